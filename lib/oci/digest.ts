@@ -1,0 +1,37 @@
+import { OciError } from "./error.ts";
+
+/** A content digest `algorithm:hex`, as the OCI image specification's "Digests" section defines it. */
+export type Digest = `sha256:${string}` | `sha512:${string}`;
+
+/** Hex digits that each supported algorithm's digest has. */
+const HEX_LENGTH: Record<string, number> = { sha256: 64, sha512: 128 };
+
+/** Tells whether `text` is a well-formed digest of an algorithm that can be verified. */
+export function isDigest(text: string): text is Digest {
+  const colon = text.indexOf(":");
+  const length = HEX_LENGTH[text.slice(0, Math.max(colon, 0))];
+  return length !== undefined && text.length === colon + 1 + length &&
+    /^[0-9a-f]+$/.test(text.slice(colon + 1));
+}
+
+/**
+ * Parses a digest that came from outside.
+ *
+ * @throws {OciError} DIGEST_INVALID (400) if it is malformed or its algorithm is not supported.
+ */
+export function parseDigest(text: string): Digest {
+  if (!isDigest(text)) {
+    throw new OciError(
+      "DIGEST_INVALID",
+      `digest ${JSON.stringify(text.slice(0, 160))} is not sha256:<64 hex> or sha512:<128 hex>`,
+      { status: 400 },
+    );
+  }
+  return text;
+}
+
+/** Splits a digest into the algorithm and the hex part, which is also its path below `blobs/`. */
+export function splitDigest(digest: Digest): { algorithm: "sha256" | "sha512"; hex: string } {
+  const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
+  return { algorithm, hex: digest.slice(algorithm.length + 1) };
+}

@@ -1,0 +1,46 @@
+/**
+ * Error codes of the OCI distribution specification, section "Error Codes".
+ */
+export type OciErrorCode =
+  | "BLOB_UNKNOWN"
+  | "DENIED"
+  | "DIGEST_INVALID"
+  | "MANIFEST_INVALID"
+  | "MANIFEST_UNKNOWN"
+  | "NAME_INVALID"
+  | "NAME_UNKNOWN"
+  | "SIZE_INVALID"
+  | "TOOMANYREQUESTS"
+  | "UNAUTHORIZED"
+  | "UNSUPPORTED";
+
+/** Settings of an {@link OciError}. */
+export interface OciErrorOptions {
+  /** HTTP status that the error is answered with. */
+  status: number;
+  /** Machine-readable detail, put into the body as it is; must be JSON-serialisable. */
+  detail?: unknown;
+  /** What led to the error; never shown to the client. */
+  cause?: unknown;
+}
+
+/** An error that a registry client may see: code, message and HTTP status. */
+export class OciError extends Error {
+  override readonly name = "OciError";
+  readonly code: OciErrorCode;
+  readonly status: number;
+  readonly detail: unknown;
+
+  constructor(code: OciErrorCode, message: string, options: OciErrorOptions) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.status = options.status;
+    this.detail = options.detail;
+  }
+
+  /** The JSON body that the distribution specification asks for. */
+  toBody(): { errors: { code: OciErrorCode; message: string; detail?: unknown }[] } {
+    const entry = { code: this.code, message: this.message };
+    return { errors: [this.detail === undefined ? entry : { ...entry, detail: this.detail }] };
+  }
+}

@@ -1,0 +1,36 @@
+import { formatReference, type Reference } from "./reference.ts";
+
+/** Settings of {@link createReferenceFilter}. */
+export interface ReferenceFilterOptions {
+  /** Registry hosts that are mirrored; empty for all. */
+  mirroredRegistries: readonly string[];
+  /** References that match any of these are neither served nor advertised. */
+  registryFilters: readonly RegExp[];
+  /** False: no reference by tag is resolved or advertised. Digests are not affected. */
+  resolveTags: boolean;
+  /** False: the same for the tag `latest` alone. */
+  resolveLatestTag: boolean;
+}
+
+/** Tells whether a reference may be served and advertised. */
+export type ReferenceFilter = (reference: Reference) => boolean;
+
+/**
+ * Makes the one filter that decides for requests and for advertisements alike, so that the two can
+ * never disagree. A reference without a registry (a digest asked for by a peer that names none)
+ * passes unless a pattern matches.
+ */
+export function createReferenceFilter(options: ReferenceFilterOptions): ReferenceFilter {
+  const mirrored = new Set(options.mirroredRegistries);
+  return (reference) => {
+    if (mirrored.size > 0 && reference.registry !== "" && !mirrored.has(reference.registry)) {
+      return false;
+    }
+    if (reference.digest === undefined) {
+      if (!options.resolveTags) return false;
+      if (!options.resolveLatestTag && reference.tag === "latest") return false;
+    }
+    const name = formatReference(reference);
+    return !options.registryFilters.some((pattern) => pattern.test(name));
+  };
+}

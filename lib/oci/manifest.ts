@@ -1,0 +1,42 @@
+import type { Descriptor } from "./descriptor.ts";
+import { isDigest } from "./digest.ts";
+import { OCTET_STREAM } from "./media_type.ts";
+
+/** Children that one document may name; more is taken for an attack and cut off. */
+const MAX_CHILDREN = 4096;
+
+/**
+ * The content that an index (`manifests`) or a manifest (`config`, `layers`) names, in that order.
+ * Entries that are malformed or name an unsupported digest are left out: a walk must survive them.
+ *
+ * @param content the document's bytes.
+ * @returns an empty list if the document is not JSON or names nothing.
+ */
+export function manifestChildren(content: Uint8Array): Descriptor[] {
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder().decode(content));
+  } catch {
+    return [];
+  }
+  if (typeof document !== "object" || document === null) return [];
+  const { manifests, config, layers } = document as Record<string, unknown>;
+  return [...asList(manifests), ...asList(config === undefined ? [] : [config]), ...asList(layers)]
+    .slice(0, MAX_CHILDREN)
+    .flatMap(asDescriptor);
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function asDescriptor(value: unknown): Descriptor[] {
+  if (typeof value !== "object" || value === null) return [];
+  const { digest, mediaType, size } = value as Record<string, unknown>;
+  if (typeof digest !== "string" || !isDigest(digest)) return [];
+  return [{
+    digest,
+    mediaType: typeof mediaType === "string" ? mediaType : OCTET_STREAM,
+    size: typeof size === "number" && Number.isSafeInteger(size) && size >= 0 ? size : 0,
+  }];
+}

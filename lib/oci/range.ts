@@ -1,0 +1,60 @@
+import parseRange from "range-parser";
+import { OciError } from "./error.ts";
+
+/** A resolved byte range: both ends are included, as in RFC 9110, section 14. */
+export interface ByteRange {
+  /** First byte. */
+  readonly start: number;
+  /** Last byte, included. */
+  readonly end: number;
+}
+
+/**
+ * Resolves a `Range` header against content of `size` bytes (RFC 9110, section 14.2).
+ *
+ * @returns undefined when there is no header.
+ * @throws {OciError} 400 if it is malformed or of another unit, 416 if it cannot be satisfied or
+ * asks for several ranges, which registries need not serve.
+ */
+export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
+  if (header === undefined) return undefined;
+  const ranges = parseRange(size, header);
+  if (ranges === -2 || (ranges !== -1 && ranges.type !== "bytes")) throw malformed(header);
+  const [range] = ranges === -1 ? [] : ranges;
+  if (ranges === -1 || range === undefined) {
+    throw notSatisfiable(`range ${quote(header)} is outside of ${size} bytes`);
+  }
+  if (ranges.length > 1) {
+    throw notSatisfiable(`range ${quote(header)} asks for ${ranges.length} ranges, one is served`);
+  }
+  return { start: range.start, end: range.end };
+}
+
+/** Writes the `Content-Range` header of a 206 response. */
+export function formatContentRange(range: ByteRange, size: number): string {
+  return `bytes ${range.start}-${range.end}/${size}`;
+}
+
+/** Reads a `Content-Range` header `bytes START-END/SIZE`; undefined if it is anything else. */
+export function parseContentRange(header: string): (ByteRange & { size: number }) | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header.trim());
+  if (match === null) return undefined;
+  const [start, end, size] = match.slice(1).map(Number) as [number, number, number];
+  return start <= end && end < size ? { start, end, size } : undefined;
+}
+
+function malformed(header: string): OciError {
+  return new OciError(
+    "SIZE_INVALID",
+    `range ${quote(header)} is malformed, want bytes=START-END`,
+    { status: 400 },
+  );
+}
+
+function notSatisfiable(message: string): OciError {
+  return new OciError("SIZE_INVALID", message, { status: 416 });
+}
+
+function quote(header: string): string {
+  return JSON.stringify(header.slice(0, 100));
+}

@@ -1,0 +1,38 @@
+import type { Cancellable, Peer, Router } from "../../lib/ports.ts";
+
+/** A router without a network: what is advertised is noted, what is looked up was put there. */
+export class MemoryRouter implements Router {
+  readonly advertised = new Set<string>();
+  readonly #providers = new Map<string, Peer[]>();
+  isReady = true;
+
+  /** Makes `lookup(key)` yield these peers. */
+  provide(key: string, ...peers: Peer[]): void {
+    this.#providers.set(key, [...this.#providers.get(key) ?? [], ...peers]);
+  }
+
+  advertise(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.advertised.add(key);
+    return Promise.resolve();
+  }
+
+  withdraw(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.advertised.delete(key);
+    return Promise.resolve();
+  }
+
+  async *lookup(key: string, { signal }: Cancellable): AsyncGenerator<Peer> {
+    for (const peer of this.#providers.get(key) ?? []) {
+      if (signal.aborted) return;
+      yield await Promise.resolve(peer);
+    }
+  }
+
+  ready(): boolean {
+    return this.isReady;
+  }
+
+  peers(): readonly Peer[] {
+    return [...new Map([...this.#providers.values()].flat().map((p) => [p.id, p])).values()];
+  }
+}

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import type { Descriptor } from "../../lib/oci/descriptor.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import { detectMediaType } from "../../lib/oci/media_type.ts";
+import type { ByteRange } from "../../lib/oci/range.ts";
+import type { Cancellable, Store } from "../../lib/ports.ts";
+
+/** A store in memory. */
+export class MemoryStore implements Store {
+  readonly name = "memory";
+  readonly #blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
+  readonly #names = new Map<string, Digest>();
+
+  /** Adds content and says which digest it has. */
+  add(content: Uint8Array<ArrayBuffer> | string): Digest {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const digest: Digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    this.#blobs.set(digest, bytes);
+    return digest;
+  }
+
+  /** Points a name at a digest. */
+  tag(name: string, digest: Digest): void {
+    this.#names.set(name, digest);
+  }
+
+  /** Forgets content, names that point to it included. */
+  remove(digest: Digest): void {
+    this.#blobs.delete(digest);
+    for (const [name, target] of this.#names) if (target === digest) this.#names.delete(name);
+  }
+
+  resolve(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
+    signal.throwIfAborted();
+    return Promise.resolve(this.#names.get(name));
+  }
+
+  descriptor(digest: Digest, { signal }: Cancellable): Promise<Descriptor | undefined> {
+    signal.throwIfAborted();
+    const bytes = this.#blobs.get(digest);
+    return Promise.resolve(
+      bytes && { digest, size: bytes.length, mediaType: detectMediaType(bytes) },
+    );
+  }
+
+  open(digest: Digest, { range, signal }: Cancellable & { readonly range?: ByteRange }) {
+    signal.throwIfAborted();
+    const bytes = this.#blobs.get(digest);
+    const part = range === undefined ? bytes : bytes?.slice(range.start, range.end + 1);
+    return Promise.resolve(part && new Blob([part]).stream());
+  }
+}
