@@ -1,0 +1,187 @@
+import type { Digest } from "../oci/digest.ts";
+import type { ReferenceFilter } from "../oci/filter.ts";
+import { parseReference, referenceKey } from "../oci/reference.ts";
+import type {
+  Cancellable,
+  Clock,
+  Log,
+  Metrics,
+  Router,
+  Store,
+  StoredImage,
+  StoreEvent,
+  Watcher,
+} from "../ports.ts";
+import { type KeyChange, KeyLedger } from "./key_ledger.ts";
+
+/** What an {@link Advertiser} works with. */
+export interface AdvertiserCollaborators {
+  readonly watcher: Watcher;
+  /** Asked whether content without an image is still there. */
+  readonly store: Pick<Store, "descriptor">;
+  readonly router: Pick<Router, "advertise" | "withdraw">;
+  /** The filter that requests are subject to as well. */
+  readonly filter: ReferenceFilter;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "advertised">;
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** Settings of an {@link Advertiser}. */
+export interface AdvertiserOptions {
+  /**
+   * How long content is advertised that belongs to no image, as the layers of a pull that is under
+   * way do, ms. Default 15 minutes.
+   */
+  readonly looseContentMs?: number;
+}
+
+/** Most pieces of content without an image that are kept track of. */
+const MAX_LOOSE = 10_000;
+
+/** Keeps the router's advertisements equal to what the node holds and the filter allows. */
+export class Advertiser {
+  readonly #with: AdvertiserCollaborators;
+  readonly #looseContentMs: number;
+  readonly #ledger = new KeyLedger();
+  /** Content without an image, and when it arrived. */
+  readonly #loose = new Map<Digest, number>();
+  #synced = false;
+
+  constructor(collaborators: AdvertiserCollaborators, options: AdvertiserOptions = {}) {
+    this.#with = collaborators;
+    this.#looseContentMs = options.looseContentMs ?? 15 * 60_000;
+  }
+
+  /** True once all that was there at the start is advertised. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Keys advertised right now. */
+  keys(): readonly string[] {
+    return this.#ledger.keys();
+  }
+
+  /** Follows the watcher until the signal aborts. */
+  async run({ signal }: Cancellable): Promise<void> {
+    for await (const event of this.#with.watcher.watch({ signal })) {
+      try {
+        await this.#handle(event, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#with.log.error("could not handle a store event", { event: event.type, error });
+      }
+    }
+  }
+
+  async #handle(event: StoreEvent, signal: AbortSignal): Promise<void> {
+    switch (event.type) {
+      case "sync":
+        await this.#publish(await this.#sync(event.images, signal));
+        this.#synced = true;
+        break;
+      case "image":
+        await this.#publish([
+          this.#ledger.set(imageOwner(event.image.name), this.#imageKeys(event.image)),
+          ...this.#adopt(event.image.present),
+        ]);
+        break;
+      case "delete":
+        await this.#publish([this.#ledger.set(imageOwner(event.name), [])]);
+        break;
+      case "content":
+        if (
+          event.sources.some((source) => this.#with.filter({ ...source, digest: event.digest }))
+        ) {
+          await this.#publish([...this.#addLoose(event.digest)]);
+        }
+        break;
+    }
+  }
+
+  /** Replaces all images; content without one stays as long as it is young and there. */
+  async #sync(images: readonly StoredImage[], signal: AbortSignal): Promise<KeyChange[]> {
+    const owners = new Set(images.map((image) => imageOwner(image.name)));
+    const changes = images.map((image) =>
+      this.#ledger.set(imageOwner(image.name), this.#imageKeys(image))
+    );
+    for (const owner of this.#ledger.owners("image:")) {
+      if (!owners.has(owner)) changes.push(this.#ledger.set(owner, []));
+    }
+    changes.push(...this.#adopt(images.flatMap((image) => image.present)));
+    for (const [digest, since] of this.#loose) {
+      const young = this.#with.clock.now() - since < this.#looseContentMs;
+      if (young && await this.#isThere(digest, signal)) continue;
+      changes.push(...this.#adopt([digest]));
+    }
+    return changes;
+  }
+
+  /** A store that cannot say is no reason to withdraw. */
+  async #isThere(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#with.store.descriptor(digest, { signal }) !== undefined;
+    } catch (error) {
+      this.#with.log.debug("could not ask the store for content", { digest, error });
+      return true;
+    }
+  }
+
+  /** The keys of an image that the filter lets through: its tag and all that is present of it. */
+  #imageKeys(image: StoredImage): string[] {
+    const reference = parseReference(image.name);
+    if (reference === undefined) return [];
+    const { registry, repository, tag, digest } = reference;
+    const keys: string[] = image.present
+      .filter((present) => this.#with.filter({ registry, repository, digest: present }));
+    const isTag = tag !== undefined && digest === undefined && image.present.includes(image.target);
+    if (isTag && this.#with.filter(reference)) keys.push(referenceKey(reference));
+    return keys;
+  }
+
+  *#addLoose(digest: Digest): Generator<KeyChange> {
+    if (this.#ledger.has(digest)) return;
+    const [oldest] = this.#loose.keys();
+    if (this.#loose.size >= MAX_LOOSE && oldest !== undefined) yield* this.#adopt([oldest]);
+    this.#loose.set(digest, this.#with.clock.now());
+    yield this.#ledger.set(contentOwner(digest), [digest]);
+  }
+
+  /** Forgets content without an image: it has one now, or is no longer there. */
+  *#adopt(digests: readonly Digest[]): Generator<KeyChange> {
+    for (const digest of digests) {
+      if (this.#loose.delete(digest)) yield this.#ledger.set(contentOwner(digest), []);
+    }
+  }
+
+  /** Hands the sum of the changes on: a key that moved from one owner to another did not change. */
+  async #publish(changes: readonly KeyChange[]): Promise<void> {
+    const touched = new Set(changes.flatMap(({ added, removed }) => [...added, ...removed]));
+    const added = new Set(changes.flatMap((change) => change.added));
+    const removed = new Set(changes.flatMap((change) => change.removed));
+    const advertise = [...touched].filter((key) =>
+      this.#ledger.has(key) && added.has(key) && !removed.has(key)
+    );
+    const withdraw = [...touched].filter((key) =>
+      !this.#ledger.has(key) && removed.has(key) && !added.has(key)
+    );
+    if (advertise.length > 0) await this.#with.router.advertise(advertise);
+    if (withdraw.length > 0) await this.#with.router.withdraw(withdraw);
+    if (advertise.length + withdraw.length === 0) return;
+    const digests = this.#ledger.keys().filter((key) => key.startsWith("sha")).length;
+    this.#with.metrics.advertised({ digests, tags: this.#ledger.keys().length - digests });
+    this.#with.log.debug("advertisements changed", {
+      advertised: advertise.length,
+      withdrawn: withdraw.length,
+    });
+  }
+}
+
+function imageOwner(name: string): string {
+  return `image:${name}`;
+}
+
+function contentOwner(digest: Digest): string {
+  return `content:${digest}`;
+}

@@ -1,0 +1,277 @@
+import {
+  boolean,
+  duration,
+  httpUrl,
+  integer,
+  list,
+  listenAddress,
+  oneOf,
+  type OptionType,
+  path,
+  registryHost,
+  regularExpression,
+  text,
+} from "./types.ts";
+
+/** The commands that take options. */
+export type CommandName = "agent" | "configure" | "cleanup" | "demo" | "version";
+
+/** One row of the table from which flags, environment variables, file keys and docs are made. */
+export interface Option<T = unknown> {
+  /** What a value must be. */
+  readonly type: OptionType<T>;
+  /** Taken when nothing is set, in the form that a user would write; undefined: left unset. */
+  readonly default: string | undefined;
+  /** Shown in place of the default when that is found out at run time. */
+  readonly defaultText?: string;
+  /** Stands for the value in the help, e.g. `HOST:PORT`; empty for switches. */
+  readonly placeholder: string;
+  /** One sentence, or two. */
+  readonly help: string;
+  /** The commands that take the flag. */
+  readonly commands: readonly CommandName[];
+  /** True if the flag may be repeated and takes all values up to the next flag. */
+  readonly list?: boolean;
+}
+
+const AGENT = ["agent"] as const;
+const MIRROR = ["agent", "configure"] as const;
+const CONFIGURATION = ["agent", "configure", "cleanup"] as const;
+const ALL = ["agent", "configure", "cleanup", "demo", "version"] as const;
+/** One day: no duration of Eddy's is meant to be longer. */
+const DAY_MS = 86_400_000;
+
+function option<T>(row: Option<T> & { default: string }): Option<T> {
+  return row;
+}
+
+function unset<T>(row: Omit<Option<T>, "default">): Option<T | undefined> {
+  return { ...row, type: row.type.optional(), default: undefined };
+}
+
+/**
+ * All options. The key in kebab case is the flag and the key in the YAML file, in upper case with
+ * underscores the environment variable; Spegel's names where it has the option.
+ */
+export const OPTIONS = {
+  registryAddr: option({
+    type: listenAddress(),
+    default: ":5000",
+    placeholder: "HOST:PORT",
+    help: "Address of the registry that containerd and peers pull from; its port is the same on " +
+      "every node.",
+    commands: MIRROR,
+  }),
+  routerAddr: option({
+    type: listenAddress(),
+    default: ":5001",
+    placeholder: "HOST:PORT",
+    help: "Address of the peer-to-peer router (TCP).",
+    commands: AGENT,
+  }),
+  metricsAddr: option({
+    type: listenAddress(),
+    default: ":9090",
+    placeholder: "HOST:PORT",
+    help: "Address of Prometheus metrics.",
+    commands: AGENT,
+  }),
+  dataDir: unset({
+    type: path(),
+    defaultText: "none: a new identity at each start",
+    placeholder: "DIR",
+    help: "Directory for what should survive a restart: the node's identity.",
+    commands: AGENT,
+  }),
+  logLevel: option({
+    type: oneOf("debug", "info", "warn", "error"),
+    default: "info",
+    placeholder: "LEVEL",
+    help: "Least severe level that is logged: debug, info, warn or error.",
+    commands: ALL,
+  }),
+  store: unset({
+    type: text("containerd or oci-layout:PATH"),
+    defaultText: "containerd",
+    placeholder: "STORE",
+    help: "Where images are: `containerd`, or `oci-layout:PATH`, a directory in OCI image layout.",
+    commands: AGENT,
+  }),
+  containerdSock: unset({
+    type: path(),
+    defaultText: "detected: containerd, k3s or RKE2",
+    placeholder: "PATH",
+    help: "Socket of containerd.",
+    commands: AGENT,
+  }),
+  containerdNamespace: option({
+    type: text("a containerd namespace such as k8s.io"),
+    default: "k8s.io",
+    placeholder: "NAME",
+    help: "Namespace of containerd that holds the images.",
+    commands: AGENT,
+  }),
+  containerdContentPath: unset({
+    type: path(),
+    defaultText: "as containerd says",
+    placeholder: "DIR",
+    help: "Content store of containerd; blobs are read from it when it is readable, else through " +
+      "the socket.",
+    commands: AGENT,
+  }),
+  containerdRegistryConfigPath: unset({
+    type: path(),
+    defaultText: "detected, else /etc/containerd/certs.d",
+    placeholder: "DIR",
+    help: "Directory of containerd's registry hosts; empty: mirror configuration is not written.",
+    commands: CONFIGURATION,
+  }),
+  mirroredRegistries: option({
+    type: list(registryHost()),
+    default: "",
+    defaultText: "all",
+    placeholder: "HOST…",
+    help: "Registries that are mirrored.",
+    commands: MIRROR,
+    list: true,
+  }),
+  mirrorTargets: option({
+    type: list(httpUrl()),
+    default: "",
+    defaultText: "this agent",
+    placeholder: "URL…",
+    help: "Addresses under which containerd reaches Eddy.",
+    commands: MIRROR,
+    list: true,
+  }),
+  additionalMirrorRegistries: option({
+    type: list(httpUrl()),
+    default: "",
+    placeholder: "URL…",
+    help: "Further mirrors, such as a zot cache, asked after Eddy and before upstream.",
+    commands: MIRROR,
+    list: true,
+  }),
+  prependExisting: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help: "Keep the hosts that are configured already, behind Eddy.",
+    commands: MIRROR,
+  }),
+  resolveTags: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help: "Resolve tags through peers; if false only digests are served and advertised.",
+    commands: MIRROR,
+  }),
+  resolveLatestTag: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help: "Resolve the tag `latest` through peers.",
+    commands: AGENT,
+  }),
+  registryFilters: option({
+    type: list(regularExpression()),
+    default: "",
+    placeholder: "REGEX…",
+    help: "References that match any of these regular expressions are neither served nor " +
+      "advertised.",
+    commands: AGENT,
+    list: true,
+  }),
+  mirrorResolveTimeout: option({
+    type: duration(1, DAY_MS),
+    default: "20ms",
+    placeholder: "DURATION",
+    help: "Longest time to look for a first peer before the pull goes on upstream.",
+    commands: AGENT,
+  }),
+  mirrorResolveRetries: option({
+    type: integer(1, 100),
+    default: "3",
+    placeholder: "N",
+    help: "Most peers that are asked before the pull goes on upstream.",
+    commands: AGENT,
+  }),
+  bootstrapKind: unset({
+    type: oneOf("dns", "static", "http"),
+    defaultText: "none: a lone node",
+    placeholder: "KIND",
+    help: "How first peers are found: dns, static or http.",
+    commands: AGENT,
+  }),
+  dnsBootstrapDomain: unset({
+    type: text("a domain name"),
+    placeholder: "DOMAIN",
+    help: "Name whose addresses are peers, such as a headless service.",
+    commands: AGENT,
+  }),
+  staticBootstrapPeers: option({
+    type: list(text("an address or multiaddress")),
+    default: "",
+    placeholder: "PEER…",
+    help: "Peers as multiaddresses, with or without a peer id, or as HOST[:PORT].",
+    commands: AGENT,
+    list: true,
+  }),
+  httpBootstrapAddr: unset({
+    type: listenAddress(),
+    placeholder: "HOST:PORT",
+    help: "Address to answer other nodes' HTTP bootstrap at, path /id.",
+    commands: AGENT,
+  }),
+  httpBootstrapUrl: unset({
+    type: httpUrl(),
+    placeholder: "URL",
+    help: "URL that answers with peers, such as http://10.0.0.1:5002/id.",
+    commands: AGENT,
+  }),
+  dhtPrefix: option({
+    type: text("a protocol prefix such as /spegel"),
+    default: "/spegel",
+    placeholder: "PREFIX",
+    help:
+      "Prefix of the DHT's protocol; clusters with different prefixes never talk. The default " +
+      "is Spegel's, so that both can run in one cluster.",
+    commands: AGENT,
+  }),
+  config: unset({
+    type: path(),
+    placeholder: "FILE",
+    help: "YAML file with any of these options, the flag's name without dashes as key; flags and " +
+      "environment variables take precedence.",
+    commands: CONFIGURATION,
+  }),
+  dryRun: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Print what would change and change nothing.",
+    commands: ["configure", "cleanup"],
+  }),
+  keep: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Leave everything running when the demo is over, and print the URLs.",
+    commands: ["demo"],
+  }),
+};
+
+/** All options with their values. */
+export type Config = {
+  readonly [Key in keyof typeof OPTIONS]: (typeof OPTIONS)[Key] extends Option<infer T> ? T : never;
+};
+
+/** The name of an option in {@link OPTIONS}. */
+export type OptionKey = keyof typeof OPTIONS;
+
+/** The rows as a list, under the names that users write. */
+export const OPTION_ROWS: readonly (Option & { key: OptionKey; flag: string; env: string })[] =
+  (Object.keys(OPTIONS) as OptionKey[]).map((key) => {
+    const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return { ...OPTIONS[key], key, flag, env: flag.toUpperCase().replaceAll("-", "_") };
+  });

@@ -1,0 +1,152 @@
+import { z } from "zod";
+import { isRegistry } from "../oci/reference.ts";
+
+/**
+ * The types that options can have. Each takes what a flag, an environment variable (text) or a YAML
+ * file (text, number, boolean, list) holds, and its error message says what is wanted.
+ */
+
+/** A type of option: parses untrusted input, its error messages complete "want …". */
+export type OptionType<T> = z.ZodType<T, unknown>;
+
+/** An address to listen on. */
+export interface ListenAddress {
+  /** IP address without brackets; empty: all interfaces, IPv4 and IPv6. */
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+const Scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+function scalar<T>(want: string, parse: (text: string) => T | undefined): OptionType<T> {
+  return z.unknown().transform((input, ctx): T => {
+    const text = Scalar.safeParse(input);
+    const value = text.success ? parse(String(text.data).trim()) : undefined;
+    if (value !== undefined) return value;
+    ctx.issues.push({ code: "custom", input, message: want });
+    return z.NEVER;
+  });
+}
+
+/** Any text, `want` says what it stands for; never empty. */
+export function text(want: string): OptionType<string> {
+  return scalar(want, (value) => value === "" ? undefined : value);
+}
+
+/** A directory or file, absolute or relative to the working directory; empty text is allowed. */
+export function path(): OptionType<string> {
+  return scalar("a path", (value) => value.includes("\0") ? undefined : value);
+}
+
+/** `true` or `false`. */
+export function boolean(): OptionType<boolean> {
+  const values: Record<string, boolean> = { true: true, "1": true, false: false, "0": false };
+  return scalar("true or false", (value) => values[value.toLowerCase()]);
+}
+
+/** A whole number in [min, max]. */
+export function integer(min: number, max: number): OptionType<number> {
+  return scalar(`a whole number from ${min} to ${max}`, (value) => {
+    const number = /^\d+$/.test(value) ? Number(value) : NaN;
+    return number >= min && number <= max ? number : undefined;
+  });
+}
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A duration such as `20ms`, `2s`, `1m30s`; in milliseconds. */
+export function duration(minMs: number, maxMs: number): OptionType<number> {
+  const want = `a duration such as 20ms, 2s or 1m30s, from ${minMs}ms to ${maxMs}ms`;
+  return scalar(want, (value) => {
+    if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;
+    let total = 0;
+    for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+      total += Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN);
+    }
+    return total >= minMs && total <= maxMs ? total : undefined;
+  });
+}
+
+/** One of a few words, in any case. */
+export function oneOf<const T extends string>(...words: readonly T[]): OptionType<T> {
+  return scalar(
+    `one of ${words.join(", ")}`,
+    (value) => words.find((word) => word.toLowerCase() === value.toLowerCase()),
+  );
+}
+
+/** `:5000`, `127.0.0.1:5000` or `[::1]:5000`. */
+export function listenAddress(): OptionType<ListenAddress> {
+  const want = "[HOST]:PORT, such as :5000, 127.0.0.1:5000 or [::1]:5000";
+  return scalar(want, (value) => {
+    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+|localhost)?):(\d{1,5})$/.exec(value);
+    if (match === null) return undefined;
+    const [, v6, v4, port] = match;
+    const host = v6 ?? (v4 === "localhost" ? "127.0.0.1" : v4 ?? "");
+    if (v6 === undefined && host !== "" && !z.ipv4().safeParse(host).success) return undefined;
+    if (v6 !== undefined && !z.ipv6().safeParse(v6).success) return undefined;
+    return Number(port) <= 65535 ? { host, port: Number(port) } : undefined;
+  });
+}
+
+/** A URL of HTTP or HTTPS; `http://` is put before a bare host. Without a trailing slash. */
+export function httpUrl(): OptionType<string> {
+  return scalar("a URL such as http://10.0.0.1:5000", (value) => {
+    const url = URL.parse(value.includes("://") ? value : `http://${value}`);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === "") return undefined;
+    return url.href.replace(/\/$/, "");
+  });
+}
+
+/** A registry's host and optional port; a URL of it is accepted and cut down. */
+export function registryHost(): OptionType<string> {
+  return scalar("a registry host such as docker.io or registry.example:5000", (value) => {
+    const host = value.replace(/^https?:\/\//, "").replace(/\/$/, "");
+    return isRegistry(host) ? host : undefined;
+  });
+}
+
+/** A regular expression of JavaScript; Go's leading `(?i)` is understood too. */
+export function regularExpression(): OptionType<RegExp> {
+  return scalar("a regular expression", (value) => {
+    const caseless = value.startsWith("(?i)");
+    try {
+      return new RegExp(caseless ? value.slice(4) : value, caseless ? "i" : "");
+    } catch {
+      return undefined;
+    }
+  });
+}
+
+/** A list, given as a list or as text separated by commas or blanks. */
+export function list<T>(item: OptionType<T>): OptionType<readonly T[]> {
+  return z.unknown().transform((input, ctx): readonly T[] => {
+    const parts = (Array.isArray(input) ? input : [input])
+      .flatMap((part) => typeof part === "string" ? splitList(part) : [part]);
+    const values: T[] = [];
+    for (const part of parts) {
+      const result = item.safeParse(part);
+      if (result.success) values.push(result.data);
+      else {
+        const want = result.error.issues[0]?.message ?? "something else";
+        ctx.issues.push({ code: "custom", input: part, message: want, params: { item: part } });
+        return z.NEVER;
+      }
+    }
+    return values;
+  });
+}
+
+/** Splits at commas and blanks outside of brackets, so that `a{1,3}` stays one expression. */
+function splitList(input: string): string[] {
+  const parts = [""];
+  let depth = 0;
+  for (const char of input) {
+    if ("([{".includes(char)) depth++;
+    if (")]}".includes(char)) depth = Math.max(0, depth - 1);
+    if (depth === 0 && /[\s,]/.test(char)) parts.push("");
+    else parts[parts.length - 1] += char;
+  }
+  return parts.filter((part) => part !== "");
+}

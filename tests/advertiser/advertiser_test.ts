@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { Advertiser } from "../../lib/advertiser/advertiser.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import { createReferenceFilter, type ReferenceFilterOptions } from "../../lib/oci/filter.ts";
+import type { StoreEvent } from "../../lib/ports.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { memoryMetrics } from "../fakes/metrics.ts";
+import { MemoryRouter } from "../fakes/router.ts";
+import { MemoryStore } from "../fakes/store.ts";
+import { test } from "../support/test.ts";
+
+const A: Digest = `sha256:${"a".repeat(64)}`;
+const B: Digest = `sha256:${"b".repeat(64)}`;
+const C: Digest = `sha256:${"c".repeat(64)}`;
+const NGINX = "docker.io/library/nginx:1";
+const SOURCES = [{ registry: "docker.io", repository: "library/nginx" }];
+
+function image(name: string, target: Digest, ...more: Digest[]) {
+  return { name, target, present: [target, ...more] };
+}
+
+/** Feeds events one at a time, with a look at what is advertised after each. */
+async function play(
+  steps: (readonly [StoreEvent | (() => Promise<void> | void), readonly string[]])[],
+  filter: Partial<ReferenceFilterOptions> = {},
+  store = new MemoryStore(),
+) {
+  const router = new MemoryRouter();
+  const metrics = memoryMetrics();
+  const clock = new FakeClock();
+  const log = new MemoryLog();
+  async function* watch(): AsyncGenerator<StoreEvent> {
+    for (const [step, want] of steps) {
+      if (typeof step === "function") await step();
+      else yield step;
+      assert.deepEqual([...router.advertised].sort(), [...want].sort());
+    }
+  }
+  const advertiser = new Advertiser({
+    watcher: { watch },
+    store,
+    router,
+    filter: createReferenceFilter({
+      mirroredRegistries: [],
+      registryFilters: [],
+      resolveTags: true,
+      resolveLatestTag: true,
+      ...filter,
+    }),
+    log,
+    metrics,
+    clock,
+  }, { looseContentMs: 1000 });
+  await advertiser.run({ signal: new AbortController().signal });
+  return { advertiser, metrics, log };
+}
+
+test("advertiser: tag and present content of each image, withdrawn on delete", async () => {
+  const { advertiser, metrics } = await play([
+    [{ type: "sync", images: [image(NGINX, A, B)] }, [A, B, NGINX]],
+    [{ type: "image", image: image("ghcr.io/x/y:2", C) }, [A, B, NGINX, C, "ghcr.io/x/y:2"]],
+    [{ type: "delete", name: NGINX }, [C, "ghcr.io/x/y:2"]],
+    [{ type: "delete", name: "never/seen:1" }, [C, "ghcr.io/x/y:2"]],
+  ]);
+  assert(advertiser.synced);
+  assert.deepEqual(metrics.calls.at(-1), ["advertised", { digests: 1, tags: 1 }]);
+});
+
+test("advertiser: a layer shared by two images stays until both are gone", async () => {
+  const other = "docker.io/library/other:1";
+  await play([
+    [{ type: "sync", images: [image(NGINX, A, C), image(other, B, C)] }, [A, B, C, NGINX, other]],
+    [{ type: "delete", name: NGINX }, [B, C, other]],
+    [{ type: "delete", name: other }, []],
+  ]);
+});
+
+test("advertiser: a tag that moves takes its old content along", async () => {
+  await play([
+    [{ type: "sync", images: [image(NGINX, A)] }, [A, NGINX]],
+    [{ type: "image", image: image(NGINX, B) }, [B, NGINX]],
+  ]);
+});
+
+test("advertiser: a tag is not advertised while its manifest is missing", async () => {
+  await play([
+    [{ type: "sync", images: [{ name: NGINX, target: A, present: [] }] }, []],
+    [{ type: "image", image: { name: NGINX, target: A, present: [B] } }, [B]],
+    [{ type: "image", image: image(NGINX, A, B) }, [A, B, NGINX]],
+  ]);
+});
+
+test("advertiser: names that are no references are no reason to advertise", async () => {
+  await play([
+    [{ type: "sync", images: [image(A, A, B), image("nginx:1", C)] }, []],
+    [{ type: "sync", images: [image(`docker.io/library/nginx@${A}`, A)] }, [A]],
+  ]);
+});
+
+test("advertiser: a sync replaces everything", async () => {
+  await play([
+    [{ type: "sync", images: [image(NGINX, A, B)] }, [A, B, NGINX]],
+    [{ type: "sync", images: [image("ghcr.io/x/y:2", B)] }, [B, "ghcr.io/x/y:2"]],
+    [{ type: "sync", images: [] }, []],
+  ]);
+});
+
+test("advertiser: content is advertised before its image, and handed over to it", async () => {
+  await play([
+    [{ type: "sync", images: [] }, []],
+    [{ type: "content", digest: B, sources: SOURCES }, [B]],
+    [{ type: "image", image: image(NGINX, A, B) }, [A, B, NGINX]],
+    [{ type: "delete", name: NGINX }, []],
+  ]);
+});
+
+test("advertiser: at a sync, content without an image stays only if young and there", async () => {
+  const store = new MemoryStore();
+  const here = store.add("layer");
+  await play(
+    [
+      [{ type: "content", digest: here, sources: SOURCES }, [here]],
+      [{ type: "content", digest: B, sources: SOURCES }, [here, B]],
+      [{ type: "sync", images: [] }, [here]],
+    ],
+    {},
+    store,
+  );
+});
+
+test("advertiser: the filter decides for tags, digests and loose content", async () => {
+  await play([
+    [{ type: "sync", images: [image(NGINX, A, C), image("ghcr.io/x/y:2", B, C)] }, [
+      B,
+      C,
+      "ghcr.io/x/y:2",
+    ]],
+    [{ type: "content", digest: A, sources: SOURCES }, [B, C, "ghcr.io/x/y:2"]],
+  ], { registryFilters: [/^docker\.io\//] });
+  await play([
+    [{ type: "sync", images: [image(NGINX, A), image("ghcr.io/x/y:2", B)] }, [A, NGINX]],
+  ], { mirroredRegistries: ["docker.io"] });
+  await play([[{ type: "sync", images: [image(NGINX, A)] }, [A]]], { resolveTags: false });
+  await play([
+    [{ type: "sync", images: [image(NGINX, A), image("ghcr.io/x/y:latest", B)] }, [A, NGINX, B]],
+  ], { resolveLatestTag: false });
+});
+
+test("advertiser: a store that is down loses no advertisement", async () => {
+  const store = new MemoryStore();
+  store.descriptor = () => Promise.reject(new Error("store is down"));
+  await play(
+    [
+      [{ type: "sync", images: [image("ghcr.io/x/y:2", C)] }, [C, "ghcr.io/x/y:2"]],
+      [{ type: "content", digest: B, sources: SOURCES }, [B, C, "ghcr.io/x/y:2"]],
+      [{ type: "sync", images: [image(NGINX, A)] }, [A, B, NGINX]],
+    ],
+    {},
+    store,
+  );
+});

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { ConfigError } from "../../lib/config/config_error.ts";
+import type { CommandName, Config } from "../../lib/config/options.ts";
+import { parseConfig } from "../../lib/config/parse.ts";
+import { test } from "../support/test.ts";
+
+interface Given {
+  command?: CommandName;
+  args?: string[];
+  env?: Record<string, string>;
+  file?: string;
+}
+
+function parse({ command = "agent", args = [], env = {}, file }: Given): Config {
+  const readFile = () => {
+    if (file === undefined) throw new Error("no such file");
+    return file;
+  };
+  return parseConfig({ command, args, env, readFile });
+}
+
+test("config: defaults", () => {
+  const config = parse({});
+  assert.deepEqual(config.registryAddr, { host: "", port: 5000 });
+  assert.equal(config.containerdNamespace, "k8s.io");
+  assert.equal(config.prependExisting, true);
+  assert.equal(config.mirrorResolveTimeout, 20);
+  assert.equal(config.bootstrapKind, undefined);
+  assert.deepEqual(config.mirroredRegistries, []);
+});
+
+test("config: flags go before the environment, that before the file, that before defaults", () => {
+  const file = "router-addr: ':1'\nmetrics-addr: ':2'\nregistry-addr: ':3'\n";
+  const env = { METRICS_ADDR: ":20", REGISTRY_ADDR: ":30" };
+  const config = parse({ args: ["--config", "x.yaml", "--registry-addr", ":300"], env, file });
+  assert.equal(config.routerAddr.port, 1);
+  assert.equal(config.metricsAddr.port, 20);
+  assert.equal(config.registryAddr.port, 300);
+});
+
+test("config: lists are separated by blanks or commas, repeated, or a list in the file", async (t) => {
+  const want = ["docker.io", "ghcr.io", "quay.io:8443"];
+  const cases: Record<string, Given> = {
+    "following arguments": { args: ["--mirrored-registries", ...want, "--log-level", "info"] },
+    commas: { args: ["--mirrored-registries", want.join(",")] },
+    repeated: { args: want.flatMap((host) => ["--mirrored-registries", host]) },
+    "inline, then following": { args: [`--mirrored-registries=${want[0]}`, ...want.slice(1)] },
+    environment: { env: { MIRRORED_REGISTRIES: want.join(" ") } },
+    file: {
+      args: ["--config", "x"],
+      file: `mirrored-registries: [docker.io, ghcr.io, "quay.io:8443"]`,
+    },
+    urls: {
+      args: ["--mirrored-registries", "https://docker.io", "ghcr.io/", "https://quay.io:8443"],
+    },
+  };
+  for (const [name, given] of Object.entries(cases)) {
+    await t.step(name, () => assert.deepEqual(parse(given).mirroredRegistries, want));
+  }
+});
+
+test("config: regular expressions keep commas within braces and know Go's (?i)", () => {
+  const { registryFilters } = parse({ env: { REGISTRY_FILTERS: "^a{1,3}$ [,b] (?i)LATEST$" } });
+  assert.deepEqual(registryFilters.map(String), ["/^a{1,3}$/", "/[,b]/", "/LATEST$/i"]);
+});
+
+test("config: switches", () => {
+  assert.equal(parse({ args: ["--resolve-tags=false"] }).resolveTags, false);
+  assert.equal(parse({ args: ["--resolve-tags"] }).resolveTags, true);
+  assert.equal(parse({ env: { PREPEND_EXISTING: "FALSE" } }).prependExisting, false);
+});
+
+test("config: durations", async (t) => {
+  const cases: Record<string, number> = { "20ms": 20, "2s": 2000, "1m30s": 90_000, "1.5s": 1500 };
+  for (const [text, ms] of Object.entries(cases)) {
+    await t.step(text, () => {
+      assert.equal(parse({ args: ["--mirror-resolve-timeout", text] }).mirrorResolveTimeout, ms);
+    });
+  }
+});
+
+test("config: every mistake is one line that names option, value and remedy", async (t) => {
+  const cases: [Given, RegExp][] = [
+    [{ args: ["--registry-addr", "nonsense"] }, /^--registry-addr: got "nonsense", want .*:5000/],
+    [{ args: ["--registry-addr", ":70000"] }, /^--registry-addr: got ":70000", want/],
+    [{ args: ["--registry-addr", "1.2.3.4.5:1"] }, /^--registry-addr: got/],
+    [{ args: ["--registry-addr"] }, /^--registry-addr: got no value, want HOST:PORT/],
+    [{ args: ["--data-dir", "--log-level"] }, /^--data-dir: got no value/],
+    [
+      { args: ["--registy-addr", ":1"] },
+      /^unknown flag --registy-addr .*did you mean --registry-addr/,
+    ],
+    [{ args: ["--zzz"] }, /^unknown flag --zzz for eddy agent, see eddy help agent/],
+    [{ args: ["-x"] }, /^unknown flag -x/],
+    [{ args: ["stray"] }, /^unexpected argument "stray"/],
+    [{ args: ["--log-level", "info", "stray"] }, /^unexpected argument "stray"/],
+    [{ args: ["--registry-filters", "ok", "("] }, /^--registry-filters: got "\(", want a regular/],
+    [{ args: ["--resolve-tags=perhaps"] }, /^--resolve-tags: got "perhaps", want true or false/],
+    [
+      { args: ["--mirror-resolve-timeout", "20"] },
+      /^--mirror-resolve-timeout: got "20", want a dur/,
+    ],
+    [
+      { args: ["--mirror-resolve-retries", "0"] },
+      /^--mirror-resolve-retries: got "0", want a whole/,
+    ],
+    [
+      { args: ["--mirrored-registries", "a b/c"] },
+      /^--mirrored-registries: got "b\/c", want a reg/,
+    ],
+    [{ env: { LOG_LEVEL: "loud" } }, /^LOG_LEVEL \(environment\): got "loud", want one of debug/],
+    [{ args: ["--config", "gone.yaml"] }, /^--config: got "gone.yaml", want a readable YAML file/],
+    [{ args: ["--config", "x"], file: "a: [" }, /^--config: got "x", want a readable YAML file/],
+    [{ args: ["--config", "x"], file: "- a" }, /^--config: got "x", want a YAML file of option/],
+    [
+      { args: ["--config", "x"], file: "registry-adr: 1" },
+      /^unknown key "registry-adr" in x, did y/,
+    ],
+    [{ args: ["--config", "x"], file: "log-level: 7" }, /^log-level \(x\): got 7, want one of/],
+    [
+      { args: ["--config", "x"], file: "log-level: {a: 1}" },
+      /^log-level \(x\): got \{"a":1\}, want/,
+    ],
+    [{ args: ["--bootstrap-kind", "dns"] }, /^--dns-bootstrap-domain: not set, want a domain/],
+    [{ args: ["--bootstrap-kind", "static"] }, /^--static-bootstrap-peers: not set/],
+    [{ args: ["--bootstrap-kind", "http"] }, /^--http-bootstrap-url: not set/],
+    [
+      { command: "cleanup", args: ["--router-addr", ":1"] },
+      /^unknown flag --router-addr for eddy cle/,
+    ],
+  ];
+  for (const [given, message] of cases) {
+    await t.step(JSON.stringify(given), () => {
+      assert.throws(() => parse(given), (error) => {
+        assert(error instanceof ConfigError);
+        assert.match(error.message, message);
+        assert(!error.message.includes("\n"));
+        return true;
+      });
+    });
+  }
+});
