@@ -1,0 +1,103 @@
+import { type Codec, messageCodec } from "./proto.ts";
+
+/** One method of a gRPC service. */
+export interface Method<Request, Response> {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly request: Codec<Request>;
+  readonly response: Codec<Response>;
+}
+
+/** An image record; `target` is null only if the server sent a record without one. */
+export interface ImageRecord {
+  readonly name: string;
+  readonly target: { readonly digest: string; readonly mediaType: string } | null;
+}
+
+/** What the content service knows about one blob; `size` in bytes. */
+export interface ContentInfo {
+  readonly digest: string;
+  readonly size: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A plugin as the introspection service lists it. */
+export interface PluginRecord {
+  readonly type: string;
+  readonly id: string;
+  readonly exports: Readonly<Record<string, string>>;
+}
+
+/** An event as the exchange delivers it; `event.value` is an encoded message. */
+export interface Envelope {
+  readonly namespace: string;
+  readonly topic: string;
+  readonly event: { readonly typeUrl: string; readonly value: Uint8Array } | null;
+}
+
+type Filters = { readonly filters: readonly string[] };
+type Nothing = Record<string, never>;
+
+function method<Request extends object, Response extends object>(
+  path: string,
+  request: string,
+  response: string,
+): Method<Request, Response> {
+  return { path, request: messageCodec(request), response: messageCodec(response) };
+}
+
+const SERVICES = "/containerd.services";
+
+/** The methods that are used; those in `stream` answer with a stream of messages. */
+export const methods = {
+  version: method<Nothing, { version: string; revision: string }>(
+    `${SERVICES}.version.v1.Version/Version`,
+    "Empty",
+    "VersionResponse",
+  ),
+  plugins: method<Filters, { plugins: PluginRecord[] }>(
+    `${SERVICES}.introspection.v1.Introspection/Plugins`,
+    "PluginsRequest",
+    "PluginsResponse",
+  ),
+  getImage: method<{ name: string }, { image: ImageRecord | null }>(
+    `${SERVICES}.images.v1.Images/Get`,
+    "GetImageRequest",
+    "GetImageResponse",
+  ),
+  listImages: method<Filters, { images: ImageRecord[] }>(
+    `${SERVICES}.images.v1.Images/List`,
+    "ListImagesRequest",
+    "ListImagesResponse",
+  ),
+  contentInfo: method<{ digest: string }, { info: ContentInfo | null }>(
+    `${SERVICES}.content.v1.Content/Info`,
+    "InfoRequest",
+    "InfoResponse",
+  ),
+  criStatus: method<{ verbose: boolean }, { info: Record<string, string> }>(
+    "/runtime.v1.RuntimeService/Status",
+    "StatusRequest",
+    "StatusResponse",
+  ),
+  stream: {
+    listContent: method<Filters, { info: { digest: string }[] }>(
+      `${SERVICES}.content.v1.Content/List`,
+      "ListContentRequest",
+      "ListContentResponse",
+    ),
+    readContent: method<
+      { digest: string; offset: number; size: number },
+      { offset: number; data: Uint8Array }
+    >(
+      `${SERVICES}.content.v1.Content/Read`,
+      "ReadContentRequest",
+      "ReadContentResponse",
+    ),
+    subscribe: method<Filters, Envelope>(
+      `${SERVICES}.events.v1.Events/Subscribe`,
+      "SubscribeRequest",
+      "Envelope",
+    ),
+  },
+} as const;
