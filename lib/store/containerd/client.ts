@@ -32,6 +32,12 @@ export class ContainerdError extends Error {
     return this.code === status.NOT_FOUND;
   }
 
+  /** True if it is not known what containerd would have answered: it is away, or too slow. */
+  get unanswered(): boolean {
+    return this.code === status.UNAVAILABLE || this.code === status.DEADLINE_EXCEEDED ||
+      this.code === status.CANCELLED;
+  }
+
   /** True if containerd does not offer the method, e.g. because a plugin is disabled. */
   get unimplemented(): boolean {
     return this.code === status.UNIMPLEMENTED;
@@ -158,10 +164,17 @@ export class ContainerdClient {
 
 function failure(path: string, error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
-  if (!(error instanceof Error)) return new ContainerdError(path, status.UNKNOWN, "no answer", error);
+  if (!(error instanceof Error)) {
+    return new ContainerdError(path, status.UNKNOWN, "no answer", error);
+  }
   const { code = status.UNKNOWN, details = error.message } = error as {
     code?: unknown;
     details?: string;
   };
-  return new ContainerdError(path, typeof code === "number" ? code : status.UNKNOWN, details, error);
+  return new ContainerdError(
+    path,
+    typeof code === "number" ? code : status.UNKNOWN,
+    details,
+    error,
+  );
 }

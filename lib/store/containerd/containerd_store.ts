@@ -1,0 +1,129 @@
+import { LRUCache } from "lru-cache";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import { type Digest, isDigest } from "../../oci/digest.ts";
+import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
+import type { ByteRange } from "../../oci/range.ts";
+import type { Cancellable, Clock, Store } from "../../ports.ts";
+import { type ContainerdClient, ContainerdError } from "./client.ts";
+import type { ContainerdContent } from "./content.ts";
+import { methods } from "./methods.ts";
+
+/** What {@link ContainerdStore} works with. */
+export interface ContainerdStoreComponents {
+  readonly client: ContainerdClient;
+  readonly content: ContainerdContent;
+  readonly clock: Clock;
+}
+
+/** Settings of {@link ContainerdStore}. */
+export interface ContainerdStoreOptions {
+  /**
+   * How long content that was found in the namespace is taken to be still in it without asking
+   * again, ms, as long as its file is there; default 30,000.
+   */
+  readonly membershipTtlMs?: number;
+  /** Descriptors that are remembered; default 10,000 (about 4 MB). */
+  readonly maxDescriptors?: number;
+}
+
+interface Known {
+  readonly descriptor: Descriptor;
+  /** When containerd last said that the content is in the namespace. */
+  readonly confirmedAtMs: number;
+}
+
+/**
+ * What a containerd holds in one namespace.
+ *
+ * containerd keeps the blobs of all namespaces in one directory. Only content of the configured
+ * namespace is served, so that images of another one (a build, say) do not leak to other nodes: the
+ * first use of a digest asks the content service. After that a look at the file suffices for a
+ * while, which keeps the hot path free of calls and lets known content be served through an outage
+ * of containerd. A digest without a file is in no namespace, so the common miss needs no call
+ * either.
+ */
+export class ContainerdStore implements Store {
+  readonly name = "containerd";
+  readonly #client: ContainerdClient;
+  readonly #content: ContainerdContent;
+  readonly #clock: Clock;
+  readonly #membershipTtlMs: number;
+  readonly #known: LRUCache<Digest, Known>;
+
+  constructor(components: ContainerdStoreComponents, options: ContainerdStoreOptions = {}) {
+    this.#client = components.client;
+    this.#content = components.content;
+    this.#clock = components.clock;
+    this.#membershipTtlMs = options.membershipTtlMs ?? 30_000;
+    this.#known = new LRUCache({ max: options.maxDescriptors ?? 10_000 });
+  }
+
+  /** @throws {ContainerdError} if containerd cannot be asked. */
+  async resolve(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
+    try {
+      const { image } = await this.#client.call(methods.getImage, { name }, { signal });
+      const digest = image?.target?.digest;
+      return digest !== undefined && isDigest(digest) ? digest : undefined;
+    } catch (error) {
+      if (error instanceof ContainerdError && error.notFound) return undefined;
+      throw error;
+    }
+  }
+
+  /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
+  async descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined> {
+    options.signal.throwIfAborted();
+    const file = await this.#content.file(digest);
+    if (file === "absent") {
+      this.#known.delete(digest);
+      return undefined;
+    }
+    const known = this.#known.get(digest);
+    const filed = known !== undefined && known.descriptor.size === file;
+    if (filed && this.#clock.now() - known.confirmedAtMs < this.#membershipTtlMs) {
+      return known.descriptor;
+    }
+    try {
+      return await this.#confirm(digest, known?.descriptor, options);
+    } catch (error) {
+      // Content cannot change; while containerd is away, what was in the namespace stays in it.
+      if (filed && error instanceof ContainerdError) return known.descriptor;
+      throw error;
+    }
+  }
+
+  /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
+  async open(
+    digest: Digest,
+    options: Cancellable & { readonly range?: ByteRange },
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+    const descriptor = await this.descriptor(digest, options);
+    options.signal.throwIfAborted();
+    return descriptor && await this.#content.open(digest, descriptor.size, options.range);
+  }
+
+  async #confirm(digest: Digest, known: Descriptor | undefined, options: Cancellable) {
+    const info = await this.#content.info(digest, options);
+    if (info === undefined) {
+      this.#known.delete(digest);
+      return undefined;
+    }
+    const descriptor = known?.size === info.size
+      ? known
+      : await this.#describe(digest, info.size, options);
+    if (descriptor === undefined) return undefined;
+    this.#known.set(digest, { descriptor, confirmedAtMs: this.#clock.now() });
+    return descriptor;
+  }
+
+  /** Undefined if the content went away in the meantime. */
+  async #describe(
+    digest: Digest,
+    size: number,
+    options: Cancellable,
+  ): Promise<Descriptor | undefined> {
+    if (size > MAX_MANIFEST_BYTES) return { digest, size, mediaType: OCTET_STREAM };
+    const content = await this.#content.read(digest, MAX_MANIFEST_BYTES, options);
+    return content && { digest, size, mediaType: detectMediaType(content) };
+  }
+}

@@ -1,0 +1,76 @@
+import { backoff } from "../../async/backoff.ts";
+import type { Cancellable, Clock, Log, StoreEvent, Watcher } from "../../ports.ts";
+import type { ContainerdClient } from "./client.ts";
+import type { ContainerdContent } from "./content.ts";
+import { ImageWalker } from "./image_walker.ts";
+import { WatchSession } from "./watch_session.ts";
+
+/** What {@link ContainerdWatcher} works with. */
+export interface ContainerdWatcherComponents {
+  readonly client: ContainerdClient;
+  readonly content: ContainerdContent;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Settings of {@link ContainerdWatcher}. */
+export interface ContainerdWatcherOptions {
+  /** Time between two full looks that make up for changes without an event, ms; default 600,000. */
+  readonly resyncIntervalMs?: number;
+  /** Time between two questions whether containerd still answers, ms; default 2,000. */
+  readonly pingIntervalMs?: number;
+  /** Time limit for listing images, ms; default 30,000. */
+  readonly listTimeoutMs?: number;
+  /** First wait before reconnecting, ms; default 50. */
+  readonly reconnectBaseMs?: number;
+  /**
+   * Longest wait before reconnecting, ms; default 1,000. With the connection's own wait of at most
+   * 0.5 s an image is known again within 3 s of containerd being back.
+   */
+  readonly reconnectMaxMs?: number;
+}
+
+/** A subscription that lasted so long ends an outage for good: the waits start small again, ms. */
+const STABLE_MS = 10_000;
+
+/** Follows the images and content of a containerd, through its restarts. */
+export class ContainerdWatcher implements Watcher {
+  readonly #components: ContainerdWatcherComponents;
+  readonly #options: Required<ContainerdWatcherOptions>;
+
+  constructor(components: ContainerdWatcherComponents, options: ContainerdWatcherOptions = {}) {
+    this.#components = components;
+    this.#options = {
+      resyncIntervalMs: options.resyncIntervalMs ?? 600_000,
+      pingIntervalMs: options.pingIntervalMs ?? 2_000,
+      listTimeoutMs: options.listTimeoutMs ?? 30_000,
+      reconnectBaseMs: options.reconnectBaseMs ?? 50,
+      reconnectMaxMs: options.reconnectMaxMs ?? 1_000,
+    };
+  }
+
+  async *watch({ signal }: Cancellable): AsyncGenerator<StoreEvent, void, undefined> {
+    const { clock, log } = this.#components;
+    const { reconnectBaseMs: baseMs, reconnectMaxMs: maxMs } = this.#options;
+    const walker = new ImageWalker(this.#components, this.#options);
+    let waits = backoff({ baseMs, maxMs });
+    let away = false;
+    while (!signal.aborted) {
+      const startedAtMs = clock.now();
+      try {
+        const session = new WatchSession({ ...this.#components, walker }, this.#options);
+        for await (const event of session.run({ signal })) {
+          if (away) log.info("containerd is back");
+          away = false;
+          yield event;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!away) log.warn("containerd is lost, reconnecting", { error: String(error) });
+        away = true;
+      }
+      if (clock.now() - startedAtMs >= STABLE_MS) waits = backoff({ baseMs, maxMs });
+      await clock.sleep(waits.next().value, { signal }).catch(() => {});
+    }
+  }
+}

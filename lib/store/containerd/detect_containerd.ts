@@ -1,0 +1,80 @@
+import { join } from "node:path";
+
+/** Where a kind of containerd installation keeps its things. */
+export interface ContainerdInstallation {
+  readonly kind: "containerd" | "k3s" | "rke2";
+  /** Unix socket of its gRPC server. */
+  readonly socketPath: string;
+  /** Directory of the content store, which has `blobs/`. */
+  readonly contentPath: string;
+  /** Directory of `hosts.toml` files, one folder a registry. */
+  readonly registryConfigPath: string;
+}
+
+const K3S_SOCKET = "run/k3s/containerd/containerd.sock";
+const CONTENT = "io.containerd.content.v1.content";
+
+/** Most special first: a node that runs RKE2 or k3s may have an idle containerd beside it. */
+const INSTALLATIONS: readonly ContainerdInstallation[] = [
+  {
+    kind: "rke2",
+    socketPath: K3S_SOCKET,
+    contentPath: `var/lib/rancher/rke2/agent/containerd/${CONTENT}`,
+    registryConfigPath: "var/lib/rancher/rke2/agent/etc/containerd/certs.d",
+  },
+  {
+    kind: "k3s",
+    socketPath: K3S_SOCKET,
+    contentPath: `var/lib/rancher/k3s/agent/containerd/${CONTENT}`,
+    registryConfigPath: "var/lib/rancher/k3s/agent/etc/containerd/certs.d",
+  },
+  {
+    kind: "containerd",
+    socketPath: "run/containerd/containerd.sock",
+    contentPath: `var/lib/containerd/${CONTENT}`,
+    registryConfigPath: "etc/containerd/certs.d",
+  },
+];
+
+/** Settings of {@link detectContainerd}. */
+export interface DetectOptions {
+  /** Directory that all paths are below, e.g. where a host is mounted; default `/`. */
+  readonly root?: string;
+}
+
+/**
+ * Finds the containerd of this node by its socket. RKE2 and k3s use the same socket and are told
+ * apart by their content directory.
+ *
+ * @returns undefined if there is none.
+ */
+export async function detectContainerd(
+  options: DetectOptions = {},
+): Promise<ContainerdInstallation | undefined> {
+  const { root = "/" } = options;
+  for (const { kind, ...paths } of INSTALLATIONS) {
+    const socketPath = join(root, paths.socketPath);
+    const contentPath = join(root, paths.contentPath);
+    if (!await exists(socketPath)) continue;
+    if (kind === "rke2" && !await exists(contentPath)) continue;
+    return {
+      kind,
+      socketPath,
+      contentPath,
+      registryConfigPath: join(root, paths.registryConfigPath),
+    };
+  }
+  return undefined;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,115 @@
+import { type Digest, isDigest } from "../../oci/digest.ts";
+import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
+import type { Cancellable, Log, StoredImage } from "../../ports.ts";
+import { createChildrenReader } from "../children_reader.ts";
+import { mapConcurrent } from "../map_concurrent.ts";
+import { type ImageContent, walkImage } from "../walk_image.ts";
+import { type ContainerdClient, ContainerdError } from "./client.ts";
+import type { ContainerdContent } from "./content.ts";
+import { type ImageRecord, methods } from "./methods.ts";
+
+/** An image and what of its content is there and what is not. */
+export interface WalkedImage extends StoredImage, ImageContent {}
+
+/** Images that are walked at once in a look at everything. */
+const CONCURRENCY = 4;
+
+/** What an {@link ImageWalker} works with. */
+export interface ImageWalkerComponents {
+  readonly client: ContainerdClient;
+  readonly content: ContainerdContent;
+  readonly log: Log;
+}
+
+/** Settings of an {@link ImageWalker}. */
+export interface ImageWalkerOptions {
+  /** Time limit for listing images, ms. */
+  readonly listTimeoutMs: number;
+}
+
+/** Lists containerd's images and finds what of their content is there. */
+export class ImageWalker {
+  readonly #client: ContainerdClient;
+  readonly #content: ContainerdContent;
+  readonly #listTimeoutMs: number;
+  readonly #children: ReturnType<typeof createChildrenReader>;
+
+  constructor(components: ImageWalkerComponents, options: ImageWalkerOptions) {
+    const { client, content, log } = components;
+    this.#client = client;
+    this.#content = content;
+    this.#listTimeoutMs = options.listTimeoutMs;
+    const children = createChildrenReader((digest, cancellable) =>
+      content.read(digest, MAX_MANIFEST_BYTES, cancellable)
+    );
+    this.#children = async (digest, cancellable) => {
+      try {
+        return await children(digest, cancellable);
+      } catch (error) {
+        const unanswered = error instanceof ContainerdError && error.unanswered;
+        if (unanswered || cancellable.signal.aborted) throw error;
+        // One damaged file must not keep all other images from being known.
+        log.warn("manifest cannot be read, its children are left out", {
+          digest,
+          error: String(error),
+        });
+        return [];
+      }
+    };
+  }
+
+  /** What each image name points to. */
+  async names({ signal }: Cancellable): Promise<Map<string, Digest>> {
+    const { images } = await this.#client.call(methods.listImages, { filters: [] }, {
+      signal,
+      timeoutMs: this.#listTimeoutMs,
+    });
+    return new Map(images.flatMap((image) => {
+      const target = targetOf(image);
+      return target === undefined ? [] : [[image.name, target]];
+    }));
+  }
+
+  /**
+   * Walks all images. The content is listed once, instead of asked for digest by digest, and after
+   * the images: what an image was made of before it was listed is then in the list.
+   */
+  async all(options: Cancellable): Promise<WalkedImage[]> {
+    const names = await this.names(options);
+    const held = await this.#content.list(options);
+    const source = {
+      has: (digest: Digest) => Promise.resolve(held.has(digest)),
+      children: this.#children,
+    };
+    return await mapConcurrent([...names], CONCURRENCY, async ([name, target]) => ({
+      name,
+      target,
+      ...await walkImage(target, source, options),
+    }));
+  }
+
+  /** Walks one image; undefined if there is none of that name. */
+  async one(name: string, options: Cancellable): Promise<WalkedImage | undefined> {
+    const target = await this.#target(name, options);
+    if (target === undefined) return undefined;
+    const source = {
+      has: async (digest: Digest) => await this.#content.info(digest, options) !== undefined,
+      children: this.#children,
+    };
+    return { name, target, ...await walkImage(target, source, options) };
+  }
+
+  async #target(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
+    try {
+      const { image } = await this.#client.call(methods.getImage, { name }, { signal });
+      return image === null ? undefined : targetOf(image);
+    } catch (error) {
+      if (error instanceof ContainerdError && error.notFound) return undefined;
+      throw error;
+    }
+  }
+}
+
+function targetOf({ target }: ImageRecord): Digest | undefined {
+  return target !== null && isDigest(target.digest) ? target.digest : undefined;
+}

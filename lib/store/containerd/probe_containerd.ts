@@ -1,0 +1,138 @@
+import { isDigest } from "../../oci/digest.ts";
+import type { Cancellable } from "../../ports.ts";
+import { type ContainerdClient, ContainerdError } from "./client.ts";
+import { ContainerdContent } from "./content.ts";
+import { methods, type PluginRecord } from "./methods.ts";
+
+/** How containerd's CRI plugin gets images. */
+export interface CriProbe {
+  /** Directories of `registry.config_path`, in order; empty if it is not set. */
+  readonly registryConfigPaths: readonly string[];
+  /** Whether layers are dropped once unpacked; undefined if containerd does not tell. */
+  readonly discardUnpackedLayers: boolean | undefined;
+}
+
+/** Whether containerd's blobs can be read as files. */
+export type ContentProbe =
+  /** A blob that containerd has was found there, or the directory exists and containerd is empty. */
+  | { readonly state: "readable"; readonly path: string }
+  /** The directory cannot be listed. */
+  | { readonly state: "unreadable"; readonly path: string; readonly error: string }
+  /** The directory can be read, but a blob that containerd has is not in it: a wrong directory. */
+  | { readonly state: "foreign"; readonly path: string; readonly digest: string }
+  /** Neither given nor told by containerd. */
+  | { readonly state: "unknown" };
+
+/** What a containerd that answers says about itself. */
+export interface ContainerdProbe {
+  readonly reachable: true;
+  /** As containerd writes it, e.g. `1.6.20~ds1` or `2.4.2`. */
+  readonly version: string;
+  /** Content directory that containerd uses, as it sees it itself. */
+  readonly contentRoot: string | undefined;
+  /** The directory that was asked about, else `contentRoot`. */
+  readonly content: ContentProbe;
+  /** Undefined without a CRI plugin (or with one that failed to start). */
+  readonly cri: CriProbe | undefined;
+}
+
+/** Why a containerd does not answer. */
+export interface ContainerdUnreachable {
+  readonly reachable: false;
+  readonly error: string;
+}
+
+/** Settings of {@link probeContainerd}. */
+export interface ProbeOptions extends Cancellable {
+  /** Content directory to try; default: what containerd tells. */
+  readonly contentPath?: string;
+  /** Time limit of each call, ms; default 5,000: the CRI plugin may still be starting. */
+  readonly timeoutMs?: number;
+}
+
+/** Images whose target is looked for among the files. */
+const MAX_SAMPLES = 5;
+
+/**
+ * Finds out whether a containerd can be worked with. It decides and prints nothing.
+ *
+ * @throws {ContainerdError} if containerd answers the first call and then refuses another.
+ */
+export async function probeContainerd(
+  client: ContainerdClient,
+  options: ProbeOptions,
+): Promise<ContainerdProbe | ContainerdUnreachable> {
+  const settings = { signal: options.signal, timeoutMs: options.timeoutMs ?? 5_000 };
+  let version: string;
+  try {
+    ({ version } = await client.call(methods.version, {}, settings));
+  } catch (error) {
+    if (options.signal.aborted) throw error;
+    return { reachable: false, error: error instanceof Error ? error.message : String(error) };
+  }
+  const { plugins } = await client.call(methods.plugins, { filters: [] }, settings);
+  const contentRoot = findPlugin(plugins, "io.containerd.content.v1", "content")?.exports["root"];
+  return {
+    reachable: true,
+    version,
+    contentRoot,
+    content: await probeContent(client, options.contentPath ?? contentRoot, settings),
+    cri: await probeCri(client, plugins, settings),
+  };
+}
+
+async function probeContent(
+  client: ContainerdClient,
+  path: string | undefined,
+  settings: Cancellable & { timeoutMs: number },
+): Promise<ContentProbe> {
+  if (path === undefined) return { state: "unknown" };
+  try {
+    for await (const _entry of Deno.readDir(path)) break;
+  } catch (error) {
+    return { state: "unreadable", path, error: String(error) };
+  }
+  const content = new ContainerdContent(client, { contentPath: path });
+  const { images } = await client.call(methods.listImages, { filters: [] }, settings);
+  for (const { target } of images.slice(0, MAX_SAMPLES)) {
+    const digest = target?.digest ?? "";
+    if (!isDigest(digest) || await content.info(digest, settings) === undefined) continue;
+    if (typeof await content.file(digest) !== "number") return { state: "foreign", path, digest };
+  }
+  return { state: "readable", path };
+}
+
+/**
+ * containerd 1.x tells the CRI settings in the CRI status (`info["config"]`). In 2.x the image
+ * settings have left it; the plugin `io.containerd.cri.v1.images` exports them instead.
+ */
+async function probeCri(
+  client: ContainerdClient,
+  plugins: readonly PluginRecord[],
+  settings: Cancellable & { timeoutMs: number },
+): Promise<CriProbe | undefined> {
+  let config: Record<string, unknown>;
+  try {
+    const { info } = await client.call(methods.criStatus, { verbose: true }, settings);
+    config = asObject(JSON.parse(info["config"] ?? "{}"));
+  } catch (error) {
+    if (error instanceof ContainerdError && error.unimplemented) return undefined;
+    throw error;
+  }
+  const exported = findPlugin(plugins, "io.containerd.cri.v1", "images")?.exports ?? {};
+  const path = exported["RegistryConfigPath"] ?? asObject(config["registry"])["configPath"];
+  const discard = exported["DiscardUnpackedLayers"] ??
+    asObject(config["containerd"])["discardUnpackedLayers"];
+  return {
+    registryConfigPaths: typeof path === "string" ? path.split(":").filter(Boolean) : [],
+    discardUnpackedLayers: discard === undefined ? undefined : String(discard) === "true",
+  };
+}
+
+function findPlugin(plugins: readonly PluginRecord[], type: string, id: string) {
+  return plugins.find((plugin) => plugin.type === type && plugin.id === id);
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}

@@ -1,0 +1,218 @@
+import type { Digest } from "../../oci/digest.ts";
+import type { Cancellable, Clock, Log, StoredImage, StoreEvent } from "../../ports.ts";
+import { mapConcurrent } from "../map_concurrent.ts";
+import type { ContainerdClient } from "./client.ts";
+import { contentSources } from "./content_sources.ts";
+import type { ContainerdContent } from "./content.ts";
+import type { ImageWalker, WalkedImage } from "./image_walker.ts";
+import { Inbox } from "./inbox.ts";
+import { methods } from "./methods.ts";
+import { type ContainerdEvent, receiveEvents } from "./receive_events.ts";
+
+/** What a {@link WatchSession} works with. */
+export interface WatchSessionComponents {
+  readonly client: ContainerdClient;
+  readonly content: ContainerdContent;
+  readonly walker: ImageWalker;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Settings of a {@link WatchSession}. */
+export interface WatchSessionOptions {
+  /** Time between two looks at everything, ms. */
+  readonly resyncIntervalMs: number;
+  /** Time between two questions whether containerd still answers, ms. */
+  readonly pingIntervalMs: number;
+}
+
+/** Content events of one pull come in bursts; one walk shortly after takes them together, ms. */
+const COALESCE_MS = 100;
+/**
+ * Older containerds do not tell of content, and nothing tells when a subscription has taken effect:
+ * so an incomplete image is looked at again so long after its event, ms.
+ */
+const SETTLE_MS = [1_000, 3_000] as const;
+/** containerd labels content a moment after it told of it: waits for the label, ms. */
+const LABEL_WAITS_MS = [20, 50, 150, 400, 1_000] as const;
+/** Wait before something that could not be looked at is looked at again, ms. */
+const RETRY_MS = 1_000;
+const MAX_RETRIES = 5;
+/** Unanswered questions in a row after which a containerd is taken to hang. */
+const MAX_LOST_PINGS = 2;
+/** Images or blobs looked at at once. */
+const CONCURRENCY = 4;
+
+/** One subscription to a containerd, from its `sync` until it is lost. */
+export class WatchSession {
+  readonly #components: WatchSessionComponents;
+  readonly #options: WatchSessionOptions;
+  readonly #inbox: Inbox;
+  readonly #images = new Map<string, WalkedImage>();
+
+  constructor(components: WatchSessionComponents, options: WatchSessionOptions) {
+    this.#components = components;
+    this.#options = options;
+    this.#inbox = new Inbox(components.clock);
+  }
+
+  /**
+   * Yields a `sync`, then changes. Events are subscribed to first, and only mark what has to be
+   * looked at; what is yielded is always what containerd then says. So nothing is lost between
+   * listing and listening, and the order of events does not matter.
+   *
+   * @throws when the containerd is lost, or the signal aborts.
+   */
+  async *run({ signal: parent }: Cancellable): AsyncGenerator<StoreEvent, never, undefined> {
+    const ended = new AbortController();
+    const { signal } = ended;
+    const follow = () => ended.abort(parent.reason);
+    if (parent.aborted) follow();
+    else parent.addEventListener("abort", follow, { once: true });
+    const { client } = this.#components;
+    const background: Promise<void>[] = [];
+    const start = (task: Promise<void>) =>
+      void background.push(task.catch((error) => this.#inbox.fail(error)));
+    try {
+      start(receiveEvents(client, (event) => this.#onEvent(event), { signal }));
+      // Fails within the time limit of a call when containerd is away or hangs; lists wait longer.
+      await client.call(methods.version, {}, { signal });
+      start(this.#ping({ signal }));
+      yield await this.#sync({ signal });
+      start(this.#compareNames({ signal }));
+      while (true) {
+        const due = await this.#inbox.take({ signal });
+        if (due === "sync") {
+          yield await this.#sync({ signal });
+          continue;
+        }
+        yield* (await mapConcurrent(
+          due.images,
+          CONCURRENCY,
+          ([name, attempt]) => this.#look(name, attempt, { signal }),
+        )).flat();
+        yield* (await mapConcurrent(
+          due.contents,
+          CONCURRENCY,
+          ([digest, attempt]) => this.#lookAtContent(digest, attempt, { signal }),
+        )).flat();
+      }
+    } finally {
+      parent.removeEventListener("abort", follow);
+      ended.abort(new DOMException("the subscription has ended", "AbortError"));
+      await Promise.all(background);
+    }
+  }
+
+  #onEvent(event: ContainerdEvent): void {
+    if (event.type === "image") this.#inbox.image(event.name, 0);
+    else this.#inbox.content(event.digest, LABEL_WAITS_MS[0]);
+  }
+
+  async #ping({ signal }: Cancellable): Promise<void> {
+    const { client, clock } = this.#components;
+    for (let lost = 0;;) {
+      await clock.sleep(this.#options.pingIntervalMs, { signal });
+      try {
+        await client.call(methods.version, {}, { signal });
+        lost = 0;
+      } catch (error) {
+        if (signal.aborted || ++lost >= MAX_LOST_PINGS) throw error;
+      }
+    }
+  }
+
+  async #sync(options: Cancellable): Promise<StoreEvent> {
+    this.#inbox.sync(this.#options.resyncIntervalMs);
+    const images = await this.#components.walker.all(options);
+    this.#images.clear();
+    for (const image of images) this.#images.set(image.name, image);
+    return { type: "sync", images: images.map(withoutMissing) };
+  }
+
+  /**
+   * Compares the names again some time after the first `sync`: nothing tells when a subscription
+   * has taken effect, so an image that changed at that very moment may have raised no event.
+   */
+  async #compareNames(options: Cancellable): Promise<void> {
+    await this.#components.clock.sleep(SETTLE_MS[0], options);
+    const names = await this.#components.walker.names(options);
+    for (const [name, target] of names) {
+      if (this.#images.get(name)?.target !== target) this.#inbox.image(name, 0);
+    }
+    for (const name of this.#images.keys()) if (!names.has(name)) this.#inbox.image(name, 0);
+  }
+
+  /** Looks at one image and says what changed. */
+  async #look(name: string, attempt: number, options: Cancellable): Promise<StoreEvent[]> {
+    const before = this.#images.get(name);
+    let image: WalkedImage | undefined;
+    try {
+      image = await this.#components.walker.one(name, options);
+    } catch (error) {
+      this.#retry(`image ${name}`, attempt, error, options, () => {
+        this.#inbox.image(name, RETRY_MS, attempt + 1);
+      });
+      return [];
+    }
+    if (image === undefined) {
+      return this.#images.delete(name) ? [{ type: "delete", name }] : [];
+    }
+    this.#images.set(name, image);
+    const wait = SETTLE_MS[attempt];
+    if (image.missing.size > 0 && wait !== undefined) this.#inbox.image(name, wait, attempt + 1);
+    return sameContent(before, image) ? [] : [{ type: "image", image: withoutMissing(image) }];
+  }
+
+  /** Looks at content that arrived or went away, and has the images looked at that it concerns. */
+  async #lookAtContent(
+    digest: Digest,
+    attempt: number,
+    options: Cancellable,
+  ): Promise<StoreEvent[]> {
+    try {
+      const info = await this.#components.content.info(digest, options);
+      for (const { name, present, missing } of this.#images.values()) {
+        const outdated = info === undefined ? present.includes(digest) : missing.has(digest);
+        if (outdated) this.#inbox.image(name, COALESCE_MS);
+      }
+      if (info === undefined) return [];
+      const sources = contentSources(info.labels);
+      const wait = LABEL_WAITS_MS[attempt + 1];
+      if (sources.length > 0 || wait === undefined) return [{ type: "content", digest, sources }];
+      this.#inbox.content(digest, wait, attempt + 1);
+    } catch (error) {
+      this.#retry(`content ${digest}`, attempt, error, options, () => {
+        this.#inbox.content(digest, RETRY_MS, attempt + 1);
+      });
+    }
+    return [];
+  }
+
+  /** Whether containerd is lost is for the ping and the subscription to say, not for one call. */
+  #retry(
+    what: string,
+    attempt: number,
+    error: unknown,
+    { signal }: Cancellable,
+    again: () => void,
+  ): void {
+    signal.throwIfAborted();
+    const { log } = this.#components;
+    if (attempt < MAX_RETRIES) {
+      log.debug(`looking at ${what} failed, trying again`, { error: String(error) });
+      return again();
+    }
+    log.warn(`looking at ${what} failed, waiting for the next full look`, { error: String(error) });
+  }
+}
+
+function withoutMissing({ name, target, present }: WalkedImage): StoredImage {
+  return { name, target, present };
+}
+
+function sameContent(before: WalkedImage | undefined, after: WalkedImage): boolean {
+  return before !== undefined && before.target === after.target &&
+    before.present.length === after.present.length &&
+    before.present.every((digest, index) => digest === after.present[index]);
+}

@@ -1,0 +1,52 @@
+import type { ByteRange } from "../oci/range.ts";
+
+/** Read size that was measured fastest: 64 KiB has a third of the throughput, 1 MiB is unsteady. */
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Streams a part of an open file. It reads only when the consumer wants more, closes the file at
+ * the end, on cancel and on failure, and errors if the file ends before the range does: a truncated
+ * body must never look complete.
+ *
+ * @param file positioned anywhere; owned by the stream from here on.
+ * @param range bytes to send, both ends included; an empty range has `end` one below `start`.
+ */
+export function fileStream(
+  file: Deno.FsFile,
+  range: ByteRange,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let remaining = range.end - range.start + 1;
+  let positioned = range.start === 0;
+  let closed = false;
+  const close = () => {
+    if (!closed) file.close();
+    closed = true;
+  };
+  return new ReadableStream({
+    start(controller) {
+      if (remaining > 0) return;
+      close();
+      controller.close();
+    },
+    async pull(controller) {
+      try {
+        if (!positioned) await file.seek(range.start, Deno.SeekMode.Start);
+        positioned = true;
+        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, remaining));
+        const read = await file.read(chunk);
+        if (closed) return;
+        if (read === null) throw new Error(`file ended ${remaining} bytes before its known size`);
+        controller.enqueue(read === chunk.length ? chunk : chunk.subarray(0, read));
+        remaining -= read;
+        if (remaining > 0) return;
+        close();
+        controller.close();
+      } catch (error) {
+        if (closed) return;
+        close();
+        controller.error(error);
+      }
+    },
+    cancel: close,
+  });
+}
