@@ -1,0 +1,136 @@
+import { type Digest, splitDigest } from "../../../lib/oci/digest.ts";
+import type { ContainerdRelease } from "./containerd_release.ts";
+import { CriImages } from "./cri_images.ts";
+import type { Image } from "./image.ts";
+import { ManagedProcess } from "./managed_process.ts";
+import { type Host, onHost } from "./network.ts";
+import { type CommandResult, runCommand, type RunCommandOptions } from "./run_command.ts";
+import { until } from "./until.ts";
+
+/** Settings of {@link Containerd}. */
+export interface ContainerdOptions {
+  host: Host;
+  release: ContainerdRelease;
+  /** For everything it keeps: content, state, socket, configuration, log. */
+  directory: string;
+}
+
+/** A real containerd with the CRI plugin, all of whose files are its own. */
+export class Containerd implements AsyncDisposable {
+  readonly socket: string;
+  readonly contentPath: string;
+  readonly certsPath: string;
+  readonly cri: CriImages;
+  readonly #options: ContainerdOptions;
+  #process: ManagedProcess | undefined;
+
+  constructor(options: ContainerdOptions) {
+    this.#options = options;
+    this.socket = `${options.directory}/containerd.sock`;
+    this.contentPath = `${options.directory}/root/io.containerd.content.v1.content`;
+    this.certsPath = `${options.directory}/certs.d`;
+    this.cri = new CriImages(this.socket);
+  }
+
+  /** Starts it and waits until its image service answers. */
+  async start(): Promise<void> {
+    const { directory, release, host } = this.#options;
+    await Deno.mkdir(this.certsPath, { recursive: true });
+    const file = `${directory}/config.toml`;
+    await Deno.writeTextFile(file, this.#config());
+    this.#process = ManagedProcess.start({
+      name: `containerd ${release.name} on ${host.name}`,
+      argv: onHost(host, [`${release.directory}/containerd`, "--config", file]),
+      logFile: `${directory}/containerd.log`,
+    });
+    await until(async () => {
+      if (this.#process?.status !== undefined) throw new Error(await this.tail());
+      await this.cri.list();
+      return true;
+    }, { what: `containerd on ${host.name} to answer` });
+  }
+
+  /** Ends it as a service manager would. */
+  async stop(): Promise<void> {
+    await this.#process?.stop();
+    this.#process = undefined;
+  }
+
+  /** Runs `ctr` on the node in the namespace that the CRI uses. */
+  ctr(args: readonly string[], options: RunCommandOptions = {}): Promise<CommandResult> {
+    const { directory } = this.#options.release;
+    const argv = [`${directory}/ctr`, "-a", this.socket, "-n", "k8s.io", ...args];
+    return runCommand(onHost(this.#options.host, argv), { timeoutMs: 60_000, ...options });
+  }
+
+  /** Pulls without unpacking, by the client's own resolver, and makes the image record. */
+  async fetch(reference: string, options: RunCommandOptions = {}): Promise<CommandResult> {
+    return await this.ctr(["content", "fetch", "--hosts-dir", this.certsPath, reference], options);
+  }
+
+  /**
+   * Removes an image with all its names, as the kubelet does, and waits until its content was
+   * collected. (The CRI plugin gives every image of its namespace a second name, which keeps the
+   * content; so `ctr images rm` frees nothing.)
+   */
+  async remove(reference: string, image: Image): Promise<void> {
+    await this.removeName(reference);
+    await until(async () => (await this.lacks(image)).length === image.pulled.length, {
+      what: `content of ${reference} to be collected`,
+    });
+  }
+
+  /** Removes an image as {@link Containerd.remove} does, for one that shares content with others. */
+  async removeName(reference: string): Promise<void> {
+    await until(async () => {
+      // The CRI plugin learns of images that others made from events, so a little later.
+      const images = await this.cri.list();
+      return images.some(({ repoTags }) => repoTags.includes(reference));
+    }, { what: `CRI to know ${reference}` });
+    await this.cri.remove(reference);
+  }
+
+  /** What of the image's content for this platform the node does not hold. */
+  async lacks(image: Image): Promise<Digest[]> {
+    const lacking: Digest[] = [];
+    for (const { digest, size } of image.pulled) {
+      const { algorithm, hex } = splitDigest(digest);
+      const file = `${this.contentPath}/blobs/${algorithm}/${hex}`;
+      const held = await Deno.stat(file).then((info) => info.size === size, () => false);
+      if (!held) lacking.push(digest);
+    }
+    return lacking;
+  }
+
+  async tail(): Promise<string> {
+    return await this.#process?.tail() ?? `--- containerd on ${this.#options.host.name} (stopped)`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cri[Symbol.dispose]();
+    await this.#process?.[Symbol.asyncDispose]();
+  }
+
+  #config(): string {
+    const { directory, release } = this.#options;
+    const common = [
+      `root = "${directory}/root"`,
+      `state = "${directory}/state"`,
+      `[grpc]`,
+      `address = "${this.socket}"`,
+      // Without a path of its own it makes a directory in /opt.
+      `[plugins."io.containerd.internal.v1.opt"]`,
+      `path = "${directory}/opt"`,
+    ];
+    const own = release.name === "1.6"
+      ? [`[plugins."io.containerd.grpc.v1.cri".registry]`, `config_path = "${this.certsPath}"`]
+      : [
+        `[plugins."io.containerd.cri.v1.images".registry]`,
+        `config_path = "${this.certsPath}"`,
+        // Several containerds on one machine would fight over the one socket of NRI.
+        `[plugins."io.containerd.nri.v1.nri"]`,
+        `disable = true`,
+      ];
+    return [`version = ${release.name === "1.6" ? 2 : 3}`, ...common, ...own].join("\n") + "\n";
+  }
+}

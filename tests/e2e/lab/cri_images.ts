@@ -1,0 +1,83 @@
+import { Buffer } from "node:buffer";
+import { Client, credentials } from "@grpc/grpc-js";
+import protobuf from "protobufjs";
+
+/** The part of the CRI's `ImageService` that is used here, by the field numbers of `runtime.v1`. */
+const PROTO = `
+  syntax = "proto3";
+  package runtime.v1;
+  message ImageSpec { string image = 1; }
+  message PullImageRequest { ImageSpec image = 1; }
+  message PullImageResponse { string image_ref = 1; }
+  message RemoveImageRequest { ImageSpec image = 1; }
+  message RemoveImageResponse {}
+  message ListImagesRequest {}
+  message ListImagesResponse { repeated Image images = 1; }
+  message Image { string id = 1; repeated string repo_tags = 2; repeated string repo_digests = 3; }
+`;
+
+/** An image as the kubelet sees it. */
+export interface CriImage {
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+}
+
+/** A client of containerd's CRI image service: what the kubelet does when a pod starts. */
+export class CriImages implements Disposable {
+  readonly #types = protobuf.parse(PROTO).root;
+  readonly #client: Client;
+
+  /** @param socket containerd's socket. */
+  constructor(socket: string) {
+    this.#client = new Client(`unix://${socket}`, credentials.createInsecure());
+  }
+
+  /** Pulls and unpacks an image. */
+  async pull(reference: string, timeoutMs = 60_000): Promise<void> {
+    await this.#call("PullImage", { image: { image: reference } }, timeoutMs);
+  }
+
+  /** Removes an image with all its names. */
+  async remove(reference: string): Promise<void> {
+    await this.#call("RemoveImage", { image: { image: reference } }, 20_000);
+  }
+
+  /** All images. */
+  async list(): Promise<CriImage[]> {
+    const { images } = await this.#call("ListImages", {}, 10_000);
+    return images as CriImage[];
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+
+  #call(
+    method: string,
+    request: Record<string, unknown>,
+    timeoutMs: number,
+  ): Promise<Record<string, unknown>> {
+    const requestType = this.#types.lookupType(`runtime.v1.${method}Request`);
+    const responseType = this.#types.lookupType(`runtime.v1.${method}Response`);
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        `/runtime.v1.ImageService/${method}`,
+        (value: Record<string, unknown>) =>
+          Buffer.from(requestType.encode(requestType.fromObject(value)).finish()),
+        (bytes: Uint8Array) =>
+          responseType.toObject(responseType.decode(bytes), { arrays: true }) as Record<
+            string,
+            unknown
+          >,
+        request,
+        { deadline: Date.now() + timeoutMs },
+        (error, response) => {
+          if (error !== null) {
+            reject(new Error(`CRI ${method}: ${error.message}`, { cause: error }));
+          } else resolve(response ?? {});
+        },
+      );
+    });
+  }
+}

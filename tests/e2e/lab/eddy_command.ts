@@ -1,0 +1,32 @@
+import { fileURLToPath } from "node:url";
+import { runCommand } from "./run_command.ts";
+
+/**
+ * The command that runs Eddy: the executable that `EDDY_BIN` names, else the source with the Deno
+ * that runs the test.
+ */
+export function eddyCommand(): string[] {
+  const binary = Deno.env.get("EDDY_BIN");
+  if (binary !== undefined && binary !== "") return [Deno.realPathSync(binary)];
+  return [
+    Deno.execPath(),
+    "run",
+    "-A",
+    "--cached-only",
+    "--config",
+    root("deno.json"),
+    root("main.ts"),
+  ];
+}
+
+/** Fetches what the source imports: hosts of the lab cannot reach a registry of packages. */
+export async function cacheEddy(): Promise<void> {
+  if (eddyCommand().length === 1) return;
+  await runCommand([Deno.execPath(), "cache", "--config", root("deno.json"), root("main.ts")], {
+    timeoutMs: 180_000,
+  });
+}
+
+function root(file: string): string {
+  return fileURLToPath(new URL(`../../../${file}`, import.meta.url));
+}

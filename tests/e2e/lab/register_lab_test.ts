@@ -1,0 +1,51 @@
+import { test } from "../../support/test.ts";
+import { cacheEddy } from "./eddy_command.ts";
+import { Lab, type LabOptions } from "./lab.ts";
+import { missingRequirements } from "./missing_requirements.ts";
+
+/** Adds a case to a lab test. Each begins in a healed lab, whatever the one before did. */
+export type Case = (name: string, fn: () => Promise<void>) => Promise<void>;
+
+/**
+ * Registers a test that runs cases in one lab. Where the machine lacks something for that, the test
+ * is left out, saying why; in CI (`CI=true`) it fails instead.
+ */
+export async function registerLabTest(
+  name: string,
+  options: LabOptions,
+  body: (lab: Lab, step: Case) => Promise<void>,
+): Promise<void> {
+  const missing = await missingRequirements();
+  const title = `e2e: ${name}`;
+  if (missing.length > 0) {
+    const reason = `left out, this machine lacks ${missing.join(", ")}`;
+    if (Deno.env.get("CI") === "true") {
+      test(title, () => {
+        throw new Error(reason);
+      });
+    } else {
+      Deno.test({ name: `${title} (${reason})`, ignore: true, fn: () => {} });
+    }
+    return;
+  }
+  test(title, async (t) => {
+    if (options.withoutAgents !== true) await cacheEddy();
+    await using lab = await Lab.create(options);
+    await body(lab, async (stepName, fn) => {
+      await t.step({
+        name: stepName,
+        // Processes and connections of the lab outlive a case; the test as a whole is checked.
+        sanitizeOps: false,
+        sanitizeResources: false,
+        fn: async () => {
+          try {
+            if (options.withoutAgents !== true) await lab.heal();
+            await fn();
+          } catch (error) {
+            throw new Error(`${String(error)}\n${await lab.tails()}`, { cause: error });
+          }
+        },
+      });
+    });
+  });
+}

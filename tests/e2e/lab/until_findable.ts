@@ -1,0 +1,43 @@
+import type { Image } from "./image.ts";
+import type { LabNode } from "./lab.ts";
+import { until } from "./until.ts";
+import { UPSTREAM } from "./upstream.ts";
+
+/** Settings of {@link untilFindable}. */
+export interface UntilFindableOptions {
+  /** Repository of the image. */
+  repository: string;
+  /** Also waits for this tag. */
+  tag?: string;
+  /** Longest wait, ms. Default 20,000. */
+  timeoutMs?: number;
+}
+
+/**
+ * Waits until a node can get every part of an image, by asking its agent as containerd would, but
+ * for the headers only.
+ *
+ * @returns how long that took, ms.
+ */
+export async function untilFindable(
+  node: LabNode,
+  image: Image,
+  options: UntilFindableOptions,
+): Promise<number> {
+  const { repository, tag, timeoutMs = 20_000 } = options;
+  const manifests = new Set(image.manifests.map(({ digest }) => digest));
+  const paths = image.pulled.map(({ digest }) =>
+    manifests.has(digest) ? `manifests/${digest}` : `blobs/${digest}`
+  );
+  if (tag !== undefined) paths.unshift(`manifests/${tag}`);
+  const start = performance.now();
+  for (const path of paths) {
+    await until(async () => {
+      const url = `/v2/${repository}/${path}?ns=${UPSTREAM}`;
+      const { status } = await node.agent.request(url, { head: true });
+      if (status !== 200) throw new Error(`status ${status}`);
+      return true;
+    }, { what: `${node.host.name} to find ${repository} ${path}`, timeoutMs, intervalMs: 20 });
+  }
+  return performance.now() - start;
+}

@@ -1,0 +1,113 @@
+import { splitDigest } from "../../../lib/oci/digest.ts";
+import { httpRequest } from "./http_request.ts";
+import type { Blob, Image } from "./image.ts";
+import { ManagedProcess } from "./managed_process.ts";
+import { type Host, onHost } from "./network.ts";
+import { until } from "./until.ts";
+
+/** The upstream's name in image references: with a port, which clients treat specially. */
+export const UPSTREAM = "registry.test:5000";
+
+/** A request in the upstream's access log. */
+export interface UpstreamRequest {
+  /** Address of the client. */
+  readonly client: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+}
+
+/** The distribution project's registry, the origin of all images of the lab. */
+export class Upstream implements AsyncDisposable {
+  readonly #host: Host;
+  readonly #directory: string;
+  #process: ManagedProcess | undefined;
+
+  /** @param directory for its storage, configuration and log. */
+  constructor(host: Host, directory: string) {
+    this.#host = host;
+    this.#directory = directory;
+  }
+
+  /** Puts an image into the registry's storage, in the layout that it reads. */
+  async add(image: Image, repository: string, tag: string): Promise<void> {
+    for (const blob of [...image.manifests, ...image.blobs]) {
+      const { hex } = splitDigest(blob.digest);
+      await this.#write(`blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, blob.content);
+    }
+    const base = `repositories/${repository}`;
+    for (const blob of image.blobs) await this.#link(`${base}/_layers`, blob);
+    for (const blob of image.manifests) await this.#link(`${base}/_manifests/revisions`, blob);
+    const tagged = `${base}/_manifests/tags/${tag}`;
+    await this.#link(`${tagged}/index`, image.root);
+    await this.#write(`${tagged}/current/link`, encode(image.root.digest));
+  }
+
+  /** Starts it, if it does not run, and waits until it answers. */
+  async start(): Promise<void> {
+    if (this.#process !== undefined) return;
+    await Deno.mkdir(this.#directory, { recursive: true });
+    const config = {
+      version: 0.1,
+      log: { level: "error", accesslog: { disabled: false } },
+      storage: { filesystem: { rootdirectory: `${this.#directory}/storage` } },
+      http: { addr: ":5000" },
+    };
+    const file = `${this.#directory}/config.yml`;
+    await Deno.writeTextFile(file, JSON.stringify(config));
+    this.#process = ManagedProcess.start({
+      name: "upstream",
+      argv: onHost(this.#host, ["docker-registry", "serve", file]),
+      logFile: `${this.#directory}/log`,
+    });
+    await until(
+      async () => (await httpRequest(this.#host, "http://127.0.0.1:5000/v2/")).status === 200,
+      {
+        what: "upstream to answer",
+      },
+    );
+  }
+
+  /** Ends it: whoever connects is refused. */
+  async stop(): Promise<void> {
+    await this.#process?.kill();
+    this.#process = undefined;
+  }
+
+  /** Requests of other hosts so far, from the access log. */
+  async requests(): Promise<UpstreamRequest[]> {
+    const log = await Deno.readTextFile(`${this.#directory}/log`).catch(() => "");
+    const lines = log.matchAll(/^(\S+) - \S+ \[[^\]]*\] "(\S+) (\S+) [^"]*" (\d+)/gm);
+    return [...lines]
+      .map(([, client = "", method = "", path = "", status]) => ({
+        client: client.replace(/:\d+$/, ""),
+        method,
+        path,
+        status: Number(status),
+      }))
+      .filter(({ client }) => client !== "127.0.0.1");
+  }
+
+  async tail(): Promise<string> {
+    return await this.#process?.tail(10) ?? "--- upstream (stopped)";
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #link(directory: string, blob: Blob): Promise<void> {
+    const { hex } = splitDigest(blob.digest);
+    await this.#write(`${directory}/sha256/${hex}/link`, encode(blob.digest));
+  }
+
+  async #write(path: string, content: Uint8Array): Promise<void> {
+    const file = `${this.#directory}/storage/docker/registry/v2/${path}`;
+    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+    await Deno.writeFile(file, content);
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
