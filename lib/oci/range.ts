@@ -14,7 +14,8 @@ export interface ByteRange {
  *
  * @returns undefined when there is no header.
  * @throws {OciError} 400 if it is malformed or of another unit, 416 if it cannot be satisfied or
- * asks for several ranges, which registries need not serve.
+ * asks for several ranges, which registries need not serve. The detail of a 416 has the `size`, which
+ * its `Content-Range` header needs.
  */
 export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
   if (header === undefined) return undefined;
@@ -22,10 +23,13 @@ export function resolveRange(header: string | undefined, size: number): ByteRang
   if (ranges === -2 || (ranges !== -1 && ranges.type !== "bytes")) throw malformed(header);
   const [range] = ranges === -1 ? [] : ranges;
   if (ranges === -1 || range === undefined) {
-    throw notSatisfiable(`range ${quote(header)} is outside of ${size} bytes`);
+    throw notSatisfiable(`range ${quote(header)} is outside of ${size} bytes`, size);
   }
   if (ranges.length > 1) {
-    throw notSatisfiable(`range ${quote(header)} asks for ${ranges.length} ranges, one is served`);
+    throw notSatisfiable(
+      `range ${quote(header)} asks for ${ranges.length} ranges, one is served`,
+      size,
+    );
   }
   return { start: range.start, end: range.end };
 }
@@ -51,8 +55,8 @@ function malformed(header: string): OciError {
   );
 }
 
-function notSatisfiable(message: string): OciError {
-  return new OciError("SIZE_INVALID", message, { status: 416 });
+function notSatisfiable(message: string, size: number): OciError {
+  return new OciError("SIZE_INVALID", message, { status: 416, detail: { size } });
 }
 
 function quote(header: string): string {

@@ -1,0 +1,130 @@
+import type { Log } from "../ports.ts";
+
+/** Where a server listens. */
+export interface ListenAddress {
+  /** IP address or host name without brackets; undefined for all interfaces, both IP families. */
+  readonly hostname: string | undefined;
+  /** TCP port; 0 lets the system choose. */
+  readonly port: number;
+}
+
+/** A server that listens. */
+export interface HttpServer {
+  /** Where it really listens, e.g. `127.0.0.1:5000` or `[::]:5000`. */
+  readonly address: string;
+  readonly hostname: string;
+  readonly port: number;
+  /**
+   * Takes no more connections, lets requests under way end, and after `drainTimeoutMs` breaks those
+   * that are left. Resolves when all are closed; does not reject.
+   */
+  shutdown(drainTimeoutMs: number): Promise<void>;
+}
+
+/** What a server works with. */
+export interface HttpServerCollaborators {
+  /** Answers requests, e.g. the `fetch` method of an app. */
+  readonly fetch: (
+    request: Request,
+    info: { remoteAddr: Deno.Addr },
+  ) => Response | Promise<Response>;
+  readonly log: Log;
+}
+
+/** A server cannot listen where it should. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  /** The address as it was configured. */
+  readonly address: string;
+
+  constructor(address: string, reason: string, cause: unknown) {
+    super(`cannot listen on ${address}: ${reason}`, { cause });
+    this.address = address;
+  }
+}
+
+/**
+ * Parses `:5000`, `0.0.0.0:5000`, `[::]:5000` or `localhost:0`.
+ *
+ * @returns undefined if it is malformed.
+ */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([a-zA-Z0-9.-]*)):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  const port = Number(match[3]);
+  return port > 65535 ? undefined : { hostname: match[1] ?? (match[2] || undefined), port };
+}
+
+/**
+ * Starts an HTTP server on an address in the form that {@link parseListenAddress} reads.
+ *
+ * @throws {ListenError} if the address is malformed, in use or not there.
+ */
+export function startHttpServer(
+  { fetch, log }: HttpServerCollaborators,
+  { addr }: { addr: string },
+): HttpServer {
+  const wanted = parseListenAddress(addr);
+  if (wanted === undefined) throw new ListenError(addr, "want [host]:port", undefined);
+  const abort = new AbortController();
+  const listen = (hostname: string) =>
+    Deno.serve({
+      hostname,
+      port: wanted.port,
+      signal: abort.signal,
+      onListen: () => {},
+      onError: (error) => {
+        log.error("HTTP handler failed", { error });
+        return new Response(null, { status: 500 });
+      },
+    }, (request, info) => fetch(request, { remoteAddr: info.remoteAddr }));
+  const server = listenOn(addr, wanted, listen);
+  const { hostname, port } = server.addr;
+  return {
+    address: hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`,
+    hostname,
+    port,
+    shutdown: (drainTimeoutMs) => shutdown(server, abort, drainTimeoutMs, log),
+  };
+}
+
+type Server = Deno.HttpServer<Deno.NetAddr>;
+
+function listenOn(addr: string, wanted: ListenAddress, listen: (host: string) => Server): Server {
+  try {
+    if (wanted.hostname !== undefined) return listen(wanted.hostname);
+    try {
+      return listen("::");
+    } catch (error) {
+      // A kernel without IPv6 has no such address; whatever else is wrong is so for IPv4 as well.
+      if (error instanceof Deno.errors.AddrInUse) throw error;
+      return listen("0.0.0.0");
+    }
+  } catch (error) {
+    throw new ListenError(addr, reasonOf(error), error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) return "the address is already in use";
+  if (error instanceof Deno.errors.AddrNotAvailable) return "no interface has this address";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function shutdown(
+  server: Server,
+  abort: AbortController,
+  drainTimeoutMs: number,
+  log: Log,
+): Promise<void> {
+  const timer = setTimeout(() => abort.abort(), drainTimeoutMs);
+  try {
+    await server.shutdown();
+    await server.finished;
+  } catch (error) {
+    log.warn("HTTP server did not stop cleanly", { error });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,148 @@
+import type { Log, LogFields } from "../ports.ts";
+
+/** Levels, least important first. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** How important a line is. */
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** Settings of {@link createLog}. */
+export interface LogOptions {
+  /** Lines below this level are dropped. */
+  level: LogLevel;
+  /** Takes one line with its newline; default: standard error. */
+  write?: (line: string) => void;
+  /** The time that lines are stamped with; default: the system's. */
+  now?: () => Date;
+}
+
+/** Values nested deeper than this are cut off. */
+const MAX_DEPTH = 6;
+/** Longer strings are cut off, so that a request cannot blow up the log. */
+const MAX_STRING_LENGTH = 2048;
+/** Longer lists and objects are cut off. */
+const MAX_ENTRIES = 64;
+/** Fields whose values are never written. */
+const SECRET = /password|passwd|secret|token|authorization|cookie|credential|private.?key/i;
+/** User and password in a URL. */
+const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^/?#@\s]*@/gi;
+
+/**
+ * Makes a log that writes one JSON object a line: `ts` (RFC 3339, UTC), `level`, `msg`, then the
+ * fields. Errors are written as their message, at level `debug` with their stack. Values of fields
+ * that are named like secrets, and user names and passwords in URLs, are masked. Never throws,
+ * whatever the fields hold.
+ */
+export function createLog(options: LogOptions): Log {
+  const { level, write = writeToStderr, now = () => new Date() } = options;
+  const least = LOG_LEVELS.indexOf(level);
+
+  const make = (bound: LogFields): Log => {
+    const log = (lineLevel: LogLevel) => (message: string, fields: LogFields = {}) => {
+      if (LOG_LEVELS.indexOf(lineLevel) < least) return;
+      write(`${line(lineLevel, message, { ...bound, ...fields }, level, now)}\n`);
+    };
+    return {
+      debug: log("debug"),
+      info: log("info"),
+      warn: log("warn"),
+      error: log("error"),
+      child: (fields) => make({ ...bound, ...fields }),
+    };
+  };
+  return make({});
+}
+
+function line(
+  level: LogLevel,
+  message: string,
+  fields: LogFields,
+  threshold: LogLevel,
+  now: () => Date,
+): string {
+  const head = { ts: now().toISOString(), level, msg: cut(message) };
+  try {
+    const stacks = threshold === "debug";
+    const plain = toPlain(fields, { stacks, depth: 0, above: [] }) as Record<string, unknown>;
+    // The head wins over fields of the same name: a line must stay readable by its level.
+    return JSON.stringify({ ...head, ...plain, ...head });
+  } catch (error) {
+    return JSON.stringify({ ...head, logError: String(error) });
+  }
+}
+
+interface Walk {
+  /** Whether errors are written with their stack. */
+  readonly stacks: boolean;
+  readonly depth: number;
+  /** Objects on the way down, to find cycles. */
+  readonly above: readonly object[];
+}
+
+/** A value that JSON can hold, with limits applied and secrets masked. */
+function toPlain(value: unknown, walk: Walk): unknown {
+  switch (typeof value) {
+    case "string":
+      return cut(value);
+    case "bigint":
+    case "symbol":
+      return value.toString();
+    case "function":
+      return "[function]";
+    case "object":
+      return value === null ? null : objectToPlain(value, walk);
+    default:
+      return Number.isNaN(value) || value === Infinity || value === -Infinity
+        ? String(value)
+        : value;
+  }
+}
+
+function objectToPlain(value: object, walk: Walk): unknown {
+  if (walk.above.includes(value)) return "[circular]";
+  if (value instanceof Error) return errorToPlain(value, walk);
+  if (value instanceof Date) return String(Number.isNaN(+value) ? value : value.toISOString());
+  if (value instanceof URL) return cut(value.href);
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (walk.depth >= MAX_DEPTH) return "[deep]";
+  const below = { ...walk, depth: walk.depth + 1, above: [...walk.above, value] };
+  if (Array.isArray(value) || value instanceof Set) {
+    return [...value].slice(0, MAX_ENTRIES).map((item) => toPlain(item, below));
+  }
+  const entries = value instanceof Map ? [...value] : Object.entries(value);
+  return Object.fromEntries(
+    entries.slice(0, MAX_ENTRIES).map(([key, item]) => [
+      String(key),
+      SECRET.test(String(key)) ? "[masked]" : toPlain(item, below),
+    ]),
+  );
+}
+
+function errorToPlain(error: Error, walk: Walk): unknown {
+  const message = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+  const causes = error.cause === undefined || walk.depth >= MAX_DEPTH
+    ? ""
+    : ` (${causeText(error.cause, walk)})`;
+  if (!walk.stacks) return cut(message + causes);
+  return { message: cut(message + causes), stack: cut(String(error.stack)) };
+}
+
+function causeText(cause: unknown, walk: Walk): string {
+  const below = { ...walk, stacks: false, depth: walk.depth + 1 };
+  const plain = cause instanceof Error ? errorToPlain(cause, below) : toPlain(cause, below);
+  return typeof plain === "string" ? plain : JSON.stringify(plain);
+}
+
+function cut(text: string): string {
+  const short = text.length > MAX_STRING_LENGTH ? `${text.slice(0, MAX_STRING_LENGTH)}…` : text;
+  return short.replace(USER_INFO, "$1[masked]@");
+}
+
+function writeToStderr(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch {
+    // Nobody reads the log any more (a closed pipe): the work must go on without it.
+  }
+}

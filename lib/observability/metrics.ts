@@ -1,0 +1,150 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Metrics } from "../ports.ts";
+import { labelLimit } from "./label_limit.ts";
+import { registerProcessMetrics } from "./process_metrics.ts";
+
+/** Settings of {@link createMetrics}. */
+export interface MetricsOptions {
+  /** Version of this build, for `eddy_build_info`. */
+  version: string;
+  /** How many registries get a label of their own; all others are `other`. Default 100. */
+  maxRegistries?: number;
+}
+
+/** Metrics and their exposition. */
+export interface MetricsRegistry {
+  readonly metrics: Metrics;
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<string>;
+  /** Media type of the text. */
+  readonly contentType: string;
+}
+
+/** From a local answer in microseconds to a large blob over a slow link. */
+const REQUEST_BUCKETS_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+/** Lookups take 1 to 100 ms; what takes seconds has failed. */
+const RESOLVE_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+/** Methods are sent by clients, who can invent them. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** Makes the metrics of one agent, in a registry of their own. */
+export function createMetrics(options: MetricsOptions): MetricsRegistry {
+  const { version, maxRegistries = 100 } = options;
+  const registry = new Registry();
+  const collectors = createCollectors(registry);
+  const registryLabel = labelLimit(maxRegistries);
+  registerProcessMetrics(registry);
+  collectors.build.set({ version, deno: Deno.version.deno }, 1);
+
+  const metrics: Metrics = {
+    mirrorRequest(name, outcome, reason) {
+      collectors.mirrorRequests.inc({ registry: registryLabel(name), outcome, reason });
+    },
+    httpRequest(handler, method, status, durationMs) {
+      const labels = { handler, method: METHODS.has(method) ? method : "other", code: status };
+      collectors.httpRequests.inc(labels);
+      collectors.httpDuration.observe(labels, amount(durationMs) / 1000);
+    },
+    inFlight: (handler, delta) => collectors.inFlight.inc({ handler }, delta),
+    bytesServed: (bytes) => collectors.served.inc(amount(bytes)),
+    bytesFetched: (bytes) => collectors.fetched.inc(amount(bytes)),
+    resolveDuration: (durationMs) => collectors.resolve.observe(amount(durationMs) / 1000),
+    peerSwitched: (reason) => collectors.switches.inc({ reason }),
+    advertised({ digests, tags }) {
+      collectors.digests.set(amount(digests));
+      collectors.tags.set(amount(tags));
+    },
+    peers: (count) => collectors.peers.set(amount(count)),
+  };
+  return { metrics, text: () => registry.metrics(), contentType: registry.contentType };
+}
+
+/** The client library throws on what is no amount; the port promises not to. */
+function amount(value: number): number {
+  return Number.isFinite(value) && value > 0 ? value : 0;
+}
+
+function createCollectors(registry: Registry) {
+  return { ...requestCollectors(registry), ...peerCollectors(registry) };
+}
+
+function requestCollectors(registry: Registry) {
+  const registers = [registry];
+  return {
+    build: new Gauge({
+      name: "eddy_build_info",
+      help: "Always 1; the labels say which version runs.",
+      labelNames: ["version", "deno"],
+      registers,
+    }),
+    mirrorRequests: new Counter({
+      name: "eddy_mirror_requests_total",
+      help:
+        "Requests of local clients, by outcome (local, hit at a peer, miss) and reason of a miss.",
+      labelNames: ["registry", "outcome", "reason"],
+      registers,
+    }),
+    httpRequests: new Counter({
+      name: "eddy_http_requests_total",
+      help: "HTTP requests answered to the end.",
+      labelNames: ["handler", "method", "code"],
+      registers,
+    }),
+    httpDuration: new Histogram({
+      name: "eddy_http_request_duration_seconds",
+      help: "Time until an HTTP request was answered, its body included.",
+      labelNames: ["handler", "method", "code"],
+      buckets: REQUEST_BUCKETS_SECONDS,
+      registers,
+    }),
+    inFlight: new Gauge({
+      name: "eddy_http_requests_in_flight",
+      help: "HTTP requests being answered.",
+      labelNames: ["handler"],
+      registers,
+    }),
+  };
+}
+
+function peerCollectors(registry: Registry) {
+  const registers = [registry];
+  return {
+    served: new Counter({
+      name: "eddy_served_bytes_total",
+      help: "Bytes of content sent to peers.",
+      registers,
+    }),
+    fetched: new Counter({
+      name: "eddy_fetched_bytes_total",
+      help: "Bytes of content received from peers.",
+      registers,
+    }),
+    resolve: new Histogram({
+      name: "eddy_resolve_duration_seconds",
+      help: "Time until the first peer for a key was found.",
+      buckets: RESOLVE_BUCKETS_SECONDS,
+      registers,
+    }),
+    switches: new Counter({
+      name: "eddy_peer_switches_total",
+      help: "Transfers that went on at another peer, by reason.",
+      labelNames: ["reason"],
+      registers,
+    }),
+    digests: new Gauge({
+      name: "eddy_advertised_digests",
+      help: "Digests that this node advertises.",
+      registers,
+    }),
+    tags: new Gauge({
+      name: "eddy_advertised_tags",
+      help: "Tags that this node advertises.",
+      registers,
+    }),
+    peers: new Gauge({
+      name: "eddy_peers",
+      help: "Peers that the router knows.",
+      registers,
+    }),
+  };
+}

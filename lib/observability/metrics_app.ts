@@ -1,0 +1,23 @@
+import { Hono } from "hono";
+
+/** What the app shows. */
+export interface MetricsAppCollaborators {
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<string>;
+  /** Media type of the text. */
+  readonly contentType: string;
+  /** True once the agent can do its work. */
+  ready(): boolean;
+}
+
+/** Serves `GET /metrics`, `/livez` and `/readyz` (503 until ready); anything else is 404. */
+export function createMetricsApp(collaborators: MetricsAppCollaborators): Hono {
+  const { text, contentType, ready } = collaborators;
+  const app = new Hono();
+  app.get("/metrics", async (c) => c.body(await text(), 200, { "content-type": contentType }));
+  app.get("/livez", (c) => c.text("ok\n"));
+  app.get("/readyz", (c) => ready() ? c.text("ok\n") : c.text("not ready\n", 503));
+  app.notFound((c) => c.text("not found\n", 404));
+  app.onError((_error, c) => c.text("metrics could not be collected\n", 500));
+  return app;
+}

@@ -1,0 +1,139 @@
+import type { Clock, Log, Metrics, MissReason } from "../ports.ts";
+import type { Answer } from "./answer.ts";
+import { type BodyEnd, observeBody } from "./observe_body.ts";
+import type { Transfers } from "./transfers.ts";
+
+/** Which part of the registry answers a request, for the log and as a label of metrics. */
+export type HandlerName =
+  | "v2"
+  | "manifest"
+  | "blob"
+  | "mirror"
+  | "readyz"
+  | "livez"
+  | "other";
+
+/** What an exchange reports to. */
+export interface ExchangeCollaborators {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly transfers: Transfers;
+}
+
+/** What is known of a request from the start. */
+export interface ExchangeRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Address of the client; empty if unknown. */
+  readonly ip: string;
+  readonly handler: HandlerName;
+}
+
+/** Probes come every few seconds: their lines are worth nothing but at level debug. */
+const PROBES: ReadonlySet<HandlerName> = new Set(["readyz", "livez"]);
+const MAX_LOGGED_PATH = 512;
+
+/**
+ * One request and its answer: collects what the log line and the metrics need, and writes both when
+ * the answer's last byte has been handed on or its body has broken.
+ *
+ * The line has `path`, `status`, `method`, `latency` (ms until the end of the body), `ip`,
+ * `handler`, `bytes` (of the body), and where they apply `registry`, `mirrored` (the client is a
+ * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `error`.
+ */
+export class Exchange {
+  registry: string | undefined;
+  /** The request came from another node: it is never forwarded. */
+  fromPeer = false;
+  peer: string | undefined;
+  reason: MissReason | undefined;
+  attempts: number | undefined;
+  #handler: HandlerName;
+  readonly #collaborators: ExchangeCollaborators;
+  readonly #request: ExchangeRequest;
+  readonly #startedAt: number;
+  readonly #endTransfer: () => void;
+
+  constructor(collaborators: ExchangeCollaborators, request: ExchangeRequest) {
+    this.#collaborators = collaborators;
+    this.#request = request;
+    this.#handler = request.handler;
+    this.#startedAt = collaborators.clock.now();
+    this.#endTransfer = collaborators.transfers.begin();
+    collaborators.metrics.inFlight(this.#handler, 1);
+  }
+
+  /** Says which part answers, once it is known. */
+  enter(handler: HandlerName): void {
+    const { metrics } = this.#collaborators;
+    metrics.inFlight(this.#handler, -1);
+    this.#handler = handler;
+    metrics.inFlight(handler, 1);
+  }
+
+  /**
+   * Turns the answer into a response. The exchange ends with the response's body.
+   *
+   * @param abandon called when the client stops reading before the end.
+   */
+  respond(answer: Answer, abandon: () => void): Response {
+    const { status, headers, body, release } = answer;
+    if (!(body instanceof ReadableStream)) {
+      const bytes = this.#request.method === "HEAD" || body === null ? 0 : byteLength(body);
+      this.#end(status, { bytes, by: "source" });
+      release?.();
+      return new Response(body, { status, headers });
+    }
+    const observed = observeBody(body, {
+      length: Number(headers["content-length"]),
+      onEnd: (end) => {
+        if (end.by === "client" && end.error) abandon();
+        release?.();
+        this.#end(status, end);
+      },
+    });
+    return new Response(observed, { status, headers });
+  }
+
+  #end(status: number, end: BodyEnd): void {
+    const { log, metrics, clock } = this.#collaborators;
+    const { method, path, ip } = this.#request;
+    const latency = clock.now() - this.#startedAt;
+    this.#endTransfer();
+    metrics.inFlight(this.#handler, -1);
+    metrics.httpRequest(this.#handler, method, status, latency);
+    if (this.fromPeer && end.bytes > 0 && status < 300) metrics.bytesServed(end.bytes);
+
+    const level = PROBES.has(this.#handler)
+      ? "debug"
+      : end.error && end.by === "source"
+      ? "warn"
+      : "info";
+    log[level]("request", {
+      path: path.slice(0, MAX_LOGGED_PATH),
+      status,
+      method,
+      latency: Math.round(latency * 1000) / 1000,
+      ip,
+      handler: this.#handler,
+      bytes: end.bytes,
+      ...defined({
+        registry: this.registry,
+        mirrored: this.fromPeer || undefined,
+        peer: this.peer,
+        reason: this.reason,
+        attempts: this.attempts,
+        error: end.error,
+      }),
+    });
+  }
+}
+
+function defined(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function byteLength(body: string | Uint8Array): number {
+  return typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+}

@@ -1,0 +1,174 @@
+import { createHash } from "node:crypto";
+import { deadline } from "../async/deadline.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import { splitDigest } from "../oci/digest.ts";
+import { isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import type { ByteRange } from "../oci/range.ts";
+import { formatReference } from "../oci/reference.ts";
+import type { Cancellable, Clock, Log, Store } from "../ports.ts";
+import type { Content } from "./answer.ts";
+
+/** Collaborators of {@link LocalContent}. */
+export interface LocalContentCollaborators {
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** Settings of {@link LocalContent}. */
+export interface LocalContentOptions {
+  /** How long the store may take to answer before content counts as not held. */
+  storeTimeoutMs: number;
+}
+
+/** What the store says about a path. */
+export type LocalFinding =
+  | { readonly state: "held"; readonly descriptor: Descriptor }
+  /** Held, but of the other kind: a manifest at `/blobs/`, or anything else at `/manifests/`. */
+  | { readonly state: "misplaced" }
+  | { readonly state: "absent" };
+
+/** A content stream that follows a signal until it is released. */
+export interface OpenContent {
+  readonly body: Content;
+  readonly release: () => void;
+}
+
+/** A store that is down fails each request: one line in so many ms says so. */
+const WARN_EVERY_MS = 10_000;
+const ABSENT: LocalFinding = { state: "absent" };
+
+/** Content of the own store. A store that fails or hangs is a store that does not hold it. */
+export class LocalContent {
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #storeTimeoutMs: number;
+  #warnedAt = -Infinity;
+  #suppressed = 0;
+
+  constructor({ store, log, clock }: LocalContentCollaborators, options: LocalContentOptions) {
+    this.#store = store;
+    this.#log = log;
+    this.#clock = clock;
+    this.#storeTimeoutMs = options.storeTimeoutMs;
+  }
+
+  /**
+   * Finds what a path names. A tag is held only if the manifest that it points to is: answering it
+   * on the name alone would send the client after a digest that nobody has.
+   *
+   * A manifest is served at `/manifests/` only and everything else at `/blobs/` only. containerd
+   * asks there by the media type that it knows, and when it falls back from `/manifests/` to
+   * `/blobs/` it would take a manifest for an opaque blob.
+   *
+   * Rejects with the signal's reason if it aborts, else not.
+   */
+  async find(path: DistributionPath, { signal }: Cancellable): Promise<LocalFinding> {
+    const finding = await this.#attempt("look up content", signal, async (signal) => {
+      const digest = path.reference.digest ??
+        await this.#store.resolve(formatReference(path.reference), { signal });
+      return digest && await this.#store.descriptor(digest, { signal });
+    });
+    if (finding === undefined) return ABSENT;
+    const isManifest = isManifestMediaType(finding.mediaType);
+    return isManifest === (path.kind === "manifest")
+      ? { state: "held", descriptor: finding }
+      : { state: "misplaced" };
+  }
+
+  /**
+   * Reads a manifest whole and checks it against its digest; undefined if it is not held, or is
+   * damaged. Rejects with the signal's reason if it aborts, else not.
+   */
+  readManifest(
+    descriptor: Descriptor,
+    { signal }: Cancellable,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.#attempt("read manifest", signal, async (signal) => {
+      const stream = await this.#store.open(descriptor.digest, { signal });
+      if (stream === undefined) return undefined;
+      const bytes = await readAll(stream, descriptor.size);
+      const { algorithm, hex } = splitDigest(descriptor.digest);
+      if (createHash(algorithm).update(bytes).digest("hex") !== hex) {
+        throw new Error(`content of ${descriptor.digest} in the store is damaged`);
+      }
+      return bytes;
+    });
+  }
+
+  /**
+   * Opens a blob or a part of it; undefined if it is not held. The stream follows the signal until
+   * it is released. Rejects with the signal's reason if it aborts, else not.
+   */
+  async openBlob(
+    descriptor: Descriptor,
+    options: Cancellable & { readonly range: ByteRange | undefined },
+  ): Promise<OpenContent | undefined> {
+    const { range, signal } = options;
+    const limit = deadline(this.#storeTimeoutMs, { signal });
+    const release = () => limit[Symbol.dispose]();
+    try {
+      const body = await this.#store.open(descriptor.digest, {
+        signal: limit.signal,
+        ...(range ? { range } : {}),
+      });
+      limit.clear();
+      if (body !== undefined) return { body, release };
+      release();
+    } catch (error) {
+      release();
+      signal.throwIfAborted();
+      this.#warn("open blob", error);
+    }
+    return undefined;
+  }
+
+  async #attempt<T>(
+    action: string,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    using limit = deadline(this.#storeTimeoutMs, { signal });
+    try {
+      return await work(limit.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#warn(action, error);
+      return undefined;
+    }
+  }
+
+  #warn(action: string, error: unknown): void {
+    const now = this.#clock.now();
+    if (now - this.#warnedAt < WARN_EVERY_MS) {
+      this.#suppressed++;
+      return;
+    }
+    this.#log.warn(`store could not ${action}, taken as not held`, {
+      store: this.#store.name,
+      error,
+      suppressed: this.#suppressed,
+    });
+    this.#warnedAt = now;
+    this.#suppressed = 0;
+  }
+}
+
+/** Reads a stream that must have exactly `size` bytes. */
+async function readAll(stream: Content, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (size > MAX_MANIFEST_BYTES) {
+    await stream.cancel();
+    throw new Error(`manifest has ${size} bytes, at most ${MAX_MANIFEST_BYTES} are served`);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for await (const chunk of stream) {
+    if (at + chunk.length > size) throw new Error(`content has more than ${size} bytes`);
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  if (at < size) throw new Error(`content ended after ${at} of ${size} bytes`);
+  return bytes;
+}

@@ -1,0 +1,180 @@
+import { deadline } from "../async/deadline.ts";
+import { OciError } from "../oci/error.ts";
+import type { ReferenceFilter } from "../oci/filter.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import { type ByteRange, resolveRange } from "../oci/range.ts";
+import type { Log, Metrics, Mirror, MirrorHit, MirrorMiss } from "../ports.ts";
+import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
+import type { Exchange } from "./exchange.ts";
+import type { ClientPresence } from "./follow_client.ts";
+import type { LocalContent } from "./local_content.ts";
+
+/** Collaborators of {@link createPull}. */
+export interface PullCollaborators {
+  readonly local: LocalContent;
+  readonly mirror: Mirror;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Settings of {@link createPull}. */
+export interface PullOptions {
+  /** References that do not pass are answered 404 without a look anywhere. */
+  filter: ReferenceFilter;
+  /** How long the mirror may take until it has an answer; its body may take longer. */
+  mirrorTimeoutMs: number;
+}
+
+/** A parsed request for content. */
+export interface PullRequest {
+  readonly method: "GET" | "HEAD";
+  readonly path: DistributionPath;
+  /** `Range` header, if it applies: to blobs and GET only. */
+  readonly range: string | undefined;
+}
+
+/** The request as it goes through {@link createPull}'s steps. */
+interface Call {
+  readonly request: PullRequest;
+  readonly exchange: Exchange;
+  readonly client: ClientPresence;
+}
+
+/** Answers requests for manifests and blobs. */
+export type Pull = (
+  request: PullRequest,
+  exchange: Exchange,
+  client: ClientPresence,
+) => Promise<Answer>;
+
+/**
+ * Makes the handler of pulls: content of the own store is served; a peer's request goes no further;
+ * any other is handed to the mirror. The handler throws OciError for what cannot be served, and the
+ * client's abort reason if it went away.
+ */
+export function createPull(collaborators: PullCollaborators, options: PullOptions): Pull {
+  const { metrics } = collaborators;
+  return async (request, exchange, client) => {
+    const { path } = request;
+    const { registry } = path.reference;
+    exchange.registry = registry;
+    exchange.enter(path.kind);
+    if (!options.filter(path.reference)) {
+      if (!exchange.fromPeer) metrics.mirrorRequest(registry, "miss", "filtered");
+      exchange.reason = "filtered";
+      throw unknownContent(path, { reason: "filtered" });
+    }
+    const call = { request, exchange, client };
+    const local = await serveLocal(collaborators, call);
+    if (local !== undefined) {
+      if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
+      return local;
+    }
+    if (exchange.fromPeer) throw unknownContent(path, { reason: "not held" });
+    exchange.enter("mirror");
+    return await serveMirrored(collaborators, options, call);
+  };
+}
+
+/** The answer from the own store; undefined if it does not hold the content. */
+async function serveLocal({ local }: PullCollaborators, call: Call): Promise<Answer | undefined> {
+  const { request: { method, path, range: rangeHeader }, client: { signal } } = call;
+  const finding = await local.find(path, { signal });
+  if (finding.state === "absent") return undefined;
+  if (finding.state === "misplaced") {
+    // Peers apply the same rule, so there is nothing to ask them.
+    throw unknownContent(path, { reason: `not a ${path.kind}` });
+  }
+  const { descriptor } = finding;
+  const range = resolveRange(rangeHeader, descriptor.size);
+  if (method === "HEAD") return contentAnswer({ path, descriptor, range, body: null });
+  if (path.kind === "manifest") {
+    const body = await local.readManifest(descriptor, { signal });
+    return body && contentAnswer({ path, descriptor, range: undefined, body });
+  }
+  const opened = await local.openBlob(descriptor, { range, signal });
+  return opened && contentAnswer({ path, descriptor, range, ...opened });
+}
+
+async function serveMirrored(
+  collaborators: PullCollaborators,
+  { mirrorTimeoutMs }: PullOptions,
+  call: Call,
+): Promise<Answer> {
+  const { mirror, metrics, log } = collaborators;
+  const { request: { method, path, range }, exchange, client } = call;
+  const { registry } = path.reference;
+  const limit = deadline(mirrorTimeoutMs, { signal: client.signal });
+  const release = () => limit[Symbol.dispose]();
+  let result: MirrorHit | MirrorMiss;
+  try {
+    const wanted = { ...path, method, ...(range === undefined ? {} : { range }) };
+    result = await mirror.fetch(wanted, { signal: limit.signal });
+    limit.clear();
+  } catch (error) {
+    const timedOut = limit.signal.aborted;
+    release();
+    client.signal.throwIfAborted();
+    if (error instanceof OciError) throw error;
+    // The mirror's own bounds should end every call before; a client must not suffer otherwise.
+    log.error("mirror failed", { error, kind: path.kind, registry });
+    result = { found: false, reason: timedOut ? "timeout" : "peers-unreachable", attempts: 0 };
+  }
+  if (!result.found) {
+    release();
+    const { reason, attempts } = result;
+    Object.assign(exchange, { reason, attempts });
+    metrics.mirrorRequest(registry, "miss", reason);
+    throw unknownContent(path, { reason, attempts });
+  }
+  metrics.mirrorRequest(registry, "hit", "");
+  exchange.peer = result.peer;
+  return await mirroredAnswer(path, result, method, release);
+}
+
+async function mirroredAnswer(
+  path: DistributionPath,
+  hit: MirrorHit,
+  method: "GET" | "HEAD",
+  release: () => void,
+): Promise<Answer> {
+  const { descriptor, range, body } = hit;
+  if (method === "GET") return contentAnswer({ path, descriptor, range, body, release });
+  release();
+  await body?.cancel();
+  return contentAnswer({ path, descriptor, range: undefined, body: null });
+}
+
+/**
+ * Tells which `Range` header applies to a request: only to a GET of a blob, and with `If-Range`
+ * (RFC 9110, section 13.1.5) only if that names the content, whose digest never changes.
+ *
+ * @throws {OciError} 400 if it is malformed: that does not depend on the content's size.
+ */
+export function applicableRange(
+  method: string,
+  path: DistributionPath,
+  headers: Headers,
+): string | undefined {
+  const header = headers.get("range");
+  if (header === null || method !== "GET" || path.kind !== "blob") return undefined;
+  const validator = headers.get("if-range");
+  if (validator !== null && validator !== `"${path.reference.digest}"`) return undefined;
+  if (header.length > MAX_RANGE_LENGTH) {
+    throw new OciError("SIZE_INVALID", "range is too long", { status: 400 });
+  }
+  requireWellFormed(header);
+  return header;
+}
+
+/** One range needs 40 characters; the parser's work grows with the length. */
+const MAX_RANGE_LENGTH = 256;
+
+function requireWellFormed(header: string): ByteRange | undefined {
+  try {
+    return resolveRange(header, Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    if (error instanceof OciError && error.status === 416) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,191 @@
+import { type Context, Hono } from "hono";
+import { OciError } from "../oci/error.ts";
+import type { ReferenceFilter } from "../oci/filter.ts";
+import { parseDistributionPath } from "../oci/path.ts";
+import type { Cancellable, Clock, Log, Metrics, Mirror, Router, Store } from "../ports.ts";
+import { type Answer, errorAnswer } from "./answer.ts";
+import { Exchange, type HandlerName } from "./exchange.ts";
+import { type ClientPresence, followClient } from "./follow_client.ts";
+import { LocalContent } from "./local_content.ts";
+import { applicableRange, createPull, type Pull } from "./pull.ts";
+import { rawPath, requestPath } from "./request_target.ts";
+import { Transfers } from "./transfers.ts";
+
+/** What the registry works with. */
+export interface RegistryCollaborators {
+  readonly store: Store;
+  readonly mirror: Mirror;
+  readonly router: Pick<Router, "ready">;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** Settings of {@link createRegistryApp}. */
+export interface RegistryOptions {
+  /** Tells which references may be served; others are 404 and not looked up. */
+  filter: ReferenceFilter;
+  /** How long the store may take to answer before content counts as not held; default 1000. */
+  storeTimeoutMs?: number;
+  /** How long the mirror may take until it has an answer, as a last resort; default 10,000. */
+  mirrorTimeoutMs?: number;
+  /** Longer URLs are answered 414; default 8192 characters. */
+  maxUrlLength?: number;
+}
+
+/** What the server tells of a connection, as the second argument of `app.fetch`. */
+export interface RegistryBindings {
+  remoteAddr?: Deno.Addr;
+}
+
+/** The registry and what it takes to stop it gracefully. */
+export interface RegistryApp {
+  readonly app: Hono<{ Bindings: RegistryBindings }>;
+  /** Requests being answered, their bodies included. */
+  inFlight(): number;
+  /**
+   * Makes `/readyz` answer 503 and waits until no request is under way or the signal aborts; does
+   * not reject. Requests are served all the while: the server stops taking them.
+   *
+   * @returns how many requests are still under way.
+   */
+  drain(options: Cancellable): Promise<number>;
+}
+
+type RegistryContext = Context<{ Bindings: RegistryBindings }>;
+type Handler = (
+  c: RegistryContext,
+  exchange: Exchange,
+  client: ClientPresence,
+) => Answer | Promise<Answer>;
+
+/** Set by nodes on requests to each other (design: peer protocol). */
+const PEER_HEADER = "x-spegel-mirrored";
+const API_VERSION = { "docker-distribution-api-version": "registry/2.0" };
+const ALLOW = { allow: "GET, HEAD" };
+/** What the log says when the client has gone before there was an answer. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/**
+ * Makes the registry: the pull half of the OCI distribution specification (v1.1, endpoints end-1 to
+ * end-3) for containerd and for other nodes, `/livez` and `/readyz`. Every failure is answered with
+ * the specification's error body.
+ */
+export function createRegistryApp(
+  collaborators: RegistryCollaborators,
+  options: RegistryOptions,
+): RegistryApp {
+  const { router, log, metrics, mirror } = collaborators;
+  const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
+  const transfers = new Transfers();
+  const local = new LocalContent(collaborators, { storeTimeoutMs });
+  const pull = createPull({ local, mirror, log, metrics }, { filter, mirrorTimeoutMs });
+  const observed = observe({ ...collaborators, transfers }, maxUrlLength);
+  let draining = false;
+
+  const app = new Hono<{ Bindings: RegistryBindings }>();
+  app.get("/livez", observed("livez", () => probe(true)));
+  app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
+  app.get("/v2/*", observed("v2", (c, exchange, client) => serveV2(pull, c, exchange, client)));
+  for (const path of ["/livez", "/readyz", "/v2/*"]) {
+    app.all(path, observed("other", refuseMethod));
+  }
+  app.notFound(observed("other", (c) => refusePath(c.req.raw.url)));
+
+  return {
+    app,
+    inFlight: () => transfers.active,
+    drain(options) {
+      draining = true;
+      return transfers.drain(options);
+    },
+  };
+}
+
+/** Wraps handlers so that each request is logged, counted, and answered whatever is thrown. */
+function observe(
+  collaborators: ConstructorParameters<typeof Exchange>[0],
+  maxUrlLength: number,
+): (name: HandlerName, handler: Handler) => (c: RegistryContext) => Promise<Response> {
+  return (name, handler) => async (c) => {
+    const { method, url } = c.req.raw;
+    const ip = clientAddress(c.env?.remoteAddr);
+    const exchange = new Exchange(collaborators, { method, path: rawPath(url), ip, handler: name });
+    const client = followClient(c.req.raw);
+    let answer: Answer;
+    try {
+      if (url.length > maxUrlLength) throw urlTooLong(maxUrlLength);
+      answer = await handler(c, exchange, client);
+    } catch (thrown) {
+      answer = failureAnswer(thrown, client, collaborators.log);
+    } finally {
+      client.unfollow();
+    }
+    if (name === "v2") Object.assign(answer.headers, API_VERSION);
+    return exchange.respond(answer, client.abandon);
+  };
+}
+
+/** Anything but an OciError is a defect here: it is logged whole, and the client learns nothing. */
+function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answer {
+  if (thrown instanceof OciError) {
+    return errorAnswer(thrown, thrown.status === 405 ? ALLOW : {});
+  }
+  if (client.signal.aborted) return { status: CLIENT_CLOSED_REQUEST, headers: {}, body: null };
+  log.error("request could not be handled", { error: thrown });
+  return {
+    status: 500,
+    headers: { "content-type": "application/json" },
+    body: `${JSON.stringify({ errors: [{ code: "UNKNOWN", message: "internal error" }] })}\n`,
+  };
+}
+
+async function serveV2(
+  pull: Pull,
+  c: RegistryContext,
+  exchange: Exchange,
+  client: ClientPresence,
+): Promise<Answer> {
+  const { raw } = c.req;
+  const method = raw.method === "HEAD" ? "HEAD" : "GET";
+  const pathname = requestPath(raw.url);
+  if (pathname === "/v2/" || pathname === "/v2") {
+    return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
+  }
+  exchange.fromPeer = raw.headers.get(PEER_HEADER) === "true";
+  // Peers send an empty `ns` when they do not know the registry.
+  const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
+  if (path === undefined) return refusePath(raw.url);
+  const range = applicableRange(method, path, raw.headers);
+  return await pull({ method, path, range }, exchange, client);
+}
+
+function probe(ok: boolean): Answer {
+  return {
+    status: ok ? 200 : 503,
+    headers: { "content-type": "text/plain" },
+    body: ok ? "ok\n" : "not ready\n",
+  };
+}
+
+function refuseMethod(c: RegistryContext): never {
+  const { method } = c.req.raw;
+  throw new OciError("UNSUPPORTED", `${method} is not supported, this mirror only serves pulls`, {
+    status: 405,
+  });
+}
+
+function refusePath(url: string): never {
+  const path = JSON.stringify(rawPath(url).slice(0, 160));
+  throw new OciError("UNSUPPORTED", `no such endpoint: ${path}`, { status: 404 });
+}
+
+function urlTooLong(limit: number): OciError {
+  return new OciError("NAME_INVALID", `URL is longer than ${limit} characters`, { status: 414 });
+}
+
+/** The client's IP address; IPv4 in its usual form on sockets that take both families. */
+function clientAddress(address: Deno.Addr | undefined): string {
+  if (address === undefined || !("hostname" in address)) return "";
+  return address.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
+}

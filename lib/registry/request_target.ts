@@ -1,0 +1,25 @@
+import { OciError } from "../oci/error.ts";
+
+/**
+ * The percent-decoded path of a request URL, taken as the client sent it: no normalisation of `..`
+ * or `//`, and no trust in the host, which may be malformed.
+ *
+ * @throws {OciError} NAME_INVALID (400) if it is not the encoding of UTF-8 text.
+ */
+export function requestPath(url: string): string {
+  const raw = rawPath(url);
+  try {
+    return decodeURIComponent(raw);
+  } catch (cause) {
+    throw new OciError("NAME_INVALID", "path is not percent-encoded UTF-8", { status: 400, cause });
+  }
+}
+
+/** The path of a request URL as it was sent. */
+export function rawPath(url: string): string {
+  const authority = url.indexOf("://") + 3;
+  const start = url.indexOf("/", authority);
+  if (start < 0) return "/";
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
