@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { CID } from "multiformats/cid";
+import * as Multihash from "multiformats/hashes/digest";
+
+/** Code of sha2-256 in the multicodec table. */
+const SHA2_256 = 0x12;
+/** Code of raw binary content in the multicodec table. */
+const RAW = 0x55;
+
+/** A key as the DHT sees it. */
+export interface DhtKey {
+  /** The multihash, base64: what maps are indexed by. */
+  readonly id: string;
+  /** The multihash as it goes over the wire: two bytes of header and the sha2-256 digest. */
+  readonly multihash: Uint8Array;
+  /** CIDv1, codec raw, of the multihash. */
+  readonly cid: CID;
+}
+
+/** Maps a digest or `registry/repository:tag` to its DHT key: sha2-256 of its UTF-8 bytes. */
+export function dhtKey(key: string): DhtKey {
+  const multihash = Multihash.create(SHA2_256, sha256(key));
+  return {
+    id: multihashId(multihash.bytes),
+    multihash: multihash.bytes,
+    cid: CID.createV1(RAW, multihash),
+  };
+}
+
+/** The index under which a multihash is kept in maps. */
+export function multihashId(multihash: Uint8Array): string {
+  return Buffer.from(multihash.buffer, multihash.byteOffset, multihash.byteLength)
+    .toString("base64");
+}
+
+/**
+ * Position of a multihash or peer id in the key space: its sha2-256 (Kademlia DHT specification,
+ * "Distance").
+ */
+export function kademliaId(bytes: Uint8Array): Uint8Array {
+  return sha256(bytes);
+}
+
+function sha256(data: string | Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(data).digest());
+}

@@ -1,0 +1,113 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { noise } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import { identify } from "@libp2p/identify";
+import type { Libp2p, PrivateKey } from "@libp2p/interface";
+import { kadDHT, type KadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { ping, type Ping } from "@libp2p/ping";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import { isUsableIp, toIpPort, toMultiaddrString } from "./address.ts";
+import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
+import type { ResolvedRouterOptions } from "./options.ts";
+import { tcpWithoutDelay } from "./transport.ts";
+
+/** Peers stay in the peer store until they are removed: the library never renews an address. */
+const FOREVER_MS = Number.MAX_SAFE_INTEGER;
+/** The library's own limits make a thousand nodes that start together refuse each other. */
+const MAX_PENDING_CONNECTIONS = 256;
+const MAX_CONNECTIONS_PER_SECOND_AND_HOST = 64;
+const MAX_DHT_STREAMS = 256;
+/** Bits of distance by which the routing table is split; 8 keep lookups short at 1,000 nodes. */
+const PREFIX_LENGTH = 8;
+
+/** What runs: the libp2p node and its parts that the router needs. */
+export interface Host {
+  readonly node: Libp2p<{ ping: Ping }>;
+  readonly dht: DhtInternals;
+  readonly query: DhtQueries;
+  /** Addresses that other nodes are told, without the peer id. */
+  announced(): Multiaddr[];
+}
+
+/** Iterative queries of the DHT. */
+export type DhtQueries = Pick<KadDHT, "findProviders" | "getClosestPeers">;
+
+/** Builds the libp2p node; it does nothing until it is started. */
+export async function createHost(
+  privateKey: PrivateKey,
+  options: ResolvedRouterOptions,
+): Promise<Host> {
+  const isUsable = (address: Multiaddr) => {
+    const target = toIpPort(address);
+    return target !== undefined && isUsableIp(target.ip, options);
+  };
+  let listening: () => Multiaddr[] = () => [];
+  const announced = () => unique(listening().filter(isUsable));
+  const timeout = { minTimeout: options.requestTimeoutMs, maxTimeout: options.requestTimeoutMs };
+  const node = await createLibp2p({
+    privateKey,
+    start: false,
+    addresses: {
+      listen: listenAddresses(options.listen),
+      // The library leaves out public addresses that nobody has verified; here all nodes are in
+      // one network, and what a node listens on is what it is reached at.
+      announceFilter: () => announced(),
+    },
+    transports: [tcpWithoutDelay()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionManager: {
+      dialTimeout: options.dialTimeoutMs * 4,
+      addressDialTimeout: options.dialTimeoutMs,
+      maxConnections: options.maxConnections,
+      maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+      inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
+      // Lost peers are tried again by the peer monitor.
+      reconnectRetries: 0,
+    },
+    // Aborts connections after one failed ping; the peer monitor asks twice.
+    connectionMonitor: { enabled: false },
+    peerStore: {
+      addressFilter: (_peer, address) => Promise.resolve(isUsable(address)),
+      maxAddressAge: FOREVER_MS,
+      maxPeerAge: FOREVER_MS,
+    },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      dht: kadDHT({
+        protocol: `${options.protocolPrefix}/kad/1.0.0`,
+        clientMode: false,
+        peerInfoMapper: passthroughMapper,
+        allowQueryWithZeroPeers: true,
+        prefixLength: PREFIX_LENGTH,
+        maxInboundStreams: MAX_DHT_STREAMS,
+        maxOutboundStreams: MAX_DHT_STREAMS,
+        networkDialTimeout: timeout,
+        pingNewContactTimeout: timeout,
+        pingOldContactTimeout: timeout,
+      }),
+      transports: ({ transportManager }) => {
+        listening = () => transportManager.getAddrs();
+        return {};
+      },
+    },
+  });
+  const { dht } = node.services;
+  return { node, dht: dhtInternals(dht), query: dht, announced };
+}
+
+/** Multiaddrs to listen on; on hosts without IPv6 the library makes do with the other one. */
+function listenAddresses({ host, port }: ResolvedRouterOptions["listen"]): string[] {
+  if (host === "") return [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`];
+  const ip = host === "localhost" ? "127.0.0.1" : host.replace(/^\[(.*)\]$/, "$1");
+  if (!isIPv4(ip) && !isIPv6(ip)) {
+    throw new RangeError(`router option listen.host is ${host}, want an IP address or nothing`);
+  }
+  return [toMultiaddrString({ ip, port })];
+}
+
+function unique(addresses: readonly Multiaddr[]): Multiaddr[] {
+  return [...new Set(addresses.map(String))].map((address) => multiaddr(address));
+}

@@ -1,0 +1,103 @@
+import type { PeerId, PeerInfo } from "@libp2p/interface";
+import { LRUCache } from "lru-cache";
+import type { Cancellable, Clock, Log, Metrics, Peer } from "../ports.ts";
+import type { DhtKey } from "./dht_key.ts";
+import { LookupSearch } from "./lookup_search.ts";
+import type { PeerMapper } from "./peer_mapper.ts";
+
+/** How long an answer is used again. */
+const FOUND_FOR_MS = 5000;
+/** How long "nobody" is used again: long enough for a burst of requests for one image. */
+const NOTHING_FOR_MS = 250;
+/** Keys whose answers are remembered. */
+const MAX_REMEMBERED = 10_000;
+
+/** Where a search looks. */
+export interface LookupSources {
+  /** Providers of a key that this node keeps records of. */
+  own(key: DhtKey): Promise<PeerInfo[]>;
+  /** Asks the nearest known peers directly. `complete` if there is nobody else to ask. */
+  direct(
+    key: DhtKey,
+    found: (peer: PeerInfo) => void,
+    options: Cancellable,
+  ): Promise<{ readonly complete: boolean }>;
+  /** Walks the DHT. */
+  iterate(key: DhtKey, options: Cancellable): AsyncIterable<PeerInfo>;
+}
+
+/** Collaborators of a {@link Lookup}. */
+export interface LookupCollaborators {
+  readonly self: PeerId;
+  readonly sources: LookupSources;
+  readonly toPeer: PeerMapper;
+  /** Tells whether a peer is known to be dead. */
+  readonly isDown: (id: string) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Settings of a {@link Lookup}. */
+export interface LookupOptions {
+  /** How long one search may take, ms. */
+  readonly lookupTimeoutMs: number;
+}
+
+interface Remembered {
+  readonly search: LookupSearch;
+  /** Clock time; Infinity while the search runs. */
+  until: number;
+}
+
+/** Finds who holds a key: one search for all that ask at the same time, remembered briefly. */
+export class Lookup {
+  readonly #collaborators: LookupCollaborators;
+  readonly #options: LookupOptions;
+  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+  readonly #stop = new AbortController();
+
+  constructor(collaborators: LookupCollaborators, options: LookupOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+  }
+
+  /** Yields peers as they are found, each once; ends without an error when the signal aborts. */
+  async *find(key: DhtKey, options: Cancellable): AsyncGenerator<Peer, void, undefined> {
+    if (options.signal.aborted || this.#stop.signal.aborted) return;
+    const search = this.#searchFor(key);
+    for await (const peer of search.follow(options)) {
+      if (!this.#collaborators.isDown(peer.id)) yield peer;
+    }
+  }
+
+  /** Forgets what was found, e.g. since somebody new can be asked. */
+  forgetMisses(): void {
+    for (const [id, { search }] of this.#remembered.entries()) {
+      if (search.done && search.found.length === 0) this.#remembered.delete(id);
+    }
+  }
+
+  /** Ends all searches. */
+  stop(): void {
+    this.#stop.abort(new DOMException("router is stopped", "AbortError"));
+    this.#remembered.clear();
+  }
+
+  #searchFor(key: DhtKey): LookupSearch {
+    const { clock, log } = this.#collaborators;
+    const remembered = this.#remembered.get(key.id);
+    if (remembered !== undefined && remembered.until > clock.now()) return remembered.search;
+    const search = new LookupSearch(this.#collaborators, this.#options);
+    const entry = { search, until: Infinity };
+    this.#remembered.set(key.id, entry);
+    search.run(key, this.#stop).catch((error) => {
+      log.warn("looking for the holders of a key failed", { error });
+    }).finally(() => {
+      entry.until = search.exhausted
+        ? clock.now() + (search.found.length > 0 ? FOUND_FOR_MS : NOTHING_FOR_MS)
+        : -Infinity;
+    });
+    return search;
+  }
+}

@@ -1,0 +1,73 @@
+import type { PeerId, PeerInfo } from "@libp2p/interface";
+import type { Cancellable } from "../ports.ts";
+import { type DhtKey, kademliaId } from "./dht_key.ts";
+import type { Host } from "./host.ts";
+import { NO_PATH } from "./kad_dht.ts";
+import type { LookupSources } from "./lookup.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { ProviderStore } from "./provider_store.ts";
+
+/** Peers that are asked directly and at once. */
+const ASKED = 8;
+
+/** Collaborators of {@link createLookupSources}. */
+export interface LookupSourcesCollaborators {
+  readonly host: Host;
+  readonly store: ProviderStore<PeerId>;
+  readonly table: Pick<PeerTable, "info">;
+  /** Tells whether a peer is known to be dead. */
+  readonly isDown: (id: string) => boolean;
+  /** Called with a peer that did not answer. */
+  readonly onFailure: (peer: PeerId) => void;
+}
+
+/** Makes the sources of a search out of the provider records and the DHT. */
+export function createLookupSources(collaborators: LookupSourcesCollaborators): LookupSources {
+  const { host, store, table } = collaborators;
+  return {
+    async own(key) {
+      const infos = await Promise.all(store.get(key.id).map((peer) => table.info(peer)));
+      return infos.filter((info) => info !== undefined);
+    },
+    async direct(key, found, options) {
+      const { routingTable } = host.dht;
+      const position = kademliaId(key.multihash);
+      const asked = routingTable.closestPeers(position, { count: ASKED });
+      const known = new Set([host.node.peerId, ...asked].map(String));
+      let complete = routingTable.size <= asked.length;
+      await Promise.all(asked.map(async (peer) => {
+        for (const { id } of await ask(collaborators, peer, { key, found, ...options })) {
+          if (!known.has(id.toString()) && !collaborators.isDown(id.toString())) complete = false;
+        }
+      }));
+      return { complete };
+    },
+    async *iterate(key, options) {
+      for await (const event of host.query.findProviders(key.cid, options)) {
+        if (event.name === "PROVIDER") yield* event.providers;
+      }
+    },
+  };
+}
+
+interface Question extends Cancellable {
+  readonly key: DhtKey;
+  readonly found: (peer: PeerInfo) => void;
+}
+
+/** Asks one peer for providers; returns whom else it knows. */
+async function ask(
+  { host, onFailure }: LookupSourcesCollaborators,
+  peer: PeerId,
+  { key, found, signal }: Question,
+): Promise<PeerInfo[]> {
+  const message = { type: "GET_PROVIDERS", key: key.multihash };
+  const closer: PeerInfo[] = [];
+  for await (const event of host.dht.network.sendRequest(peer, message, { signal, path: NO_PATH })) {
+    if (event.name === "PEER_RESPONSE") {
+      event.providers.forEach(found);
+      closer.push(...event.closer);
+    } else if (event.name === "QUERY_ERROR" && !signal.aborted) onFailure(peer);
+  }
+  return closer;
+}

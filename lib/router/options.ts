@@ -1,0 +1,94 @@
+/** Settings of the router. Fields that are left out get the default of {@link ROUTER_DEFAULTS}. */
+export interface RouterOptions {
+  /**
+   * Where to listen. An empty host is every interface, IPv4 and IPv6. A loopback host makes
+   * loopback addresses announced. Port 0 picks a free one (not together with an empty host).
+   */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Port of every peer's registry; or how to tell it from the port of the peer's router. */
+  readonly registryPort: number | ((routerPort: number) => number);
+  /** Directory of the identity; without it, the node gets a new identity at each start. */
+  readonly dataDir?: string;
+  /** Prefix of the DHT's protocol; nodes with different prefixes never meet. */
+  readonly protocolPrefix?: string;
+  /** Uses peers' loopback addresses; default: only if the listen host is one. */
+  readonly allowLoopback?: boolean;
+  /** How long records of other nodes live, ms. */
+  readonly recordTtlMs?: number;
+  /** How often each own key is announced anew, ms; well inside every node's record lifetime. */
+  readonly reprovideIntervalMs?: number;
+  /** How long one address of a peer is tried, ms. */
+  readonly dialTimeoutMs?: number;
+  /** How long an answer of a peer's DHT is waited for, ms; a dial may be part of it. */
+  readonly requestTimeoutMs?: number;
+  /** How long a whole lookup may take, ms. */
+  readonly lookupTimeoutMs?: number;
+  /** Connections at most. */
+  readonly maxConnections?: number;
+  /** Records of other nodes kept in all. */
+  readonly maxRecords?: number;
+  /** Records kept of one other node. */
+  readonly maxRecordsPerPeer?: number;
+  /** How often each known peer is pinged, ms; longer when there are many. */
+  readonly pingIntervalMs?: number;
+  /** Ready at the latest so long after the start, ms. */
+  readonly readyTimeoutMs?: number;
+}
+
+/** Defaults of {@link RouterOptions}. */
+export const ROUTER_DEFAULTS = {
+  protocolPrefix: "/spegel",
+  /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
+  recordTtlMs: 19 * 60_000,
+  reprovideIntervalMs: 10 * 60_000,
+  dialTimeoutMs: 400,
+  requestTimeoutMs: 500,
+  lookupTimeoutMs: 2000,
+  maxConnections: 1000,
+  maxRecords: 500_000,
+  maxRecordsPerPeer: 50_000,
+  pingIntervalMs: 2000,
+  readyTimeoutMs: 2000,
+} as const;
+
+/** Router options with every default filled in. */
+export type ResolvedRouterOptions = Required<Omit<RouterOptions, "dataDir">> & {
+  readonly dataDir: string | undefined;
+};
+
+/** Fills in the defaults and checks the ranges. @throws {RangeError} naming the field. */
+export function resolveRouterOptions(
+  options: RouterOptions,
+  isLoopback: (host: string) => boolean,
+): ResolvedRouterOptions {
+  const resolved = {
+    ...ROUTER_DEFAULTS,
+    allowLoopback: options.listen.host === "localhost" || isLoopback(options.listen.host),
+    dataDir: undefined,
+    ...withoutUndefined(options),
+  };
+  for (const [name, value] of Object.entries(resolved)) {
+    const isLimit = typeof value === "number" && name !== "registryPort";
+    if (isLimit && !(Number.isFinite(value) && value > 0)) {
+      throw new RangeError(`router option ${name} is ${value}, want a number above 0`);
+    }
+  }
+  const { host, port } = resolved.listen;
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`router option listen.port is ${port}, want 0 to 65535`);
+  }
+  if (host === "" && port === 0) {
+    throw new RangeError("router option listen.port is 0, want a port when the host is empty");
+  }
+  if (!/^(\/[\w.-]+)+$/.test(resolved.protocolPrefix)) {
+    throw new RangeError(
+      `router option protocolPrefix is ${resolved.protocolPrefix}, want a path such as /spegel`,
+    );
+  }
+  return resolved;
+}
+
+function withoutUndefined(options: RouterOptions): RouterOptions {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...options, ...Object.fromEntries(entries) };
+}
