@@ -11,6 +11,7 @@ export interface ContainerdInstallation {
   readonly registryConfigPath: string;
 }
 
+const ABSENT = [Deno.errors.NotFound, Deno.errors.NotADirectory, Deno.errors.PermissionDenied];
 const K3S_SOCKET = "run/k3s/containerd/containerd.sock";
 const CONTENT = "io.containerd.content.v1.content";
 
@@ -72,9 +73,8 @@ async function exists(path: string): Promise<boolean> {
     await Deno.stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return false;
-    }
+    // What may not be looked at cannot be used either.
+    if (ABSENT.some((kind) => error instanceof kind)) return false;
     throw error;
   }
 }

@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { type Digest, isDigest } from "../../oci/digest.ts";
+import { parseReference } from "../../oci/reference.ts";
+
+/** Annotation that containerd writes: the full image name. */
+const CONTAINERD_NAME = "io.containerd.image.name";
+/** Annotation of the image specification; many tools put only a tag into it. */
+const REF_NAME = "org.opencontainers.image.ref.name";
+/** An index beyond that is no image layout's. */
+const MAX_INDEX_BYTES = 64 * 1024 * 1024;
+
+const entrySchema = z.looseObject({
+  mediaType: z.string().optional(),
+  digest: z.string(),
+  size: z.number().optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+
+const indexSchema = z.looseObject({
+  schemaVersion: z.literal(2),
+  manifests: z.array(entrySchema),
+});
+
+/** An entry of `index.json`; fields that are not named here are kept as they are. */
+export type LayoutEntry = z.infer<typeof entrySchema>;
+/** The document `index.json` of an image layout (image specification, "Image Layout"). */
+export type LayoutIndex = z.infer<typeof indexSchema>;
+
+/** Path of the index of the layout in directory `root`. */
+export function layoutIndexPath(root: string): string {
+  return join(root, "index.json");
+}
+
+/**
+ * Reads the index of a layout.
+ *
+ * @returns undefined if there is none.
+ * @throws {Error} if it is not what the specification describes.
+ */
+export async function readLayoutIndex(root: string): Promise<LayoutIndex | undefined> {
+  const path = layoutIndexPath(root);
+  try {
+    const { size } = await Deno.stat(path);
+    if (size > MAX_INDEX_BYTES) {
+      throw new Error(`${size} bytes, at most ${MAX_INDEX_BYTES} are read`);
+    }
+    return indexSchema.parse(JSON.parse(await Deno.readTextFile(path)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : error;
+    throw new Error(`cannot read ${path}: ${String(reason)}`, { cause: error });
+  }
+}
+
+/** The full image name that an entry carries; undefined if it has none. */
+export function entryName({ annotations = {} }: LayoutEntry): string | undefined {
+  const names = [annotations[CONTAINERD_NAME], annotations[REF_NAME]];
+  return names.find((name) => name !== undefined && parseReference(name) !== undefined);
+}
+
+/** Annotations that give an entry its name, for containerd and for other tools. */
+export function nameAnnotations(name: string): Record<string, string> {
+  return { [CONTAINERD_NAME]: name, [REF_NAME]: name };
+}
+
+/** What each name points to; of several entries with one name the last counts. */
+export function layoutNames(index: LayoutIndex): Map<string, Digest> {
+  const names = new Map<string, Digest>();
+  for (const entry of index.manifests) {
+    const name = entryName(entry);
+    if (name !== undefined && isDigest(entry.digest)) names.set(name, entry.digest);
+  }
+  return names;
+}

@@ -1,0 +1,213 @@
+import { join } from "node:path";
+import { LRUCache } from "lru-cache";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
+import type { ByteRange } from "../../oci/range.ts";
+import type {
+  Cancellable,
+  Clock,
+  Log,
+  Store,
+  StoredImage,
+  StoreEvent,
+  Watcher,
+} from "../../ports.ts";
+import { BlobDirectory } from "../blob_directory.ts";
+import { createChildrenReader } from "../children_reader.ts";
+import { mapConcurrent } from "../map_concurrent.ts";
+import { walkImage } from "../walk_image.ts";
+import { layoutIndexPath, layoutNames, readLayoutIndex } from "./layout_index.ts";
+
+/** What {@link OciLayoutStore} works with. */
+export interface OciLayoutStoreComponents {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Settings of {@link OciLayoutStore}. */
+export interface OciLayoutStoreOptions {
+  /** Time between two looks whether somebody changed the layout, ms; default 2,000. */
+  readonly pollIntervalMs?: number;
+  /** Time between two full `sync` events, ms; default 600,000. */
+  readonly resyncIntervalMs?: number;
+}
+
+/** Images that are walked at once. */
+const CONCURRENCY = 4;
+/** Media types that are remembered. */
+const MAX_MEDIA_TYPES = 10_000;
+
+/**
+ * A directory in the form of an OCI image layout, as a store and as what can be watched. The
+ * directory may appear, change and vanish (a USB stick) while it is used: without it, the store is
+ * empty.
+ */
+export class OciLayoutStore implements Store, Watcher {
+  readonly name = "oci-layout";
+  readonly #root: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #pollIntervalMs: number;
+  readonly #resyncIntervalMs: number;
+  readonly #blobs: BlobDirectory;
+  readonly #mediaTypes = new LRUCache<Digest, string>({ max: MAX_MEDIA_TYPES });
+  readonly #children: ReturnType<typeof createChildrenReader>;
+  readonly #waiting = new Set<() => void>();
+  #changes = 0;
+  #names: { readonly stamp: string; readonly map: Map<string, Digest> } | undefined;
+
+  constructor(
+    root: string,
+    components: OciLayoutStoreComponents,
+    options: OciLayoutStoreOptions = {},
+  ) {
+    this.#root = root;
+    this.#clock = components.clock;
+    this.#log = components.log;
+    this.#pollIntervalMs = options.pollIntervalMs ?? 2_000;
+    this.#resyncIntervalMs = options.resyncIntervalMs ?? 600_000;
+    this.#blobs = new BlobDirectory(root);
+    this.#children = createChildrenReader((digest) => this.#blobs.read(digest, MAX_MANIFEST_BYTES));
+  }
+
+  /** @throws {Error} if `index.json` is damaged. */
+  async resolve(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
+    signal.throwIfAborted();
+    return (await this.#readNames()).get(name);
+  }
+
+  async descriptor(digest: Digest, { signal }: Cancellable): Promise<Descriptor | undefined> {
+    signal.throwIfAborted();
+    const size = await this.#blobs.size(digest);
+    if (size === undefined) return undefined;
+    let mediaType = size > MAX_MANIFEST_BYTES ? OCTET_STREAM : this.#mediaTypes.get(digest);
+    if (mediaType === undefined) {
+      const content = await this.#blobs.read(digest, MAX_MANIFEST_BYTES);
+      if (content === undefined) return undefined;
+      mediaType = detectMediaType(content);
+      this.#mediaTypes.set(digest, mediaType);
+    }
+    return { digest, size, mediaType };
+  }
+
+  async open(
+    digest: Digest,
+    { signal, range }: Cancellable & { readonly range?: ByteRange },
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+    signal.throwIfAborted();
+    const size = await this.#blobs.size(digest);
+    return size === undefined ? undefined : await this.#blobs.open(digest, size, range);
+  }
+
+  /** Has the layout looked at now instead of at the next poll; a writer calls it after a change. */
+  notifyChanged(): void {
+    this.#changes++;
+    for (const wake of this.#waiting) wake();
+  }
+
+  async *watch(options: Cancellable): AsyncGenerator<StoreEvent, void, undefined> {
+    const { signal } = options;
+    let known: Map<string, StoredImage> | undefined;
+    let stamp: string | undefined;
+    let syncAtMs = -Infinity;
+    let damaged = false;
+    while (!signal.aborted) {
+      const changes = this.#changes;
+      const due = this.#clock.now() >= syncAtMs;
+      try {
+        const current = await this.#stamp();
+        if (due || current !== stamp) {
+          const images = await this.#images(options);
+          yield* due || known === undefined ? [syncOf(images)] : differences(known, images);
+          if (due) syncAtMs = this.#clock.now() + this.#resyncIntervalMs;
+          known = images;
+          stamp = current;
+        }
+        damaged = false;
+      } catch (error) {
+        if (signal.aborted) return;
+        // Most likely half written by a tool that does not rename; the last state stands meanwhile.
+        if (!damaged) this.#log.warn("image layout cannot be read", { error: String(error) });
+        damaged = true;
+        if (known === undefined) yield syncOf(known = new Map());
+      }
+      await this.#sleep(changes, options);
+    }
+  }
+
+  async #images(options: Cancellable): Promise<Map<string, StoredImage>> {
+    const source = {
+      has: async (digest: Digest) => await this.#blobs.size(digest) !== undefined,
+      children: this.#children,
+    };
+    const images = await mapConcurrent(
+      [...await this.#readNames()],
+      CONCURRENCY,
+      async ([name, target]) => {
+        const { present } = await walkImage(target, source, options);
+        return [name, { name, target, present }] as const;
+      },
+    );
+    return new Map(images);
+  }
+
+  async #readNames(): Promise<ReadonlyMap<string, Digest>> {
+    const stamp = await fileStamp(layoutIndexPath(this.#root));
+    if (this.#names?.stamp === stamp) return this.#names.map;
+    const index = await readLayoutIndex(this.#root);
+    const map = index === undefined ? new Map<string, Digest>() : layoutNames(index);
+    this.#names = { stamp, map };
+    return map;
+  }
+
+  /** Changes when `index.json` is written or a blob is added or removed. */
+  async #stamp(): Promise<string> {
+    const blobs = join(this.#root, "blobs");
+    const paths = [layoutIndexPath(this.#root), join(blobs, "sha256"), join(blobs, "sha512")];
+    return (await Promise.all(paths.map(fileStamp))).join(" ");
+  }
+
+  async #sleep(changes: number, { signal }: Cancellable): Promise<void> {
+    if (this.#changes !== changes) return;
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#waiting.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+    try {
+      await this.#clock.sleep(this.#pollIntervalMs, { signal: woken.signal });
+    } catch (error) {
+      if (!woken.signal.aborted) throw error;
+    } finally {
+      this.#waiting.delete(wake);
+      signal.removeEventListener("abort", wake);
+    }
+  }
+}
+
+/** Differs after a change: a rename brings another inode, a write another time or size. */
+async function fileStamp(path: string): Promise<string> {
+  try {
+    const { ino, size, mtime } = await Deno.stat(path);
+    return `${ino}:${size}:${mtime?.getTime()}`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return "-";
+    }
+    throw error;
+  }
+}
+
+function syncOf(images: ReadonlyMap<string, StoredImage>): StoreEvent {
+  return { type: "sync", images: [...images.values()] };
+}
+
+function* differences(
+  before: ReadonlyMap<string, StoredImage>,
+  after: ReadonlyMap<string, StoredImage>,
+): Generator<StoreEvent> {
+  for (const name of before.keys()) if (!after.has(name)) yield { type: "delete", name };
+  for (const [name, image] of after) {
+    if (JSON.stringify(before.get(name)) !== JSON.stringify(image)) yield { type: "image", image };
+  }
+}

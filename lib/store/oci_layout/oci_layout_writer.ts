@@ -1,0 +1,165 @@
+import { createHash, randomUUID } from "node:crypto";
+import { dirname, join } from "node:path";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import { type Digest, splitDigest } from "../../oci/digest.ts";
+import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
+import { parseReference } from "../../oci/reference.ts";
+import { BlobDirectory } from "../blob_directory.ts";
+import {
+  entryName,
+  type LayoutIndex,
+  layoutIndexPath,
+  nameAnnotations,
+  readLayoutIndex,
+} from "./layout_index.ts";
+
+/** Settings of {@link OciLayoutWriter}. */
+export interface OciLayoutWriterOptions {
+  /** Called after each change; give it `notifyChanged` of a store on the same directory. */
+  readonly onChange?: () => void;
+}
+
+/** Where temporary files are put: on the same file system, so that a rename is atomic. */
+const TEMPORARY = "tmp";
+
+/**
+ * Writes an OCI image layout (image specification, "Image Layout"). Readers never see half a file,
+ * and blobs are checked against their digest. Changes of the index are made one after the other;
+ * there may be one writer a directory.
+ */
+export class OciLayoutWriter {
+  readonly #root: string;
+  readonly #blobs: BlobDirectory;
+  readonly #onChange: () => void;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(root: string, options: OciLayoutWriterOptions = {}) {
+    this.#root = root;
+    this.#blobs = new BlobDirectory(root);
+    this.#onChange = options.onChange ?? (() => {});
+  }
+
+  /**
+   * Adds a blob.
+   *
+   * @param content bytes, or a stream, which is read to its end.
+   * @param expected digest that the content must have; default: its SHA-256.
+   * @throws {Error} if the content has another digest; nothing is kept then.
+   */
+  async putBlob(
+    content: Uint8Array | ReadableStream<Uint8Array>,
+    expected?: Digest,
+  ): Promise<Descriptor> {
+    const algorithm = expected === undefined ? "sha256" : splitDigest(expected).algorithm;
+    const temporary = await this.#temporaryPath();
+    try {
+      const { hex, size } = await writeHashed(temporary, content, algorithm);
+      const digest: Digest = `${algorithm}:${hex}`;
+      if (expected !== undefined && digest !== expected) {
+        throw new Error(`blob has digest ${digest}, want ${expected}`);
+      }
+      const path = this.#blobs.path(digest);
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await Deno.rename(temporary, path);
+      const small = await this.#blobs.read(digest, MAX_MANIFEST_BYTES);
+      this.#onChange();
+      return { digest, size, mediaType: small ? detectMediaType(small) : OCTET_STREAM };
+    } catch (error) {
+      await Deno.remove(temporary).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Adds a manifest or index and, if a name is given, lets the name point to it. */
+  async putManifest(content: Uint8Array | string, name?: string): Promise<Descriptor> {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    const descriptor = await this.putBlob(bytes);
+    if (name !== undefined) await this.tag(name, descriptor);
+    return descriptor;
+  }
+
+  /**
+   * Lets a full image name (`registry/repository:tag`) point to content, in place of what it
+   * pointed to before.
+   *
+   * @throws {Error} if the name has no registry or is malformed.
+   */
+  async tag(name: string, target: Descriptor): Promise<void> {
+    if (parseReference(name) === undefined) {
+      throw new Error(`image name ${JSON.stringify(name)} is not registry/repository:tag`);
+    }
+    const { digest, mediaType, size } = target;
+    const entry = { mediaType, digest, size, annotations: nameAnnotations(name) };
+    await this.#update((index) => ({
+      ...index,
+      manifests: [...index.manifests.filter((other) => entryName(other) !== name), entry],
+    }));
+  }
+
+  /** Removes a name; what it points to stays. */
+  async untag(name: string): Promise<void> {
+    await this.#update((index) => ({
+      ...index,
+      manifests: index.manifests.filter((entry) => entryName(entry) !== name),
+    }));
+  }
+
+  /** Removes a blob, if it is there. */
+  async removeBlob(digest: Digest): Promise<void> {
+    await Deno.remove(this.#blobs.path(digest)).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+    this.#onChange();
+  }
+
+  /** Makes an empty layout, so that other tools accept the directory before the first image. */
+  async init(): Promise<void> {
+    await Deno.mkdir(join(this.#root, "blobs", "sha256"), { recursive: true });
+    await this.#update((index) => index);
+  }
+
+  #update(change: (index: LayoutIndex) => LayoutIndex): Promise<void> {
+    const update = this.#last.then(async () => {
+      const index = await readLayoutIndex(this.#root) ?? { schemaVersion: 2, manifests: [] };
+      await this.#replace(
+        join(this.#root, "oci-layout"),
+        JSON.stringify({ imageLayoutVersion: "1.0.0" }),
+      );
+      await this.#replace(layoutIndexPath(this.#root), JSON.stringify(change(index), null, 2));
+      this.#onChange();
+    });
+    // The one who asked for the update is told of its failure; the next update does not care.
+    this.#last = update.catch(() => {});
+    return update;
+  }
+
+  async #replace(path: string, text: string): Promise<void> {
+    const temporary = await this.#temporaryPath();
+    await Deno.writeTextFile(temporary, text);
+    await Deno.rename(temporary, path);
+  }
+
+  async #temporaryPath(): Promise<string> {
+    const directory = join(this.#root, TEMPORARY);
+    await Deno.mkdir(directory, { recursive: true });
+    return join(directory, randomUUID());
+  }
+}
+
+async function writeHashed(
+  path: string,
+  content: Uint8Array | ReadableStream<Uint8Array>,
+  algorithm: "sha256" | "sha512",
+): Promise<{ hex: string; size: number }> {
+  const hash = createHash(algorithm);
+  let size = 0;
+  using file = await Deno.open(path, { write: true, createNew: true });
+  for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+    hash.update(chunk);
+    size += chunk.length;
+    for (let written = 0; written < chunk.length;) {
+      written += await file.write(chunk.subarray(written));
+    }
+  }
+  return { hex: hash.digest("hex"), size };
+}
