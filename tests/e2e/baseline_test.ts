@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { containerdReleases } from "./lab/containerd_release.ts";
 import { createImage } from "./lab/image.ts";
-import { registerLabTest } from "./lab/register_lab_test.ts";
+import { labSuite } from "./lab/lab_suite.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
 
 const { old, current } = containerdReleases();
 
 // What the other tests rely on: without Eddy, both containerds take the lab's images from upstream.
-await registerLabTest(
+await labSuite(
   "without Eddy every pull asks upstream",
   { id: "base", releases: [old, current], withoutAgents: true },
   async (lab, step) => {

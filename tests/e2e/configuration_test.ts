@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
 import { USER_HOSTS_TOML } from "./lab/lab.ts";
 import { readTree } from "./lab/read_tree.ts";
-import { registerLabTest } from "./lab/register_lab_test.ts";
+import { labSuite } from "./lab/lab_suite.ts";
 import { report } from "./lab/report.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
 
@@ -11,7 +11,7 @@ const { old, current } = containerdReleases();
 const STARTS = 10;
 
 for (const release of [old, current] satisfies ContainerdRelease[]) {
-  await registerLabTest(
+  await labSuite(
     `a lone node's configuration, containerd ${release.name}`,
     { id: `conf-${release.name}`, releases: [release], withoutAgents: true },
     async (lab, step) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
 import type { Lab, LabNode } from "./lab/lab.ts";
 import { publish, type Published } from "./lab/publish.ts";
-import { registerLabTest } from "./lab/register_lab_test.ts";
+import { labSuite } from "./lab/lab_suite.ts";
 import { report } from "./lab/report.ts";
 import { until } from "./lab/until.ts";
 import { untilFindable } from "./lab/until_findable.ts";
@@ -24,7 +24,7 @@ const FAULTS: Readonly<Record<string, (lab: Lab, sender: LabNode) => Promise<voi
 const { old, current } = containerdReleases();
 
 for (const release of [old, current] satisfies ContainerdRelease[]) {
-  await registerLabTest(
+  await labSuite(
     `a holder fails half-way through a layer, containerd ${release.name}`,
     { id: `fail-${release.name}`, releases: [release, release, release] },
     async (lab, step) => {

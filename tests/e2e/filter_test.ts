@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { containerdReleases } from "./lab/containerd_release.ts";
 import { publish } from "./lab/publish.ts";
-import { registerLabTest } from "./lab/register_lab_test.ts";
+import { labSuite } from "./lab/lab_suite.ts";
 import { untilFindable } from "./lab/until_findable.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
 
 const { old, current } = containerdReleases();
 const LAYERS = [200_000, 300_000];
 
-await registerLabTest(
+await labSuite(
   "filters hold for serving and for advertising",
   {
     id: "filter",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
 import type { Lab, LabNode } from "./lab/lab.ts";
 import { publish } from "./lab/publish.ts";
-import { type Case, registerLabTest } from "./lab/register_lab_test.ts";
+import { type Case, labSuite } from "./lab/lab_suite.ts";
 import { report } from "./lab/report.ts";
 import { untilFindable } from "./lab/until_findable.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
@@ -11,7 +11,7 @@ const LAYERS = [300_000, 400_000, 500_000];
 const { old, current } = containerdReleases();
 
 for (const release of [old, current] satisfies ContainerdRelease[]) {
-  await registerLabTest(
+  await labSuite(
     `outages, containerd ${release.name}`,
     { id: `out-${release.name}`, releases: [release, release, release] },
     async (lab, step) => {

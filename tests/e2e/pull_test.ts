@@ -3,7 +3,7 @@ import { type ContainerdRelease, containerdReleases } from "./lab/containerd_rel
 import { fromPeers } from "./lab/from_peers.ts";
 import type { Lab } from "./lab/lab.ts";
 import { publish } from "./lab/publish.ts";
-import { type Case, registerLabTest } from "./lab/register_lab_test.ts";
+import { type Case, labSuite } from "./lab/lab_suite.ts";
 import { report } from "./lab/report.ts";
 import { untilFindable } from "./lab/until_findable.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
@@ -18,7 +18,7 @@ for (
     ["1.6 and 2.x together", [old, current, old]],
   ] satisfies [string, ContainerdRelease[]][]
 ) {
-  await registerLabTest(
+  await labSuite(
     `three nodes pull from each other, containerd ${name}`,
     { id: `pull-${releases[0]?.name === "1.6" ? "1" : "2"}${releases[1]?.name}`, releases },
     async (lab, step) => {

@@ -10,12 +10,12 @@ export type Case = (name: string, fn: () => Promise<void>) => Promise<void>;
  * Registers a test that runs cases in one lab. Where the machine lacks something for that, the test
  * is left out, saying why; in CI (`CI=true`) it fails instead.
  */
-export async function registerLabTest(
+export async function labSuite(
   name: string,
   options: LabOptions,
   body: (lab: Lab, step: Case) => Promise<void>,
 ): Promise<void> {
-  const missing = await missingRequirements();
+  const missing = await missingRequirements(options.releases);
   const title = `e2e: ${name}`;
   if (missing.length > 0) {
     const reason = `left out, this machine lacks ${missing.join(", ")}`;
