@@ -22,6 +22,7 @@ export type ReferenceFilter = (reference: Reference) => boolean;
  */
 export function createReferenceFilter(options: ReferenceFilterOptions): ReferenceFilter {
   const mirrored = new Set(options.mirroredRegistries);
+  const filters = options.registryFilters.map((pattern) => new RegExp(pattern));
   return (reference) => {
     if (mirrored.size > 0 && reference.registry !== "" && !mirrored.has(reference.registry)) {
       return false;
@@ -31,6 +32,10 @@ export function createReferenceFilter(options: ReferenceFilterOptions): Referenc
       if (!options.resolveLatestTag && reference.tag === "latest") return false;
     }
     const name = formatReference(reference);
-    return !options.registryFilters.some((pattern) => pattern.test(name));
+    return !filters.some((pattern) => {
+      // With the flag g a pattern goes on from its last match, and would miss every other time.
+      pattern.lastIndex = 0;
+      return pattern.test(name);
+    });
   };
 }

@@ -19,8 +19,13 @@ export interface ByteRange {
  */
 export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
   if (header === undefined) return undefined;
+  const suffix = /^bytes=-(\d+)$/i.exec(header);
+  // The parser refuses a suffix longer than the content; the RFC has it mean the whole content.
+  if (suffix !== null && size > 0 && Number(suffix[1]) >= size) return { start: 0, end: size - 1 };
   const ranges = parseRange(size, header);
-  if (ranges === -2 || (ranges !== -1 && ranges.type !== "bytes")) throw malformed(header);
+  if (ranges === -2 || (ranges !== -1 && ranges.type.toLowerCase() !== "bytes")) {
+    throw malformed(header);
+  }
   const [range] = ranges === -1 ? [] : ranges;
   if (ranges === -1 || range === undefined) {
     throw notSatisfiable(`range ${quote(header)} is outside of ${size} bytes`, size);
