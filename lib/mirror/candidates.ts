@@ -1,0 +1,194 @@
+import { setImmediate } from "node:timers";
+import type { Clock, Log, Peer, Router } from "../ports.ts";
+import { type Link, link } from "./link.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Prober } from "./prober.ts";
+
+/** What {@link Candidates} works with. */
+export interface CandidatesCollaborators {
+  readonly router: Router;
+  readonly table: PeerTable;
+  readonly prober: Prober;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Source of randomness in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Settings of {@link Candidates}. */
+export interface CandidatesOptions {
+  /** How long the first peer is waited for, ms. */
+  readonly resolveTimeoutMs: number;
+  /** How long a sign of life is waited for when all peers were down, ms. */
+  readonly probeWaitMs: number;
+  /** Peers taken from one lookup. */
+  readonly maxCandidates: number;
+}
+
+/** A lookup goes on in the background for so long, for the sake of a later failover. */
+const LOOKUP_LIMIT_MS = 1000;
+/** A second lookup is made only when a transfer has to be saved, and may take longer. */
+const REFRESH_TIMEOUT_MS = 200;
+
+/** The peers that may have some content, best first, while the router still finds them. */
+export class Candidates {
+  readonly #collaborators: CandidatesCollaborators;
+  readonly #options: CandidatesOptions;
+  readonly #key: string;
+  readonly #known = new Map<string, Peer>();
+  readonly #tried = new Set<string>();
+  readonly #banned = new Set<string>();
+  #lookup: Link | undefined;
+  #changed = Promise.withResolvers<void>();
+  #waitUntil = 0;
+  #gathered = false;
+
+  constructor(key: string, collaborators: CandidatesCollaborators, options: CandidatesOptions) {
+    this.#key = key;
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#start(options.resolveTimeoutMs);
+  }
+
+  /** How many peers were found. */
+  get found(): number {
+    return this.#known.size;
+  }
+
+  /** Whether the router had not finished when waiting for it ended. */
+  get searching(): boolean {
+    return this.#lookup !== undefined;
+  }
+
+  /** Whether any peer that was found is not asked because of wrong content. */
+  get shunned(): boolean {
+    return [...this.#known.keys()].some((id) =>
+      this.#collaborators.table.standing(id) === "shunned"
+    );
+  }
+
+  /**
+   * The best peer not handed out yet; undefined if there is none. Waits for the router, and for
+   * peers that were down to show life, each only for as long as the options say.
+   */
+  async next(signal: AbortSignal): Promise<Peer | undefined> {
+    const { clock } = this.#collaborators;
+    while (true) {
+      await this.#gather();
+      signal.throwIfAborted();
+      const best = this.#best();
+      if (best !== undefined) {
+        this.#tried.add(best.id);
+        return best;
+      }
+      const patience = this.#known.size > 0 ? this.#options.resolveTimeoutMs / 4 : 0;
+      const leftMs = this.#waitUntil - patience - clock.now();
+      if (this.#lookup === undefined || leftMs <= 0) break;
+      await this.#wait(leftMs, signal, this.#changed.promise);
+    }
+    return await this.#revived(signal);
+  }
+
+  /** Never hands out this peer again. */
+  ban(id: string): void {
+    this.#banned.add(id);
+  }
+
+  /** Looks up anew; peers that were tried before, yet not banned, may be handed out once more. */
+  refresh(): void {
+    this.close();
+    this.#tried.clear();
+    this.#start(REFRESH_TIMEOUT_MS);
+  }
+
+  /** Ends the lookup. */
+  close(): void {
+    this.#lookup?.abort(new DOMException("no more peers are needed", "AbortError"));
+    this.#lookup = undefined;
+  }
+
+  #start(waitMs: number): void {
+    const { clock, log } = this.#collaborators;
+    const lookup = link();
+    this.#lookup = lookup;
+    this.#waitUntil = clock.now() + waitMs;
+    clock.sleep(LOOKUP_LIMIT_MS, { signal: lookup.signal }).then(() => lookup.abort(), () => {});
+    this.#collect(lookup.signal).catch((error) => {
+      if (!lookup.signal.aborted) log.warn("looking up peers failed", { key: this.#key, error });
+    }).finally(() => {
+      lookup.abort();
+      if (this.#lookup === lookup) this.#lookup = undefined;
+      this.#change();
+    });
+  }
+
+  async #collect(signal: AbortSignal): Promise<void> {
+    let taken = 0;
+    for await (const peer of this.#collaborators.router.lookup(this.#key, { signal })) {
+      if (signal.aborted) return;
+      this.#known.set(peer.id, peer);
+      this.#change();
+      if (++taken >= this.#options.maxCandidates) return;
+    }
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** Lets peers arrive that the router already has, before one is chosen among them. */
+  async #gather(): Promise<void> {
+    if (this.#gathered) return;
+    if (this.#known.size > 0) this.#gathered = true;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
+  #open(): Peer[] {
+    return [...this.#known.values()].filter(({ id }) =>
+      !this.#tried.has(id) && !this.#banned.has(id)
+    );
+  }
+
+  /** The cheapest; among those that cost about the same a random one, to spread load. */
+  #best(): Peer | undefined {
+    const { table, random } = this.#collaborators;
+    const ranked = this.#open().filter(({ id }) => table.standing(id) === "good").map((peer) => ({
+      peer,
+      rank: Math.round(2 * Math.log2(table.cost(peer.id))),
+    }));
+    const lowest = Math.min(...ranked.map(({ rank }) => rank));
+    const equals = ranked.filter(({ rank }) => rank === lowest);
+    return equals[Math.floor(random() * equals.length)]?.peer;
+  }
+
+  /** Probes peers that are down and waits a moment for one that answers. */
+  async #revived(signal: AbortSignal): Promise<Peer | undefined> {
+    const { table, prober } = this.#collaborators;
+    const probes = this.#open().filter(({ id }) => table.standing(id) === "down").flatMap(
+      (peer) => {
+        const probe = prober.revive(peer);
+        return probe === undefined
+          ? []
+          : [probe.then((alive) => alive || Promise.reject(new Error("no sign of life")))];
+      },
+    );
+    if (probes.length === 0) return undefined;
+    const first = Promise.any(probes).then(() => {}, () => {});
+    await this.#wait(this.#options.probeWaitMs, signal, first);
+    const best = this.#best();
+    if (best !== undefined) this.#tried.add(best.id);
+    return best;
+  }
+
+  async #wait(ms: number, signal: AbortSignal, event: Promise<void>): Promise<void> {
+    const timer = link(signal);
+    const slept = this.#collaborators.clock.sleep(ms, { signal: timer.signal }).catch(() => {});
+    try {
+      await Promise.race([event, slept]);
+    } finally {
+      timer.abort();
+    }
+    signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,34 @@
+/** A signal that follows others and can be aborted by itself. Use with `using` where scoped. */
+export interface Link extends Disposable {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+  /** Stops following; the signal itself stays as it is. */
+  detach(): void;
+}
+
+/**
+ * Makes a signal that aborts with the first of its parents. Unlike `AbortSignal.any` it leaves
+ * nothing behind at parents that live long, once it is detached or disposed.
+ */
+export function link(...parents: readonly AbortSignal[]): Link {
+  const controller = new AbortController();
+  const follow = (event: Event) => {
+    detach();
+    controller.abort((event.target as AbortSignal).reason);
+  };
+  const detach = () => {
+    for (const parent of parents) parent.removeEventListener("abort", follow);
+  };
+  const aborted = parents.find((parent) => parent.aborted);
+  if (aborted !== undefined) controller.abort(aborted.reason);
+  else for (const parent of parents) parent.addEventListener("abort", follow, { once: true });
+  return {
+    signal: controller.signal,
+    abort(reason) {
+      detach();
+      controller.abort(reason);
+    },
+    detach,
+    [Symbol.dispose]: detach,
+  };
+}

@@ -1,0 +1,99 @@
+import { detectMediaType, isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
+import { formatDistributionPath } from "../oci/path.ts";
+import { referenceKey } from "../oci/reference.ts";
+import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
+import { type MirrorKit, startSearch } from "./kit.ts";
+import { ManifestCache, type VerifiedManifest } from "./manifest_cache.ts";
+import type { Search } from "./search.ts";
+import { SingleFlight } from "./single_flight.ts";
+import type { Source } from "./source.ts";
+import { streamOf } from "./stream_of.ts";
+import { BadContentError, Transfer } from "./transfer.ts";
+
+/**
+ * Gets manifests from peers, whole and verified before anything of them is passed on. HEAD gets the
+ * manifest as well: a tag must not resolve to a digest that then cannot be had.
+ */
+export class Manifests {
+  readonly #kit: MirrorKit;
+  readonly #cache: ManifestCache;
+  readonly #flights = new SingleFlight<VerifiedManifest | MirrorMiss>();
+
+  constructor(kit: MirrorKit) {
+    this.#kit = kit;
+    this.#cache = new ManifestCache(kit.clock, kit.options);
+  }
+
+  /** @throws the signal's reason when it aborts. */
+  async fetch(request: MirrorRequest, signal: AbortSignal): Promise<MirrorHit | MirrorMiss> {
+    const { digest } = request.reference;
+    const manifest = (digest && this.#cache.get(digest)) ??
+      await this.#flights.run(
+        formatDistributionPath(request),
+        { signal },
+        (shared) => this.#find(request, shared),
+      );
+    if ("found" in manifest) return manifest;
+    const { descriptor, peer, content } = manifest;
+    const body = request.method === "HEAD" ? null : streamOf(content);
+    return { found: true, descriptor, peer, body };
+  }
+
+  async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedManifest | MirrorMiss> {
+    const { options } = this.#kit;
+    const search = startSearch(this.#kit, referenceKey(request.reference));
+    try {
+      for (let round = 0; round < options.resolveRetries; round++) {
+        const source = await search.open({
+          path: formatDistributionPath(request),
+          method: "GET",
+          digest: request.reference.digest,
+          maxBytes: MAX_MANIFEST_BYTES,
+        }, signal);
+        if (source === undefined) break;
+        const manifest = await this.#read(request, search, source, signal);
+        if (manifest === undefined) continue;
+        this.#cache.put(manifest);
+        return manifest;
+      }
+      return search.miss();
+    } finally {
+      search.close();
+    }
+  }
+
+  /** Undefined if what the peer sent is no manifest, or wrong. */
+  async #read(
+    request: MirrorRequest,
+    search: Search,
+    source: Source,
+    signal: AbortSignal,
+  ): Promise<VerifiedManifest | undefined> {
+    const { log, metrics, options } = this.#kit;
+    const { registry, repository } = request.reference;
+    const { digest, size } = source.descriptor;
+    const path = formatDistributionPath({
+      kind: "manifest",
+      reference: { registry, repository, digest },
+    });
+    const transfer = new Transfer(
+      { first: source, wanted: { path, method: "GET" } },
+      { ...this.#kit, search },
+      { ...options, verify: true, signal },
+    );
+    try {
+      const content = await transfer.collect();
+      const mediaType = detectMediaType(content);
+      if (isManifestMediaType(mediaType)) {
+        return { descriptor: { digest, size, mediaType }, content, peer: source.peer.id };
+      }
+      search.refuse();
+      log.warn("what a peer sent is no manifest", { peer: source.peer.id, digest });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof BadContentError) metrics.peerSwitched("lied");
+      else log.warn("getting a manifest failed", { digest, error });
+    }
+    return undefined;
+  }
+}

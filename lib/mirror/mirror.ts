@@ -1,0 +1,88 @@
+import { OciError } from "../oci/error.ts";
+import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
+import { fetchBlob } from "./blobs.ts";
+import { createDirectClient } from "./direct_client.ts";
+import type { MirrorKit } from "./kit.ts";
+import { link } from "./link.ts";
+import { Manifests } from "./manifests.ts";
+import { type MirrorOptions, mirrorOptions } from "./options.ts";
+import { type Fetch, PeerClient } from "./peer_client.ts";
+import { type PeerHealth, PeerTable } from "./peer_table.ts";
+import { Prober } from "./prober.ts";
+
+/** What the mirror works with. */
+export interface MirrorCollaborators {
+  readonly router: Router;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Sends requests instead of the runtime's own `fetch` with direct connections. */
+  readonly fetch?: Fetch;
+  /** Source of randomness in [0, 1); default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** A mirror that holds connections. */
+export interface HttpMirror extends Mirror {
+  /** Ends everything that is under way; bodies not read to their end error. */
+  close(): Promise<void>;
+  /** What is known of the peers that were asked. */
+  health(): PeerHealth[];
+}
+
+const UNREACHABLE: MirrorMiss = { found: false, reason: "peers-unreachable", attempts: 0 };
+
+/**
+ * Makes a mirror that gets content from other nodes over HTTP: the best peer first, a second when
+ * that one is late, the next when it refuses; bodies go on at another peer when one fails.
+ *
+ * @param given settings that differ from the defaults.
+ * @throws {RangeError} if a setting is out of its range.
+ */
+export function createMirror(
+  collaborators: MirrorCollaborators,
+  given: Partial<MirrorOptions> = {},
+): HttpMirror {
+  const options = mirrorOptions(given);
+  const { router, log, metrics, clock, random = Math.random } = collaborators;
+  const http = collaborators.fetch === undefined ? createDirectClient(options) : undefined;
+  const table = new PeerTable(clock, options);
+  const client = new PeerClient({ clock, http, fetch: collaborators.fetch ?? fetch }, options);
+  const prober = new Prober(table, client);
+  const life = link();
+  const closing = life.signal;
+  const kit: MirrorKit = {
+    router,
+    log,
+    metrics,
+    clock,
+    random,
+    table,
+    client,
+    prober,
+    closing,
+    options,
+  };
+  const manifests = new Manifests(kit);
+  return {
+    async fetch(request, { signal }) {
+      try {
+        return request.kind === "manifest"
+          ? await manifests.fetch(request, signal)
+          : await fetchBlob(kit, request, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        closing.throwIfAborted();
+        if (error instanceof OciError) throw error;
+        log.error("fetching from peers failed", { error });
+        return UNREACHABLE;
+      }
+    },
+    async close() {
+      life.abort(new DOMException("the mirror is closed", "AbortError"));
+      await prober.close();
+      http?.close();
+    },
+    health: () => table.snapshot(),
+  };
+}

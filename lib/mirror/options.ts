@@ -1,0 +1,106 @@
+/** Settings of the mirror. Times in milliseconds. */
+export interface MirrorOptions {
+  /** How long the router may take to name a first peer; then the answer is a miss. */
+  readonly resolveTimeoutMs: number;
+  /** Peers that may refuse or fail one request before it is a miss. */
+  readonly resolveRetries: number;
+  /** How long one peer may take to answer with headers before it counts as silent. */
+  readonly responseTimeoutMs: number;
+  /** How long all of this may take until some peer has answered with headers; then a miss. */
+  readonly headerBudgetMs: number;
+  /** A second peer is asked no sooner than this after the first. */
+  readonly hedgeMinMs: number;
+  /** Peers that are asked at the same time for one request. */
+  readonly maxConcurrentAsks: number;
+  /** Delay between attempts at several addresses of one peer (RFC 8305, section 5). */
+  readonly addressStaggerMs: number;
+  /** A body without a byte for this long is tried at another peer. */
+  readonly stallWindowMs: number;
+  /** Span over which a body's speed is judged. Only time spent waiting for the peer counts. */
+  readonly slowWindowMs: number;
+  /** A body slower than this is tried at another peer, and kept if there is none. */
+  readonly minBytesPerSecond: number;
+  /** A body without a byte for this long fails, so that the client can go on elsewhere. */
+  readonly giveUpMs: number;
+  /** Switches of one body without 16 MiB of progress between them. */
+  readonly maxSwitches: number;
+  /** How long a request waits for a sign of life when all its peers were down. */
+  readonly probeWaitMs: number;
+  /** Pause after the first failed probe of a peer that is down; doubles. */
+  readonly probeBaseMs: number;
+  /** Longest pause between probes. */
+  readonly probeMaxMs: number;
+  /** How long a peer that sent wrong content is not asked. */
+  readonly shunMs: number;
+  /** Blobs up to this many bytes are read and verified before anything of them is returned. */
+  readonly smallBlobBytes: number;
+  /** Total of manifests kept, bytes. */
+  readonly manifestCacheBytes: number;
+  /** How long a manifest is kept: enough for the client to follow a tag's digest. */
+  readonly manifestCacheTtlMs: number;
+  /** Peers whose health is remembered. */
+  readonly maxTrackedPeers: number;
+  /** Peers taken from one lookup. */
+  readonly maxCandidates: number;
+  /** Idle connections kept to each peer. */
+  readonly poolIdlePerHost: number;
+  /** How long an idle connection is kept. */
+  readonly poolIdleTimeoutMs: number;
+  /** False: bodies of blobs are not hashed. For measurements only. */
+  readonly verify: boolean;
+}
+
+/** What holds where nothing else is asked for. */
+export const MIRROR_DEFAULTS: MirrorOptions = {
+  resolveTimeoutMs: 20,
+  resolveRetries: 3,
+  responseTimeoutMs: 400,
+  headerBudgetMs: 450,
+  hedgeMinMs: 50,
+  maxConcurrentAsks: 4,
+  addressStaggerMs: 50,
+  stallWindowMs: 1000,
+  slowWindowMs: 1500,
+  minBytesPerSecond: 64 * 1024,
+  giveUpMs: 3000,
+  maxSwitches: 16,
+  probeWaitMs: 10,
+  probeBaseMs: 500,
+  probeMaxMs: 10_000,
+  shunMs: 600_000,
+  smallBlobBytes: 1024 * 1024,
+  manifestCacheBytes: 16 * 1024 * 1024,
+  manifestCacheTtlMs: 5000,
+  maxTrackedPeers: 1024,
+  maxCandidates: 20,
+  poolIdlePerHost: 8,
+  poolIdleTimeoutMs: 30_000,
+  verify: true,
+};
+
+/** Settings that may be zero; all others are at least 1. */
+const MAY_BE_ZERO: ReadonlySet<string> = new Set([
+  "addressStaggerMs",
+  "hedgeMinMs",
+  "minBytesPerSecond",
+  "poolIdlePerHost",
+  "probeWaitMs",
+  "smallBlobBytes",
+]);
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws {RangeError} naming the setting that is not a finite number in its range.
+ */
+export function mirrorOptions(given: Partial<MirrorOptions>): MirrorOptions {
+  const options = { ...MIRROR_DEFAULTS, ...given };
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value === "boolean") continue;
+    const least = MAY_BE_ZERO.has(name) ? 0 : 1;
+    if (!Number.isFinite(value) || value < least) {
+      throw new RangeError(`mirror option ${name} is ${value}, want a number from ${least} on`);
+    }
+  }
+  return options;
+}

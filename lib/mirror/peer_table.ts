@@ -1,0 +1,230 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../ports.ts";
+import type { MirrorOptions } from "./options.ts";
+
+/** What is known of a peer, for a page to look at. */
+export interface PeerHealth {
+  readonly id: string;
+  /** Requests and bodies under way. */
+  readonly inFlight: number;
+  /** Usual time to headers, ms; undefined if it never answered. */
+  readonly ttfbMs: number | undefined;
+  /** Usual speed of one body; undefined if there was none. */
+  readonly bytesPerSecond: number | undefined;
+  /** Failures since it last answered a request. */
+  readonly failures: number;
+  /** `down`: not asked before it answers a probe. `shunned`: sent wrong content, not asked. */
+  readonly standing: Standing;
+  /** Address that worked last. */
+  readonly address: string | undefined;
+}
+
+export type Standing = "good" | "down" | "shunned";
+
+interface Entry {
+  inFlight: number;
+  ttfbMs: number;
+  /** Mean deviation of the above. */
+  jitterMs: number;
+  bytesPerSecond: number | undefined;
+  failures: number;
+  down: boolean;
+  probeAt: number;
+  probeFailures: number;
+  shunnedUntil: number;
+  lastByteAt: number;
+  answered: boolean;
+  updatedAt: number;
+  address: string | undefined;
+}
+
+/** Time to headers that is assumed of a peer that never answered. */
+const ASSUMED_TTFB_MS = 5;
+/** After this time half of what was learned of a peer's delay is forgotten. */
+const HALF_LIFE_MS = 30_000;
+/** Weight of a new sample. */
+const ALPHA = 0.25;
+/** A peer that sent bytes within this time is busy, not down, whatever else it left unanswered. */
+const BUSY_MS = 1000;
+/** Speed from which on a peer is not preferred for being faster. */
+const FAST_BYTES_PER_SECOND = 100e6;
+
+/** Health and load of peers: who is asked first, who not at all. Bounded, forgets the eldest. */
+export class PeerTable {
+  readonly #clock: Clock;
+  readonly #options: MirrorOptions;
+  readonly #entries: LRUCache<string, Entry>;
+
+  constructor(clock: Clock, options: MirrorOptions) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#entries = new LRUCache({ max: options.maxTrackedPeers });
+  }
+
+  standing(id: string): Standing {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return "good";
+    if (entry.shunnedUntil > this.#clock.now()) return "shunned";
+    return entry.down ? "down" : "good";
+  }
+
+  /** The lower, the better a choice. Unitless; grows with load, delay, slowness and failures. */
+  cost(id: string): number {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return 2 * ASSUMED_TTFB_MS;
+    const speed = entry.bytesPerSecond ?? FAST_BYTES_PER_SECOND;
+    const slowness = Math.min(Math.max(FAST_BYTES_PER_SECOND / Math.max(speed, 1), 1), 8);
+    return (entry.inFlight + 1) * (this.#ttfb(entry) + ASSUMED_TTFB_MS) * slowness *
+      (1 + Math.min(entry.failures, 7));
+  }
+
+  /** Milliseconds after which this peer's answer is later than it usually is (about its p90). */
+  hedgeMs(id: string): number {
+    const entry = this.#entries.get(id);
+    const usual = entry?.answered ? this.#ttfb(entry) + 2 * entry.jitterMs : 0;
+    return Math.min(
+      Math.max(usual, this.#options.hedgeMinMs),
+      Math.max(this.#options.responseTimeoutMs / 2, this.#options.hedgeMinMs),
+    );
+  }
+
+  /** A request begins; the function returned ends it, once. */
+  begin(id: string): () => void {
+    const entry = this.#entry(id);
+    entry.inFlight++;
+    let ended = false;
+    return () => {
+      if (!ended) entry.inFlight--;
+      ended = true;
+    };
+  }
+
+  /** Headers arrived, whatever they say. */
+  answered(id: string, ms: number): void {
+    const entry = this.#entry(id);
+    entry.failures = 0;
+    this.#alive(entry);
+    this.#learn(entry, ms);
+    entry.answered = true;
+  }
+
+  /** Another was faster while this one had been asked for so long. */
+  outrun(id: string, ms: number): void {
+    const entry = this.#entry(id);
+    if (ms > this.#ttfb(entry)) this.#learn(entry, ms);
+  }
+
+  /** No answer in time, or no connection. Down until it answers a probe, unless it is just busy. */
+  failed(id: string, ms: number): void {
+    const entry = this.#entry(id);
+    entry.failures++;
+    this.outrun(id, ms);
+    const now = this.#clock.now();
+    if (now - entry.lastByteAt < BUSY_MS || entry.down) return;
+    entry.down = true;
+    entry.probeAt = now;
+  }
+
+  /** A body broke off. */
+  broke(id: string): void {
+    this.#entry(id).failures++;
+  }
+
+  /** Bytes arrived in so many milliseconds of waiting for them. */
+  progressed(id: string, bytes: number, waitedMs: number): void {
+    const entry = this.#entry(id);
+    entry.lastByteAt = this.#clock.now();
+    const speed = bytes * 1000 / Math.max(waitedMs, 1);
+    entry.bytesPerSecond = entry.bytesPerSecond === undefined
+      ? speed
+      : entry.bytesPerSecond + ALPHA * (speed - entry.bytesPerSecond);
+  }
+
+  /** Sent content that is not what was asked for. */
+  lied(id: string): void {
+    this.#entry(id).shunnedUntil = this.#clock.now() + this.#options.shunMs;
+  }
+
+  /** Whether a peer that is down may be probed now. */
+  probeDue(id: string): boolean {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && entry.down && entry.probeAt <= this.#clock.now();
+  }
+
+  /** A probe ended. Its success lifts `down`, yet only a request's success clears failures. */
+  probed(id: string, alive: boolean): void {
+    const entry = this.#entry(id);
+    if (alive) return this.#alive(entry);
+    const { probeBaseMs, probeMaxMs } = this.#options;
+    const pauseMs = Math.min(probeBaseMs * 2 ** entry.probeFailures, probeMaxMs);
+    entry.down = true;
+    entry.probeFailures = Math.min(entry.probeFailures + 1, 30);
+    entry.probeAt = this.#clock.now() + pauseMs;
+  }
+
+  /** Whether the peer sent anything of late. */
+  active(id: string): boolean {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && this.#clock.now() - entry.lastByteAt < BUSY_MS;
+  }
+
+  address(id: string): string | undefined {
+    return this.#entries.get(id)?.address;
+  }
+
+  reachedAt(id: string, address: string | undefined): void {
+    this.#entry(id).address = address;
+  }
+
+  snapshot(): PeerHealth[] {
+    return [...this.#entries.entries()].map(([id, entry]) => ({
+      id,
+      inFlight: entry.inFlight,
+      ttfbMs: entry.answered ? this.#ttfb(entry) : undefined,
+      bytesPerSecond: entry.bytesPerSecond,
+      failures: entry.failures,
+      standing: this.standing(id),
+      address: entry.address,
+    }));
+  }
+
+  #alive(entry: Entry): void {
+    entry.down = false;
+    entry.probeFailures = 0;
+  }
+
+  #learn(entry: Entry, ms: number): void {
+    const now = this.#clock.now();
+    const usual = this.#ttfb(entry);
+    entry.jitterMs += ALPHA * (Math.abs(ms - usual) - entry.jitterMs);
+    entry.ttfbMs = usual + ALPHA * (ms - usual);
+    entry.updatedAt = now;
+  }
+
+  #ttfb(entry: Entry): number {
+    const kept = 0.5 ** ((this.#clock.now() - entry.updatedAt) / HALF_LIFE_MS);
+    return ASSUMED_TTFB_MS + (entry.ttfbMs - ASSUMED_TTFB_MS) * kept;
+  }
+
+  #entry(id: string): Entry {
+    const known = this.#entries.get(id);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      inFlight: 0,
+      ttfbMs: ASSUMED_TTFB_MS,
+      jitterMs: 0,
+      bytesPerSecond: undefined,
+      failures: 0,
+      down: false,
+      probeAt: 0,
+      probeFailures: 0,
+      shunnedUntil: -Infinity,
+      lastByteAt: -Infinity,
+      answered: false,
+      updatedAt: this.#clock.now(),
+      address: undefined,
+    };
+    this.#entries.set(id, entry);
+    return entry;
+  }
+}

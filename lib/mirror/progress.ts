@@ -1,0 +1,112 @@
+/** Settings of {@link ProgressWatch}. */
+export interface ProgressOptions {
+  /** Waiting for a byte this long is a stall, ms. */
+  readonly stallWindowMs: number;
+  /** Span of waiting over which speed is judged, ms. */
+  readonly slowWindowMs: number;
+  /** Less than this is slow. */
+  readonly minBytesPerSecond: number;
+  /** Waiting for a byte this long is the end, ms. */
+  readonly giveUpMs: number;
+}
+
+/** `fine`, or what is the matter with a transfer. */
+export type Progress = "fine" | "slow" | "stalled" | "dead";
+
+interface Span {
+  waitedMs: number;
+  bytes: number;
+}
+
+/**
+ * Judges how a transfer gets on. Only time counts in which bytes are waited for, not time in which
+ * the client does not want any; and a pause of this process counts for little.
+ */
+export class ProgressWatch {
+  readonly #options: ProgressOptions;
+  /** How often `check` is to be called, ms. */
+  readonly tickMs: number;
+  #spans: Span[] = [{ waitedMs: 0, bytes: 0 }];
+  #waitingSince: number | undefined;
+  #idleMs = 0;
+  #stallAtMs: number;
+  #pardonMs = 0;
+  #pardonLeftMs = 0;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    this.tickMs = Math.max(options.stallWindowMs / 5, 1);
+    this.#stallAtMs = options.stallWindowMs;
+  }
+
+  /** Waiting for bytes begins. */
+  wait(now: number): void {
+    this.#waitingSince ??= now;
+  }
+
+  /** Waiting ends without bytes. */
+  rest(now: number): void {
+    this.#account(now);
+    this.#waitingSince = undefined;
+  }
+
+  /** Bytes arrived. Returns the milliseconds that they were waited for. */
+  arrived(now: number, bytes: number): number {
+    this.rest(now);
+    const waitedMs = this.#idleMs;
+    this.#idleMs = 0;
+    this.#stallAtMs = this.#options.stallWindowMs;
+    const current = this.#spans.at(-1);
+    if (current !== undefined) current.bytes += bytes;
+    return waitedMs;
+  }
+
+  /** The transfer goes on, from elsewhere or not; the next verdict takes a whole window again. */
+  renew(): void {
+    this.#spans = [{ waitedMs: 0, bytes: 0 }];
+    this.#stallAtMs = this.#idleMs + this.#options.stallWindowMs;
+  }
+
+  /** After each verdict `slow` the next one takes longer: the bottleneck may be on this side. */
+  forgiveSlowness(): void {
+    this.#pardonMs = Math.max(2 * this.#pardonMs, this.#options.slowWindowMs);
+    this.#pardonLeftMs = this.#pardonMs;
+  }
+
+  /** Looks at where things stand; to be called every `tickMs`. */
+  check(now: number): Progress {
+    this.#account(now);
+    if (this.#waitingSince === undefined) return "fine";
+    if (this.#idleMs >= this.#options.giveUpMs) return "dead";
+    if (this.#idleMs >= this.#stallAtMs) return "stalled";
+    return this.#isSlow() ? "slow" : "fine";
+  }
+
+  #isSlow(): boolean {
+    const { slowWindowMs, minBytesPerSecond } = this.#options;
+    const total = { waitedMs: 0, bytes: 0 };
+    for (const span of this.#spans) {
+      total.waitedMs += span.waitedMs;
+      total.bytes += span.bytes;
+    }
+    this.#spans.push({ waitedMs: 0, bytes: 0 });
+    for (let first = this.#spans[0]; first !== undefined; first = this.#spans[0]) {
+      if (total.waitedMs - first.waitedMs < slowWindowMs || this.#spans.length === 1) break;
+      total.waitedMs -= first.waitedMs;
+      total.bytes -= first.bytes;
+      this.#spans.shift();
+    }
+    return this.#pardonLeftMs <= 0 && total.waitedMs >= slowWindowMs &&
+      total.bytes * 1000 < minBytesPerSecond * total.waitedMs;
+  }
+
+  #account(now: number): void {
+    if (this.#waitingSince === undefined) return;
+    const elapsedMs = Math.min(Math.max(now - this.#waitingSince, 0), 2 * this.tickMs);
+    this.#waitingSince = now;
+    this.#idleMs += elapsedMs;
+    this.#pardonLeftMs -= elapsedMs;
+    const current = this.#spans.at(-1);
+    if (current !== undefined) current.waitedMs += elapsedMs;
+  }
+}

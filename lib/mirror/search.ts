@@ -1,0 +1,152 @@
+import type { Clock, Log, MirrorMiss, MissReason, Peer } from "../ports.ts";
+import { judgeAnswer, type Wanted } from "./answer.ts";
+import type { Candidates } from "./candidates.ts";
+import { link } from "./link.ts";
+import type { MirrorOptions } from "./options.ts";
+import type { PeerClient } from "./peer_client.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Prober } from "./prober.ts";
+import { race, RaceOver } from "./race.ts";
+import { Source } from "./source.ts";
+
+/** What a {@link Search} works with. */
+export interface SearchCollaborators {
+  readonly candidates: Candidates;
+  readonly client: PeerClient;
+  readonly table: PeerTable;
+  readonly prober: Prober;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** Everything that one request of a client does to find peers, and remembers of them. */
+export class Search {
+  readonly #collaborators: SearchCollaborators;
+  readonly #options: MirrorOptions;
+  readonly #sizes = new Set<number>();
+  #attempts = 0;
+  #refused = 0;
+  #lies = 0;
+
+  constructor(collaborators: SearchCollaborators, options: MirrorOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+  }
+
+  /** The content's size, if all who answered that the range is outside of it agree on it. */
+  get unsatisfiableSize(): number | undefined {
+    return this.#sizes.size === 1 ? [...this.#sizes][0] : undefined;
+  }
+
+  /**
+   * Gets the answer of the first peer that has what is wanted; undefined if nobody does in time.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const { candidates, clock, table, closing } = this.#collaborators;
+    using either = link(signal, closing);
+    const result = await race<Peer, Source>(
+      {
+        next: (turn) => candidates.next(turn),
+        ask: (peer, turn) => this.#ask(peer, wanted, turn),
+        hedgeMs: (peer) => table.hedgeMs(peer.id),
+        discard: (source) => source.abort(),
+      },
+      clock,
+      {
+        signal: either.signal,
+        budgetMs: this.#options.headerBudgetMs,
+        maxLosses: this.#options.resolveRetries,
+        maxConcurrent: this.#options.maxConcurrentAsks,
+      },
+    );
+    return result.won ? result.prize : undefined;
+  }
+
+  /** Cuts off peers that sent wrong content. */
+  lied(ids: Iterable<string>, fields: Readonly<Record<string, unknown>>): void {
+    for (const id of ids) {
+      this.#lies++;
+      this.#collaborators.table.lied(id);
+      this.#collaborators.candidates.ban(id);
+      this.#collaborators.log.warn("peer sent wrong content and is shunned", {
+        peer: id,
+        reason: "bad-content",
+        shunMs: this.#options.shunMs,
+        ...fields,
+      });
+    }
+  }
+
+  /** A peer's answer turned out to be of no use, though not wrong. */
+  refuse(): void {
+    this.#refused++;
+  }
+
+  /** Does not ask this peer again in this search. */
+  ban(id: string): void {
+    this.#collaborators.candidates.ban(id);
+  }
+
+  /** Looks for holders anew. */
+  refresh(): void {
+    this.#collaborators.candidates.refresh();
+  }
+
+  /** No more peers are needed. */
+  close(): void {
+    this.#collaborators.candidates.close();
+  }
+
+  /** The answer when nothing was found. */
+  miss(): MirrorMiss {
+    return { found: false, reason: this.#reason(), attempts: this.#attempts };
+  }
+
+  #reason(): MissReason {
+    const { candidates } = this.#collaborators;
+    if (this.#lies > 0) return "bad-content";
+    if (this.#refused > 0) return "peers-refused";
+    if (candidates.found === 0) return candidates.searching ? "timeout" : "no-peer";
+    return candidates.shunned && this.#attempts === 0 ? "bad-content" : "peers-unreachable";
+  }
+
+  async #ask(peer: Peer, wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const { client, table, prober, log } = this.#collaborators;
+    this.#attempts++;
+    const release = table.begin(peer.id);
+    const reached = await client.reach(peer, wanted, signal, table.address(peer.id));
+    if (reached.type !== "answered") {
+      release();
+      if (reached.type !== "aborted") table.failed(peer.id, reached.ms);
+      else if (signal.reason instanceof RaceOver) {
+        table.outrun(peer.id, reached.ms);
+        prober.suspect(peer);
+      }
+      log.debug("peer did not answer", { peer: peer.id, path: wanted.path, ...reached });
+      return undefined;
+    }
+    const { reply } = reached;
+    table.answered(peer.id, reached.ms);
+    table.reachedAt(peer.id, reply.address);
+    const verdict = judgeAnswer(reply.response.status, reply.response.headers, wanted);
+    if (verdict.type === "offer") {
+      return new Source({
+        peer,
+        reply,
+        release,
+        descriptor: verdict.descriptor,
+        part: verdict.part,
+      });
+    }
+    release();
+    reply.dismiss();
+    this.#refused++;
+    if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
+    log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
+    return undefined;
+  }
+}

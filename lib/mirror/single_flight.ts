@@ -1,0 +1,49 @@
+import type { Cancellable } from "../ports.ts";
+import { type Link, link } from "./link.ts";
+
+interface Flight<T> {
+  readonly result: Promise<T>;
+  readonly life: Link;
+  waiting: number;
+}
+
+/** Lets callers who want the same at the same time share one piece of work. */
+export class SingleFlight<T> {
+  readonly #flights = new Map<string, Flight<T>>();
+
+  /**
+   * Runs the work, or joins it if it is under way. The work is aborted when nobody waits any more.
+   *
+   * @throws what the work throws, or the signal's reason when it aborts.
+   */
+  async run(
+    key: string,
+    { signal }: Cancellable,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const flight = this.#flights.get(key) ?? this.#begin(key, work);
+    flight.waiting++;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      return await Promise.race([flight.result, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      if (--flight.waiting === 0) {
+        if (this.#flights.get(key) === flight) this.#flights.delete(key);
+        flight.life.abort(signal.reason);
+      }
+    }
+  }
+
+  #begin(key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> {
+    const life = link();
+    const flight = { result: work(life.signal), life, waiting: 0 };
+    // Everybody may have left before it fails.
+    flight.result.catch(() => {});
+    this.#flights.set(key, flight);
+    return flight;
+  }
+}
