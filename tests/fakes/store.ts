@@ -31,22 +31,28 @@ export class MemoryStore implements Store {
   }
 
   resolve(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
-    signal.throwIfAborted();
-    return Promise.resolve(this.#names.get(name));
+    return soon(signal, () => this.#names.get(name));
   }
 
   descriptor(digest: Digest, { signal }: Cancellable): Promise<Descriptor | undefined> {
-    signal.throwIfAborted();
-    const bytes = this.#blobs.get(digest);
-    return Promise.resolve(
-      bytes && { digest, size: bytes.length, mediaType: detectMediaType(bytes) },
-    );
+    return soon(signal, () => {
+      const bytes = this.#blobs.get(digest);
+      return bytes && { digest, size: bytes.length, mediaType: detectMediaType(bytes) };
+    });
   }
 
   open(digest: Digest, { range, signal }: Cancellable & { readonly range?: ByteRange }) {
-    signal.throwIfAborted();
-    const bytes = this.#blobs.get(digest);
-    const part = range === undefined ? bytes : bytes?.slice(range.start, range.end + 1);
-    return Promise.resolve(part && new Blob([part]).stream());
+    return soon(signal, () => {
+      const bytes = this.#blobs.get(digest);
+      const part = range === undefined ? bytes : bytes?.slice(range.start, range.end + 1);
+      return part && new Blob([part]).stream();
+    });
   }
+}
+
+/** Answers later, and rejects rather than throws, as a store that has to ask somebody does. */
+async function soon<T>(signal: AbortSignal, answer: () => T): Promise<T> {
+  await Promise.resolve();
+  signal.throwIfAborted();
+  return answer();
 }

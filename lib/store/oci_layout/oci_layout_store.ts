@@ -111,18 +111,20 @@ export class OciLayoutStore implements Store, Watcher {
     let known: Map<string, StoredImage> | undefined;
     let stamp: string | undefined;
     let syncAtMs = -Infinity;
+    let seenChanges = -1;
     let damaged = false;
     while (!signal.aborted) {
       const changes = this.#changes;
       const due = this.#clock.now() >= syncAtMs;
       try {
         const current = await this.#stamp();
-        if (due || current !== stamp) {
+        if (due || current !== stamp || changes !== seenChanges) {
           const images = await this.#images(options);
           yield* due || known === undefined ? [syncOf(images)] : differences(known, images);
           if (due) syncAtMs = this.#clock.now() + this.#resyncIntervalMs;
           known = images;
           stamp = current;
+          seenChanges = changes;
         }
         damaged = false;
       } catch (error) {
