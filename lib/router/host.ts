@@ -3,8 +3,8 @@ import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
 import type { Libp2p, PrivateKey } from "@libp2p/interface";
-import { kadDHT, type KadDHT, passthroughMapper } from "@libp2p/kad-dht";
-import { ping, type Ping } from "@libp2p/ping";
+import { type KadDHT, kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { isUsableIp, toIpPort, toMultiaddrString } from "./address.ts";
@@ -26,7 +26,9 @@ export interface Host {
   readonly node: Libp2p<{ ping: Ping }>;
   readonly dht: DhtInternals;
   readonly query: DhtQueries;
-  /** Addresses that other nodes are told, without the peer id. */
+  /** Addresses that the node listens on, wildcards resolved; empty before the start. */
+  listening(): Multiaddr[];
+  /** Those of them that other nodes are told. Neither has the peer id. */
   announced(): Multiaddr[];
 }
 
@@ -95,7 +97,7 @@ export async function createHost(
     },
   });
   const { dht } = node.services;
-  return { node, dht: dhtInternals(dht), query: dht, announced };
+  return { node, dht: dhtInternals(dht), query: dht, listening: () => listening(), announced };
 }
 
 /** Multiaddrs to listen on; on hosts without IPv6 the library makes do with the other one. */

@@ -1,9 +1,7 @@
-import type { PeerId, PeerInfo } from "@libp2p/interface";
 import { LRUCache } from "lru-cache";
-import type { Cancellable, Clock, Log, Metrics, Peer } from "../ports.ts";
+import type { Cancellable, Peer } from "../ports.ts";
 import type { DhtKey } from "./dht_key.ts";
-import { LookupSearch } from "./lookup_search.ts";
-import type { PeerMapper } from "./peer_mapper.ts";
+import { type LookupCollaborators, type LookupOptions, LookupSearch } from "./lookup_search.ts";
 
 /** How long an answer is used again. */
 const FOUND_FOR_MS = 5000;
@@ -11,38 +9,6 @@ const FOUND_FOR_MS = 5000;
 const NOTHING_FOR_MS = 250;
 /** Keys whose answers are remembered. */
 const MAX_REMEMBERED = 10_000;
-
-/** Where a search looks. */
-export interface LookupSources {
-  /** Providers of a key that this node keeps records of. */
-  own(key: DhtKey): Promise<PeerInfo[]>;
-  /** Asks the nearest known peers directly. `complete` if there is nobody else to ask. */
-  direct(
-    key: DhtKey,
-    found: (peer: PeerInfo) => void,
-    options: Cancellable,
-  ): Promise<{ readonly complete: boolean }>;
-  /** Walks the DHT. */
-  iterate(key: DhtKey, options: Cancellable): AsyncIterable<PeerInfo>;
-}
-
-/** Collaborators of a {@link Lookup}. */
-export interface LookupCollaborators {
-  readonly self: PeerId;
-  readonly sources: LookupSources;
-  readonly toPeer: PeerMapper;
-  /** Tells whether a peer is known to be dead. */
-  readonly isDown: (id: string) => boolean;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
-}
-
-/** Settings of a {@link Lookup}. */
-export interface LookupOptions {
-  /** How long one search may take, ms. */
-  readonly lookupTimeoutMs: number;
-}
 
 interface Remembered {
   readonly search: LookupSearch;
@@ -68,13 +34,6 @@ export class Lookup {
     const search = this.#searchFor(key);
     for await (const peer of search.follow(options)) {
       if (!this.#collaborators.isDown(peer.id)) yield peer;
-    }
-  }
-
-  /** Forgets what was found, e.g. since somebody new can be asked. */
-  forgetMisses(): void {
-    for (const [id, { search }] of this.#remembered.entries()) {
-      if (search.done && search.found.length === 0) this.#remembered.delete(id);
     }
   }
 

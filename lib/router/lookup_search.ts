@@ -1,13 +1,45 @@
-import type { PeerInfo } from "@libp2p/interface";
+import type { PeerId, PeerInfo } from "@libp2p/interface";
 import { deadline } from "../async/deadline.ts";
-import type { Cancellable, Peer } from "../ports.ts";
+import type { Cancellable, Clock, Log, Metrics, Peer } from "../ports.ts";
 import type { DhtKey } from "./dht_key.ts";
-import type { LookupCollaborators, LookupOptions } from "./lookup.ts";
+import type { PeerMapper } from "./peer_mapper.ts";
 
 /** With so many holders known from own records, nobody else is asked. */
 const ENOUGH = 3;
 /** Holders that one search yields at most. */
 const MAX_FOUND = 20;
+
+/** Where a search looks. */
+export interface LookupSources {
+  /** Providers of a key that this node keeps records of. */
+  own(key: DhtKey): Promise<PeerInfo[]>;
+  /** Asks the nearest known peers directly. `complete` if there is nobody else to ask. */
+  direct(
+    key: DhtKey,
+    found: (peer: PeerInfo) => void,
+    options: Cancellable,
+  ): Promise<{ readonly complete: boolean }>;
+  /** Walks the DHT. */
+  iterate(key: DhtKey, options: Cancellable): AsyncIterable<PeerInfo>;
+}
+
+/** Collaborators of a {@link Lookup}. */
+export interface LookupCollaborators {
+  readonly self: PeerId;
+  readonly sources: LookupSources;
+  readonly toPeer: PeerMapper;
+  /** Tells whether a peer is known to be dead. */
+  readonly isDown: (id: string) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Settings of a {@link Lookup}. */
+export interface LookupOptions {
+  /** How long one search may take, ms. */
+  readonly lookupTimeoutMs: number;
+}
 
 /** One search for the holders of a key, which any number of callers follow. */
 export class LookupSearch {

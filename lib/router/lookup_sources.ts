@@ -3,7 +3,7 @@ import type { Cancellable } from "../ports.ts";
 import { type DhtKey, kademliaId } from "./dht_key.ts";
 import type { Host } from "./host.ts";
 import { NO_PATH } from "./kad_dht.ts";
-import type { LookupSources } from "./lookup.ts";
+import type { LookupSources } from "./lookup_search.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { ProviderStore } from "./provider_store.ts";
 
@@ -63,7 +63,9 @@ async function ask(
 ): Promise<PeerInfo[]> {
   const message = { type: "GET_PROVIDERS", key: key.multihash };
   const closer: PeerInfo[] = [];
-  for await (const event of host.dht.network.sendRequest(peer, message, { signal, path: NO_PATH })) {
+  for await (
+    const event of host.dht.network.sendRequest(peer, message, { signal, path: NO_PATH })
+  ) {
     if (event.name === "PEER_RESPONSE") {
       event.providers.forEach(found);
       closer.push(...event.closer);

@@ -42,7 +42,7 @@ export const ROUTER_DEFAULTS = {
   recordTtlMs: 19 * 60_000,
   reprovideIntervalMs: 10 * 60_000,
   dialTimeoutMs: 400,
-  requestTimeoutMs: 500,
+  requestTimeoutMs: 400,
   lookupTimeoutMs: 2000,
   maxConnections: 1000,
   maxRecords: 500_000,

@@ -13,6 +13,8 @@ export interface PeerTableCollaborators {
   readonly onJoin: (peer: PeerId) => void;
   /** Called when a peer left the routing table. */
   readonly onLeave: (peer: PeerId) => void;
+  /** Called when the last connection to a peer of the routing table closed. */
+  readonly onDisconnect: (peer: PeerId) => void;
 }
 
 interface Entry {
@@ -37,6 +39,9 @@ export class PeerTable {
     this.#listen(dht.routingTable, "peer:remove", (id) => this.#left(id));
     this.#listen(node, "peer:connect", (id) => {
       if (this.has(id)) this.#joined(id);
+    });
+    this.#listen(node, "peer:disconnect", (id) => {
+      if (this.has(id)) this.#collaborators.onDisconnect(id);
     });
   }
 
@@ -94,7 +99,9 @@ export class PeerTable {
     this.#collaborators.onJoin(id);
     this.info(id).then((info) => {
       entry.mapped = (info && this.#collaborators.toPeer(info)) ?? entry.mapped;
-    }).catch((error) => this.#collaborators.log.warn("reading a peer's addresses failed", { error }));
+    }).catch((error) =>
+      this.#collaborators.log.warn("reading a peer's addresses failed", { error })
+    );
   }
 
   #left(id: PeerId): void {

@@ -125,7 +125,10 @@ export class ProviderPublisher {
     const { signal } = this.#stop;
     let region = Math.floor(Math.random() * REGIONS);
     while (!signal.aborted) {
-      await this.#collaborators.clock.sleep(this.#options.reprovideIntervalMs / REGIONS, this.#stop);
+      await this.#collaborators.clock.sleep(
+        this.#options.reprovideIntervalMs / REGIONS,
+        this.#stop,
+      );
       const keys = [...this.#keys.values()].filter((key) => regionOf(key) === region);
       region = (region + 1) % REGIONS;
       if (keys.length > 0) await this.#publish(keys);

@@ -1,0 +1,141 @@
+import { backoff } from "../../async/backoff.ts";
+import { deadline } from "../../async/deadline.ts";
+import type { Cancellable, Clock, Log } from "../../ports.ts";
+import type { IpPort } from "../address.ts";
+import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
+
+/** Time to learn the list, and to connect to one of its peers. */
+const GET_TIMEOUT_MS = 5000;
+const DIAL_TIMEOUT_MS = 2000;
+/** Peers that are dialled in one round, chosen at random. */
+const MAX_DIALLED = 6;
+/** While nobody is known. */
+const RETRY = { baseMs: 50, maxMs: 10_000 };
+/** With so few peers, or more, the list is read again after this time (and up to half longer). */
+const FEW_PEERS = 3;
+const FEW_INTERVAL_MS = 60_000;
+const MANY_INTERVAL_MS = 10 * 60_000;
+/** Between a connection and its peer's place in the routing table lie two short exchanges. */
+const SETTLE_MS = 1000;
+const SETTLE_STEP_MS = 20;
+
+/** A peer to dial: every address has a port. */
+export interface DialTarget {
+  readonly id?: string;
+  readonly addresses: readonly IpPort[];
+}
+
+/** Outcome of one dial. */
+export type DialOutcome = "connected" | "self" | "failed";
+
+/** Collaborators of a {@link BootstrapLoop}. */
+export interface BootstrapLoopCollaborators {
+  readonly bootstrapper: Bootstrapper;
+  /** Connects to a peer that is not connected yet. Does not reject. */
+  readonly dial: (target: DialTarget, options: Cancellable) => Promise<DialOutcome>;
+  /** Tells whether this is the node itself, or a peer that is known already. */
+  readonly skip: (target: DialTarget) => boolean;
+  /** How many peers the routing table has. */
+  readonly peerCount: () => number;
+  /** Port of this node's router, for addresses that have none. */
+  readonly routerPort: () => number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Finds the first peers, finds them again when all are lost, and now and then looks for more. */
+export class BootstrapLoop {
+  readonly #collaborators: BootstrapLoopCollaborators;
+  #completed = false;
+  #wake = new AbortController();
+
+  constructor(collaborators: BootstrapLoopCollaborators) {
+    this.#collaborators = collaborators;
+  }
+
+  /** True once a first round is over, whatever came of it. */
+  get completed(): boolean {
+    return this.#completed;
+  }
+
+  /** Begins the next round now, e.g. since the last peer was lost. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Goes on until the signal aborts; then rejects with its reason. */
+  async run(options: Cancellable): Promise<never> {
+    const { peerCount } = this.#collaborators;
+    let delays = backoff(RETRY);
+    while (true) {
+      options.signal.throwIfAborted();
+      await this.#round(options);
+      this.#completed = true;
+      const count = peerCount();
+      if (count > 0) delays = backoff(RETRY);
+      const steady = count > FEW_PEERS ? MANY_INTERVAL_MS : FEW_INTERVAL_MS;
+      const delay = count === 0 ? delays.next().value : steady * (1 + Math.random() / 2);
+      await this.#sleep(delay, options);
+    }
+  }
+
+  async #round(options: Cancellable): Promise<void> {
+    const { bootstrapper, dial, skip, log } = this.#collaborators;
+    let listed: BootstrapPeer[];
+    try {
+      using limit = deadline(GET_TIMEOUT_MS, options);
+      listed = await bootstrapper.get(limit);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      log.warn("bootstrap peers cannot be learned", { error });
+      return;
+    }
+    const targets = listed.map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
+    const outcomes = await Promise.all(
+      shuffle(targets).slice(0, MAX_DIALLED).map((target) => {
+        return this.#dial(dial, target, options);
+      }),
+    );
+    const connected = outcomes.filter((outcome) => outcome === "connected").length;
+    const failed = outcomes.filter((outcome) => outcome === "failed").length;
+    log.debug("bootstrap round is over", { listed: listed.length, connected, failed });
+    if (connected > 0) await this.#settle(options);
+  }
+
+  async #dial(
+    dial: BootstrapLoopCollaborators["dial"],
+    target: DialTarget,
+    options: Cancellable,
+  ): Promise<DialOutcome> {
+    using limit = deadline(DIAL_TIMEOUT_MS, options);
+    return await dial(target, limit);
+  }
+
+  async #settle(options: Cancellable): Promise<void> {
+    const { clock, peerCount } = this.#collaborators;
+    const until = clock.now() + SETTLE_MS;
+    while (peerCount() === 0 && clock.now() < until) await clock.sleep(SETTLE_STEP_MS, options);
+  }
+
+  #toTarget({ id, addresses }: BootstrapPeer): DialTarget {
+    const ownPort = this.#collaborators.routerPort();
+    const complete = addresses.map(({ ip, port = ownPort }) => ({ ip, port }));
+    return { addresses: complete, ...(id === undefined ? {} : { id }) };
+  }
+
+  async #sleep(ms: number, options: Cancellable): Promise<void> {
+    this.#wake = new AbortController();
+    const signal = AbortSignal.any([options.signal, this.#wake.signal]);
+    try {
+      await this.#collaborators.clock.sleep(ms, { signal });
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+    }
+  }
+}
+
+function shuffle<T>(items: readonly T[]): T[] {
+  return items.map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,34 @@
+import type { Cancellable } from "../../ports.ts";
+
+/** Where a peer's router may be reached. */
+export interface BootstrapAddress {
+  /** IP address without brackets. */
+  readonly ip: string;
+  /** Undefined: the port that this node's own router listens on. */
+  readonly port?: number;
+}
+
+/** A peer to begin with. */
+export interface BootstrapPeer {
+  /** Its peer id, if it is known; else whoever answers at the addresses is taken. */
+  readonly id?: string;
+  /** At least one. */
+  readonly addresses: readonly BootstrapAddress[];
+}
+
+/** This node, for others to begin with. */
+export interface BootstrapSelf {
+  readonly id: string;
+  /** Announced multiaddrs, without the peer id. */
+  addresses(): readonly string[];
+}
+
+/** Tells with which peers to begin. */
+export interface Bootstrapper {
+  /** Called once, before the first `get`. */
+  start?(self: BootstrapSelf): Promise<void>;
+  /** Peers to begin with, this node perhaps among them; rejects if they cannot be learned now. */
+  get(options: Cancellable): Promise<BootstrapPeer[]>;
+  /** Called once, at the end. */
+  stop?(): Promise<void>;
+}

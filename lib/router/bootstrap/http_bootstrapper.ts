@@ -1,0 +1,127 @@
+import { isIP } from "node:net";
+import { deadline } from "../../async/deadline.ts";
+import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
+import { parsePeer } from "./parse_peer.ts";
+
+/** An answer that is longer is not one, bytes. */
+const MAX_ANSWER_BYTES = 256 * 1024;
+/** Peers of one answer that are looked at, and addresses of each. */
+const MAX_PEERS = 64;
+const MAX_ADDRESSES = 16;
+const REQUEST_TIMEOUT_MS = 3000;
+const SHUTDOWN_TIMEOUT_MS = 1000;
+
+/** Settings of {@link createHttpBootstrapper}. */
+export interface HttpBootstrapperOptions {
+  /** Where to serve this node's identity as `/id`; undefined: not at all. Empty host: everywhere. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** Where to ask, http or https, e.g. `http://eddy-bootstrap:5002/id`. */
+  readonly url: string;
+}
+
+/** An HTTP bootstrapper, and where it listens. */
+export interface HttpBootstrapper extends Bootstrapper {
+  start(self: BootstrapSelf): Promise<void>;
+  stop(): Promise<void>;
+  /** Port of `/id` once started; undefined if it is not served. */
+  readonly port: number | undefined;
+}
+
+/**
+ * Begins with the peers that a URL lists, as `[{"ID": "…", "Addrs": ["/ip4/…/tcp/5001"]}]`, the
+ * JSON form of go-libp2p's AddrInfo, which Spegel uses too. `ID` may be empty.
+ *
+ * @throws {TypeError} if the URL is not http or https.
+ */
+export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBootstrapper {
+  const url = URL.parse(options.url);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new TypeError(`HTTP bootstrap URL is ${options.url}, want http://HOST:PORT/id`);
+  }
+  let server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  return {
+    get port() {
+      return server?.addr.port;
+    },
+    start(self) {
+      if (options.listen !== undefined) server = serve(options.listen, self);
+      return Promise.resolve();
+    },
+    async get(cancellable) {
+      using limit = deadline(REQUEST_TIMEOUT_MS, cancellable);
+      return parseAnswer(await request(url, limit.signal));
+    },
+    async stop() {
+      if (server !== undefined) await close(server);
+      server = undefined;
+    },
+  };
+}
+
+/** Reads the JSON answer. @throws {TypeError} if it has another shape. */
+export function parseAnswer(text: string): BootstrapPeer[] {
+  const list: unknown = JSON.parse(text);
+  if (!Array.isArray(list)) throw new TypeError("bootstrap answer is not a JSON array");
+  return list.slice(0, MAX_PEERS).flatMap((entry: unknown) => {
+    const { ID: id, Addrs: addresses } = (entry ?? {}) as { ID?: unknown; Addrs?: unknown };
+    if (!Array.isArray(addresses) || (id !== undefined && typeof id !== "string")) {
+      throw new TypeError("bootstrap answer has an entry without Addrs or with a bad ID");
+    }
+    const parsed = addresses.slice(0, MAX_ADDRESSES).flatMap(toAddress);
+    if (parsed.length === 0) return [];
+    return [{ addresses: parsed, ...(id ? { id } : {}) }];
+  });
+}
+
+/** Addresses of a kind that is not used, such as QUIC, are left out. */
+function toAddress(text: unknown): { ip: string; port?: number }[] {
+  if (typeof text !== "string") throw new TypeError("bootstrap answer has a bad address");
+  try {
+    const { host, port } = parsePeer(text);
+    if (isIP(host) === 0) return [];
+    return [port === undefined ? { ip: host } : { ip: host, port }];
+  } catch {
+    return [];
+  }
+}
+
+function serve(
+  listen: { readonly host: string; readonly port: number },
+  self: BootstrapSelf,
+): Deno.HttpServer<Deno.NetAddr> {
+  const hostname = listen.host === "" ? "::" : listen.host.replace(/^\[(.*)\]$/, "$1");
+  return Deno.serve({ hostname, port: listen.port, onListen: () => {} }, (request) => {
+    if (new URL(request.url).pathname !== "/id") return new Response(null, { status: 404 });
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
+    }
+    return Response.json([{ ID: self.id, Addrs: self.addresses() }]);
+  });
+}
+
+async function close(server: Deno.HttpServer): Promise<void> {
+  using limit = deadline(SHUTDOWN_TIMEOUT_MS);
+  const late = new Promise<void>((resolve) => {
+    limit.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([server.shutdown(), late]);
+}
+
+async function request(url: URL, signal: AbortSignal): Promise<string> {
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const response = await fetch(url, { signal, client, redirect: "error" });
+  if (response.status !== 200 || response.body === null) {
+    await response.body?.cancel();
+    throw new Error(`bootstrap request to ${url.host} was answered ${response.status}, want 200`);
+  }
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const part of response.body) {
+    size += part.length;
+    if (size > MAX_ANSWER_BYTES) {
+      throw new Error(`bootstrap answer is longer than ${MAX_ANSWER_BYTES} bytes`);
+    }
+    parts.push(part);
+  }
+  return await new Blob(parts).text();
+}

@@ -1,0 +1,33 @@
+import type { Clock, Log, Metrics } from "../ports.ts";
+import { isLoopback } from "./address.ts";
+import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
+import { createHost } from "./host.ts";
+import { loadIdentity } from "./identity.ts";
+import { Libp2pRouter } from "./libp2p_router.ts";
+import { resolveRouterOptions, type RouterOptions } from "./options.ts";
+
+/** Collaborators of the router. */
+export interface RouterCollaborators {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Tells with which peers to begin; started and stopped with the router. */
+  readonly bootstrapper: Bootstrapper;
+}
+
+/**
+ * Makes the router: reads or creates the identity and builds the libp2p node. Nothing listens until
+ * it is started.
+ *
+ * @throws {RangeError} naming the option that is out of range.
+ * @throws {Error} naming the identity file that cannot be used.
+ */
+export async function createRouter(
+  collaborators: RouterCollaborators,
+  options: RouterOptions,
+): Promise<Libp2pRouter> {
+  const resolved = resolveRouterOptions(options, isLoopback);
+  const identity = await loadIdentity(resolved.dataDir);
+  const host = await createHost(identity, resolved);
+  return new Libp2pRouter({ ...collaborators, host }, resolved);
+}

@@ -1,0 +1,166 @@
+import { deadline } from "../async/deadline.ts";
+import type { Cancellable, Peer, Router } from "../ports.ts";
+import { dhtKey } from "./dht_key.ts";
+import type { ResolvedRouterOptions } from "./options.ts";
+import { prunePeerStore } from "./peer_store_pruner.ts";
+import {
+  createRouterParts,
+  type RouterParts,
+  type RouterPartsCollaborators,
+} from "./router_parts.ts";
+
+/** How often expired records are removed and own addresses are read again. */
+const MAINTENANCE_INTERVAL_MS = 60_000;
+const STOP_TIMEOUT_MS = 3000;
+
+/** The router on libp2p's Kademlia DHT, compatible with Spegel's. */
+export class Libp2pRouter implements Router {
+  readonly #collaborators: RouterPartsCollaborators;
+  readonly #options: ResolvedRouterOptions;
+  readonly #parts: RouterParts;
+  readonly #stop = new AbortController();
+  #waitedEnough = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(collaborators: RouterPartsCollaborators, options: ResolvedRouterOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#parts = createRouterParts(collaborators, options);
+  }
+
+  /** Peer id of this node. */
+  get id(): string {
+    return this.#collaborators.host.node.peerId.toString();
+  }
+
+  /** Multiaddrs that other nodes are told, each with the peer id; empty before the start. */
+  get listenAddresses(): readonly string[] {
+    return this.#announced().map((address) => `${address}/p2p/${this.id}`);
+  }
+
+  /**
+   * Listens, and begins to look for peers; resolves when it listens, not when it is ready.
+   *
+   * @throws {Error} naming the address, if it cannot be listened on.
+   */
+  async start(): Promise<void> {
+    const { host: { node }, bootstrapper } = this.#collaborators;
+    const { table, publisher, monitor, bootstrap } = this.#parts;
+    table.start();
+    try {
+      await this.#listen();
+      await this.#parts.refreshOwnAddresses();
+      await bootstrapper.start?.({ id: this.id, addresses: () => this.#announced() });
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    publisher.start();
+    monitor.start();
+    this.#inBackground("looking for peers", () => bootstrap.run(this.#stop));
+    this.#inBackground("waiting to be ready", () => this.#waitToBeReady());
+    this.#inBackground("maintenance", () => this.#maintain());
+    const fields = { id: this.id, addresses: this.listenAddresses, status: node.status };
+    this.#collaborators.log.info("router listens", fields);
+  }
+
+  /** Leaves the network and closes everything, within three seconds. May be called again. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#close();
+    return this.#stopped;
+  }
+
+  /** {@inheritDoc Router.advertise} */
+  async advertise(keys: readonly string[]): Promise<void> {
+    await this.#parts.publisher.advertise(keys.map(dhtKey));
+  }
+
+  /** {@inheritDoc Router.withdraw} */
+  withdraw(keys: readonly string[]): Promise<void> {
+    this.#parts.publisher.withdraw(keys.map(dhtKey));
+    return Promise.resolve();
+  }
+
+  /** {@inheritDoc Router.lookup} */
+  lookup(key: string, options: Cancellable): AsyncIterable<Peer> {
+    return this.#parts.lookup.find(dhtKey(key), options);
+  }
+
+  /**
+   * True as soon as a peer is known, or the first round of bootstrapping is over, whatever came of
+   * it (a lone node is ready), or `readyTimeoutMs` after the start.
+   */
+  ready(): boolean {
+    const { table, bootstrap } = this.#parts;
+    return table.size > 0 || bootstrap.completed || this.#waitedEnough;
+  }
+
+  /** {@inheritDoc Router.peers} */
+  peers(): readonly Peer[] {
+    return this.#parts.table.peers();
+  }
+
+  /**
+   * Tells the router that a peer could not be reached: it is pinged at once, and dropped from
+   * lookups if it does not answer. Unknown ids are ignored.
+   */
+  reportFailure(id: string): void {
+    const peer = this.#parts.table.find(id);
+    if (peer !== undefined) void this.#parts.monitor.check(peer);
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.#options.listen;
+    try {
+      await this.#collaborators.host.node.start();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`router cannot listen on ${host}:${port}: ${reason}`, { cause });
+    }
+  }
+
+  #announced(): string[] {
+    return this.#collaborators.host.announced().map(String);
+  }
+
+  async #waitToBeReady(): Promise<void> {
+    await this.#collaborators.clock.sleep(this.#options.readyTimeoutMs, this.#stop);
+    this.#waitedEnough = true;
+  }
+
+  async #maintain(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#collaborators.clock.sleep(MAINTENANCE_INTERVAL_MS, this.#stop);
+      this.#parts.store.sweep();
+      await this.#parts.refreshOwnAddresses();
+      await prunePeerStore(this.#collaborators.host, this.#parts.table);
+    }
+  }
+
+  #inBackground(what: string, run: () => Promise<void>): void {
+    run().catch((error) => {
+      if (this.#stop.signal.aborted) return;
+      this.#collaborators.log.error(`${what} failed`, { error });
+    });
+  }
+
+  async #close(): Promise<void> {
+    const { host, bootstrapper, log } = this.#collaborators;
+    const { table, publisher, monitor, lookup } = this.#parts;
+    this.#stop.abort(new DOMException("router is stopped", "AbortError"));
+    table.stop();
+    publisher.stop();
+    monitor.stop();
+    lookup.stop();
+    const closing = Promise.allSettled([bootstrapper.stop?.(), host.node.stop()]);
+    using limit = deadline(STOP_TIMEOUT_MS);
+    const late = new Promise<"late">((resolve) => {
+      limit.signal.addEventListener("abort", () => resolve("late"), { once: true });
+    });
+    const outcome = await Promise.race([closing, late]);
+    if (outcome === "late") return log.warn("router did not stop in time");
+    for (const result of outcome) {
+      if (result.status === "rejected") log.warn("stopping failed", { error: result.reason });
+    }
+  }
+}

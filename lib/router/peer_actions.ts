@@ -1,0 +1,37 @@
+import type { PeerId } from "@libp2p/interface";
+import type { Host } from "./host.ts";
+import type { PeerActions } from "./peer_monitor.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { ProviderStore } from "./provider_store.ts";
+
+/** Collaborators of {@link createPeerActions}. */
+export interface PeerActionsCollaborators {
+  readonly host: Host;
+  readonly table: Pick<PeerTable, "ids" | "info">;
+  readonly store: ProviderStore<PeerId>;
+}
+
+/** Makes what the peer monitor does to peers, on libp2p. */
+export function createPeerActions(collaborators: PeerActionsCollaborators): PeerActions {
+  const { host: { node, dht }, table, store } = collaborators;
+  return {
+    known: () => table.ids(),
+    ping: (peer, options) => node.services.ping.ping(peer, options),
+    async addresses(peer) {
+      return (await table.info(peer))?.multiaddrs ?? [];
+    },
+    async dial(peer, addresses, options) {
+      const named = addresses.map((address) => address.encapsulate(`/p2p/${peer}`));
+      await node.dial(named.length > 0 ? named : peer, options);
+      dht.routingTable.queueRoutingTableUpdate(peer);
+    },
+    async evict(peer) {
+      store.removeProvider(peer);
+      await dht.routingTable.remove(peer);
+      for (const connection of node.getConnections(peer)) {
+        connection.abort(new Error("peer does not answer"));
+      }
+      await node.peerStore.delete(peer);
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import type { PeerId } from "@libp2p/interface";
+import type { Clock, Log, Metrics } from "../ports.ts";
+import { type IpPort, toIpPort } from "./address.ts";
+import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
+import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
+import { createBootstrapDialer } from "./bootstrap_dialer.ts";
+import type { Host } from "./host.ts";
+import { KeyPlacement } from "./key_placement.ts";
+import { Lookup } from "./lookup.ts";
+import { createLookupSources } from "./lookup_sources.ts";
+import type { ResolvedRouterOptions } from "./options.ts";
+import { createPeerActions } from "./peer_actions.ts";
+import { createPeerMapper } from "./peer_mapper.ts";
+import { PeerMonitor } from "./peer_monitor.ts";
+import { PeerTable } from "./peer_table.ts";
+import { ProviderOutbox } from "./provider_outbox.ts";
+import { ProviderPublisher } from "./provider_publisher.ts";
+import { replaceProviderRecords } from "./provider_records.ts";
+import { ProviderStore } from "./provider_store.ts";
+
+/** Records kept of one key, and named in one answer. */
+const MAX_PROVIDERS_PER_KEY = 128;
+const MAX_ANSWER = 20;
+/** A multihash of 66 bytes (sha2-512 and its header) in base64. */
+const MAX_KEY_LENGTH = 88;
+
+/** Collaborators of the router's parts. */
+export interface RouterPartsCollaborators {
+  readonly host: Host;
+  readonly bootstrapper: Bootstrapper;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** The parts of a router, connected with each other. */
+export interface RouterParts {
+  /** Records of other nodes. */
+  readonly store: ProviderStore<PeerId>;
+  readonly table: PeerTable;
+  readonly monitor: PeerMonitor;
+  readonly publisher: ProviderPublisher;
+  readonly lookup: Lookup;
+  readonly bootstrap: BootstrapLoop;
+  /** Reads again where this node listens. */
+  refreshOwnAddresses(): Promise<void>;
+}
+
+/** Makes the parts of a router and connects them. */
+export function createRouterParts(
+  collaborators: RouterPartsCollaborators,
+  options: ResolvedRouterOptions,
+): RouterParts {
+  const { host, clock, log } = collaborators;
+  let own: readonly IpPort[] = [];
+  const isDown = (id: string) => monitor.isDown(id);
+  const toPeer = createPeerMapper({ ...options, own: () => own });
+  const store = new ProviderStore<PeerId>({ clock }, {
+    ttlMs: options.recordTtlMs,
+    maxRecords: options.maxRecords,
+    maxRecordsPerProvider: options.maxRecordsPerPeer,
+    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
+    maxAnswer: MAX_ANSWER,
+    maxKeyLength: MAX_KEY_LENGTH,
+  });
+  const table = new PeerTable({
+    ...collaborators,
+    toPeer,
+    onJoin(peer) {
+      monitor.seen(peer);
+      publisher.peerJoined(peer);
+    },
+    onLeave(peer) {
+      publisher.peerLeft(peer);
+      if (table.size === 0) bootstrap.wake();
+    },
+    onDisconnect: (peer) => void monitor.check(peer),
+  });
+  const monitor = new PeerMonitor({
+    clock,
+    log,
+    actions: createPeerActions({ host, table, store }),
+  }, { pingIntervalMs: options.pingIntervalMs, pingTimeoutMs: 2 * options.requestTimeoutMs });
+  const publisher = createPublisher(collaborators, options);
+  const lookup = new Lookup({
+    ...collaborators,
+    self: host.node.peerId,
+    toPeer,
+    isDown,
+    sources: createLookupSources({
+      host,
+      store,
+      table,
+      isDown,
+      onFailure: (peer) => void (table.has(peer) && monitor.check(peer)),
+    }),
+  }, options);
+  const bootstrap = new BootstrapLoop({
+    ...collaborators,
+    ...createBootstrapDialer({ host, table, own: () => own, log }),
+    peerCount: () => table.size,
+    routerPort: () => own[0]?.port ?? options.listen.port,
+  });
+  replaceProviderRecords({ host, store, isDown, provides: (id) => publisher.provides(id) });
+  return {
+    store,
+    table,
+    monitor,
+    publisher,
+    lookup,
+    bootstrap,
+    async refreshOwnAddresses() {
+      own = host.listening().map(toIpPort).filter((address) => address !== undefined);
+      await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
+    },
+  };
+}
+
+function createPublisher(
+  { host, clock, log }: RouterPartsCollaborators,
+  options: ResolvedRouterOptions,
+): ProviderPublisher {
+  const { node, dht, query } = host;
+  const placement = new KeyPlacement({ self: node.peerId, table: dht.routingTable, query, log });
+  return new ProviderPublisher({
+    placement,
+    clock,
+    log,
+    outbox: (provides) =>
+      new ProviderOutbox({
+        openStream: (peer, limit) => node.dialProtocol(peer, dht.protocol, limit),
+        self: () => ({
+          id: node.peerId.toMultihash().bytes,
+          addresses: host.announced().map(({ bytes }) => bytes),
+        }),
+        provides,
+        clock,
+        log,
+      }),
+  }, options);
+}
