@@ -1,0 +1,89 @@
+import { atomicWrite, TEMPORARY_PREFIX } from "./atomic_write.ts";
+import { ConfiguratorError } from "./configurator_error.ts";
+import { type FileSystem, sameVersion } from "./file_system.ts";
+import type { Change, ConfigurationPlan, ConfiguratorCollaborators, Step } from "./plan.ts";
+import { formatState, STATE_FILE } from "./state.ts";
+
+/**
+ * Carries out a plan, step by step. It may stop anywhere, by an error or a crash: what the user wrote
+ * is then in its place or in the backup, each file is whole, and the next plan goes on from there.
+ *
+ * @throws {ConfiguratorError} if a step fails; with `conflict` set if a file is no longer what it was
+ * when the plan was made, so that planning again is the thing to do.
+ */
+export async function applyConfiguration(
+  { fileSystem }: ConfiguratorCollaborators,
+  plan: ConfigurationPlan,
+): Promise<void> {
+  for (const step of plan.steps) await take(fileSystem, step);
+}
+
+async function take(fileSystem: FileSystem, step: Step): Promise<void> {
+  switch (step.type) {
+    case "make-directory":
+      return await fileSystem.directory(step.path) === undefined
+        ? await fileSystem.makeDirectory(step.path, step.mode)
+        : undefined;
+    case "begin":
+      return await begin(fileSystem, step.path, formatState(step.state));
+    case "end":
+      return await end(fileSystem, step.path);
+    case "write":
+      return await atomicWrite(fileSystem, step.path, step.version);
+    case "change":
+      return await change(fileSystem, step.change);
+    case "remove":
+      await fileSystem.remove(step.path);
+  }
+}
+
+/**
+ * The directory gets its name when the state file is in it: without one it would be taken for the
+ * backup of another program.
+ */
+async function begin(
+  fileSystem: FileSystem,
+  path: string,
+  state: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const temporary = temporaryBeside(path);
+  await fileSystem.makeDirectory(temporary, 0o755);
+  await fileSystem.create(`${temporary}/${STATE_FILE}`, {
+    kind: "file",
+    bytes: state,
+    mode: 0o644,
+  });
+  await fileSystem.rename(temporary, path);
+  await fileSystem.sync(parentOf(path));
+}
+
+async function end(fileSystem: FileSystem, path: string): Promise<void> {
+  const temporary = temporaryBeside(path);
+  await fileSystem.rename(path, temporary);
+  await fileSystem.remove(`${temporary}/${STATE_FILE}`);
+  await fileSystem.remove(temporary);
+  await fileSystem.sync(parentOf(path));
+}
+
+async function change(fileSystem: FileSystem, { path, before, after }: Change): Promise<void> {
+  if (!sameVersion(await fileSystem.read(path), before, { modes: false })) {
+    throw new ConfiguratorError({
+      action: "change",
+      path,
+      reason: "something else changed it at the same time",
+      fix: "try again",
+      conflict: true,
+    });
+  }
+  if (after !== undefined) return await atomicWrite(fileSystem, path, after);
+  await fileSystem.remove(path);
+  await fileSystem.sync(parentOf(path));
+}
+
+function temporaryBeside(path: string): string {
+  return `${parentOf(path)}/${TEMPORARY_PREFIX}${crypto.randomUUID()}`;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}

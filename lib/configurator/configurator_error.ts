@@ -1,0 +1,34 @@
+/** Settings of a {@link ConfiguratorError}. */
+export interface ConfiguratorErrorOptions {
+  /** What was tried, as a verb phrase such as `write`. */
+  readonly action: string;
+  /** File or directory that it was tried on; the option's value for an option that is refused. */
+  readonly path: string;
+  /** What to do about it. */
+  readonly fix: string;
+  /** What went wrong. */
+  readonly reason: string;
+  /** True if the file changed under the configurator, so that planning again can succeed. */
+  readonly conflict?: boolean;
+  readonly cause?: unknown;
+}
+
+/** Reading or changing the mirror configuration failed; the message says where, why and what helps. */
+export class ConfiguratorError extends Error {
+  override readonly name = "ConfiguratorError";
+  readonly action: string;
+  readonly path: string;
+  readonly fix: string;
+  readonly conflict: boolean;
+
+  constructor(options: ConfiguratorErrorOptions) {
+    super(
+      `cannot ${options.action} ${options.path}: ${options.reason}; ${options.fix}`,
+      { cause: options.cause },
+    );
+    this.action = options.action;
+    this.path = options.path;
+    this.fix = options.fix;
+    this.conflict = options.conflict ?? false;
+  }
+}

@@ -1,0 +1,200 @@
+import { ConfiguratorError } from "./configurator_error.ts";
+import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
+import { type HostsDocument, parseHostsDocument } from "./hosts_document.ts";
+import { renderMirrorFile } from "./mirror_file.ts";
+import { findOriginal, type Original } from "./original.ts";
+import type { Change } from "./plan.ts";
+import type { Settings } from "./settings.ts";
+import { type Folder, HOSTS_FILE, type Snapshot } from "./snapshot.ts";
+import { fingerprint, type StateEntry } from "./state.ts";
+
+/** What is to happen to one registry's folder. */
+export interface FolderPlan {
+  readonly folder: Folder;
+  /** To be copied to the backup first. */
+  readonly save?: FileVersion;
+  /** Record to keep while files change, and record to keep when they have. */
+  readonly during?: StateEntry;
+  readonly after?: StateEntry;
+  readonly change?: Change;
+  /** True if Eddy has no more business here: backup and a folder that Eddy made go away. */
+  readonly released: boolean;
+  readonly createdDirectory: boolean;
+  readonly warning?: string;
+}
+
+/** A user's file as far as it can be worked with. */
+export interface UserFile {
+  readonly document?: HostsDocument;
+  /** Why it cannot be. */
+  readonly problem?: string;
+}
+
+/** Reads and parses what the user has in a folder; an empty file counts as none, as in containerd. */
+export async function readUserFile(
+  fileSystem: FileSystem,
+  directory: string,
+  version: FileVersion | undefined,
+): Promise<UserFile> {
+  if (version === undefined) return {};
+  try {
+    const bytes = version.kind === "file"
+      ? version.bytes
+      : await fileSystem.readThrough(resolveLink(directory, version.target));
+    if (bytes === undefined || bytes.length === 0) return {};
+    return { document: parseHostsDocument(bytes) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** What the default folder offers to registries without a folder; read from the user's version. */
+export interface Fallback {
+  readonly document?: HostsDocument;
+  readonly others: readonly string[];
+}
+
+/** Context of planning one folder. */
+export interface FolderContext {
+  readonly fileSystem: FileSystem;
+  readonly root: string;
+  readonly snapshot: Snapshot;
+  readonly fallback: Fallback | undefined;
+}
+
+/** Plans a folder whose registry is mirrored. */
+export async function planMirrored(
+  folder: Folder,
+  context: FolderContext,
+  settings: Settings,
+): Promise<FolderPlan> {
+  const directory = `${context.root}/${folder.name}`;
+  const path = `${directory}/${HOSTS_FILE}`;
+  const original = findOriginal(folder, context.snapshot);
+  const entry = context.snapshot.state?.registries[folder.name];
+  const file = await readUserFile(context.fileSystem, directory, original.version);
+  if (file.problem !== undefined) {
+    // What Eddy (or Spegel) made of it earlier must not stay either.
+    const released = original.ours ? planUnmirrored(folder, context) : undefined;
+    return {
+      ...released ?? leaveAlone(folder, entry, original.createdDirectory),
+      warning: `${path} is left alone, pulls from ${folder.registry} do not go through Eddy: ` +
+        `${file.problem}; containerd cannot use it either, so repair or remove it`,
+    };
+  }
+  const text = renderMirrorFile({
+    registry: folder.registry,
+    ...(file.document === undefined ? {} : { user: file.document }),
+    others: folder.others,
+    ...(original.createdDirectory && context.fallback !== undefined
+      ? { fallback: context.fallback }
+      : {}),
+  }, settings);
+  const after = fileFor(text, original.version, settings);
+  const change = isInPlace(folder.disk, after, settings)
+    ? undefined
+    : changeOf(path, folder, after);
+  const record: StateEntry = {
+    hasOriginal: original.version !== undefined,
+    createdDirectory: original.createdDirectory,
+    written: fingerprints(folder, original, after, entry),
+  };
+  return {
+    folder,
+    ...(original.save && original.version !== undefined ? { save: original.version } : {}),
+    during: record,
+    after: record,
+    ...(change === undefined ? {} : { change }),
+    released: false,
+    createdDirectory: original.createdDirectory,
+  };
+}
+
+/** Plans a folder whose registry is not mirrored: it becomes what it was; undefined if it is that. */
+export function planUnmirrored(folder: Folder, context: FolderContext): FolderPlan | undefined {
+  const original = findOriginal(folder, context.snapshot);
+  if (!original.known) return undefined;
+  const change = sameVersion(folder.disk, original.version, { modes: true })
+    ? undefined
+    : changeOf(`${context.root}/${folder.name}/${HOSTS_FILE}`, folder, original.version);
+  return {
+    folder,
+    ...(original.save && original.version !== undefined ? { save: original.version } : {}),
+    during: {
+      hasOriginal: original.version !== undefined,
+      createdDirectory: original.createdDirectory,
+      written: original.ours && folder.disk !== undefined
+        ? [fingerprint(folder.disk)]
+        : context.snapshot.state?.registries[folder.name]?.written ?? [],
+    },
+    ...(change === undefined ? {} : { change }),
+    released: true,
+    createdDirectory: original.createdDirectory,
+  };
+}
+
+/** Keeps what is recorded of a folder as it is. */
+export function leaveAlone(
+  folder: Folder,
+  entry: StateEntry | undefined,
+  createdDirectory: boolean,
+): FolderPlan {
+  return {
+    folder,
+    ...(entry === undefined ? {} : { during: entry, after: entry }),
+    released: false,
+    createdDirectory,
+  };
+}
+
+function changeOf(path: string, folder: Folder, after: FileVersion | undefined): Change {
+  return {
+    path,
+    ...(folder.disk === undefined ? {} : { before: folder.disk }),
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+/** The file keeps the permissions and the owner of the user's, or is only its owner's to read. */
+function fileFor(text: string, user: FileVersion | undefined, settings: Settings): FileVersion {
+  const model = user?.kind === "file" ? user : undefined;
+  return {
+    kind: "file",
+    bytes: new TextEncoder().encode(text),
+    mode: settings.authorization === undefined ? model?.mode ?? 0o644 : 0o600,
+    ...(model?.owner === undefined ? {} : { owner: model.owner }),
+  };
+}
+
+/** A file with the right content is left as it is, unless others could read a secret in it. */
+function isInPlace(disk: FileVersion | undefined, after: FileVersion, settings: Settings): boolean {
+  if (disk?.kind !== "file" || !sameVersion(disk, after, { modes: false })) return false;
+  return settings.authorization === undefined || (disk.mode & 0o077) === 0;
+}
+
+/** What may be found on the disk as Eddy's own from now on: what is there, and what will be. */
+function fingerprints(
+  folder: Folder,
+  original: Original,
+  after: FileVersion,
+  entry: StateEntry | undefined,
+): string[] {
+  const next = fingerprint(after);
+  const current = folder.disk === undefined ? undefined : fingerprint(folder.disk);
+  // Nothing will be written: the record of an earlier change need not be rewritten either.
+  if (current === next && entry?.written.includes(next) === true) return entry.written;
+  return original.ours && current !== undefined && current !== next ? [current, next] : [next];
+}
+
+/** Where a link leads, without asking the file system; containerd resolves it the same way. */
+function resolveLink(directory: string, target: string): string {
+  if (target === "") {
+    throw new ConfiguratorError({
+      action: "follow",
+      path: `${directory}/${HOSTS_FILE}`,
+      reason: "it is an empty link",
+      fix: "repair or remove it",
+    });
+  }
+  return target.startsWith("/") ? target : `${directory}/${target}`;
+}

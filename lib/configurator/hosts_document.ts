@@ -1,0 +1,142 @@
+import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
+
+/** First line of the block that belongs to Eddy. */
+const BLOCK_BEGIN =
+  "# >>> eddy: this block is rewritten by Eddy, put your own settings outside of it";
+/** Last line of it. */
+const BLOCK_END = "# <<< eddy";
+const BLOCK = /^# >>> eddy[^\n]*\n(?:[^\n]*\n)*?# <<< eddy[^\n]*(?:\n|$)/gm;
+
+/** Keys and values in order. */
+export type Entries = readonly (readonly [key: string, value: TomlValue])[];
+
+/** A hosts.toml in the parts that can be put together anew without changing its meaning. */
+export interface HostsDocument {
+  /** Comment lines that the file begins with; generators such as k3s know their files by them. */
+  readonly comments: string;
+  /** Top-level keys that are not tables: `server` and what belongs to it. */
+  readonly top: Entries;
+  /** Top-level tables other than `host`. */
+  readonly tables: Entries;
+  /** Hosts in the order in which containerd tries them. */
+  readonly hosts: Entries;
+}
+
+/** What Eddy adds to a file. */
+export interface OwnPart {
+  readonly top: Entries;
+  readonly tables: Entries;
+  readonly hosts: Entries;
+}
+
+/** A document that says nothing. */
+export const EMPTY_DOCUMENT: HostsDocument = { comments: "", top: [], tables: [], hosts: [] };
+
+/**
+ * Reads a hosts.toml.
+ *
+ * @throws {Error} with one line that says what is wrong with it.
+ */
+export function parseHostsDocument(bytes: Uint8Array): HostsDocument {
+  const text = decode(bytes);
+  const root = parseToml(text);
+  const { host = {}, ...rest } = root;
+  if (!isTable(host)) throw new Error("`host` is not a table");
+  const hosts = Object.entries(host);
+  const odd = hosts.find(([, value]) => !isTable(value));
+  if (odd !== undefined) throw new Error(`host ${JSON.stringify(odd[0])} is not a table`);
+  return {
+    comments: leadingComments(text),
+    top: Object.entries(rest).filter(([, value]) => !isTable(value)),
+    tables: Object.entries(rest).filter(([, value]) => isTable(value)),
+    hosts,
+  };
+}
+
+/**
+ * Writes a hosts.toml: the user's comments and top-level keys, Eddy's block, the user's tables and
+ * hosts. containerd tries hosts in the order of the file, so Eddy's come first. Each host is
+ * written by itself: the order never depends on that of an object's keys.
+ */
+export function renderHostsDocument(user: HostsDocument, own?: OwnPart): string {
+  const block = own === undefined ? "" : join("\n", [
+    BLOCK_BEGIN,
+    join("\n\n", [toml(own.top), ...own.tables.map((t) => toml([t])), ...own.hosts.map(hostToml)]),
+    BLOCK_END,
+  ]);
+  return join("\n\n", [
+    join("\n", [user.comments, toml(user.top)]),
+    block,
+    ...user.tables.map((entry) => toml([entry])),
+    ...user.hosts.map(hostToml),
+  ]) + "\n";
+}
+
+/**
+ * Takes Eddy's block out of a file that someone edited after Eddy wrote it.
+ *
+ * @returns the rest, null if nothing is left, undefined if there is no whole block in it.
+ */
+export function withoutOwnBlock(
+  bytes: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> | null | undefined {
+  let text: string;
+  try {
+    text = decode(bytes);
+  } catch {
+    return undefined;
+  }
+  const rest = text.replace(BLOCK, "");
+  if (rest === text) return undefined;
+  const kept = rest.replace(/^\n+/, "").replace(/\n{3,}/g, "\n\n");
+  return kept.trim() === "" ? null : new TextEncoder().encode(kept);
+}
+
+/** A form of a host's URL in which two spellings that containerd treats alike are equal. */
+export function hostKey(url: string): string {
+  try {
+    const parsed = new URL(url.startsWith("http") ? url : `https://${url}`);
+    const path = parsed.pathname.replace(/\/+$/, "").replace(/\/v2$/, "");
+    return `${parsed.protocol}//${parsed.host}${path}`;
+  } catch {
+    return url;
+  }
+}
+
+function join(separator: string, parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(separator);
+}
+
+/** The comment lines that a file begins with, without what is left of a damaged block of Eddy's. */
+function leadingComments(text: string): string {
+  const lines = /^(?:#[^\n]*(?:\n|$))*/.exec(text)?.[0].split("\n") ?? [];
+  return lines.filter((line) => !/^# (?:>>>|<<<) eddy/.test(line)).join("\n").trimEnd();
+}
+
+function hostToml([url, table]: readonly [string, TomlValue]): string {
+  return toml([["host", Object.fromEntries([[url, table]])]]);
+}
+
+/** Numbers are read as integers or floats and written as what they were read as. */
+function toml(entries: Entries): string {
+  if (entries.length === 0) return "";
+  return stringify(Object.fromEntries(entries), { numbersAsFloat: true }).trimEnd();
+}
+
+function parseToml(text: string): TomlTable {
+  try {
+    return parse(text, { integersAsBigInt: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(message.split("\n")[0] ?? message, { cause: error });
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+}
+
+function isTable(value: TomlValue): value is TomlTable {
+  return typeof value === "object" && !Array.isArray(value) &&
+    Object.prototype.toString.call(value) === "[object Object]";
+}

@@ -1,0 +1,156 @@
+import { isRegistry } from "../oci/reference.ts";
+import { ConfiguratorError } from "./configurator_error.ts";
+
+/** Folder that containerd reads for registries that have none of their own. */
+export const DEFAULT_FOLDER = "_default";
+
+/** Settings of the mirror configuration. */
+export interface ConfiguratorOptions {
+  /** containerd's registry configuration directory, an absolute path; made if it is missing. */
+  readonly configPath: string;
+  /**
+   * Registries that are mirrored: `host`, `host:port`, `http(s)://host[:port]`; `_default` or `*`
+   * for all of them. Empty: all.
+   */
+  readonly mirroredRegistries: readonly string[];
+  /** URLs at which containerd reaches Eddy, in the order in which it shall try them; at least one. */
+  readonly mirrorTargets: readonly string[];
+  /** Whether containerd may resolve tags through Eddy, not only pull by digest. */
+  readonly resolveTags: boolean;
+  /**
+   * True, the default: hosts that the user configured stay, behind Eddy. False: they are left out
+   * (and come back with a restore); the registry's own settings stay in both cases.
+   */
+  readonly prependExisting?: boolean;
+  /** URLs of further mirrors, such as a site's own cache, tried after Eddy and before upstream. */
+  readonly additionalMirrorRegistries?: readonly string[];
+  /**
+   * How long containerd, from 2.1 on, waits for a connection to Eddy, ms; 1 to 60000, default 200.
+   * Older ones ignore it; a connection refused on loopback costs them nothing.
+   */
+  readonly dialTimeoutMs?: number;
+  /** Value of the `Authorization` header that containerd sends to Eddy; makes files owner-only. */
+  readonly authorization?: string;
+}
+
+/** Checked settings. */
+export interface Settings {
+  readonly configPath: string;
+  /** True: every folder that there is, and the default one. */
+  readonly all: boolean;
+  /** Registries named one by one, with the server URL if one was given. */
+  readonly named: ReadonlyMap<string, { readonly server?: string }>;
+  readonly targets: readonly string[];
+  readonly additional: readonly string[];
+  readonly resolveTags: boolean;
+  readonly prependExisting: boolean;
+  readonly dialTimeoutMs: number;
+  readonly authorization?: string;
+}
+
+/**
+ * Checks options.
+ *
+ * @throws {ConfiguratorError} that names the value and what is wanted.
+ */
+export function checkOptions(options: ConfiguratorOptions): Settings {
+  const { dialTimeoutMs = 200, authorization } = options;
+  if (!(Number.isInteger(dialTimeoutMs) && dialTimeoutMs >= 1 && dialTimeoutMs <= 60_000)) {
+    throw refused("dial timeout", String(dialTimeoutMs), "want 1 to 60000 ms");
+  }
+  if (authorization !== undefined && !/^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/.test(authorization)) {
+    throw refused("authorization", "(secret)", "want printable ASCII on one line");
+  }
+  if (options.mirrorTargets.length === 0) {
+    throw refused(
+      "mirror targets",
+      "(none)",
+      "want at least one URL such as http://127.0.0.1:5000",
+    );
+  }
+  const all = options.mirroredRegistries.length === 0 ||
+    options.mirroredRegistries.some(isWildcard);
+  const named = options.mirroredRegistries.filter((name) => !isWildcard(name)).map(namedRegistry);
+  return {
+    configPath: checkConfigPath(options.configPath),
+    all,
+    named: new Map(named),
+    targets: unique(options.mirrorTargets.map((url) => mirrorUrl("mirror target", url, false))),
+    additional: unique(
+      (options.additionalMirrorRegistries ?? []).map((url) =>
+        mirrorUrl("additional mirror registry", url, true)
+      ),
+    ),
+    resolveTags: options.resolveTags,
+    prependExisting: options.prependExisting ?? true,
+    dialTimeoutMs,
+    ...(authorization === undefined ? {} : { authorization }),
+  };
+}
+
+/**
+ * The configuration path without a slash at its end.
+ *
+ * @throws {ConfiguratorError} if it is relative, the root, or several paths in one.
+ */
+export function checkConfigPath(path: string): string {
+  const trimmed = path.replace(/\/+$/, "");
+  // containerd itself accepts a list here; Eddy has to be told which of them is its own.
+  if (!trimmed.startsWith("/") || trimmed.includes(":") || trimmed.split("/").includes("..")) {
+    throw refused("configuration path", path, "want one absolute path without `..`");
+  }
+  return trimmed;
+}
+
+/**
+ * The registry that a folder of certs.d is read for, undefined if it is read for none. containerd
+ * reads `host_port_` before `host:port`.
+ */
+export function registryOfFolder(folder: string): string | undefined {
+  if (folder === DEFAULT_FOLDER) return folder;
+  const registry = folder.replace(/^(.+)_(\d{1,5})_$/, "$1:$2");
+  return isRegistry(registry) ? registry : undefined;
+}
+
+function isWildcard(name: string): boolean {
+  return name === DEFAULT_FOLDER || name === "*";
+}
+
+function namedRegistry(text: string): [string, { server?: string }] {
+  const scheme = /^https?:\/\//.exec(text)?.[0];
+  const registry = text.slice(scheme?.length ?? 0).replace(/\/$/, "");
+  if (!isRegistry(registry)) {
+    throw refused(
+      "mirrored registry",
+      text,
+      "want a host such as docker.io or localhost:5000, a URL without a path, or _default",
+    );
+  }
+  return [registry, scheme === undefined ? {} : { server: scheme + registry }];
+}
+
+function mirrorUrl(what: string, text: string, pathAllowed: boolean): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const path = url?.pathname.replace(/\/+$/, "") ?? "";
+  if (
+    url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "" ||
+    url.username !== "" || url.password !== "" || (path !== "" && !pathAllowed)
+  ) {
+    const shape = pathAllowed ? "http(s)://host[:port][/path]" : "http(s)://host[:port]";
+    throw refused(what, text, `want ${shape} without user, query or fragment`);
+  }
+  return `${url.origin}${path}`;
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)];
+}
+
+function refused(what: string, value: string, fix: string): ConfiguratorError {
+  return new ConfiguratorError({
+    action: "use",
+    path: `${what} ${value}`,
+    reason: "bad value",
+    fix,
+  });
+}

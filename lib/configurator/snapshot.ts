@@ -1,0 +1,183 @@
+import { ConfiguratorError } from "./configurator_error.ts";
+import { TEMPORARY_PREFIX } from "./atomic_write.ts";
+import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
+import { registryOfFolder } from "./settings.ts";
+import { parseState, type State, STATE_FILE } from "./state.ts";
+
+/** Directory below the configuration path that originals are copied to; Spegel uses the same. */
+export const BACKUP_FOLDER = "_backup";
+/** The file that containerd reads in a registry's folder. */
+export const HOSTS_FILE = "hosts.toml";
+/** More folders than this are not looked at. */
+const MAX_FOLDERS = 4096;
+
+/** A registry's folder as it is. */
+export interface Folder {
+  readonly name: string;
+  /** Host and port that containerd reads it for, or `_default`. */
+  readonly registry: string;
+  /** False if there is a backup or a record of it only. */
+  readonly exists: boolean;
+  /** True if the backup has a folder of that name. */
+  readonly inBackup: boolean;
+  /** Its hosts.toml. */
+  readonly disk?: FileVersion;
+  /** Its hosts.toml in the backup. */
+  readonly backup?: FileVersion;
+  /** Names of all else in it. */
+  readonly others: readonly string[];
+  /** Set if it is left alone: why, or nothing if there is nothing to say about it. */
+  readonly problem?: string;
+}
+
+/** The configuration directory as it is. */
+export interface Snapshot {
+  /** How many levels of its path are missing. */
+  readonly missingLevels: number;
+  readonly folders: ReadonlyMap<string, Folder>;
+  readonly state?: State;
+  /** True if there is a backup directory, Eddy's or another program's. */
+  readonly hasBackup: boolean;
+  /** Files that a crash left. */
+  readonly temporary: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Reads all of the configuration directory that matters. */
+export async function takeSnapshot(fileSystem: FileSystem, root: string): Promise<Snapshot> {
+  const rootEntries = await fileSystem.list(root);
+  const backupRoot = `${root}/${BACKUP_FOLDER}`;
+  const backupEntries = await fileSystem.list(backupRoot);
+  const state = await readState(fileSystem, `${backupRoot}/${STATE_FILE}`);
+  const inRoot = byName(rootEntries ?? []);
+  const inBackup = byName(backupEntries ?? []);
+  const names = new Set([
+    ...inRoot.keys(),
+    ...inBackup.keys(),
+    ...Object.keys(state?.registries ?? {}),
+  ]);
+  const reader = { fileSystem, root, warnings: [] as string[], temporary: [] as string[] };
+  const folders = new Map<string, Folder>();
+  for (const name of [...names].sort().slice(0, MAX_FOLDERS)) {
+    const registry = registryOfFolder(name);
+    if (registry === undefined) continue;
+    const folder = await readFolder(reader, name, registry, inRoot.get(name), inBackup.get(name));
+    if (folder !== undefined) folders.set(name, folder);
+  }
+  if (names.size > MAX_FOLDERS) {
+    reader.warnings.push(`${root} has more than ${MAX_FOLDERS} entries: the rest is left alone`);
+  }
+  for (const [parent, entries] of [[root, inRoot], [backupRoot, inBackup]] as const) {
+    reader.temporary.push(...temporaryIn(parent, [...entries.values()]));
+  }
+  return {
+    missingLevels: rootEntries === undefined ? await countMissing(fileSystem, root) : 0,
+    folders,
+    ...(state === undefined ? {} : { state }),
+    hasBackup: backupEntries !== undefined,
+    temporary: reader.temporary,
+    warnings: reader.warnings,
+  };
+}
+
+interface Reader {
+  readonly fileSystem: FileSystem;
+  readonly root: string;
+  readonly warnings: string[];
+  readonly temporary: string[];
+}
+
+async function readFolder(
+  reader: Reader,
+  name: string,
+  registry: string,
+  entry: DirectoryEntry | undefined,
+  backupEntry: DirectoryEntry | undefined,
+): Promise<Folder | undefined> {
+  const { fileSystem, root } = reader;
+  const path = `${root}/${name}`;
+  if (entry?.kind === "link") return await readLinkedFolder(reader, name, registry);
+  if (entry !== undefined && entry.kind !== "directory") return undefined;
+  const backupPath = `${root}/${BACKUP_FOLDER}/${name}`;
+  const backupEntries = backupEntry?.kind === "directory"
+    ? await fileSystem.list(backupPath) ?? []
+    : [];
+  const entries = entry === undefined ? [] : await fileSystem.list(path) ?? [];
+  reader.temporary.push(...temporaryIn(path, entries), ...temporaryIn(backupPath, backupEntries));
+  const others = entries.map(({ name }) => name)
+    .filter((other) => other !== HOSTS_FILE && !other.startsWith(TEMPORARY_PREFIX));
+  const backup = backupEntries.some((e) => e.name === HOSTS_FILE)
+    ? await fileSystem.read(`${backupPath}/${HOSTS_FILE}`)
+    : undefined;
+  const found = await readOrExplain(fileSystem, `${path}/${HOSTS_FILE}`);
+  return {
+    name,
+    registry,
+    exists: entry !== undefined,
+    inBackup: backupEntry !== undefined,
+    others,
+    ...(backup === undefined ? {} : { backup }),
+    ...found,
+  };
+}
+
+/**
+ * Links to folders are never written through: one that leads to another folder of the same
+ * directory is served by what Eddy does there, any other is the business of who made it.
+ */
+async function readLinkedFolder(
+  { fileSystem, root, warnings }: Reader,
+  name: string,
+  registry: string,
+): Promise<Folder | undefined> {
+  const target = await fileSystem.realPath(`${root}/${name}`);
+  const realRoot = await fileSystem.realPath(root);
+  if (target === undefined) return undefined;
+  const parent = target.slice(0, target.lastIndexOf("/"));
+  if (parent !== realRoot) {
+    warnings.push(
+      `${root}/${name} is a link to ${target}, outside of the directory: it is left alone, ` +
+        `pulls from ${registry} do not go through Eddy`,
+    );
+  }
+  return { name, registry, exists: true, inBackup: false, others: [], problem: "" };
+}
+
+/** What stands at a path, or why it cannot be a configuration file. */
+export async function readOrExplain(
+  fileSystem: FileSystem,
+  path: string,
+): Promise<{ disk?: FileVersion; problem?: string }> {
+  try {
+    const disk = await fileSystem.read(path);
+    return disk === undefined ? {} : { disk };
+  } catch (error) {
+    if (!(error instanceof ConfiguratorError) || error.cause !== undefined) throw error;
+    return { problem: error.message };
+  }
+}
+
+async function readState(fileSystem: FileSystem, path: string): Promise<State | undefined> {
+  const version = await fileSystem.read(path);
+  return version?.kind === "file" ? parseState(version.bytes, path) : undefined;
+}
+
+async function countMissing(fileSystem: FileSystem, root: string): Promise<number> {
+  let missing = 0;
+  for (let path = root; path !== ""; path = path.slice(0, path.lastIndexOf("/"))) {
+    if (await fileSystem.directory(path) !== undefined) break;
+    missing++;
+  }
+  return missing;
+}
+
+function temporaryIn(parent: string, entries: readonly DirectoryEntry[]): string[] {
+  return entries.filter((e) => e.name.startsWith(TEMPORARY_PREFIX)).flatMap((e) => {
+    const path = `${parent}/${e.name}`;
+    return e.kind === "directory" ? [`${path}/${STATE_FILE}`, path] : [path];
+  });
+}
+
+function byName(entries: readonly DirectoryEntry[]): Map<string, DirectoryEntry> {
+  return new Map(entries.map((entry) => [entry.name, entry]));
+}

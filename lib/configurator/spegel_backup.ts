@@ -1,0 +1,90 @@
+import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
+import { BACKUP_FOLDER, HOSTS_FILE, readOrExplain } from "./snapshot.ts";
+import { registryOfFolder } from "./settings.ts";
+import { STATE_FILE } from "./state.ts";
+
+/** Directories nested deeper in a backup are not looked at. */
+const MAX_DEPTH = 8;
+/** More entries of a backup than this are not looked at. */
+const MAX_ENTRIES = 10_000;
+
+/**
+ * What Spegel writes as a hosts.toml begins in one of a few ways, all in literal quotes; nobody
+ * else's is recognised, so what a person wrote meanwhile is never taken for it.
+ */
+const SPEGEL_OUTPUT =
+  /^(?:server = '[^'\n]*'\n)?\n*(?:\[host\]\n)?\[host\.'https?:\/\/[^'\n]+'\]\ncapabilities = \['pull'(?:, ?'resolve')?\](?:\n|$)/;
+
+/** Tells whether a hosts.toml is Spegel's own output. */
+export function isSpegelOutput(version: FileVersion): boolean {
+  if (version.kind !== "file") return false;
+  return SPEGEL_OUTPUT.test(new TextDecoder().decode(version.bytes));
+}
+
+/** An entry of the backup directory, by its path below it. */
+export interface BackupEntry {
+  readonly path: string;
+  readonly kind: "file" | "directory";
+}
+
+/** All that a backup holds besides Eddy's state, parents before what is in them. */
+export async function walkBackup(fileSystem: FileSystem, root: string): Promise<BackupEntry[]> {
+  const found: BackupEntry[] = [];
+  const walk = async (below: string, depth: number): Promise<void> => {
+    const entries = await fileSystem.list(`${root}/${BACKUP_FOLDER}${below}`) ?? [];
+    for (const { name, kind } of entries) {
+      if (found.length >= MAX_ENTRIES) return;
+      const path = `${below}/${name}`;
+      if (path === `/${STATE_FILE}`) continue;
+      if (kind === "file" || kind === "link") found.push({ path: path.slice(1), kind: "file" });
+      if (kind !== "directory" || depth >= MAX_DEPTH) continue;
+      found.push({ path: path.slice(1), kind });
+      await walk(path, depth + 1);
+    }
+  };
+  await walk("", 1);
+  return found;
+}
+
+/** Directories to make and files to write. */
+export interface ReturnOfFiles {
+  readonly directories: readonly { readonly path: string; readonly mode: number }[];
+  readonly files: readonly { readonly path: string; readonly version: FileVersion }[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Spegel moves all that it finds into the backup, certificates too, and puts back only some of it.
+ * Says what has to be copied back so that each folder is whole again; hosts.toml files of
+ * registries are not among it. What stands in its place already is never touched.
+ */
+export async function returnFiles(fileSystem: FileSystem, root: string): Promise<ReturnOfFiles> {
+  const directories: { path: string; mode: number }[] = [];
+  const files: { path: string; version: FileVersion }[] = [];
+  const warnings: string[] = [];
+  for (const { path, kind } of await walkBackup(fileSystem, root)) {
+    const from = `${root}/${BACKUP_FOLDER}/${path}`;
+    const to = `${root}/${path}`;
+    if (kind === "directory") {
+      const { mode } = await fileSystem.directory(from) ?? { mode: 0o755 };
+      if (await fileSystem.directory(to) === undefined) directories.push({ path: to, mode });
+      continue;
+    }
+    if (isRegistryFile(path)) continue;
+    const source = await readOrExplain(fileSystem, from);
+    const target = await readOrExplain(fileSystem, to);
+    if (source.problem !== undefined) warnings.push(`left in the backup: ${source.problem}`);
+    if (source.disk === undefined || target.problem !== undefined) continue;
+    if (target.disk === undefined) files.push({ path: to, version: source.disk });
+    else if (!sameVersion(source.disk, target.disk, { modes: false })) {
+      warnings.push(`${to} differs from ${from}: both are kept`);
+    }
+  }
+  return { directories, files, warnings };
+}
+
+/** Tells whether a path below the backup is the hosts.toml of a registry. */
+export function isRegistryFile(path: string): boolean {
+  const [folder = "", file, more] = path.split("/");
+  return more === undefined && file === HOSTS_FILE && registryOfFolder(folder) !== undefined;
+}
