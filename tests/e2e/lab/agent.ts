@@ -5,7 +5,7 @@ import { ManagedProcess } from "./managed_process.ts";
 import { type Host, onHost } from "./network.ts";
 import { type Metrics, readMetrics } from "./read_metrics.ts";
 import { type CommandResult, runCommand } from "./run_command.ts";
-import { until } from "./until.ts";
+import { GiveUp, until } from "./until.ts";
 
 /** Settings of {@link Agent}. */
 export interface AgentOptions {
@@ -58,7 +58,7 @@ export class Agent implements AsyncDisposable {
     });
     this.#process = process;
     const { elapsedMs } = await until(async () => {
-      if (process.status !== undefined) throw new Error(await process.tail());
+      if (process.status !== undefined) throw new GiveUp(await process.tail());
       return (await this.request("/readyz", { timeoutMs: 1000 })).status === 200;
     }, { what: `agent on ${host.name} to be ready`, timeoutMs: 30_000, intervalMs: 20 });
     return elapsedMs;

@@ -5,7 +5,7 @@ import type { Image } from "./image.ts";
 import { ManagedProcess } from "./managed_process.ts";
 import { type Host, onHost } from "./network.ts";
 import { type CommandResult, runCommand, type RunCommandOptions } from "./run_command.ts";
-import { until } from "./until.ts";
+import { GiveUp, until } from "./until.ts";
 
 /** Settings of {@link Containerd}. */
 export interface ContainerdOptions {
@@ -44,7 +44,7 @@ export class Containerd implements AsyncDisposable {
       logFile: `${directory}/containerd.log`,
     });
     await until(async () => {
-      if (this.#process?.status !== undefined) throw new Error(await this.tail());
+      if (this.#process?.status !== undefined) throw new GiveUp(await this.tail());
       await this.cri.list();
       return true;
     }, { what: `containerd on ${host.name} to answer` });

@@ -74,7 +74,7 @@ export class Lab implements AsyncDisposable {
     } catch (error) {
       const tails = await lab.tails();
       await lab[Symbol.asyncDispose]();
-      throw new Error(`the lab did not start: ${String(error)}\n${tails}`, { cause: error });
+      throw new Error(`the lab did not start: ${String(error)}\n${tails}`);
     }
   }
 

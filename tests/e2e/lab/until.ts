@@ -8,11 +8,17 @@ export interface UntilOptions {
   intervalMs?: number;
 }
 
+/** Thrown by `look` when what is waited for cannot happen any more. */
+export class GiveUp extends Error {
+  override readonly name = "GiveUp";
+}
+
 /**
  * Looks again and again until `look` gives something other than undefined or false.
  *
  * @returns what it gave, and how long that took.
  * @throws {Error} naming what was waited for and the last error of `look`, when the time is up.
+ * @throws {GiveUp} at once, if `look` throws it.
  */
 export async function until<T>(
   look: () => Promise<T | undefined | false> | T | undefined | false,
@@ -29,10 +35,11 @@ export async function until<T>(
       }
       problem = undefined;
     } catch (error) {
+      if (error instanceof GiveUp) throw error;
       problem = error;
     }
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   } while (performance.now() - start < timeoutMs);
   const because = problem instanceof Error ? `: ${problem.message}` : "";
-  throw new Error(`${what}: not within ${timeoutMs} ms${because}`, { cause: problem });
+  throw new Error(`${what}: not within ${timeoutMs} ms${because}`);
 }
