@@ -64,6 +64,12 @@ export class Agent implements AsyncDisposable {
     return elapsedMs;
   }
 
+  /** Runs it to its end, for starts that are to be refused; gives up after 15 s. */
+  async runToEnd(): Promise<CommandResult> {
+    const argv = onHost(this.#options.host, [...eddyCommand(), "agent", ...this.#flags()]);
+    return await runCommand(argv, { allowFailure: true, timeoutMs: 15_000 });
+  }
+
   /** Ends it with SIGTERM and waits. */
   async stop(): Promise<Deno.CommandStatus | undefined> {
     const status = await this.#process?.stop(35_000);

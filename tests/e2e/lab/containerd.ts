@@ -15,6 +15,14 @@ export interface ContainerdOptions {
   directory: string;
 }
 
+/** Mistakes in containerd's configuration. */
+export interface ContainerdMistakes {
+  /** Directory of registry hosts instead of {@link Containerd.certsPath}. */
+  registryConfigPath?: string;
+  /** Throws layers away once they are unpacked. */
+  discardUnpackedLayers?: boolean;
+}
+
 /** A real containerd with the CRI plugin, all of whose files are its own. */
 export class Containerd implements AsyncDisposable {
   readonly socket: string;
@@ -33,11 +41,11 @@ export class Containerd implements AsyncDisposable {
   }
 
   /** Starts it and waits until its image service answers. */
-  async start(): Promise<void> {
+  async start(mistakes: ContainerdMistakes = {}): Promise<void> {
     const { directory, release, host } = this.#options;
     await Deno.mkdir(this.certsPath, { recursive: true });
     const file = `${directory}/config.toml`;
-    await Deno.writeTextFile(file, this.#config());
+    await Deno.writeTextFile(file, this.#config(mistakes));
     this.#process = ManagedProcess.start({
       name: `containerd ${release.name} on ${host.name}`,
       argv: onHost(host, [`${release.directory}/containerd`, "--config", file]),
@@ -111,9 +119,12 @@ export class Containerd implements AsyncDisposable {
     await this.#process?.[Symbol.asyncDispose]();
   }
 
-  #config(): string {
+  #config({ registryConfigPath, discardUnpackedLayers }: ContainerdMistakes): string {
     const { directory, release } = this.#options;
-    const common = [
+    const isOld = release.name === "1.6";
+    const images = isOld ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.images";
+    const lines = [
+      `version = ${isOld ? 2 : 3}`,
       `root = "${directory}/root"`,
       `state = "${directory}/state"`,
       `[grpc]`,
@@ -121,16 +132,13 @@ export class Containerd implements AsyncDisposable {
       // Without a path of its own it makes a directory in /opt.
       `[plugins."io.containerd.internal.v1.opt"]`,
       `path = "${directory}/opt"`,
+      `[plugins."${images}".registry]`,
+      `config_path = "${registryConfigPath ?? this.certsPath}"`,
+      `[plugins."${images}"${isOld ? ".containerd" : ""}]`,
+      `discard_unpacked_layers = ${discardUnpackedLayers === true}`,
+      // Several containerds on one machine would fight over the one socket of NRI.
+      ...(isOld ? [] : [`[plugins."io.containerd.nri.v1.nri"]`, `disable = true`]),
     ];
-    const own = release.name === "1.6"
-      ? [`[plugins."io.containerd.grpc.v1.cri".registry]`, `config_path = "${this.certsPath}"`]
-      : [
-        `[plugins."io.containerd.cri.v1.images".registry]`,
-        `config_path = "${this.certsPath}"`,
-        // Several containerds on one machine would fight over the one socket of NRI.
-        `[plugins."io.containerd.nri.v1.nri"]`,
-        `disable = true`,
-      ];
-    return [`version = ${release.name === "1.6" ? 2 : 3}`, ...common, ...own].join("\n") + "\n";
+    return lines.join("\n") + "\n";
   }
 }

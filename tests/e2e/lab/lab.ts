@@ -31,7 +31,7 @@ export interface LabOptions {
   releases: readonly ContainerdRelease[];
   /** Flags of every agent besides those that the lab needs. */
   flags?: readonly string[];
-  /** Starts no agents. Default false. */
+  /** Leaves it to the test to start agents. Default false. */
   withoutAgents?: boolean;
 }
 

@@ -29,7 +29,7 @@ export async function labSuite(
     return;
   }
   test(title, async (t) => {
-    if (options.withoutAgents !== true) await cacheEddy();
+    await cacheEddy();
     await using lab = await Lab.create(options);
     await body(lab, async (stepName, fn) => {
       await t.step({
