@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import type { Descriptor } from "../../lib/oci/descriptor.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import { OciError } from "../../lib/oci/error.ts";
+import type { Store } from "../../lib/ports.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryStore } from "../fakes/store.ts";
+import { test } from "../support/test.ts";
+import { errorCode, FROM_PEER, MANIFEST, setup } from "./setup.ts";
+
+const ABSENT: Digest = `sha256:${"0".repeat(64)}`;
+const BLOB_PATH = `/v2/a/blobs/${ABSENT}?ns=quay.io`;
+
+function stream(text: string): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new Blob([text]).stream();
+}
+
+function hit(text: string, more: Partial<Descriptor> = {}) {
+  const descriptor = { digest: ABSENT, mediaType: "application/x-y", size: text.length, ...more };
+  return { found: true, descriptor, body: stream(text), peer: "peer-1" } as const;
+}
+
+test("pull: what is not held is asked of the mirror as the client asked", async () => {
+  const s = setup();
+  await s.request(BLOB_PATH, { headers: { range: "bytes=1-2" } });
+  await s.request("/v2/b/manifests/1", { method: "HEAD", headers: { range: "bytes=1-2" } });
+  assert.deepEqual(s.mirror.requests, [
+    {
+      kind: "blob",
+      method: "GET",
+      range: "bytes=1-2",
+      reference: { registry: "quay.io", repository: "a", digest: ABSENT },
+    },
+    {
+      kind: "manifest",
+      method: "HEAD",
+      reference: { registry: "docker.io", repository: "b", tag: "1" },
+    },
+  ]);
+});
+
+test("pull: a peer's request goes no further", async () => {
+  const s = setup();
+  s.mirror.answer = () => hit("content");
+  const response = await s.request(BLOB_PATH, { headers: FROM_PEER });
+  assert.equal(response.status, 404);
+  assert.equal(await errorCode(response), "BLOB_UNKNOWN");
+  assert.deepEqual(s.mirror.requests, []);
+  assert.deepEqual(s.metrics.calls.filter(([name]) => name === "mirrorRequest"), []);
+});
+
+test("pull: a tag whose manifest is gone is asked of the mirror", async () => {
+  const s = setup();
+  s.store.tag("docker.io/a:1", ABSENT);
+  s.mirror.answer = () => hit("content");
+  const response = await s.request("/v2/a/manifests/1");
+  assert.equal(await response.text(), "content");
+  assert.equal(s.mirror.requests.length, 1);
+});
+
+test("pull: a hit is passed on with the headers of local content", async () => {
+  const s = setup();
+  s.mirror.answer = () => hit("content");
+  const response = await s.request(BLOB_PATH);
+  assert.equal(response.status, 200);
+  assert.equal(await response.text(), "content");
+  const header = (name: string) => response.headers.get(name);
+  assert.equal(header("content-type"), "application/x-y");
+  assert.equal(header("content-length"), "7");
+  assert.equal(header("docker-content-digest"), ABSENT);
+  assert.equal(header("oci-namespace"), "quay.io");
+  assert.equal(header("accept-ranges"), "bytes");
+  const [counted] = s.metrics.calls.filter(([name]) => name === "mirrorRequest");
+  assert.deepEqual(counted, ["mirrorRequest", "quay.io", "hit", ""]);
+});
+
+test("pull: a part from a peer is 206", async () => {
+  const s = setup();
+  s.mirror.answer = () => ({ ...hit("67", { size: 10 }), range: { start: 6, end: 7 } });
+  const response = await s.request(BLOB_PATH, { headers: { range: "bytes=6-7" } });
+  assert.equal(response.status, 206);
+  assert.equal(response.headers.get("content-range"), "bytes 6-7/10");
+  assert.equal(response.headers.get("content-length"), "2");
+  assert.equal(await response.text(), "67");
+});
+
+test("pull: HEAD has no body, whatever the mirror returns", async () => {
+  const s = setup();
+  let cancelled = 0;
+  s.mirror.answer = () => ({ ...hit("content"), body: null });
+  assert.equal((await s.request(BLOB_PATH, { method: "HEAD" })).status, 200);
+  s.mirror.answer = () => ({
+    ...hit("content"),
+    body: new ReadableStream({ cancel: () => void cancelled++ }),
+  });
+  const response = await s.request(BLOB_PATH, { method: "HEAD" });
+  assert.equal(response.headers.get("content-length"), "7");
+  assert.equal(response.body, null);
+  assert.equal(cancelled, 1);
+});
+
+test("pull: a media type that a peer made up cannot break the answer", async () => {
+  const s = setup();
+  for (const mediaType of ["a/b\r\nx: y", "", "text", "a/b; c=d", "\u{1f600}/x"]) {
+    s.mirror.answer = () => hit("content", { mediaType });
+    const response = await s.request(BLOB_PATH);
+    assert.equal(response.headers.get("content-type"), "application/octet-stream");
+    assert.equal(await response.text(), "content");
+  }
+});
+
+test("pull: a miss is 404 with its reason", async () => {
+  const s = setup();
+  s.mirror.answer = () => ({ found: false, reason: "peers-refused", attempts: 3 });
+  const response = await s.request(BLOB_PATH);
+  assert.equal(response.status, 404);
+  const [error] = (await response.json()).errors;
+  assert.equal(error.code, "BLOB_UNKNOWN");
+  assert.deepEqual(error.detail, { reason: "peers-refused", attempts: 3 });
+  const [counted] = s.metrics.calls.filter(([name]) => name === "mirrorRequest");
+  assert.deepEqual(counted, ["mirrorRequest", "quay.io", "miss", "peers-refused"]);
+  const [line] = s.log.lines;
+  assert.equal(line?.fields["reason"], "peers-refused");
+  assert.equal(line?.fields["attempts"], 3);
+});
+
+test("pull: the mirror's own OCI errors are answered as they are", async () => {
+  const s = setup();
+  s.mirror.answer = () => {
+    throw new OciError("SIZE_INVALID", "no such part", { status: 416, detail: { size: 7 } });
+  };
+  const response = await s.request(BLOB_PATH, { headers: { range: "bytes=9-" } });
+  assert.equal(response.status, 416);
+  assert.equal(response.headers.get("content-range"), "bytes */7");
+  assert.equal(await errorCode(response), "SIZE_INVALID");
+});
+
+test("pull: a mirror that fails is a miss", async () => {
+  const s = setup();
+  for (const thrown of [new Error("secret detail"), "text", null]) {
+    s.mirror.answer = () => {
+      throw thrown;
+    };
+    const response = await s.request(BLOB_PATH);
+    assert.equal(response.status, 404);
+    const text = await response.text();
+    assert.ok(!text.includes("secret"));
+  }
+  assert.equal(s.log.lines.filter(({ level }) => level === "error").length, 3);
+});
+
+test("pull: a mirror that hangs is a miss for lack of time", async () => {
+  const s = setup({ mirrorTimeoutMs: 10 });
+  s.mirror.answer = (_request, { signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const response = await s.request(BLOB_PATH);
+  assert.equal(response.status, 404);
+  assert.equal((await response.json()).errors[0].detail.reason, "timeout");
+});
+
+test("pull: the time limit ends when the mirror has answered", async () => {
+  const s = setup({ mirrorTimeoutMs: 10 });
+  let seen: AbortSignal | undefined;
+  let send = () => {};
+  s.mirror.answer = (_request, { signal }) => {
+    seen = signal;
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start(controller) {
+        send = () => {
+          controller.enqueue(new TextEncoder().encode("content"));
+          controller.close();
+        };
+      },
+    });
+    return { ...hit("content"), body };
+  };
+  const response = await s.request(BLOB_PATH);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(seen?.aborted, false);
+  send();
+  assert.equal(await response.text(), "content");
+});
+
+/** A store each of whose calls does the same. */
+function storeThat(act: (signal: AbortSignal) => Promise<never>): Store {
+  return {
+    name: "broken",
+    resolve: (_name, { signal }) => act(signal),
+    descriptor: (_digest, { signal }) => act(signal),
+    open: (_digest, { signal }) => act(signal),
+  };
+}
+
+test("pull: a store that is down is a store that holds nothing, said once in a while", async () => {
+  const clock = new FakeClock();
+  const store = storeThat(() => Promise.reject(new Error("connection refused")));
+  const s = setup({}, { store, clock });
+  for (const path of [BLOB_PATH, "/v2/a/manifests/1"]) {
+    assert.equal((await s.request(path)).status, 404);
+    assert.equal((await s.request(path, { headers: FROM_PEER })).status, 404);
+  }
+  assert.equal(s.mirror.requests.length, 2);
+  const warnings = () => s.log.lines.filter(({ level }) => level === "warn");
+  assert.equal(warnings().length, 1);
+  await clock.advance(10_000);
+  await s.request(BLOB_PATH);
+  assert.equal(warnings().length, 2);
+  assert.equal(warnings()[1]?.fields["suppressed"], 3);
+});
+
+test("pull: a store that hangs is a store that holds nothing", async () => {
+  const store = storeThat((signal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+  );
+  const s = setup({ storeTimeoutMs: 10 }, { store });
+  s.mirror.answer = () => hit("content");
+  assert.equal(await (await s.request(BLOB_PATH)).text(), "content");
+  assert.equal((await s.request("/v2/a/manifests/1", { headers: FROM_PEER })).status, 404);
+});
+
+/** A store whose content cannot be opened as described. */
+function misdescribing(open: Store["open"]): { store: Store; content: MemoryStore } {
+  const content = new MemoryStore();
+  const store: Store = {
+    name: "odd",
+    resolve: content.resolve.bind(content),
+    descriptor: content.descriptor.bind(content),
+    open,
+  };
+  return { store, content };
+}
+
+test("pull: content that vanishes between look-up and opening is asked of the mirror", async () => {
+  const { store, content } = misdescribing(() => Promise.resolve(undefined));
+  const s = setup({}, { store });
+  s.mirror.answer = () => hit("content");
+  const blob = content.add("0123456789");
+  const manifest = content.add(MANIFEST);
+  assert.equal(await (await s.request(`/v2/a/blobs/${blob}`)).text(), "content");
+  assert.equal(await (await s.request(`/v2/a/manifests/${manifest}`)).text(), "content");
+});
+
+test("pull: a damaged manifest is not served", async () => {
+  const bodies = [
+    MANIFEST.slice(1),
+    `${MANIFEST} `,
+    MANIFEST.replace("2", "3"),
+    "",
+  ];
+  for (const text of bodies) {
+    const { store, content } = misdescribing(() => Promise.resolve(stream(text)));
+    const s = setup({}, { store });
+    const manifest = content.add(MANIFEST);
+    const response = await s.request(`/v2/a/manifests/${manifest}`, { headers: FROM_PEER });
+    assert.equal(response.status, 404, text);
+    assert.ok(s.log.lines.some(({ level }) => level === "warn"));
+  }
+});
+
+test("pull: HEAD opens nothing", async () => {
+  const { store, content } = misdescribing(() => Promise.reject(new Error("opened")));
+  const s = setup({}, { store });
+  const [blob, manifest] = [content.add("0123456789"), content.add(MANIFEST)];
+  for (const path of [`/v2/a/blobs/${blob}`, `/v2/a/manifests/${manifest}`]) {
+    assert.equal((await s.request(path, { method: "HEAD" })).status, 200);
+  }
+  assert.deepEqual(s.mirror.requests, []);
+});
+
+test("pull: a body that is cancelled cancels its source and ends the request", async () => {
+  let cancelled = 0;
+  const { store, content } = misdescribing(() =>
+    Promise.resolve(
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(new TextEncoder().encode("01")),
+        cancel: () => void cancelled++,
+      }),
+    )
+  );
+  const s = setup({}, { store });
+  const response = await s.request(`/v2/a/blobs/${content.add("0123456789")}`, {
+    headers: FROM_PEER,
+  });
+  assert.equal(s.inFlight(), 1);
+  const reader = response.body?.getReader();
+  await reader?.read();
+  await reader?.cancel();
+  assert.equal(cancelled, 1);
+  assert.equal(s.inFlight(), 0);
+  const [line] = s.log.lines;
+  assert.equal(line?.fields["bytes"], 2);
+  assert.equal(String(line?.fields["error"]), "Error: the client went away");
+  assert.deepEqual(s.metrics.calls.find(([name]) => name === "bytesServed"), ["bytesServed", 2]);
+});
+
+test("pull: cancelling the body of a hit aborts the mirror's signal", async () => {
+  const s = setup();
+  let seen: AbortSignal | undefined;
+  s.mirror.answer = (_request, { signal }) => {
+    seen = signal;
+    return hit("content");
+  };
+  const response = await s.request(BLOB_PATH);
+  assert.equal(seen?.aborted, false);
+  await response.body?.cancel();
+  assert.equal(seen?.aborted, true);
+});
+
+test("pull: a client that goes away before there is an answer aborts the mirror", async () => {
+  const s = setup();
+  const client = new AbortController();
+  s.mirror.answer = (_request, { signal }) =>
+    new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+      client.abort();
+    });
+  const response = await s.request(BLOB_PATH, { signal: client.signal });
+  assert.equal(response.status, 499);
+  assert.equal(s.log.lines.at(-1)?.fields["status"], 499);
+  assert.deepEqual(s.metrics.calls.filter(([name]) => name === "mirrorRequest"), []);
+});
+
+test("drain: waits for bodies under way, at most until the signal", async () => {
+  const s = setup();
+  s.mirror.answer = () => hit("content");
+  const first = await s.request(BLOB_PATH);
+  const second = await s.request(BLOB_PATH);
+  assert.equal(s.inFlight(), 2);
+  assert.equal(await s.drain({ signal: AbortSignal.abort() }), 2);
+  const deadline = new AbortController();
+  const early = s.drain({ signal: deadline.signal });
+  await first.text();
+  deadline.abort();
+  assert.equal(await early, 1);
+  const all = s.drain({ signal: new AbortController().signal });
+  await second.text();
+  assert.equal(await all, 0);
+});

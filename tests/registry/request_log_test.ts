@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../fakes/clock.ts";
+import { test } from "../support/test.ts";
+import { FROM_PEER, MANIFEST, setup } from "./setup.ts";
+
+test("request log: one line a request, written when its body has ended", async () => {
+  const clock = new FakeClock();
+  const s = setup({}, { clock });
+  const blob = s.store.add("0123456789");
+  const response = await s.app.request(`/v2/a/blobs/${blob}?ns=quay.io`, { headers: FROM_PEER }, {
+    remoteAddr: { transport: "tcp", hostname: "::ffff:10.0.0.7", port: 1234 },
+  });
+  assert.deepEqual(s.log.lines, []);
+  await clock.advance(250);
+  await response.text();
+  assert.deepEqual(s.log.lines, [{
+    level: "info",
+    message: "request",
+    fields: {
+      path: `/v2/a/blobs/${blob}`,
+      status: 200,
+      method: "GET",
+      latency: 250,
+      ip: "10.0.0.7",
+      handler: "blob",
+      bytes: 10,
+      registry: "quay.io",
+      mirrored: true,
+    },
+  }]);
+  assert.deepEqual(s.metrics.calls, [
+    ["inFlight", "v2", 1],
+    ["inFlight", "v2", -1],
+    ["inFlight", "blob", 1],
+    ["inFlight", "blob", -1],
+    ["httpRequest", "blob", "GET", 200, 250],
+    ["bytesServed", 10],
+  ]);
+});
+
+test("request log: handlers and levels", async () => {
+  const s = setup();
+  const manifest = s.store.add(MANIFEST);
+  const cases: [path: string, handler: string, level: string][] = [
+    ["/livez", "livez", "debug"],
+    ["/readyz", "readyz", "debug"],
+    ["/v2/", "v2", "info"],
+    ["/v2/%ff/manifests/1", "v2", "info"],
+    [`/v2/a/manifests/${manifest}`, "manifest", "info"],
+    ["/v2/a/manifests/1", "mirror", "info"],
+    ["/nowhere", "other", "info"],
+  ];
+  for (const [path, handler, level] of cases) {
+    s.log.lines.length = 0;
+    await (await s.request(path)).text();
+    assert.equal(s.log.lines.length, 1, path);
+    assert.equal(s.log.lines[0]?.fields["handler"], handler, path);
+    assert.equal(s.log.lines[0]?.level, level, path);
+  }
+  const balance = new Map<unknown, number>();
+  for (const [name, handler, delta] of s.metrics.calls) {
+    if (name === "inFlight") balance.set(handler, (balance.get(handler) ?? 0) + Number(delta));
+  }
+  assert.ok([...balance.values()].every((count) => count === 0), JSON.stringify([...balance]));
+});
+
+test("request log: bytes of requests that are not a peer's are not counted as served", async () => {
+  const s = setup();
+  const blob = s.store.add("0123456789");
+  await (await s.request(`/v2/a/blobs/${blob}`)).text();
+  assert.equal(s.log.lines[0]?.fields["bytes"], 10);
+  assert.ok(!s.metrics.calls.some(([name]) => name === "bytesServed"));
+});
+
+test("request log: a long path is cut off, and the query is left out", async () => {
+  const s = setup();
+  await s.request(`/x${"a".repeat(5000)}?secret=1`);
+  const path = String(s.log.lines[0]?.fields["path"]);
+  assert.ok(path.length <= 512 && !path.includes("secret"));
+});
