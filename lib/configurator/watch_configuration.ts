@@ -72,6 +72,7 @@ class Keeper {
   /** Something may have changed since the last look. */
   #dirty = true;
   #interrupt: AbortController | undefined;
+  #wakeful = false;
   #watch: { readonly handle: DirectoryWatch; readonly inode: number | null } | undefined;
   #checkedAt = -Infinity;
   /** When files were put right, within the last minute. */
@@ -90,7 +91,7 @@ class Keeper {
     const { clock } = this.#collaborators;
     const { pollMs = 1000 } = this.#options;
     while (!this.#stopped) {
-      if (!this.#dirty) await this.#rest(pollMs);
+      await this.#rest(pollMs, true);
       await this.#watchAgain();
       const due = this.#watch === undefined || clock.now() - this.#checkedAt >= FULL_CHECK_MS;
       if (this.#stopped || !(this.#dirty || due)) continue;
@@ -109,14 +110,15 @@ class Keeper {
 
   #notice(): void {
     this.#dirty = true;
-    this.#interrupt?.abort();
+    if (this.#wakeful) this.#interrupt?.abort();
   }
 
-  /** Waits; an event or the end cuts it short. */
-  async #rest(ms: number): Promise<void> {
-    if (this.#stopped) return;
+  /** Waits; the end cuts it short, and so does an event if `wakeful`. */
+  async #rest(ms: number, wakeful: boolean): Promise<void> {
+    if (this.#stopped || (wakeful && this.#dirty)) return;
     const interrupt = new AbortController();
     this.#interrupt = interrupt;
+    this.#wakeful = wakeful;
     try {
       await this.#collaborators.clock.sleep(ms, { signal: interrupt.signal });
     } catch (error) {
@@ -131,7 +133,7 @@ class Keeper {
     const { quietMs = 200 } = this.#options;
     for (let round = 0; round < MAX_QUIET_ROUNDS && this.#dirty && !this.#stopped; round++) {
       this.#dirty = false;
-      await this.#rest(quietMs);
+      await this.#rest(quietMs, false);
     }
   }
 
@@ -149,7 +151,7 @@ class Keeper {
         });
       }
       this.#deferring = true;
-      await this.#restWholly(oldest + MINUTE_MS - now);
+      await this.#rest(oldest + MINUTE_MS - now, false);
       this.#dirty = true;
       return;
     }
@@ -181,16 +183,8 @@ class Keeper {
         log.error("mirror configuration cannot be put right", { error: message });
       }
       this.#lastFailure = message;
+      this.#dirty = false;
       this.#unwatch();
-    }
-  }
-
-  /** Waits; events do not cut it short, only the end does. */
-  async #restWholly(ms: number): Promise<void> {
-    const { clock } = this.#collaborators;
-    const until = clock.now() + ms;
-    for (let left = ms; left > 0 && !this.#stopped; left = until - clock.now()) {
-      await this.#rest(left);
     }
   }
 
