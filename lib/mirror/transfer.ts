@@ -62,6 +62,7 @@ export class Transfer {
   #reading: Promise<Chunk | undefined> | undefined;
   #offset: number;
   #alarm: (trouble: Trouble) => void = () => {};
+  #unreported = { bytes: 0, waitedMs: 0 };
   #switches = 0;
   #switchedAt: number;
   #complete = false;
@@ -103,7 +104,7 @@ export class Transfer {
       pull: async (controller) => {
         const chunk = await this.next();
         if (chunk !== undefined) controller.enqueue(chunk);
-        if (this.#over) controller.close();
+        if (this.#complete) controller.close();
       },
       cancel: () => this.cancel(),
     }, { highWaterMark: 0 });
@@ -168,10 +169,17 @@ export class Transfer {
   }
 
   #count(bytes: number): void {
-    const { clock, metrics, table } = this.#collaborators;
-    const waitedMs = this.#watch.arrived(clock.now(), bytes);
+    const { clock, metrics } = this.#collaborators;
+    this.#unreported.waitedMs += this.#watch.arrived(clock.now(), bytes);
+    this.#unreported.bytes += bytes;
     metrics.bytesFetched(bytes);
-    table.progressed(this.#source.peer.id, bytes, waitedMs);
+  }
+
+  /** Tells the table how the peer does; not for each chunk, whose timing says little. */
+  #report(): void {
+    const { bytes, waitedMs } = this.#unreported;
+    if (bytes > 0) this.#collaborators.table.progressed(this.#source.peer.id, bytes, waitedMs);
+    this.#unreported = { bytes: 0, waitedMs: 0 };
   }
 
   /** The last bytes are passed on only if the whole is right. */
@@ -248,6 +256,7 @@ export class Transfer {
       offset: this.#offset,
     });
     metrics.peerSwitched(reason);
+    this.#report();
     this.#source.abort();
     this.#source = next;
     this.#reading = undefined;
@@ -276,6 +285,7 @@ export class Transfer {
     try {
       while (!this.#over) {
         await clock.sleep(this.#watch.tickMs, this.#life);
+        this.#report();
         const progress = this.#watch.check(clock.now());
         if (progress !== "fine") this.#alarm(progress);
       }
@@ -289,6 +299,7 @@ export class Transfer {
     if (this.#over) return;
     this.#over = true;
     const { clock, search } = this.#collaborators;
+    this.#report();
     this.#alarm("died");
     if (this.#complete) void this.#source.finish(clock, FINISH_GRACE_MS);
     else this.#source.abort();
