@@ -72,6 +72,10 @@ export class FakeContainerd {
     return this.#subscribers.size;
   }
 
+  get running(): boolean {
+    return this.#server !== undefined;
+  }
+
   async start(): Promise<void> {
     const server = new Server();
     server.addService(...this.#service());
@@ -170,7 +174,8 @@ export class FakeContainerd {
       definition[method.path] = definitionOf(method, false);
       handlers[method.path] = (call: ServerUnaryCall<Q, R>, done: sendUnaryData<R>) => {
         this.calls.push(method.path);
-        if (this.hung) return;
+        // Only once the client has given up: the library keeps a timer until a call is answered.
+        if (this.hung) return void call.on("cancelled", () => done({ code: status.CANCELLED }));
         const result = answer(call.request, this.#namespace(namespaceOf(call.metadata)));
         if (typeof result === "number") done({ code: result, details: "as the test wants it" });
         else done(null, result);

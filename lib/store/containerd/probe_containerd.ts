@@ -6,8 +6,11 @@ import { methods, type PluginRecord } from "./methods.ts";
 
 /** How containerd's CRI plugin gets images. */
 export interface CriProbe {
-  /** Directories of `registry.config_path`, in order; empty if it is not set. */
-  readonly registryConfigPaths: readonly string[];
+  /**
+   * Directories of `registry.config_path`, in order; empty if it is not set, undefined if containerd
+   * does not tell.
+   */
+  readonly registryConfigPaths: readonly string[] | undefined;
   /** Whether layers are dropped once unpacked; undefined if containerd does not tell. */
   readonly discardUnpackedLayers: boolean | undefined;
 }
@@ -104,7 +107,8 @@ async function probeContent(
 
 /**
  * containerd 1.x tells the CRI settings in the CRI status (`info["config"]`). In 2.x the image
- * settings have left it; the plugin `io.containerd.cri.v1.images` exports them instead.
+ * settings have left it; the plugin `io.containerd.cri.v1.images` exports them instead, though not
+ * in every 2.x.
  */
 async function probeCri(
   client: ContainerdClient,
@@ -124,7 +128,7 @@ async function probeCri(
   const discard = exported["DiscardUnpackedLayers"] ??
     asObject(config["containerd"])["discardUnpackedLayers"];
   return {
-    registryConfigPaths: typeof path === "string" ? path.split(":").filter(Boolean) : [],
+    registryConfigPaths: typeof path === "string" ? path.split(":").filter(Boolean) : undefined,
     discardUnpackedLayers: discard === undefined ? undefined : String(discard) === "true",
   };
 }

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { detectContainerd } from "../../lib/store/containerd/detect_containerd.ts";
+import { probeContainerd } from "../../lib/store/containerd/probe_containerd.ts";
+import { test } from "../support/test.ts";
+import { containerdFixture } from "./fixtures.ts";
+import { tempDirectory } from "./temp_directory.ts";
+
+const never = { signal: new AbortController().signal };
+const contentPlugin = (root: string) => ({
+  type: "io.containerd.content.v1",
+  id: "content",
+  exports: { root },
+});
+
+test("probe: a containerd 1.x tells its image settings in the CRI status", async () => {
+  await using fixture = await containerdFixture();
+  const { fake, client } = fixture;
+  await fixture.tag("docker.io/library/app:1", await fixture.put("{}"));
+  fake.plugins = [contentPlugin(fake.contentPath)];
+  fake.criConfig = JSON.stringify({
+    registry: { configPath: "/etc/containerd/certs.d" },
+    containerd: { discardUnpackedLayers: true },
+  });
+  assert.deepEqual(await probeContainerd(client, never), {
+    reachable: true,
+    version: "0.0.0-fake",
+    contentRoot: fake.contentPath,
+    content: { state: "readable", path: fake.contentPath },
+    cri: {
+      registryConfigPaths: ["/etc/containerd/certs.d"],
+      discardUnpackedLayers: true,
+    },
+  });
+});
+
+test("probe: a containerd 2.x exports its image settings from a plugin", async () => {
+  await using fixture = await containerdFixture();
+  fixture.fake.criConfig = JSON.stringify({ containerd: {} });
+  const images = (exports: Record<string, string>) => {
+    fixture.fake.plugins = [{ type: "io.containerd.cri.v1", id: "images", exports }];
+  };
+  images({ RegistryConfigPath: "/a:/b", DiscardUnpackedLayers: "false" });
+  const told = await probeContainerd(fixture.client, never);
+  assert.ok(told.reachable);
+  assert.deepEqual(told.cri, { registryConfigPaths: ["/a", "/b"], discardUnpackedLayers: false });
+  images({});
+  const untold = await probeContainerd(fixture.client, never);
+  assert.ok(untold.reachable);
+  assert.deepEqual(untold.cri, {
+    registryConfigPaths: undefined,
+    discardUnpackedLayers: undefined,
+  });
+});
+
+test("probe: without a CRI plugin there are no image settings", async () => {
+  await using fixture = await containerdFixture();
+  const probe = await probeContainerd(fixture.client, never);
+  assert.ok(probe.reachable);
+  assert.equal(probe.cri, undefined);
+  assert.deepEqual(probe.content, { state: "unknown" });
+});
+
+test("probe: a content directory that cannot be read, or is another's, is told apart", async () => {
+  await using fixture = await containerdFixture();
+  await using other = await tempDirectory();
+  const digest = await fixture.put("{}");
+  await fixture.tag("docker.io/library/app:1", digest);
+  const missing = join(other.path, "missing");
+  const unreadable = await probeContainerd(fixture.client, { ...never, contentPath: missing });
+  assert.ok(unreadable.reachable);
+  assert.equal(unreadable.content.state, "unreadable");
+  const foreign = await probeContainerd(fixture.client, { ...never, contentPath: other.path });
+  assert.ok(foreign.reachable);
+  assert.deepEqual(foreign.content, { state: "foreign", path: other.path, digest });
+});
+
+test("probe: a containerd that is not there is a value, not an error", async () => {
+  await using fixture = await containerdFixture();
+  await fixture.fake.stop();
+  const probe = await probeContainerd(fixture.client, never);
+  assert.ok(!probe.reachable);
+  assert.match(probe.error, /UNAVAILABLE.*containerd\.sock/);
+});
+
+const K3S = "/run/k3s/containerd/containerd.sock";
+const CONTENT = "io.containerd.content.v1.content";
+for (
+  const { name, paths, want } of [
+    { name: "nothing", paths: [], want: undefined },
+    {
+      name: "containerd",
+      paths: ["/run/containerd/containerd.sock"],
+      want: {
+        kind: "containerd",
+        socketPath: "/run/containerd/containerd.sock",
+        contentPath: `/var/lib/containerd/${CONTENT}`,
+        registryConfigPath: "/etc/containerd/certs.d",
+      },
+    },
+    {
+      name: "k3s, with an idle containerd beside it",
+      paths: [K3S, "/run/containerd/containerd.sock"],
+      want: {
+        kind: "k3s",
+        socketPath: K3S,
+        contentPath: `/var/lib/rancher/k3s/agent/containerd/${CONTENT}`,
+        registryConfigPath: "/var/lib/rancher/k3s/agent/etc/containerd/certs.d",
+      },
+    },
+    {
+      name: "RKE2",
+      paths: [K3S, `/var/lib/rancher/rke2/agent/containerd/${CONTENT}/blobs`],
+      want: {
+        kind: "rke2",
+        socketPath: K3S,
+        contentPath: `/var/lib/rancher/rke2/agent/containerd/${CONTENT}`,
+        registryConfigPath: "/var/lib/rancher/rke2/agent/etc/containerd/certs.d",
+      },
+    },
+  ]
+) {
+  test(`detect: ${name}`, async () => {
+    await using directory = await tempDirectory();
+    const root = directory.path;
+    for (const path of paths) await Deno.mkdir(join(root, path), { recursive: true });
+    const found = await detectContainerd({ root });
+    assert.deepEqual(
+      found,
+      want && {
+        kind: want.kind,
+        socketPath: root + want.socketPath,
+        contentPath: root + want.contentPath,
+        registryConfigPath: root + want.registryConfigPath,
+      },
+    );
+  });
+}
