@@ -79,6 +79,7 @@ export function createMirror(
       }
     },
     async close() {
+      if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));
       await prober.close();
       http?.close();

@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/async/clock.ts";
+import { createMirror } from "../../lib/mirror/mirror.ts";
+import type { Router } from "../../lib/ports.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { memoryMetrics } from "../fakes/metrics.ts";
+import { MemoryRouter } from "../fakes/router.ts";
+import { test } from "../support/test.ts";
+import { digestOf } from "./fault_peer.ts";
+import { blob, bytesOf, noise, Rig } from "./rig.ts";
+
+const LARGE = noise(3 * 1024 * 1024);
+const SMALL = noise(5000);
+
+/** Waits for something that another task is about to do; the test's own end is the limit. */
+async function until(condition: () => boolean): Promise<void> {
+  const limit = performance.now() + 5000;
+  while (!condition()) {
+    if (performance.now() > limit) throw new Error("did not come true within 5 s");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test("all holders silent: a miss in the time that is allowed, the next one without asking", async () => {
+  await using rig = new Rig({ responseTimeoutMs: 150, headerBudgetMs: 200, hedgeMinMs: 20 });
+  for (let count = 0; count < 3; count++) rig.add(SMALL, { silent: true });
+  const request = blob(digestOf(SMALL));
+  const first = await rig.fetch(request);
+  assert.deepEqual(first, { found: false, reason: "peers-unreachable", attempts: 3 });
+  const second = await rig.fetch(request);
+  assert.deepEqual(second, { found: false, reason: "peers-unreachable", attempts: 0 });
+  assert(rig.mirror.health().every(({ standing }) => standing === "down"));
+});
+
+test("a listener that never accepts is down after one request", async () => {
+  await using rig = new Rig({ responseTimeoutMs: 100, headerBudgetMs: 150 });
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  try {
+    const { port } = listener.addr;
+    const peer = { id: "deaf", addresses: ["127.0.0.1"], registryPort: port };
+    rig.router.provide(digestOf(SMALL), peer);
+    const answer = await rig.fetch(blob(digestOf(SMALL)));
+    assert.deepEqual(answer, { found: false, reason: "peers-unreachable", attempts: 1 });
+    assert.equal(rig.mirror.health()[0]?.standing, "down");
+  } finally {
+    listener.close();
+  }
+});
+
+test("a peer that comes back is used again by the next request", async () => {
+  await using rig = new Rig({ responseTimeoutMs: 100, headerBudgetMs: 150, probeWaitMs: 400 });
+  const peer = rig.add(SMALL, { silent: true });
+  const request = blob(digestOf(SMALL));
+  assert.equal((await rig.fetch(request)).found, false);
+  peer.faults.silent = false;
+  assert.deepEqual(await bytesOf(await rig.fetch(request)), SMALL);
+  assert.equal(rig.mirror.health()[0]?.failures, 0);
+});
+
+test("a peer that is late once, while it answers probes, is not given up", async () => {
+  await using rig = new Rig({ hedgeMinMs: 20 });
+  const busy = rig.add(SMALL, { headerDelayMs: 200 });
+  rig.add(SMALL);
+  assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(SMALL)))), SMALL);
+  await until(() => busy.requests.some(({ path }) => path === "/v2/"));
+  assert.equal(rig.mirror.health().find(({ id }) => id === "peer-0")?.standing, "good");
+});
+
+test("the first answer wins and the other exchange is ended", async () => {
+  await using rig = new Rig({ hedgeMinMs: 20 });
+  const late = rig.add(LARGE, { headerDelayMs: 100 });
+  rig.add(LARGE);
+  const answer = await rig.fetch(blob(digestOf(LARGE)));
+  assert(answer.found);
+  assert.equal(answer.peer, "peer-1");
+  assert.deepEqual(await bytesOf(answer), LARGE);
+  await until(() => late.cancelled === 1);
+  assert(late.sent < LARGE.length);
+});
+
+test("layers asked for at the same time spread over the peers", async () => {
+  await using rig = new Rig();
+  const layers = [1, 2, 3, 4, 5, 6].map((seed) => noise(2 * 1024 * 1024, seed));
+  const peers = [rig.add(noise(1)), rig.add(noise(2)), rig.add(noise(3))];
+  for (const layer of layers) {
+    for (const peer of peers) {
+      peer.add(digestOf(layer), layer);
+      rig.router.provide(digestOf(layer), peer.peer);
+    }
+  }
+  const answers = [];
+  for (const layer of layers) answers.push(await rig.fetch(blob(digestOf(layer))));
+  assert.deepEqual(peers.map(({ asked }) => asked.length), [2, 2, 2]);
+  for (const [index, answer] of answers.entries()) {
+    assert.deepEqual(await bytesOf(answer), layers[index]);
+  }
+  assert(rig.mirror.health().every(({ inFlight }) => inFlight === 0));
+});
+
+test("a body that is cancelled releases the peer, which is not to blame", async () => {
+  await using rig = new Rig();
+  const peer = rig.add(LARGE, { stallAt: 1_000_000 });
+  const answer = await rig.fetch(blob(digestOf(LARGE)));
+  assert(answer.found && answer.body !== null);
+  const reader = answer.body.getReader();
+  await reader.read();
+  await reader.cancel();
+  await until(() => peer.cancelled === 1);
+  const [health] = rig.mirror.health();
+  assert.equal(health?.standing, "good");
+  assert.equal(health?.failures, 0);
+  assert.equal(health?.inFlight, 0);
+});
+
+test("a client that is gone ends the body with its own reason, and the peer's work", async () => {
+  await using rig = new Rig();
+  const peer = rig.add(LARGE, { stallAt: 1_000_000 });
+  const client = new AbortController();
+  const answer = await rig.fetch(blob(digestOf(LARGE)), client.signal);
+  const read = bytesOf(answer);
+  client.abort(new Error("client left"));
+  await assert.rejects(read, /client left/);
+  await until(() => peer.cancelled === 1);
+  assert.equal(rig.mirror.health()[0]?.standing, "good");
+});
+
+test("a client that is gone before the headers costs the peer nothing", async () => {
+  await using rig = new Rig();
+  const peer = rig.add(LARGE, { silent: true });
+  const client = new AbortController();
+  const answer = rig.fetch(blob(digestOf(LARGE)), client.signal);
+  await until(() => peer.requests.length === 1);
+  client.abort(new Error("client left"));
+  await assert.rejects(answer, /client left/);
+  await until(() => peer.cancelled === 1);
+  assert.equal(rig.mirror.health()[0]?.standing, "good");
+});
+
+test("a client that pauses for longer than a stall is no stall", async () => {
+  await using rig = new Rig();
+  rig.add(LARGE);
+  const answer = await rig.fetch(blob(digestOf(LARGE)));
+  assert(answer.found && answer.body !== null);
+  const parts: Uint8Array[] = [];
+  for await (const chunk of answer.body) {
+    if (parts.length === 2) await new Promise((resolve) => setTimeout(resolve, 400));
+    parts.push(chunk);
+  }
+  assert.deepEqual(new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer()), LARGE);
+  assert.deepEqual(rig.switches, []);
+});
+
+test("close ends what is under way and refuses what comes after", async () => {
+  await using rig = new Rig();
+  rig.add(LARGE, { stallAt: 1_000_000 });
+  const answer = await rig.fetch(blob(digestOf(LARGE)));
+  const read = bytesOf(answer);
+  await rig.mirror.close();
+  await assert.rejects(read, /mirror is closed/);
+  await assert.rejects(rig.fetch(blob(digestOf(LARGE))), /mirror is closed/);
+});
+
+/** Routers that do not answer a lookup as they should, and the miss that follows. */
+const ROUTERS: Record<string, { lookup: Router["lookup"]; reason: string }> = {
+  "is slow": {
+    // deno-lint-ignore require-yield
+    async *lookup(_key, { signal }) {
+      await systemClock.sleep(60_000, { signal }).catch(() => {});
+    },
+    reason: "timeout",
+  },
+  "fails": {
+    // deno-lint-ignore require-yield
+    async *lookup() {
+      await Promise.resolve();
+      throw new Error("no network");
+    },
+    reason: "no-peer",
+  },
+};
+
+for (const [name, { lookup, reason }] of Object.entries(ROUTERS)) {
+  test(`a router that ${name} means a miss`, async () => {
+    const router: Router = Object.assign(new MemoryRouter(), { lookup });
+    const mirror = createMirror({
+      router,
+      log: new MemoryLog(),
+      metrics: memoryMetrics(),
+      clock: systemClock,
+    });
+    try {
+      const { signal } = new AbortController();
+      const answer = await mirror.fetch(blob(digestOf(SMALL)), { signal });
+      assert.deepEqual(answer, { found: false, reason, attempts: 0 });
+    } finally {
+      await mirror.close();
+    }
+  });
+}
+
+test("peers are reached directly, whatever proxy the environment names", async () => {
+  const before = Deno.env.get("HTTP_PROXY");
+  Deno.env.set("HTTP_PROXY", "http://127.0.0.1:1");
+  try {
+    await using rig = new Rig();
+    rig.add(SMALL);
+    assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(SMALL)))), SMALL);
+    assert.equal(Deno.env.get("HTTP_PROXY"), "http://127.0.0.1:1");
+  } finally {
+    if (before === undefined) Deno.env.delete("HTTP_PROXY");
+    else Deno.env.set("HTTP_PROXY", before);
+  }
+});
+
+test("a setting out of its range is named", () => {
+  const collaborators = {
+    router: new MemoryRouter(),
+    log: new MemoryLog(),
+    metrics: memoryMetrics(),
+    clock: systemClock,
+  };
+  assert.throws(() => createMirror(collaborators, { stallWindowMs: 0 }), /stallWindowMs is 0/);
+});

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { MIRROR_DEFAULTS } from "../../lib/mirror/options.ts";
+import { PeerTable } from "../../lib/mirror/peer_table.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { test } from "../support/test.ts";
+
+function tableOn(clock: FakeClock, maxTrackedPeers = 100): PeerTable {
+  return new PeerTable(clock, { ...MIRROR_DEFAULTS, maxTrackedPeers });
+}
+
+test("load, delay, slowness and failures each make a peer a worse choice", () => {
+  const clock = new FakeClock();
+  const table = tableOn(clock);
+  for (const id of ["good", "loaded", "late", "slow", "failing"]) {
+    table.answered(id, 1);
+    table.progressed(id, 100e6, 100);
+  }
+  table.begin("loaded");
+  table.answered("late", 100);
+  for (let count = 0; count < 10; count++) table.progressed("slow", 1e6, 1000);
+  table.broke("failing");
+  for (const id of ["loaded", "late", "slow", "failing"]) {
+    assert(table.cost(id) > table.cost("good"), id);
+  }
+});
+
+test("a request that ends twice counts once", () => {
+  const table = tableOn(new FakeClock());
+  const end = table.begin("a");
+  table.begin("a");
+  end();
+  end();
+  assert.equal(table.snapshot()[0]?.inFlight, 1);
+});
+
+test("a peer without an answer is down until a probe succeeds, probes ever rarer", async () => {
+  const clock = new FakeClock();
+  const table = tableOn(clock);
+  table.failed("a", 400);
+  assert.equal(table.standing("a"), "down");
+  const pauses: number[] = [];
+  for (let count = 0; count < 7; count++) {
+    assert(table.probeDue("a"));
+    table.probed("a", false);
+    const from = clock.now();
+    while (!table.probeDue("a")) await clock.advance(250);
+    pauses.push(clock.now() - from);
+  }
+  assert.deepEqual(pauses, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+  table.probed("a", true);
+  assert.equal(table.standing("a"), "good");
+  assert.equal(table.snapshot()[0]?.failures, 1);
+});
+
+test("a peer that sends bytes is busy, not down", async () => {
+  const clock = new FakeClock();
+  const table = tableOn(clock);
+  await clock.advance(5000);
+  table.progressed("a", 1000, 10);
+  table.failed("a", 400);
+  assert.equal(table.standing("a"), "good");
+  await clock.advance(1500);
+  table.failed("a", 400);
+  assert.equal(table.standing("a"), "down");
+});
+
+test("a liar is shunned for as long as the option says", async () => {
+  const clock = new FakeClock();
+  const table = tableOn(clock);
+  table.lied("a");
+  await clock.advance(MIRROR_DEFAULTS.shunMs - 1);
+  assert.equal(table.standing("a"), "shunned");
+  await clock.advance(1);
+  assert.equal(table.standing("a"), "good");
+});
+
+test("the hedge waits for what is usual, within limits", () => {
+  const table = tableOn(new FakeClock());
+  assert.equal(table.hedgeMs("unknown"), MIRROR_DEFAULTS.hedgeMinMs);
+  for (let count = 0; count < 30; count++) table.answered("far", 90);
+  const usual = table.hedgeMs("far");
+  assert(usual > 80 && usual < 150, `hedge ${usual}`);
+  for (let count = 0; count < 30; count++) table.answered("far", 5000);
+  assert.equal(table.hedgeMs("far"), MIRROR_DEFAULTS.responseTimeoutMs / 2);
+});
+
+test("an old delay is forgotten", async () => {
+  const clock = new FakeClock();
+  const table = tableOn(clock);
+  table.answered("a", 400);
+  const before = table.cost("a");
+  await clock.advance(300_000);
+  assert(table.cost("a") < before / 5);
+});
+
+test("no more peers are remembered than allowed", () => {
+  const table = tableOn(new FakeClock(), 10);
+  for (let id = 0; id < 100; id++) table.answered(`peer-${id}`, 1);
+  assert.equal(table.snapshot().length, 10);
+});
