@@ -1,12 +1,5 @@
+import type { ListenAddress } from "../config/types.ts";
 import type { Log } from "../ports.ts";
-
-/** Where a server listens. */
-export interface ListenAddress {
-  /** IP address or host name without brackets; undefined for all interfaces, both IP families. */
-  readonly hostname: string | undefined;
-  /** TCP port; 0 lets the system choose. */
-  readonly port: number;
-}
 
 /** A server that listens. */
 export interface HttpServer {
@@ -44,28 +37,14 @@ export class ListenError extends Error {
 }
 
 /**
- * Parses `:5000`, `0.0.0.0:5000`, `[::]:5000` or `localhost:0`.
+ * Starts an HTTP server.
  *
- * @returns undefined if it is malformed.
- */
-export function parseListenAddress(text: string): ListenAddress | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([a-zA-Z0-9.-]*)):(\d{1,5})$/.exec(text);
-  if (match === null) return undefined;
-  const port = Number(match[3]);
-  return port > 65535 ? undefined : { hostname: match[1] ?? (match[2] || undefined), port };
-}
-
-/**
- * Starts an HTTP server on an address in the form that {@link parseListenAddress} reads.
- *
- * @throws {ListenError} if the address is malformed, in use or not there.
+ * @throws {ListenError} if the address is in use or not there.
  */
 export function startHttpServer(
   { fetch, log }: HttpServerCollaborators,
-  { addr }: { addr: string },
+  wanted: ListenAddress,
 ): HttpServer {
-  const wanted = parseListenAddress(addr);
-  if (wanted === undefined) throw new ListenError(addr, "want [host]:port", undefined);
   const abort = new AbortController();
   const listen = (hostname: string) =>
     Deno.serve({
@@ -78,10 +57,10 @@ export function startHttpServer(
         return new Response(null, { status: 500 });
       },
     }, (request, info) => fetch(request, { remoteAddr: info.remoteAddr }));
-  const server = listenOn(addr, wanted, listen);
+  const server = listenOn(wanted, listen);
   const { hostname, port } = server.addr;
   return {
-    address: hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`,
+    address: formatAddress({ host: hostname, port }),
     hostname,
     port,
     shutdown: (drainTimeoutMs) => shutdown(server, abort, drainTimeoutMs, log),
@@ -90,9 +69,13 @@ export function startHttpServer(
 
 type Server = Deno.HttpServer<Deno.NetAddr>;
 
-function listenOn(addr: string, wanted: ListenAddress, listen: (host: string) => Server): Server {
+function formatAddress({ host, port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function listenOn(wanted: ListenAddress, listen: (host: string) => Server): Server {
   try {
-    if (wanted.hostname !== undefined) return listen(wanted.hostname);
+    if (wanted.host !== "") return listen(wanted.host);
     try {
       return listen("::");
     } catch (error) {
@@ -101,7 +84,7 @@ function listenOn(addr: string, wanted: ListenAddress, listen: (host: string) =>
       return listen("0.0.0.0");
     }
   } catch (error) {
-    throw new ListenError(addr, reasonOf(error), error);
+    throw new ListenError(formatAddress(wanted), reasonOf(error), error);
   }
 }
 

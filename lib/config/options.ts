@@ -8,7 +8,7 @@ import {
   oneOf,
   type OptionType,
   path,
-  registryHost,
+  registryName,
   regularExpression,
   text,
 } from "./types.ts";
@@ -127,11 +127,11 @@ export const OPTIONS = {
     commands: CONFIGURATION,
   }),
   mirroredRegistries: option({
-    type: list(registryHost()),
+    type: list(registryName()),
     default: "",
     defaultText: "all",
     placeholder: "HOST…",
-    help: "Registries that are mirrored.",
+    help: "Registries that are mirrored, as HOST[:PORT] or as URL where upstream is plain HTTP.",
     commands: MIRROR,
     list: true,
   }),

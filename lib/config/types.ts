@@ -99,12 +99,18 @@ export function httpUrl(): OptionType<string> {
   });
 }
 
-/** A registry's host and optional port; a URL of it is accepted and cut down. */
-export function registryHost(): OptionType<string> {
-  return scalar("a registry host such as docker.io or registry.example:5000", (value) => {
-    const host = value.replace(/^https?:\/\//, "").replace(/\/$/, "");
-    return isRegistry(host) ? host : undefined;
+/** A registry's host and optional port, or its URL; without a trailing slash. */
+export function registryName(): OptionType<string> {
+  const want = "a registry such as docker.io, registry.example:5000 or http://registry.example";
+  return scalar(want, (value) => {
+    const name = value.replace(/\/$/, "");
+    return isRegistry(registryHost(name)) ? name : undefined;
   });
+}
+
+/** The host and port of a registry that is named by them or by its URL. */
+export function registryHost(name: string): string {
+  return name.replace(/^https?:\/\//, "");
 }
 
 /** A regular expression of JavaScript; Go's leading `(?i)` is understood too. */

@@ -111,7 +111,8 @@ export class PeerTable {
   }
 
   #listen(target: EventTarget, type: string, handle: (id: PeerId) => void): void {
-    const listener = (event: Event) => handle((event as CustomEvent<PeerId>).detail);
+    // The parameter's type is left to the listener's: DOM and Node.js declare Event differently.
+    const listener: EventListener = (event) => handle((event as CustomEvent<PeerId>).detail);
     target.addEventListener(type, listener);
     this.#unlisten.defer(() => target.removeEventListener(type, listener));
   }

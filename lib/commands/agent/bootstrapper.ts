@@ -1,0 +1,28 @@
+import { ConfigError } from "../../config/config_error.ts";
+import type { Config } from "../../config/options.ts";
+import type { Bootstrapper } from "../../router/bootstrap/bootstrapper.ts";
+import { createDnsBootstrapper } from "../../router/bootstrap/dns_bootstrapper.ts";
+import { createHttpBootstrapper } from "../../router/bootstrap/http_bootstrapper.ts";
+import { createStaticBootstrapper } from "../../router/bootstrap/static_bootstrapper.ts";
+
+/** Makes the bootstrapper that is configured; without one a node begins alone. */
+export function chooseBootstrapper(config: Config): Bootstrapper {
+  switch (config.bootstrapKind) {
+    case "dns":
+      return createDnsBootstrapper({ domain: config.dnsBootstrapDomain ?? "" });
+    case "http":
+      return createHttpBootstrapper({
+        url: config.httpBootstrapUrl ?? "",
+        ...(config.httpBootstrapAddr === undefined ? {} : { listen: config.httpBootstrapAddr }),
+      });
+    case "static":
+      try {
+        return createStaticBootstrapper({ peers: config.staticBootstrapPeers });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new ConfigError(`--static-bootstrap-peers: ${reason}`);
+      }
+    case undefined:
+      return createStaticBootstrapper({ peers: [] });
+  }
+}

@@ -1,0 +1,64 @@
+import { configure } from "../../configurator/configure.ts";
+import { denoFileSystem } from "../../configurator/deno_file_system.ts";
+import type { ConfiguratorOptions } from "../../configurator/settings.ts";
+import { watchConfiguration } from "../../configurator/watch_configuration.ts";
+import type { Config } from "../../config/options.ts";
+import type { Clock, Log } from "../../ports.ts";
+import type { ListenAddress } from "../../config/types.ts";
+
+type MirrorConfig =
+  & Pick<
+    Config,
+    | "registryAddr"
+    | "mirroredRegistries"
+    | "mirrorTargets"
+    | "additionalMirrorRegistries"
+    | "prependExisting"
+    | "resolveTags"
+  >
+  & { readonly containerdRegistryConfigPath: string };
+
+/** What the configurator is asked for. */
+export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
+  const { mirrorTargets, registryAddr } = config;
+  return {
+    configPath: config.containerdRegistryConfigPath,
+    mirroredRegistries: config.mirroredRegistries,
+    mirrorTargets: mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)],
+    additionalMirrorRegistries: config.additionalMirrorRegistries,
+    prependExisting: config.prependExisting,
+    resolveTags: config.resolveTags,
+  };
+}
+
+/** Writes the mirror configuration and logs what was done. */
+export async function applyMirrorConfiguration(config: MirrorConfig, log: Log): Promise<void> {
+  const plan = await configure({ fileSystem: denoFileSystem }, configuratorOptions(config));
+  for (const warning of plan.warnings) log.warn(warning);
+  log.info("mirror configuration is in place", {
+    path: config.containerdRegistryConfigPath,
+    changed: plan.changes.map((change) => change.path),
+  });
+}
+
+/** Repairs the mirror configuration whenever something else rewrites it; returns how to end that. */
+export function keepMirrorConfiguration(
+  config: MirrorConfig,
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+): () => Promise<void> {
+  const stop = new AbortController();
+  const kept = watchConfiguration({ fileSystem: denoFileSystem, clock, log }, {
+    configuration: configuratorOptions(config),
+    signal: stop.signal,
+  }).catch((error) => log.error("mirror configuration is no longer watched", { error }));
+  return () => {
+    stop.abort();
+    return kept;
+  };
+}
+
+/** The agent as containerd on the same node reaches it. */
+function ownUrl({ host, port }: ListenAddress): string {
+  const everywhere = host === "" || host === "0.0.0.0" || host === "::";
+  return `http://${everywhere ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
+}

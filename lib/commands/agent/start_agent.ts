@@ -1,0 +1,151 @@
+import { Advertiser } from "../../advertiser/advertiser.ts";
+import { systemClock } from "../../async/clock.ts";
+import { deadline } from "../../async/deadline.ts";
+import type { Config } from "../../config/options.ts";
+import { registryHost } from "../../config/types.ts";
+import { createMirror } from "../../mirror/mirror.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { createMetricsApp } from "../../observability/metrics_app.ts";
+import { createReferenceFilter } from "../../oci/filter.ts";
+import type { Cancellable, Log } from "../../ports.ts";
+import { createRegistryApp } from "../../registry/registry_app.ts";
+import { createRouter } from "../../router/create_router.ts";
+import { VERSION } from "../../version.ts";
+import { type HttpServer, startHttpServer } from "../http_server.ts";
+import { chooseBootstrapper } from "./bootstrapper.ts";
+import { applyMirrorConfiguration, keepMirrorConfiguration } from "./mirror_configuration.ts";
+import { openStore } from "./open_store.ts";
+import { StopStack } from "./stop_stack.ts";
+
+/** Transfers that are under way when the agent stops may go on for so long, ms. */
+const DRAIN_MS = 30_000;
+/** The rest of the stop is quick, or it is given up, ms. */
+const STOP_MS = 5_000;
+
+/** What an agent is started with besides its configuration. */
+export interface AgentOptions extends Cancellable {
+  readonly log: Log;
+  /** Registry port of the peer whose router has this port; default: the own registry's port. */
+  readonly registryPortOf?: (routerPort: number) => number;
+}
+
+/** An agent that runs. */
+export interface Agent {
+  /** Peer id. */
+  readonly id: string;
+  /** Base URL of the registry for this machine. */
+  readonly url: string;
+  /** Base URL of the metrics for this machine. */
+  readonly metricsUrl: string;
+  /** True once it can serve and other nodes can find what it holds. */
+  ready(): boolean;
+  /** Stops in the reverse order of the start, transfers first; does not reject. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts all parts of an agent in order; mirror configuration is written last, so that containerd is
+ * never sent to an agent that cannot answer. The signal only ends the start; {@link Agent.stop} ends
+ * the agent.
+ *
+ * @throws {ConfigError} if the node does not fit the configuration.
+ * @throws {ListenError} if an address is taken.
+ */
+export async function startAgent(config: Config, options: AgentOptions): Promise<Agent> {
+  const stack = new StopStack(options.log);
+  try {
+    return await startParts(config, options, stack);
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  config: Config,
+  { log, signal, registryPortOf }: AgentOptions,
+  stack: StopStack,
+): Promise<Agent> {
+  const clock = systemClock;
+  const { metrics, text, contentType } = createMetrics({ version: VERSION });
+  const { store, watcher, registryConfigPath, close } = await openStore(config, { log, clock }, {
+    signal,
+  });
+  stack.push("store", close);
+  const filter = createReferenceFilter({
+    ...config,
+    mirroredRegistries: config.mirroredRegistries.map(registryHost),
+  });
+
+  const router = await createRouter({
+    log: log.child({ part: "router" }),
+    metrics,
+    clock,
+    bootstrapper: chooseBootstrapper(config),
+  }, {
+    listen: config.routerAddr,
+    registryPort: registryPortOf ?? config.registryAddr.port,
+    protocolPrefix: config.dhtPrefix,
+    ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
+  });
+  const mirror = createMirror({ router, log: log.child({ part: "mirror" }), metrics, clock }, {
+    resolveTimeoutMs: config.mirrorResolveTimeout,
+    resolveRetries: config.mirrorResolveRetries,
+  });
+  stack.push("mirror", () => mirror.close());
+  const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
+  let configured = registryConfigPath === undefined;
+  const ready = () => configured && advertiser.synced && router.ready();
+  const registry = createRegistryApp(
+    { store, mirror, router: { ready }, log, metrics, clock },
+    { filter },
+  );
+
+  // Ports first: an address that is taken must be noticed before anything is made known.
+  const metricsServer = startHttpServer(
+    { fetch: createMetricsApp({ text, contentType, ready }).fetch, log },
+    config.metricsAddr,
+  );
+  stack.push("metrics server", () => metricsServer.shutdown(STOP_MS));
+  stack.push("router", () => router.stop());
+  await router.start();
+  const server = startHttpServer({ fetch: registry.app.fetch, log }, config.registryAddr);
+  stack.push("registry server", () => drain(registry, server));
+  const following = new AbortController();
+  const followed = advertiser.run({ signal: following.signal })
+    .catch((error) => log.error("the store is no longer followed", { error }));
+  stack.push("watcher", () => {
+    following.abort();
+    return followed;
+  });
+  if (registryConfigPath !== undefined) {
+    const mirrorConfig = { ...config, containerdRegistryConfigPath: registryConfigPath };
+    await applyMirrorConfiguration(mirrorConfig, log);
+    stack.push("configurator", keepMirrorConfiguration(mirrorConfig, { log, clock }));
+    configured = true;
+  }
+  return {
+    id: router.id,
+    url: localUrl(server),
+    metricsUrl: localUrl(metricsServer),
+    ready,
+    stop: () => stack.stop(),
+  };
+}
+
+/** Lets transfers end, then closes the server: the router goes on answering peers meanwhile. */
+async function drain(
+  registry: ReturnType<typeof createRegistryApp>,
+  server: HttpServer,
+): Promise<void> {
+  using limit = deadline(DRAIN_MS);
+  const drained = registry.drain({ signal: limit.signal });
+  await server.shutdown(DRAIN_MS);
+  await drained;
+}
+
+function localUrl({ hostname, port }: HttpServer): string {
+  const everywhere = hostname === "::" || hostname === "0.0.0.0";
+  const host = everywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `http://${host}:${port}`;
+}

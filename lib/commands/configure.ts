@@ -1,0 +1,39 @@
+import type { Config } from "../config/options.ts";
+import { configure } from "../configurator/configure.ts";
+import { denoFileSystem } from "../configurator/deno_file_system.ts";
+import { diffConfiguration } from "../configurator/diff_configuration.ts";
+import type { ConfigurationPlan } from "../configurator/plan.ts";
+import { planConfiguration } from "../configurator/plan_configuration.ts";
+import { configuratorOptions } from "./agent/mirror_configuration.ts";
+import type { CommandIo } from "./io.ts";
+import { registryConfigPath } from "./registry_config_path.ts";
+
+/** Writes containerd's mirror configuration, or shows what it would write. */
+export async function configureCommand(config: Config, io: CommandIo): Promise<number> {
+  const containerdRegistryConfigPath = await registryConfigPath(config);
+  const options = configuratorOptions({ ...config, containerdRegistryConfigPath });
+  const collaborators = { fileSystem: denoFileSystem };
+  if (config.dryRun) {
+    return report(await planConfiguration(collaborators, options), io, diffConfiguration);
+  }
+  return report(await configure(collaborators, options), io, listChanges);
+}
+
+/** Prints what a plan changes, and its warnings. */
+export function report(
+  plan: ConfigurationPlan,
+  io: CommandIo,
+  render: (plan: ConfigurationPlan) => string,
+): number {
+  for (const warning of plan.warnings) io.stderr(`warning: ${warning}\n`);
+  const text = plan.steps.length === 0 ? "nothing to change" : render(plan);
+  io.stdout(text.endsWith("\n") ? text : `${text}\n`);
+  return 0;
+}
+
+/** A line for each file that changed. */
+export function listChanges(plan: ConfigurationPlan): string {
+  const verb = (before: unknown, after: unknown) =>
+    after === undefined ? "removed" : before === undefined ? "wrote" : "changed";
+  return plan.changes.map(({ path, before, after }) => `${verb(before, after)} ${path}\n`).join("");
+}
