@@ -21,8 +21,10 @@ UNUSABLE.addAddress("255.255.255.255", "ipv4");
 UNUSABLE.addAddress("::", "ipv6");
 UNUSABLE.addSubnet("fe80::", 10, "ipv6");
 UNUSABLE.addSubnet("ff00::", 8, "ipv6");
+
 /** IPv4-mapped addresses would let an IPv4 address pass by under another name. */
-UNUSABLE.addSubnet("::ffff:0:0", 96, "ipv6");
+const MAPPED = new BlockList();
+MAPPED.addSubnet("::ffff:0:0", 96, "ipv6");
 
 /** Tells whether `ip` is a loopback address; false for anything that is not an IP address. */
 export function isLoopback(ip: string): boolean {
@@ -32,7 +34,7 @@ export function isLoopback(ip: string): boolean {
 /** Tells whether `ip` can be another node's address. */
 export function isUsableIp(ip: string, options: { allowLoopback: boolean }): boolean {
   if (!isIPv4(ip) && !isIPv6(ip)) return false;
-  if (inList(UNUSABLE, ip)) return false;
+  if (inList(UNUSABLE, ip) || (isIPv6(ip) && inList(MAPPED, ip))) return false;
   return options.allowLoopback || !isLoopback(ip);
 }
 
