@@ -132,8 +132,12 @@ export class Libp2pRouter implements Router {
     while (!this.#stop.signal.aborted) {
       await this.#collaborators.clock.sleep(MAINTENANCE_INTERVAL_MS, this.#stop);
       this.#parts.store.sweep();
-      await this.#parts.refreshOwnAddresses();
-      await prunePeerStore(this.#collaborators.host, this.#parts.table);
+      try {
+        await this.#parts.refreshOwnAddresses();
+        await prunePeerStore(this.#collaborators.host, this.#parts.table);
+      } catch (error) {
+        this.#collaborators.log.warn("maintenance of the peer store failed", { error });
+      }
     }
   }
 
