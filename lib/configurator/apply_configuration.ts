@@ -29,7 +29,7 @@ async function take(fileSystem: FileSystem, step: Step): Promise<void> {
     case "end":
       return await end(fileSystem, step.path);
     case "write":
-      return await atomicWrite(fileSystem, step.path, step.version);
+      return await atomicWrite(fileSystem, step.path, step.version, step.through);
     case "change":
       return await change(fileSystem, step.change);
     case "remove":

@@ -5,7 +5,7 @@ import { renderMirrorFile } from "./mirror_file.ts";
 import { findOriginal, type Original } from "./original.ts";
 import type { Change } from "./plan.ts";
 import type { Settings } from "./settings.ts";
-import { type Folder, HOSTS_FILE, type Snapshot } from "./snapshot.ts";
+import { BACKUP_FOLDER, type Folder, HOSTS_FILE, type Snapshot } from "./snapshot.ts";
 import { fingerprint, type StateEntry } from "./state.ts";
 
 /** What is to happen to one registry's folder. */
@@ -30,17 +30,23 @@ export interface UserFile {
   readonly problem?: string;
 }
 
-/** Reads and parses what the user has in a folder; an empty file counts as none, as in containerd. */
+/**
+ * Reads and parses what the user has in a folder; an empty file counts as none, as in containerd. A
+ * link is followed from the folder, and else from its place in the backup: what it leads to may not
+ * be back yet.
+ */
 export async function readUserFile(
   fileSystem: FileSystem,
-  directory: string,
+  root: string,
+  folder: string,
   version: FileVersion | undefined,
 ): Promise<UserFile> {
   if (version === undefined) return {};
   try {
-    const bytes = version.kind === "file"
-      ? version.bytes
-      : await fileSystem.readThrough(resolveLink(directory, version.target));
+    const follow = (parent: string, target: string) =>
+      fileSystem.readThrough(resolveLink(`${parent}/${folder}`, target));
+    const bytes = version.kind === "file" ? version.bytes : await follow(root, version.target) ??
+      await follow(`${root}/${BACKUP_FOLDER}`, version.target);
     if (bytes === undefined || bytes.length === 0) return {};
     return { document: parseHostsDocument(bytes) };
   } catch (error) {
@@ -68,11 +74,10 @@ export async function planMirrored(
   context: FolderContext,
   settings: Settings,
 ): Promise<FolderPlan> {
-  const directory = `${context.root}/${folder.name}`;
-  const path = `${directory}/${HOSTS_FILE}`;
+  const path = `${context.root}/${folder.name}/${HOSTS_FILE}`;
   const original = findOriginal(folder, context.snapshot);
   const entry = context.snapshot.state?.registries[folder.name];
-  const file = await readUserFile(context.fileSystem, directory, original.version);
+  const file = await readUserFile(context.fileSystem, context.root, folder.name, original.version);
   if (file.problem !== undefined) {
     // What Eddy (or Spegel) made of it earlier must not stay either.
     const released = original.ours ? planUnmirrored(folder, context) : undefined;

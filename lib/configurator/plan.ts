@@ -24,8 +24,13 @@ export type Step =
   | { readonly type: "begin"; readonly path: string; readonly state: State }
   /** Makes the backup directory disappear with its state file, at once. */
   | { readonly type: "end"; readonly path: string }
-  /** Writes a file that is not containerd's. */
-  | { readonly type: "write"; readonly path: string; readonly version: FileVersion }
+  /** Writes a file that is not containerd's; `through`: where what a crash leaves will be found. */
+  | {
+    readonly type: "write";
+    readonly path: string;
+    readonly version: FileVersion;
+    readonly through?: string;
+  }
   /** Changes a file that containerd reads, unless someone else did so meanwhile. */
   | { readonly type: "change"; readonly change: Change }
   /** Removes a file, or a directory if it is empty. */

@@ -148,7 +148,7 @@ async function readFallback(
   const folder = snapshot.folders.get(DEFAULT_FOLDER);
   if (folder === undefined || folder.problem !== undefined) return undefined;
   const { version } = findOriginal(folder, snapshot);
-  const { document } = await readUserFile(fileSystem, `${root}/${DEFAULT_FOLDER}`, version);
+  const { document } = await readUserFile(fileSystem, root, DEFAULT_FOLDER, version);
   const others = folder.others.filter((name) => /\.(?:crt|cert|key)$/.test(name));
   if (document === undefined && others.length === 0) return undefined;
   return { ...(document === undefined ? {} : { document }), others };

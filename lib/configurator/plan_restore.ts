@@ -87,7 +87,7 @@ async function finish(
       directories.unshift(inBackup);
       continue;
     }
-    if (restored.has(path) || snapshot.temporary.includes(inBackup)) continue;
+    if (restored.has(path)) continue;
     const backup = await readOrExplain(fileSystem, inBackup);
     const place = await readOrExplain(fileSystem, `${root}/${path}`);
     if (backup.disk !== undefined && sameVersion(backup.disk, place.disk, { modes: true })) {

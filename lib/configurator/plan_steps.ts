@@ -32,7 +32,7 @@ export function planSteps(parts: PlanParts): ConfigurationPlan {
   if (needed) {
     steps.push(...makeRoot(root, snapshot.missingLevels));
     if (!snapshot.hasBackup) steps.push({ type: "begin", path: backupRoot, state: current });
-    steps.push(...returnSteps(parts.returned), ...saveSteps(backupRoot, plans));
+    steps.push(...returnSteps(root, parts.returned), ...saveSteps(backupRoot, plans));
     const takeOver = snapshot.hasBackup && snapshot.state === undefined;
     if (takeOver || !sameState(current, during)) steps.push(stateStep(backupRoot, during));
     for (const { folder, change } of plans) {
@@ -76,10 +76,10 @@ function makeRoot(root: string, missingLevels: number): Step[] {
   return steps;
 }
 
-function returnSteps(returned: ReturnOfFiles | undefined): Step[] {
+function returnSteps(root: string, returned: ReturnOfFiles | undefined): Step[] {
   return [
     ...(returned?.directories ?? []).map((d) => ({ type: "make-directory", ...d }) as const),
-    ...(returned?.files ?? []).map((f) => ({ type: "write", ...f }) as const),
+    ...(returned?.files ?? []).map((f) => ({ type: "write", ...f, through: root }) as const),
   ];
 }
 

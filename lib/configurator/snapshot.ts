@@ -97,7 +97,7 @@ async function readFolder(
   const { fileSystem, root } = reader;
   const path = `${root}/${name}`;
   if (entry?.kind === "link") return await readLinkedFolder(reader, name, registry);
-  if (entry !== undefined && entry.kind !== "directory") return undefined;
+  if ((entry ?? backupEntry ?? { kind: "directory" }).kind !== "directory") return undefined;
   const backupPath = `${root}/${BACKUP_FOLDER}/${name}`;
   const backupEntries = backupEntry?.kind === "directory"
     ? await fileSystem.list(backupPath) ?? []
@@ -114,7 +114,7 @@ async function readFolder(
     name,
     registry,
     exists: entry !== undefined,
-    inBackup: backupEntry !== undefined,
+    inBackup: backupEntry?.kind === "directory",
     others,
     ...(backup === undefined ? {} : { backup }),
     ...found,

@@ -1,3 +1,4 @@
+import { TEMPORARY_PREFIX } from "./atomic_write.ts";
 import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
 import { BACKUP_FOLDER, HOSTS_FILE, readOrExplain } from "./snapshot.ts";
 import { registryOfFolder } from "./settings.ts";
@@ -35,7 +36,7 @@ export async function walkBackup(fileSystem: FileSystem, root: string): Promise<
     for (const { name, kind } of entries) {
       if (found.length >= MAX_ENTRIES) return;
       const path = `${below}/${name}`;
-      if (path === `/${STATE_FILE}`) continue;
+      if (path === `/${STATE_FILE}` || name.startsWith(TEMPORARY_PREFIX)) continue;
       if (kind === "file" || kind === "link") found.push({ path: path.slice(1), kind: "file" });
       if (kind !== "directory" || depth >= MAX_DEPTH) continue;
       found.push({ path: path.slice(1), kind });
