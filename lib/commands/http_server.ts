@@ -8,8 +8,9 @@ export interface HttpServer {
   readonly hostname: string;
   readonly port: number;
   /**
-   * Takes no more connections, lets requests under way end, and after `drainTimeoutMs` breaks those
-   * that are left. Resolves when all are closed; does not reject.
+   * Takes no more connections and lets requests under way end; resolves when all have, or when it
+   * has waited a little longer than `drainTimeoutMs`: by then the handler must have broken those
+   * that are left. With 0 it breaks all connections at once. Does not reject. Call it once.
    */
   shutdown(drainTimeoutMs: number): Promise<void>;
 }
@@ -95,19 +96,30 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Time for connections to close that their handlers broke when the drain timeout passed. */
+const CLOSE_MS = 1000;
+
 async function shutdown(
   server: Server,
   abort: AbortController,
   drainTimeoutMs: number,
   log: Log,
 ): Promise<void> {
-  const timer = setTimeout(() => abort.abort(), drainTimeoutMs);
-  try {
-    await server.shutdown();
-    await server.finished;
-  } catch (error) {
-    log.warn("HTTP server did not stop cleanly", { error });
-  } finally {
-    clearTimeout(timer);
+  if (drainTimeoutMs === 0) {
+    abort.abort();
+    return await server.finished;
   }
+  // Once shutdown() is called the signal must not abort any more: Deno throws where none can catch.
+  const stopped = server.shutdown().catch((error) =>
+    log.warn("HTTP server did not stop cleanly", { error })
+  );
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), drainTimeoutMs + CLOSE_MS);
+  });
+  if (await Promise.race([stopped, late]) === "late") {
+    server.unref();
+    log.warn("HTTP server still has open connections, not waited for", { drainTimeoutMs });
+  }
+  clearTimeout(timer);
 }

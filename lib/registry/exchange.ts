@@ -87,8 +87,9 @@ export class Exchange {
     }
     const observed = observeBody(body, {
       length: Number(headers["content-length"]),
+      signal: this.#collaborators.transfers.signal,
       onEnd: (end) => {
-        if (end.by === "client" && end.error) abandon();
+        if (end.by !== "source" && end.error) abandon();
         release?.();
         this.#end(status, end);
       },

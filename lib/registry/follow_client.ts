@@ -1,3 +1,5 @@
+import type { Cancellable } from "../ports.ts";
+
 /** Tells whoever works for a request that its client has gone. */
 export interface ClientPresence {
   readonly signal: AbortSignal;
@@ -8,19 +10,21 @@ export interface ClientPresence {
 }
 
 /**
- * Follows a request's connection until its response is returned; afterwards the end of the response
- * body says whether the client is still there. The request's own signal would not do throughout:
- * Deno aborts it after every response, successful ones included.
+ * Follows a request's connection, and a stop of the registry, until its response is returned;
+ * afterwards the end of the response body says whether the client is still there. The request's own
+ * signal would not do throughout: Deno aborts it after every response, successful ones included.
  */
-export function followClient(request: Request): ClientPresence {
+export function followClient(request: Request, stop: Cancellable): ClientPresence {
   const controller = new AbortController();
-  const { signal } = request;
+  const followed = [request.signal, stop.signal];
   const abandon = () => controller.abort(new DOMException("the client went away", "AbortError"));
-  if (signal.aborted) abandon();
-  else signal.addEventListener("abort", abandon, { once: true });
+  for (const signal of followed) {
+    if (signal.aborted) abandon();
+    else signal.addEventListener("abort", abandon, { once: true });
+  }
   return {
     signal: controller.signal,
-    unfollow: () => signal.removeEventListener("abort", abandon),
+    unfollow: () => followed.forEach((signal) => signal.removeEventListener("abort", abandon)),
     abandon,
   };
 }

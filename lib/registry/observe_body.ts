@@ -1,3 +1,4 @@
+import type { Cancellable } from "../ports.ts";
 import type { Content } from "./answer.ts";
 
 /** How a body ended. */
@@ -6,12 +7,12 @@ export interface BodyEnd {
   readonly bytes: number;
   /** Why it is not complete; undefined if it is. */
   readonly error?: Error;
-  /** Who ended it. */
-  readonly by: "source" | "client";
+  /** Who ended it; `stop` if the signal did. */
+  readonly by: "source" | "client" | "stop";
 }
 
 /** Settings of {@link observeBody}. */
-export interface ObserveBodyOptions {
+export interface ObserveBodyOptions extends Cancellable {
   /** Bytes that the body must have. */
   length: number;
   /** Called once, when the body has ended in whichever way. Must not throw. */
@@ -22,16 +23,18 @@ export interface ObserveBodyOptions {
  * Passes a body on, chunk by chunk as the connection asks for them, and reports how it ended. A
  * source that errors, or has another length than announced, errors the result: the server then
  * breaks the connection, so that a client never takes a part for the whole. Cancelling the result
- * cancels the source.
+ * cancels the source; so does the signal, which also breaks the connection.
  */
 export function observeBody(source: Content, options: ObserveBodyOptions): Content {
-  const { length, onEnd } = options;
+  const { length, onEnd, signal } = options;
   const reader = source.getReader();
   let bytes = 0;
   let ended = false;
+  let onAbort = () => {};
   const end = (by: BodyEnd["by"], error?: Error) => {
     if (ended) return;
     ended = true;
+    signal.removeEventListener("abort", onAbort);
     onEnd(error === undefined ? { bytes, by } : { bytes, error, by });
   };
   const drop = (reason: unknown) =>
@@ -39,10 +42,26 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
       // The source is given up; that it cannot even be cancelled changes nothing.
     });
 
+  const fail = (
+    controller: ReadableStreamDefaultController,
+    by: BodyEnd["by"],
+    thrown: unknown,
+  ): Promise<void> => {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    end(by, error);
+    controller.error(connectionBreaker(error));
+    return drop(error);
+  };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      onAbort = () => void fail(controller, "stop", signal.reason);
+      if (signal.aborted) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
+    },
     async pull(controller) {
       try {
         const { done, value } = await reader.read();
+        if (ended) return;
         const total = bytes + (value?.byteLength ?? 0);
         if (total > length || (done && total < length)) {
           throw new Error(`content has ${done ? total : "more"} bytes, announced were ${length}`);
@@ -55,10 +74,7 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
           controller.enqueue(value);
         }
       } catch (thrown) {
-        const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-        end("source", error);
-        controller.error(connectionBreaker(error));
-        await drop(error);
+        if (!ended) await fail(controller, "source", thrown);
       }
     },
     async cancel(reason) {

@@ -72,6 +72,7 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     }
     if (exchange.fromPeer) throw unknownContent(path, { reason: "not held" });
     exchange.enter("mirror");
+    client.signal.throwIfAborted();
     return await serveMirrored(collaborators, options, call);
   };
 }

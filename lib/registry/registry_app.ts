@@ -44,10 +44,11 @@ export interface RegistryApp {
   /** Requests being answered, their bodies included. */
   inFlight(): number;
   /**
-   * Makes `/readyz` answer 503 and waits until no request is under way or the signal aborts; does
-   * not reject. Requests are served all the while: the server stops taking them.
+   * Makes `/readyz` answer 503 and waits until no request is under way; when the signal aborts,
+   * breaks those that are left. Does not reject. Until then requests are served: it is the server
+   * that stops taking them.
    *
-   * @returns how many requests are still under way.
+   * @returns how many requests were broken.
    */
   drain(options: Cancellable): Promise<number>;
 }
@@ -111,7 +112,7 @@ function observe(
     const { method, url } = c.req.raw;
     const ip = clientAddress(c.env?.remoteAddr);
     const exchange = new Exchange(collaborators, { method, path: rawPath(url), ip, handler: name });
-    const client = followClient(c.req.raw);
+    const client = followClient(c.req.raw, collaborators.transfers);
     let answer: Answer;
     try {
       if (url.length > maxUrlLength) throw urlTooLong(maxUrlLength);

@@ -1,13 +1,19 @@
 import type { Cancellable } from "../ports.ts";
 
-/** Counts the requests that are being answered, their bodies included. */
+/** Counts the requests that are being answered, their bodies included, and can break them. */
 export class Transfers {
+  readonly #breaker = new AbortController();
   #active = 0;
   #idle: (() => void)[] = [];
 
   /** How many are under way. */
   get active(): number {
     return this.#active;
+  }
+
+  /** Aborts when those that are under way are to end at once. */
+  get signal(): AbortSignal {
+    return this.#breaker.signal;
   }
 
   /** One begins. The returned function ends it and may be called more than once. */
@@ -23,13 +29,16 @@ export class Transfers {
   }
 
   /**
-   * Waits until none is under way or the signal aborts, whichever is first; does not reject.
+   * Waits until none is under way; when the signal aborts, breaks those that are left. Does not
+   * reject.
    *
-   * @returns how many are still under way.
+   * @returns how many were broken.
    */
   async drain({ signal }: Cancellable): Promise<number> {
     while (this.#active > 0 && !signal.aborted) await this.#wait(signal);
-    return this.#active;
+    const left = this.#active;
+    if (left > 0) this.#breaker.abort(new Error("the registry stops"));
+    return left;
   }
 
   #wait(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { type BodyEnd, observeBody } from "../../lib/registry/observe_body.ts";
 import { test } from "../support/test.ts";
 
+const NEVER = new AbortController().signal;
+
 /** A source that yields its steps: chunks by length, errors as they are. */
 function source(...steps: (number | Error)[]): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
@@ -28,7 +30,11 @@ test("observed bodies: ends", async () => {
   ];
   for (const [steps, length, bytes, error] of cases) {
     const ends: BodyEnd[] = [];
-    const body = observeBody(source(...steps), { length, onEnd: (end) => ends.push(end) });
+    const body = observeBody(source(...steps), {
+      length,
+      signal: NEVER,
+      onEnd: (end) => ends.push(end),
+    });
     const read = new Response(body).bytes();
     if (error) await assert.rejects(read, error);
     else assert.equal((await read).length, length);
@@ -48,7 +54,7 @@ test("observed bodies: nothing is read before it is asked for", async () => {
       controller.enqueue(new Uint8Array(1));
     },
   }, { highWaterMark: 0 });
-  const reader = observeBody(counting, { length: 9, onEnd: () => {} }).getReader();
+  const reader = observeBody(counting, { length: 9, signal: NEVER, onEnd: () => {} }).getReader();
   await Promise.resolve();
   assert.equal(pulls, 0);
   await reader.read();
@@ -61,16 +67,37 @@ test("observed bodies: a source that cannot be cancelled does no harm", async ()
   const stubborn = new ReadableStream<Uint8Array<ArrayBuffer>>({
     cancel: () => Promise.reject(new Error("stubborn")),
   });
-  await observeBody(stubborn, { length: 9, onEnd: (end) => ends.push(end) }).cancel();
+  await observeBody(stubborn, { length: 9, signal: NEVER, onEnd: (end) => ends.push(end) })
+    .cancel();
   assert.match(String(ends[0]?.error), /went away/);
   assert.equal(ends[0]?.by, "client");
 });
 
 test("observed bodies: cancelled after the last byte is complete", async () => {
   const ends: BodyEnd[] = [];
-  const body = observeBody(source(5), { length: 5, onEnd: (end) => ends.push(end) });
+  const body = observeBody(source(5), { length: 5, signal: NEVER, onEnd: (end) => ends.push(end) });
   const reader = body.getReader();
   await reader.read();
   await reader.cancel();
   assert.deepEqual(ends, [{ bytes: 5, by: "client" }]);
+});
+
+test("observed bodies: the signal breaks the body and cancels a source that hangs", async () => {
+  const stop = new AbortController();
+  for (const early of [false, true]) {
+    const ends: BodyEnd[] = [];
+    let cancelled = 0;
+    const hanging = new ReadableStream<Uint8Array<ArrayBuffer>>({ cancel: () => void cancelled++ });
+    const body = observeBody(hanging, {
+      length: 5,
+      signal: stop.signal,
+      onEnd: (end) => ends.push(end),
+    });
+    const read = new Response(body).bytes();
+    if (!early) stop.abort(new Error("the registry stops"));
+    await assert.rejects(read, /the registry stops/);
+    assert.equal(cancelled, 1);
+    assert.equal(ends.length, 1);
+    assert.equal(ends[0]?.by, "stop");
+  }
 });

@@ -320,19 +320,32 @@ test("pull: a client that goes away before there is an answer aborts the mirror"
   assert.deepEqual(s.metrics.calls.filter(([name]) => name === "mirrorRequest"), []);
 });
 
-test("drain: waits for bodies under way, at most until the signal", async () => {
+test("drain: waits for bodies under way", async () => {
   const s = setup();
   s.mirror.answer = () => hit("content");
   const first = await s.request(BLOB_PATH);
   const second = await s.request(BLOB_PATH);
   assert.equal(s.inFlight(), 2);
-  assert.equal(await s.drain({ signal: AbortSignal.abort() }), 2);
-  const deadline = new AbortController();
-  const early = s.drain({ signal: deadline.signal });
-  await first.text();
-  deadline.abort();
-  assert.equal(await early, 1);
-  const all = s.drain({ signal: new AbortController().signal });
-  await second.text();
-  assert.equal(await all, 0);
+  const drained = s.drain({ signal: new AbortController().signal });
+  assert.equal(await first.text(), "content");
+  assert.equal(await second.text(), "content");
+  assert.equal(await drained, 0);
+});
+
+test("drain: breaks what is left when its time is over, answers being sought included", async () => {
+  const s = setup();
+  s.mirror.answer = () => hit("content");
+  const body = await s.request(BLOB_PATH);
+  s.mirror.answer = (_request, { signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const sought = s.request(BLOB_PATH);
+  while (s.mirror.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  const unasked = s.request(BLOB_PATH);
+  const over = new AbortController();
+  const drained = s.drain({ signal: over.signal });
+  over.abort();
+  assert.equal(await drained, 3);
+  await assert.rejects(body.text(), /the registry stops/);
+  for (const request of [unasked, sought]) assert.equal((await request).status, 499);
+  assert.equal(s.inFlight(), 0);
 });
