@@ -8,7 +8,8 @@ import { type MirrorKit, startSearch } from "./kit.ts";
 import type { Search } from "./search.ts";
 import type { Source } from "./source.ts";
 import { streamOf } from "./stream_of.ts";
-import { BadContentError, Transfer } from "./transfer.ts";
+import { Transfer } from "./transfer.ts";
+import { BadContentError } from "./bad_content_error.ts";
 
 /**
  * Gets a blob from peers. A whole blob is verified: a small one before anything of it is returned,

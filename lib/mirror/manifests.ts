@@ -8,7 +8,8 @@ import type { Search } from "./search.ts";
 import { SingleFlight } from "./single_flight.ts";
 import type { Source } from "./source.ts";
 import { streamOf } from "./stream_of.ts";
-import { BadContentError, Transfer } from "./transfer.ts";
+import { Transfer } from "./transfer.ts";
+import { BadContentError } from "./bad_content_error.ts";
 
 /**
  * Gets manifests from peers, whole and verified before anything of them is passed on. HEAD gets the

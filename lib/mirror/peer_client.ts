@@ -4,7 +4,7 @@ import type { Wanted } from "./answer.ts";
 import { link } from "./link.ts";
 import { type Contest, race, RaceOver } from "./race.ts";
 
-/** The part of `fetch` that is used. */
+/** The part of `fetch` that is used. Bodies are byte streams, as those of `fetch` are. */
 export type Fetch = (url: string, init: RequestInit & { client?: Deno.HttpClient }) => Promise<
   Response
 >;

@@ -14,6 +14,13 @@ export interface SourceInit {
   readonly release: () => void;
 }
 
+/**
+ * Buffers that reads are given: large ones for fast peers, since each read costs the same whatever
+ * it brings, small ones for slow peers.
+ */
+const MIN_READ_BYTES = 16 * 1024;
+const MAX_READ_BYTES = 256 * 1024;
+
 /** A body that one peer sends. */
 export class Source {
   readonly peer: Peer;
@@ -21,7 +28,8 @@ export class Source {
   readonly part: Part;
   readonly #reply: Reply;
   readonly #release: () => void;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
+  readonly #reader: ReadableStreamBYOBReader | undefined;
+  #readBytes = MIN_READ_BYTES;
 
   constructor({ peer, reply, descriptor, part, release }: SourceInit) {
     this.peer = peer;
@@ -29,12 +37,16 @@ export class Source {
     this.part = part;
     this.#reply = reply;
     this.#release = release;
-    this.#reader = reply.response.body?.getReader();
+    this.#reader = reply.response.body?.getReader({ mode: "byob" });
   }
 
   /** The next bytes; undefined at the end. Rejects when the connection breaks or is aborted. */
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return (await this.#reader?.read())?.value;
+    if (this.#reader === undefined) return undefined;
+    const { done, value } = await this.#reader.read(new Uint8Array(this.#readBytes));
+    if (done || value === undefined) return undefined;
+    this.#readBytes = Math.min(Math.max(2 * value.length, MIN_READ_BYTES), MAX_READ_BYTES);
+    return value;
   }
 
   /** Ends the exchange; the peer sees its connection closed. */
@@ -50,7 +62,7 @@ export class Source {
     const timer = new AbortController();
     clock.sleep(graceMs, { signal: timer.signal }).then(() => this.abort(), () => {});
     try {
-      if ((await this.#reader?.read())?.done === false) this.abort();
+      if (await this.read() !== undefined) this.abort();
     } catch {
       this.abort();
     } finally {

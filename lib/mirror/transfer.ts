@@ -7,6 +7,7 @@ import type { PeerTable } from "./peer_table.ts";
 import { type Progress, ProgressWatch } from "./progress.ts";
 import type { Search } from "./search.ts";
 import type { Source } from "./source.ts";
+import { BadContentError } from "./bad_content_error.ts";
 import { createVerifier, type Verifier } from "./verify.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
@@ -29,11 +30,6 @@ export interface TransferInit {
   readonly first: Source;
   /** Asks for the same content, by digest so that every peer sends the same; its range is set. */
   readonly wanted: Omit<Wanted, "range" | "size" | "digest">;
-}
-
-/** The content is not what its digest says; nothing of its end was passed on. */
-export class BadContentError extends Error {
-  override readonly name = "BadContentError";
 }
 
 /** Pauses before looking for a holder again when a peer died and there was nobody else. */

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { OciError } from "../../lib/oci/error.ts";
 import { test } from "../support/test.ts";
 import { digestOf, FaultPeer, type Faults } from "./fault_peer.ts";
-import { blob, bytesOf, noise, Rig } from "./rig.ts";
+import { blob, bytesOf, noise, PATIENT, Rig } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
 const SMALL = noise(10_000);
 
 test("a blob comes whole, with what is known of it, from a peer asked as a peer", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   const peer = rig.add(LARGE);
   const answer = await rig.fetch(blob(digestOf(LARGE)));
   assert.deepEqual(await bytesOf(answer), LARGE);
@@ -87,7 +87,7 @@ test("the address of a peer that works is found and remembered", async () => {
 });
 
 test("no more peers are asked than the options allow", async () => {
-  await using rig = new Rig({ resolveRetries: 2 });
+  await using rig = new Rig({ ...PATIENT, resolveRetries: 2 });
   for (let count = 0; count < 4; count++) rig.add(SMALL, { status: 404 });
   const answer = await rig.fetch(blob(digestOf(SMALL)));
   assert.deepEqual(answer, { found: false, reason: "peers-refused", attempts: 2 });
@@ -111,7 +111,7 @@ const FAILOVERS: Record<string, { faults: Faults; reason: string }> = {
 
 for (const [name, { faults, reason }] of Object.entries(FAILOVERS)) {
   test(`a peer that ${name} costs one resume`, async () => {
-    await using rig = new Rig();
+    await using rig = new Rig(PATIENT);
     rig.add(LARGE, faults);
     const second = rig.add(LARGE);
     assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LARGE)))), LARGE);
@@ -123,7 +123,7 @@ for (const [name, { faults, reason }] of Object.entries(FAILOVERS)) {
 }
 
 test("a body is put together from three peers", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   rig.add(LARGE, { dieAt: 1_000_000 });
   rig.add(LARGE, { stallAt: 2_000_000 });
   rig.add(LARGE);
@@ -132,7 +132,7 @@ test("a body is put together from three peers", async () => {
 });
 
 test("a holder that appears later saves the transfer", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   rig.add(LARGE, { stallAt: 1_000_000 });
   const answer = await rig.fetch(blob(digestOf(LARGE)));
   rig.add(LARGE);
@@ -141,7 +141,7 @@ test("a holder that appears later saves the transfer", async () => {
 });
 
 test("a slow peer is kept when nobody else is there", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   const peer = rig.add(LARGE, { trickleAt: LARGE.length - 40, trickleMs: 25 });
   assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LARGE)))), LARGE);
   assert.deepEqual(rig.switches, []);
@@ -166,7 +166,7 @@ const BAD_RESUMES: Record<string, Faults> = {
 
 for (const [name, faults] of Object.entries(BAD_RESUMES)) {
   test(`a resume is not answered with ${name}`, async () => {
-    await using rig = new Rig();
+    await using rig = new Rig(PATIENT);
     rig.add(LARGE, { dieAt: 1_000_000 });
     rig.add(LARGE, faults);
     rig.add(LARGE);
@@ -176,7 +176,7 @@ for (const [name, faults] of Object.entries(BAD_RESUMES)) {
 }
 
 test("a lie in a large blob breaks the body before its end, and the liar is shunned", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   const liar = rig.add(LARGE, { lieAt: 5 });
   const answer = await rig.fetch(blob(digestOf(LARGE)));
   assert(answer.found && answer.body !== null);
@@ -196,7 +196,7 @@ test("a lie in a large blob breaks the body before its end, and the liar is shun
 });
 
 test("a lie in a small blob is never seen: another peer is asked", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   rig.add(SMALL, { lieAt: 5 });
   rig.add(SMALL);
   assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(SMALL)))), SMALL);
@@ -204,7 +204,7 @@ test("a lie in a small blob is never seen: another peer is asked", async () => {
 });
 
 test("only liars: a miss that says so", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   rig.add(SMALL, { lieAt: 5 });
   rig.add(SMALL, { lieAt: 6 });
   const answer = await rig.fetch(blob(digestOf(SMALL)));
@@ -212,7 +212,7 @@ test("only liars: a miss that says so", async () => {
 });
 
 test("content of another size is wrong content", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   const digest = digestOf(SMALL);
   const faults = { headers: { "docker-content-digest": "" } };
   for (const other of [SMALL.slice(1), noise(SMALL.length + 1)]) {

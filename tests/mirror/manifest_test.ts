@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MAX_MANIFEST_BYTES, OCI_INDEX } from "../../lib/oci/media_type.ts";
 import { test } from "../support/test.ts";
 import { digestOf, type Faults } from "./fault_peer.ts";
-import { bytesOf, manifest, noise, Rig } from "./rig.ts";
+import { bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
 
 const INDEX = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));
 const OTHER = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [{}] }));
@@ -44,7 +44,7 @@ test("a tag is asked for anew each time: it may have moved", async () => {
 });
 
 test("equal requests at the same time are one request to a peer", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   const peer = rig.add(INDEX, { headerDelayMs: 30 });
   const request = manifest("GET", digestOf(INDEX));
   const answers = await Promise.all([1, 2, 3].map(() => rig.fetch(request)));
@@ -83,7 +83,7 @@ const BAD: Record<string, { content: Uint8Array<ArrayBuffer>; faults: Faults; li
 
 for (const [name, { content, faults, lied }] of Object.entries(BAD)) {
   test(`a peer that answers a tag with ${name} is passed over`, async () => {
-    await using rig = new Rig();
+    await using rig = new Rig(PATIENT);
     rig.add(content, faults, TAG);
     rig.add(INDEX, {}, TAG);
     const answer = await rig.fetch(manifest("GET", "1"));
@@ -94,7 +94,7 @@ for (const [name, { content, faults, lied }] of Object.entries(BAD)) {
 }
 
 test("a manifest that breaks off goes on at another peer, by digest", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   rig.add(INDEX, { dieAt: 10 }, TAG);
   const second = rig.add(INDEX, {}, TAG);
   assert.deepEqual(await bytesOf(await rig.fetch(manifest("GET", "1"))), INDEX);

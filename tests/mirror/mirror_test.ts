@@ -7,7 +7,7 @@ import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
-import { blob, bytesOf, noise, Rig } from "./rig.ts";
+import { blob, bytesOf, noise, PATIENT, Rig } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
 const SMALL = noise(5000);
@@ -79,7 +79,7 @@ test("the first answer wins and the other exchange is ended", async () => {
 });
 
 test("layers asked for at the same time spread over the peers", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(PATIENT);
   const layers = [1, 2, 3, 4, 5, 6].map((seed) => noise(2 * 1024 * 1024, seed));
   const peers = [rig.add(noise(1)), rig.add(noise(2)), rig.add(noise(3))];
   for (const layer of layers) {

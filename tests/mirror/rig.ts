@@ -19,6 +19,13 @@ const QUICK: Partial<MirrorOptions> = {
   giveUpMs: 600,
 };
 
+/** For tests that count who is asked: on a busy machine an honest answer may take its time. */
+export const PATIENT: Partial<MirrorOptions> = {
+  hedgeMinMs: 5000,
+  responseTimeoutMs: 10_000,
+  headerBudgetMs: 10_000,
+};
+
 /** A mirror with a fake router and real peers on loopback. */
 export class Rig implements AsyncDisposable {
   readonly router = new MemoryRouter();
