@@ -26,6 +26,11 @@ UNUSABLE.addSubnet("ff00::", 8, "ipv6");
 const MAPPED = new BlockList();
 MAPPED.addSubnet("::ffff:0:0", 96, "ipv6");
 
+/** Takes the brackets off an IPv6 address as it is written before a port. */
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
 /** Tells whether `ip` is a loopback address; false for anything that is not an IP address. */
 export function isLoopback(ip: string): boolean {
   return inList(LOOPBACK, ip);

@@ -1,5 +1,4 @@
 import type { Clock, Log, Metrics } from "../ports.ts";
-import { isLoopback } from "./address.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
 import { createHost } from "./host.ts";
 import { loadIdentity } from "./identity.ts";
@@ -26,7 +25,7 @@ export async function createRouter(
   collaborators: RouterCollaborators,
   options: RouterOptions,
 ): Promise<Libp2pRouter> {
-  const resolved = resolveRouterOptions(options, isLoopback);
+  const resolved = resolveRouterOptions(options);
   const identity = await loadIdentity(resolved.dataDir);
   const host = await createHost(identity, resolved);
   return new Libp2pRouter({ ...collaborators, host }, resolved);

@@ -7,7 +7,7 @@ import { type KadDHT, kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
-import { isUsableIp, toIpPort, toMultiaddrString } from "./address.ts";
+import { isUsableIp, toIpPort, toMultiaddrString, withoutBrackets } from "./address.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { tcpWithoutDelay } from "./transport.ts";
@@ -103,7 +103,7 @@ export async function createHost(
 /** Multiaddrs to listen on; on hosts without IPv6 the library makes do with the other one. */
 function listenAddresses({ host, port }: ResolvedRouterOptions["listen"]): string[] {
   if (host === "") return [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`];
-  const ip = host === "localhost" ? "127.0.0.1" : host.replace(/^\[(.*)\]$/, "$1");
+  const ip = host === "localhost" ? "127.0.0.1" : withoutBrackets(host);
   if (!isIPv4(ip) && !isIPv6(ip)) {
     throw new RangeError(`router option listen.host is ${host}, want an IP address or nothing`);
   }

@@ -1,3 +1,5 @@
+import { isLoopback, withoutBrackets } from "./address.ts";
+
 /** Settings of the router. Fields that are left out get the default of {@link ROUTER_DEFAULTS}. */
 export interface RouterOptions {
   /**
@@ -59,11 +61,11 @@ export type ResolvedRouterOptions = Required<Omit<RouterOptions, "dataDir">> & {
 /** Fills in the defaults and checks the ranges. @throws {RangeError} naming the field. */
 export function resolveRouterOptions(
   options: RouterOptions,
-  isLoopback: (host: string) => boolean,
 ): ResolvedRouterOptions {
   const resolved = {
     ...ROUTER_DEFAULTS,
-    allowLoopback: options.listen.host === "localhost" || isLoopback(options.listen.host),
+    allowLoopback: options.listen.host === "localhost" ||
+      isLoopback(withoutBrackets(options.listen.host)),
     dataDir: undefined,
     ...withoutUndefined(options),
   };

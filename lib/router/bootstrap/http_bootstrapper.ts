@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
+import { withoutBrackets } from "../address.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 import { parsePeer } from "./parse_peer.ts";
 
@@ -89,7 +90,7 @@ function serve(
   listen: { readonly host: string; readonly port: number },
   self: BootstrapSelf,
 ): Deno.HttpServer<Deno.NetAddr> {
-  const hostname = listen.host === "" ? "::" : listen.host.replace(/^\[(.*)\]$/, "$1");
+  const hostname = listen.host === "" ? "::" : withoutBrackets(listen.host);
   return Deno.serve({ hostname, port: listen.port, onListen: () => {} }, (request) => {
     if (new URL(request.url).pathname !== "/id") return new Response(null, { status: 404 });
     if (request.method !== "GET" && request.method !== "HEAD") {

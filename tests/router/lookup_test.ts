@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import type { PeerId, PeerInfo } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
+import { dhtKey } from "../../lib/router/dht_key.ts";
+import { Lookup } from "../../lib/router/lookup.ts";
+import type { LookupSources } from "../../lib/router/lookup_search.ts";
+import { createPeerMapper } from "../../lib/router/peer_mapper.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { memoryMetrics } from "../fakes/metrics.ts";
+import { test } from "../support/test.ts";
+import { peerIds } from "./ids.ts";
+
+const KEY = dhtKey("docker.io/library/nginx:1.27");
+const IDS = await peerIds(30);
+const [SELF, A, B, C, D] = IDS;
+assert(SELF && A && B && C && D);
+
+function info(id: PeerId): PeerInfo {
+  return { id, multiaddrs: [multiaddr("/ip4/10.0.0.1/tcp/5001")] };
+}
+
+function makeLookup(sources: Partial<LookupSources> = {}, down: readonly PeerId[] = []) {
+  const clock = new FakeClock();
+  const metrics = memoryMetrics();
+  const calls: string[] = [];
+  const { own = () => Promise.resolve([]), direct = () => Promise.resolve({ complete: true }) } =
+    sources;
+  const lookup = new Lookup({
+    self: SELF as PeerId,
+    clock,
+    metrics,
+    log: new MemoryLog(),
+    isDown: (id) => down.some((peer) => peer.toString() === id),
+    toPeer: createPeerMapper({ allowLoopback: false, registryPort: 5000, own: () => [] }),
+    sources: {
+      own(key) {
+        calls.push("own");
+        return own(key);
+      },
+      direct(key, found, options) {
+        calls.push("direct");
+        return direct(key, found, options);
+      },
+      async *iterate(key, options) {
+        calls.push("iterate");
+        if (sources.iterate) yield* sources.iterate(key, options);
+      },
+    },
+  }, { lookupTimeoutMs: 2000 });
+  return { lookup, clock, metrics, calls };
+}
+
+async function find(lookup: Lookup, signal = new AbortController().signal): Promise<string[]> {
+  return (await Array.fromAsync(lookup.find(KEY, { signal }))).map(({ id }) => id);
+}
+
+const ids = (...peers: readonly (PeerId | undefined)[]) => peers.map(String);
+
+test("own records come first, then what peers say, each peer once and never this node", async () => {
+  const { lookup, calls } = makeLookup({
+    own: () => Promise.resolve([info(A), info(SELF)]),
+    direct(_, found) {
+      [A, B, SELF, B].map(info).forEach(found);
+      return Promise.resolve({ complete: false });
+    },
+  });
+  assert.deepEqual(await find(lookup), ids(A, B));
+  assert.deepEqual(calls, ["own", "direct"]);
+});
+
+test("nobody is asked when own records are enough", async () => {
+  const { lookup, calls } = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) });
+  assert.deepEqual(await find(lookup), ids(A, B, C));
+  assert.deepEqual(calls, ["own"]);
+});
+
+test("the DHT is walked only if nothing was found and not everybody was asked", async () => {
+  const iterate = async function* () {
+    yield await Promise.resolve(info(D));
+  };
+  const incomplete = () => Promise.resolve({ complete: false });
+  const far = makeLookup({ direct: incomplete, iterate });
+  assert.deepEqual(await find(far.lookup), ids(D));
+  const near = makeLookup({ iterate });
+  assert.deepEqual(await find(near.lookup), []);
+  assert.deepEqual(near.calls, ["own", "direct"]);
+});
+
+test("an answer is used again for five seconds, nothing only for a moment", async () => {
+  const hit = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) });
+  await find(hit.lookup);
+  await hit.clock.advance(4999);
+  await find(hit.lookup);
+  assert.equal(hit.calls.length, 1);
+  await hit.clock.advance(1);
+  await find(hit.lookup);
+  assert.equal(hit.calls.length, 2);
+  const miss = makeLookup();
+  await find(miss.lookup);
+  await miss.clock.advance(249);
+  await find(miss.lookup);
+  assert.equal(miss.calls.length, 2);
+  await miss.clock.advance(1);
+  await find(miss.lookup);
+  assert.equal(miss.calls.length, 4);
+});
+
+test("all that ask at the same time share one search", async () => {
+  const { lookup, calls, metrics } = makeLookup({ own: () => Promise.resolve([info(A)]) });
+  const all = await Promise.all(Array.from({ length: 50 }, () => find(lookup)));
+  assert(all.every((found) => found.join() === String(A)));
+  assert.deepEqual(calls, ["own", "direct"]);
+  assert.equal(metrics.calls.filter(([name]) => name === "resolveDuration").length, 1);
+});
+
+test("a peer is yielded when it is found, not when the search ends", async () => {
+  const end = Promise.withResolvers<{ complete: boolean }>();
+  const { lookup } = makeLookup({
+    direct(_, found) {
+      found(info(A));
+      return end.promise;
+    },
+  });
+  const peers = lookup.find(KEY, new AbortController());
+  assert.equal((await peers.next()).value?.id, String(A));
+  end.resolve({ complete: true });
+  assert.equal((await peers.next()).done, true);
+});
+
+test("an abort ends the iteration without an error, and the walk when nobody else follows", async () => {
+  const walked = Promise.withResolvers<void>();
+  const { lookup, calls } = makeLookup({
+    direct: () => Promise.resolve({ complete: false }),
+    async *iterate(_, { signal }) {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      walked.resolve();
+      yield info(A);
+    },
+  });
+  const controller = new AbortController();
+  const found = find(lookup, controller.signal);
+  while (!calls.includes("iterate")) await Promise.resolve();
+  controller.abort();
+  assert.deepEqual(await found, []);
+  await walked.promise;
+  assert.deepEqual(await find(lookup, AbortSignal.abort()), []);
+});
+
+test("dead peers are not yielded, not even remembered ones", async () => {
+  const down: PeerId[] = [];
+  const { lookup } = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) }, down);
+  assert.deepEqual(await find(lookup), ids(A, B, C));
+  down.push(B);
+  assert.deepEqual(await find(lookup), ids(A, C));
+});
+
+test("a search that fails ends with what it has", async () => {
+  const { lookup } = makeLookup({
+    own: () => Promise.resolve([info(A)]),
+    direct: () => Promise.reject(new Error("broken")),
+  });
+  assert.deepEqual(await find(lookup), ids(A));
+});
+
+test("one search yields at most twenty peers; after stop none", async () => {
+  const { lookup } = makeLookup({ own: () => Promise.resolve(IDS.map(info)) });
+  assert.equal((await find(lookup)).length, 20);
+  lookup.stop();
+  assert.deepEqual(await find(lookup), []);
+});

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { Socket } from "node:net";
+import { test } from "../support/test.ts";
+import { Cluster } from "./cluster.ts";
+
+test("sockets on both ends send without delay", async () => {
+  const original = Socket.prototype.setNoDelay;
+  const calls: unknown[] = [];
+  Socket.prototype.setNoDelay = function (noDelay) {
+    calls.push(noDelay);
+    return original.call(this, noDelay);
+  };
+  try {
+    await using cluster = await Cluster.of(2);
+    assert.equal(cluster.nodes.length, 2);
+    assert(calls.length >= 2, `${calls.length} sockets`);
+    assert(calls.every((noDelay) => noDelay === true));
+  } finally {
+    Socket.prototype.setNoDelay = original;
+  }
+});
