@@ -40,7 +40,7 @@ export function createLog(options: LogOptions): Log {
   const make = (bound: LogFields): Log => {
     const log = (lineLevel: LogLevel) => (message: string, fields: LogFields = {}) => {
       if (LOG_LEVELS.indexOf(lineLevel) < least) return;
-      write(`${line(lineLevel, message, { ...bound, ...fields }, level, now)}\n`);
+      write(`${line(lineLevel, message, [bound, fields], level, now)}\n`);
     };
     return {
       debug: log("debug"),
@@ -56,13 +56,15 @@ export function createLog(options: LogOptions): Log {
 function line(
   level: LogLevel,
   message: string,
-  fields: LogFields,
+  layers: readonly LogFields[],
   threshold: LogLevel,
   now: () => Date,
 ): string {
   const head = { ts: now().toISOString(), level, msg: cut(message) };
   try {
     const stacks = threshold === "debug";
+    // Reading a field may throw: a getter can be behind it.
+    const fields = Object.assign({}, ...layers);
     const plain = toPlain(fields, { stacks, depth: 0, above: [] }) as Record<string, unknown>;
     // The head wins over fields of the same name: a line must stay readable by its level.
     return JSON.stringify({ ...head, ...plain, ...head });
