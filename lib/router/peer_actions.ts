@@ -4,10 +4,13 @@ import type { PeerActions } from "./peer_monitor.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { ProviderStore } from "./provider_store.ts";
 
+/** Peers offered to the routing table a round; each costs a ping. */
+const OFFERED_A_ROUND = 4;
+
 /** Collaborators of {@link createPeerActions}. */
 export interface PeerActionsCollaborators {
   readonly host: Host;
-  readonly table: Pick<PeerTable, "ids" | "info">;
+  readonly table: Pick<PeerTable, "ids" | "info" | "has">;
   readonly store: ProviderStore<PeerId>;
 }
 
@@ -24,6 +27,14 @@ export function createPeerActions(collaborators: PeerActionsCollaborators): Peer
       const named = addresses.map((address) => address.encapsulate(`/p2p/${peer}`));
       await node.dial(named.length > 0 ? named : peer, options);
       dht.routingTable.queueRoutingTableUpdate(peer);
+    },
+    async offerStrangers() {
+      const strangers = node.getPeers().filter((peer) => !table.has(peer));
+      for (const peer of strangers.slice(0, OFFERED_A_ROUND)) {
+        const protocols = (await node.peerStore.get(peer)).protocols;
+        if (protocols.length > 0 && !protocols.includes(dht.protocol)) continue;
+        dht.routingTable.queueRoutingTableUpdate(peer);
+      }
     },
     async evict(peer) {
       store.removeProvider(peer);

@@ -27,6 +27,11 @@ export interface PeerActions {
   addresses(peer: PeerId): Promise<readonly Multiaddr[]>;
   /** Connects; resolves when there is a connection. */
   dial(peer: PeerId, addresses: readonly Multiaddr[], options: Cancellable): Promise<unknown>;
+  /**
+   * Offers peers that are connected but not in the routing table to it. The library does so once,
+   * when it has identified a peer, and not again if its ping then takes too long.
+   */
+  offerStrangers(): Promise<void>;
   /** Forgets the peer: connections, routing table, addresses, its records. */
   evict(peer: PeerId): Promise<void>;
 }
@@ -108,7 +113,7 @@ export class PeerMonitor {
   }
 
   async #run(): Promise<void> {
-    const { actions, clock } = this.#collaborators;
+    const { actions, clock, log } = this.#collaborators;
     while (!this.#stop.signal.aborted) {
       const known = actions.known();
       const interval = Math.max(
@@ -116,7 +121,11 @@ export class PeerMonitor {
         known.length * 1000 / MAX_PINGS_PER_SECOND,
       );
       await clock.sleep(interval, this.#stop);
-      await Promise.all([...known.map((peer) => this.check(peer)), this.#retryLost()]);
+      await Promise.all([
+        ...known.map((peer) => this.check(peer)),
+        this.#retryLost(),
+        actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error })),
+      ]);
     }
   }
 
