@@ -32,6 +32,16 @@ export class BlobDirectory {
     return this.#usable;
   }
 
+  /**
+   * Changes whenever a blob is added or removed; undefined if `blobs/` cannot be looked into. Much
+   * cheaper than listing.
+   */
+  async stamp(): Promise<string | undefined> {
+    if (!await this.usable()) return undefined;
+    const directories = ["sha256", "sha512"].map((name) => join(this.#root, "blobs", name));
+    return (await Promise.all(directories.map(directoryStamp))).join(" ");
+  }
+
   /** Bytes of a blob; undefined if it is not there or may not be read. */
   async size(digest: Digest): Promise<number | undefined> {
     try {
@@ -78,6 +88,15 @@ async function isDirectory(path: string): Promise<boolean> {
     return (await Deno.stat(path)).isDirectory;
   } catch (error) {
     return absent(error) ?? false;
+  }
+}
+
+async function directoryStamp(path: string): Promise<string> {
+  try {
+    const { ino, mtime } = await Deno.stat(path);
+    return `${ino}:${mtime?.getTime()}`;
+  } catch (error) {
+    return absent(error) ?? "-";
   }
 }
 

@@ -79,6 +79,37 @@ test("without content events an image that fills up after its event is looked at
   assert.ok(fixture.clock.now() - from <= 3_500, `${fixture.clock.now() - from} ms`);
 });
 
+test("without content events a pull is followed by its files", async () => {
+  await using fixture = await containerdFixture({ contentEvents: false });
+  await using recorder = new WatchRecorder(fixture.watcher, fixture.clock);
+  await recorder.next("sync");
+  await recorder.pass(2_000);
+  const digest = await fixture.fake.addContent("layer", { labels: { [LABEL]: "library/app" } });
+  const from = fixture.clock.now();
+  assert.deepEqual(await recorder.next("content"), {
+    type: "content",
+    digest,
+    sources: [{ registry: "docker.io", repository: "library/app" }],
+  });
+  assert.ok(fixture.clock.now() - from <= 2_500, `${fixture.clock.now() - from} ms`);
+  const told = await recorder.pass(5_000);
+  assert.deepEqual(told, [], "once is enough");
+});
+
+test("content that garbage collection takes from an image is noticed by its files", async () => {
+  await using fixture = await containerdFixture();
+  const { target, digests } = await addImage(fixture, "collected");
+  fixture.fake.setImage(NAME, target);
+  await using recorder = new WatchRecorder(fixture.watcher, fixture.clock);
+  await recorder.next("sync");
+  await recorder.pass(3_000);
+  await fixture.fake.removeContent(digests[2] as Digest, { silent: true });
+  const from = fixture.clock.now();
+  const { image } = await recorder.next("image");
+  assert.equal(image.present.length, 3);
+  assert.ok(fixture.clock.now() - from <= 2_500, `${fixture.clock.now() - from} ms`);
+});
+
 test("content that is deleted from an image is no longer told of as present", async () => {
   await using fixture = await containerdFixture();
   const { target, digests } = await addImage(fixture, "shrinking");
@@ -118,8 +149,11 @@ test("an image whose event was lost while subscribing is found a second later", 
   assert.ok(fixture.clock.now() <= 3_000);
 });
 
-test("changes without events are in the periodic sync", async () => {
-  await using fixture = await containerdFixture({ watcher: { resyncIntervalMs: 5_000 } });
+test("changes without events and files are in the periodic sync", async () => {
+  await using fixture = await containerdFixture({
+    files: false,
+    watcher: { resyncIntervalMs: 5_000 },
+  });
   const { target, digests } = await addImage(fixture, "collected");
   fixture.fake.setImage(NAME, target);
   await using recorder = new WatchRecorder(fixture.watcher, fixture.clock);

@@ -93,7 +93,10 @@ export class ContainerdClient {
     const { signal } = settings;
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const onAbort = () => call.cancel();
+      const onAbort = () => {
+        reject(signal.reason);
+        call.cancel();
+      };
       const call = this.#client.makeUnaryRequest(
         method.path,
         method.request.encode,
@@ -132,7 +135,11 @@ export class ContainerdClient {
       this.#metadata(),
       this.#callOptions(settings),
     );
-    const onAbort = () => call.cancel();
+    const onAbort = () => {
+      // Destroyed as well as cancelled, so that the iteration ends without the server's doing.
+      call.cancel();
+      call.destroy(new Error("call was aborted", { cause: signal.reason }));
+    };
     // The end of the call below may still raise an error event when nobody iterates any more.
     call.on("error", () => {});
     signal.addEventListener("abort", onAbort, { once: true });

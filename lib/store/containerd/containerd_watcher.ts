@@ -17,6 +17,11 @@ export interface ContainerdWatcherComponents {
 export interface ContainerdWatcherOptions {
   /** Time between two full looks that make up for changes without an event, ms; default 600,000. */
   readonly resyncIntervalMs?: number;
+  /**
+   * Time between two looks whether blobs came or went without an event, ms; default 2,000. A look
+   * at two directories, and lists only when they changed.
+   */
+  readonly pollIntervalMs?: number;
   /** Time between two questions whether containerd still answers, ms; default 2,000. */
   readonly pingIntervalMs?: number;
   /** Time limit for listing images, ms; default 30,000. */
@@ -42,6 +47,7 @@ export class ContainerdWatcher implements Watcher {
     this.#components = components;
     this.#options = {
       resyncIntervalMs: options.resyncIntervalMs ?? 600_000,
+      pollIntervalMs: options.pollIntervalMs ?? 2_000,
       pingIntervalMs: options.pingIntervalMs ?? 2_000,
       listTimeoutMs: options.listTimeoutMs ?? 30_000,
       reconnectBaseMs: options.reconnectBaseMs ?? 50,

@@ -58,6 +58,14 @@ export class ContainerdContent {
   }
 
   /**
+   * Changes whenever a blob of any namespace is added or removed; undefined without files to look
+   * at.
+   */
+  async stamp(): Promise<string | undefined> {
+    return await this.#files?.stamp();
+  }
+
+  /**
    * What the files alone say: the size, `absent` if the content is surely not there in any
    * namespace, or `unknown` if they cannot be looked at.
    */

@@ -71,21 +71,22 @@ export class ImageWalker {
   }
 
   /**
-   * Walks all images. The content is listed once, instead of asked for digest by digest, and after
+   * Walks all images, and says which content there is at all. The content is listed once, instead of asked for digest by digest, and after
    * the images: what an image was made of before it was listed is then in the list.
    */
-  async all(options: Cancellable): Promise<WalkedImage[]> {
+  async all(options: Cancellable): Promise<{ images: WalkedImage[]; held: Set<Digest> }> {
     const names = await this.names(options);
     const held = await this.#content.list(options);
     const source = {
       has: (digest: Digest) => Promise.resolve(held.has(digest)),
       children: this.#children,
     };
-    return await mapConcurrent([...names], CONCURRENCY, async ([name, target]) => ({
+    const images = await mapConcurrent([...names], CONCURRENCY, async ([name, target]) => ({
       name,
       target,
       ...await walkImage(target, source, options),
     }));
+    return { images, held };
   }
 
   /** Walks one image; undefined if there is none of that name. */

@@ -25,7 +25,7 @@ export class Inbox {
   readonly #images: Agenda<string> = new Map();
   readonly #contents: Agenda<Digest> = new Map();
   #syncAtMs = Infinity;
-  #failure: { readonly error: unknown } | undefined;
+  #compare = false;
   #wake = () => {};
 
   constructor(clock: Clock) {
@@ -48,9 +48,9 @@ export class Inbox {
     this.#wake();
   }
 
-  /** Makes {@link take} throw: the connection that the inbox belongs to is lost. */
-  fail(error: unknown): void {
-    this.#failure ??= { error };
+  /** Asks for a comparison of what is known with lists of what there is. */
+  compare(): void {
+    this.#compare = true;
     this.#wake();
   }
 
@@ -58,19 +58,22 @@ export class Inbox {
    * Waits until something is due and takes it. A look at everything comes before all else and
    * leaves the rest for afterwards.
    *
-   * @throws what was given to {@link fail}, or the signal's reason when it aborts.
+   * @throws the signal's reason when it aborts.
    */
   async take(options: Cancellable): Promise<
-    "sync" | {
+    "sync" | "compare" | {
       readonly images: readonly (readonly [name: string, attempt: number])[];
       readonly contents: readonly (readonly [digest: Digest, attempt: number])[];
     }
   > {
     while (true) {
       options.signal.throwIfAborted();
-      if (this.#failure !== undefined) throw this.#failure.error;
       const now = this.#clock.now();
       if (this.#syncAtMs <= now) return "sync";
+      if (this.#compare) {
+        this.#compare = false;
+        return "compare";
+      }
       const images = takeDue(this.#images, now);
       const contents = takeDue(this.#contents, now);
       if (images.length > 0 || contents.length > 0) return { images, contents };

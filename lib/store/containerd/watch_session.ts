@@ -22,6 +22,8 @@ export interface WatchSessionComponents {
 export interface WatchSessionOptions {
   /** Time between two looks at everything, ms. */
   readonly resyncIntervalMs: number;
+  /** Time between two looks whether blobs came or went without an event, ms. */
+  readonly pollIntervalMs: number;
   /** Time between two questions whether containerd still answers, ms. */
   readonly pingIntervalMs: number;
 }
@@ -29,8 +31,8 @@ export interface WatchSessionOptions {
 /** Content events of one pull come in bursts; one walk shortly after takes them together, ms. */
 const COALESCE_MS = 100;
 /**
- * Older containerds do not tell of content, and nothing tells when a subscription has taken effect:
- * so an incomplete image is looked at again so long after its event, ms.
+ * Older containerds do not tell of content, and its files may be out of reach: so an incomplete
+ * image is looked at again so long after its event, ms.
  */
 const SETTLE_MS = [1_000, 3_000] as const;
 /** containerd labels content a moment after it told of it: waits for the label, ms. */
@@ -49,6 +51,8 @@ export class WatchSession {
   readonly #options: WatchSessionOptions;
   readonly #inbox: Inbox;
   readonly #images = new Map<string, WalkedImage>();
+  /** All content of the namespace, as far as it is known, in images or not. */
+  #held = new Set<Digest>();
 
   constructor(components: WatchSessionComponents, options: WatchSessionOptions) {
     this.#components = components;
@@ -71,19 +75,24 @@ export class WatchSession {
     else parent.addEventListener("abort", follow, { once: true });
     const { client } = this.#components;
     const background: Promise<void>[] = [];
+    // A lost subscription ends whatever call is under way, too.
     const start = (task: Promise<void>) =>
-      void background.push(task.catch((error) => this.#inbox.fail(error)));
+      void background.push(task.catch((error) => ended.abort(error)));
     try {
       start(receiveEvents(client, (event) => this.#onEvent(event), { signal }));
       // Fails within the time limit of a call when containerd is away or hangs; lists wait longer.
       await client.call(methods.version, {}, { signal });
       start(this.#ping({ signal }));
       yield await this.#sync({ signal });
-      start(this.#compareNames({ signal }));
+      start(this.#pollFiles({ signal }));
       while (true) {
         const due = await this.#inbox.take({ signal });
         if (due === "sync") {
           yield await this.#sync({ signal });
+          continue;
+        }
+        if (due === "compare") {
+          await this.#compare({ signal });
           continue;
         }
         yield* (await mapConcurrent(
@@ -122,25 +131,46 @@ export class WatchSession {
     }
   }
 
+  /**
+   * Asks for a comparison when blobs came or went, which older containerds do not tell, and none
+   * tells when its garbage collection removes them. And once after the first `sync`: nothing tells
+   * when a subscription has taken effect, so a change at that very moment may have raised no event.
+   */
+  async #pollFiles({ signal }: Cancellable): Promise<void> {
+    const { clock, content } = this.#components;
+    for (let stamp: string | undefined, first = true;; first = false) {
+      await clock.sleep(first ? SETTLE_MS[0] : this.#options.pollIntervalMs, { signal });
+      const before = stamp;
+      stamp = await content.stamp();
+      if (first || stamp !== before) this.#inbox.compare();
+    }
+  }
+
   async #sync(options: Cancellable): Promise<StoreEvent> {
     this.#inbox.sync(this.#options.resyncIntervalMs);
-    const images = await this.#components.walker.all(options);
+    const { images, held } = await this.#components.walker.all(options);
+    this.#held = held;
     this.#images.clear();
     for (const image of images) this.#images.set(image.name, image);
     return { type: "sync", images: images.map(withoutMissing) };
   }
 
-  /**
-   * Compares the names again some time after the first `sync`: nothing tells when a subscription
-   * has taken effect, so an image that changed at that very moment may have raised no event.
-   */
-  async #compareNames(options: Cancellable): Promise<void> {
-    await this.#components.clock.sleep(SETTLE_MS[0], options);
-    const names = await this.#components.walker.names(options);
+  /** Has everything looked at that differs from what is known. */
+  async #compare(options: Cancellable): Promise<void> {
+    const { walker, content } = this.#components;
+    const names = await walker.names(options);
+    const held = await content.list(options);
     for (const [name, target] of names) {
-      if (this.#images.get(name)?.target !== target) this.#inbox.image(name, 0);
+      const image = this.#images.get(name);
+      const outdated = image?.target !== target ||
+        image.present.some((digest) => !held.has(digest)) || !image.missing.isDisjointFrom(held);
+      if (outdated) this.#inbox.image(name, 0);
     }
     for (const name of this.#images.keys()) if (!names.has(name)) this.#inbox.image(name, 0);
+    for (const digest of held) {
+      if (!this.#held.has(digest)) this.#inbox.content(digest, LABEL_WAITS_MS[0]);
+    }
+    this.#held = held;
   }
 
   /** Looks at one image and says what changed. */
@@ -176,7 +206,11 @@ export class WatchSession {
         const outdated = info === undefined ? present.includes(digest) : missing.has(digest);
         if (outdated) this.#inbox.image(name, COALESCE_MS);
       }
-      if (info === undefined) return [];
+      if (info === undefined) {
+        this.#held.delete(digest);
+        return [];
+      }
+      this.#held.add(digest);
       const sources = contentSources(info.labels);
       const wait = LABEL_WAITS_MS[attempt + 1];
       if (sources.length > 0 || wait === undefined) return [{ type: "content", digest, sources }];

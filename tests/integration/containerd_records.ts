@@ -1,0 +1,99 @@
+import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import protobuf from "protobufjs";
+import type { Digest } from "../../lib/oci/digest.ts";
+import { OCI_INDEX } from "../../lib/oci/media_type.ts";
+import { type ContainerdClient, ContainerdError } from "../../lib/store/containerd/client.ts";
+
+/** The calls that change images and content, by containerd's public field numbers. */
+const { root } = protobuf.parse(`
+syntax = "proto3";
+message Descriptor { string media_type = 1; string digest = 2; int64 size = 3; }
+message Image { string name = 1; Descriptor target = 3; }
+message ImageRequest { Image image = 1; }
+message DeleteImageRequest { string name = 1; bool sync = 2; }
+message DeleteContentRequest { string digest = 1; }
+message WriteContentRequest {
+  int32 action = 1; string ref = 2; bytes data = 6; map<string, string> labels = 7;
+}
+message WriteContentResponse { string digest = 6; }
+`);
+
+const { signal } = new AbortController();
+
+/** `WriteAction.COMMIT`: write the data of the message and be done. */
+const COMMIT = 2;
+/** Keeps content that no image refers to from being collected as garbage. */
+const GC_ROOT = { "containerd.io/gc.root": "test" };
+
+/** gRPC status "already exists". */
+const ALREADY_EXISTS = 6;
+
+/** Changes a real containerd's records as its clients do, also in ways that `ctr` refuses. */
+export class ContainerdRecords {
+  readonly #client: ContainerdClient;
+  readonly #writer: Client;
+
+  constructor(client: ContainerdClient, socketPath: string) {
+    this.#client = client;
+    this.#writer = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": 1,
+    });
+  }
+
+  /** Adds content and says which digest containerd gave it. */
+  async putContent(bytes: Uint8Array, ref: string): Promise<string> {
+    const request = root.lookupType("WriteContentRequest");
+    const response = root.lookupType("WriteContentResponse");
+    const metadata = new Metadata();
+    metadata.set("containerd-namespace", this.#client.namespace);
+    const call = this.#writer.makeBidiStreamRequest(
+      "/containerd.services.content.v1.Content/Write",
+      (value: object) => Buffer.from(request.encode(request.fromObject(value)).finish()),
+      (message) => response.toObject(response.decode(message)) as { digest?: string },
+      metadata,
+      { deadline: Date.now() + 10_000 },
+    );
+    call.write({ action: COMMIT, ref, data: bytes, labels: GC_ROOT });
+    call.end();
+    let digest = "";
+    for await (const answer of call) digest = (answer as { digest?: string }).digest ?? digest;
+    return digest;
+  }
+
+  close(): void {
+    this.#writer.close();
+  }
+
+  /** Creates an image record or points it elsewhere; its content need not be there. */
+  async setImage(name: string, digest: Digest): Promise<void> {
+    const image = { name, target: { mediaType: OCI_INDEX, digest, size: 1 } };
+    try {
+      await this.#call("images.v1.Images/Create", "ImageRequest", { image });
+    } catch (error) {
+      if (!(error instanceof ContainerdError && error.code === ALREADY_EXISTS)) throw error;
+      await this.#call("images.v1.Images/Update", "ImageRequest", { image });
+    }
+  }
+
+  async deleteImage(name: string): Promise<void> {
+    await this.#call("images.v1.Images/Delete", "DeleteImageRequest", { name });
+  }
+
+  /** Deletes content and has garbage collected, which takes the file away. */
+  async deleteContent(digest: Digest): Promise<void> {
+    await this.#call("content.v1.Content/Delete", "DeleteContentRequest", { digest });
+    const name = "collect.test/garbage:1";
+    await this.setImage(name, digest);
+    await this.#call("images.v1.Images/Delete", "DeleteImageRequest", { name, sync: true });
+  }
+
+  async #call(path: string, message: string, value: object): Promise<void> {
+    const type = root.lookupType(message);
+    const codec = {
+      encode: (request: object) => Buffer.from(type.encode(type.fromObject(request)).finish()),
+      decode: () => ({}),
+    };
+    const method = { path: `/containerd.services.${path}`, request: codec, response: codec };
+    await this.#client.call(method, value, { signal, timeoutMs: 10_000 });
+  }
+}

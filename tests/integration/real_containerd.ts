@@ -1,0 +1,144 @@
+import { join } from "node:path";
+import { systemClock } from "../../lib/async/clock.ts";
+import { ContainerdClient, ContainerdError } from "../../lib/store/containerd/client.ts";
+import { methods } from "../../lib/store/containerd/methods.ts";
+
+/** Programs of one containerd release. */
+export interface ContainerdBinaries {
+  /** Major version. */
+  readonly major: 1 | 2;
+  /** Directory that has `containerd` and `ctr`. */
+  readonly directory: string;
+}
+
+/** Longest wait for a containerd to answer after its start, ms. */
+const START_TIMEOUT_MS = 30_000;
+
+/**
+ * Finds the containerd releases to test with: in the directories that `EDDY_TEST_CONTAINERD1` and
+ * `EDDY_TEST_CONTAINERD2` name, else `/usr/bin` and `eddy/bin` of the user's cache.
+ *
+ * @returns for each major version the programs, or why there are none to run.
+ */
+export async function findContainerds(): Promise<
+  readonly { readonly major: 1 | 2; readonly found: ContainerdBinaries | string }[]
+> {
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/root", ".cache");
+  const candidates = [
+    { major: 1, directory: Deno.env.get("EDDY_TEST_CONTAINERD1") ?? "/usr/bin" },
+    { major: 2, directory: Deno.env.get("EDDY_TEST_CONTAINERD2") ?? join(cache, "eddy", "bin") },
+  ] as const;
+  return await Promise.all(candidates.map(async (candidate) => {
+    const { major, directory } = candidate;
+    if (Deno.build.os !== "linux" || Deno.uid() !== 0) {
+      return { major, found: "needs root on Linux" };
+    }
+    const version = await versionOf(join(directory, "containerd"));
+    const fits = version !== undefined && new RegExp(`\\sv?${major}\\.\\d`).test(version);
+    return { major, found: fits ? candidate : `no containerd ${major}.x in ${directory}` };
+  }));
+}
+
+/** A containerd with its own root, state and socket below one directory. */
+export class RealContainerd {
+  readonly socketPath: string;
+  readonly contentPath: string;
+  readonly certsPath: string;
+  readonly #directory: string;
+  readonly #binaries: ContainerdBinaries;
+  #process: Deno.ChildProcess | undefined;
+
+  constructor(directory: string, binaries: ContainerdBinaries) {
+    this.#directory = directory;
+    this.#binaries = binaries;
+    this.socketPath = join(directory, "containerd.sock");
+    this.contentPath = join(directory, "root", "io.containerd.content.v1.content");
+    this.certsPath = join(directory, "certs.d");
+  }
+
+  /** Starts it and waits until it answers. */
+  async start(): Promise<void> {
+    const config = join(this.#directory, "config.toml");
+    await Deno.writeTextFile(config, this.#config());
+    this.#process = new Deno.Command(join(this.#binaries.directory, "containerd"), {
+      args: ["--config", config],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await this.#answering();
+  }
+
+  /** Ends it and waits until it has ended. */
+  async stop(): Promise<void> {
+    this.#process?.kill("SIGCONT");
+    this.#process?.kill("SIGTERM");
+    await this.#process?.status;
+    this.#process = undefined;
+  }
+
+  /** Sends it a signal, e.g. SIGSTOP to make it hang. */
+  signal(signal: Deno.Signal): void {
+    this.#process?.kill(signal);
+  }
+
+  /** Runs `ctr` in a namespace; rejects with what it says if it fails. */
+  async ctr(namespace: string, args: readonly string[]): Promise<void> {
+    const { success, stderr } = await new Deno.Command(join(this.#binaries.directory, "ctr"), {
+      args: ["--address", this.socketPath, "--namespace", namespace, ...args],
+      stdin: "null",
+    }).output();
+    if (!success) throw new Error(`ctr ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  }
+
+  #config(): string {
+    const plugins = this.#binaries.major === 1
+      ? `version = 2
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "${this.certsPath}"`
+      // Several containerds 2.x on one machine would fight over the socket of NRI.
+      : `version = 3
+[plugins."io.containerd.nri.v1.nri"]
+disable = true
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = "${this.certsPath}"`;
+    const [version, ...rest] = plugins.split("\n");
+    return [
+      version,
+      `root = "${join(this.#directory, "root")}"`,
+      `state = "${join(this.#directory, "state")}"`,
+      "[grpc]",
+      `address = "${this.socketPath}"`,
+      ...rest,
+    ].join("\n");
+  }
+
+  async #answering(): Promise<void> {
+    const { signal } = new AbortController();
+    const until = systemClock.now() + START_TIMEOUT_MS;
+    const client = new ContainerdClient(this.socketPath, { namespace: "probe" });
+    try {
+      while (true) {
+        try {
+          await client.call(methods.version, {}, { signal });
+          return;
+        } catch (error) {
+          if (!(error instanceof ContainerdError) || systemClock.now() > until) throw error;
+          await systemClock.sleep(50);
+        }
+      }
+    } finally {
+      client.close();
+    }
+  }
+}
+
+async function versionOf(program: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await new Deno.Command(program, { args: ["--version"] }).output();
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
