@@ -50,7 +50,9 @@ const VENDORS: readonly (readonly [name: RegExp, layers: readonly string[]])[] =
   [/^@kubernetes\/.*$/, ["kubernetes"]],
   [/^smol-toml$/, ["configurator"]],
   [/^prom-client$/, ["observability"]],
-  [/^(zod|yaml)$/, ["commands", "config"]],
+  [/^yaml$/, ["commands", "config"]],
+  // Wherever documents from outside are read.
+  [/^zod$/, ["commands", "config", "configurator", "store"]],
   [/^fast-check$/, []],
 ];
 

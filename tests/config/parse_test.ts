@@ -50,8 +50,8 @@ test("config: lists are separated by blanks or commas, repeated, or a list in th
       args: ["--config", "x"],
       file: `mirrored-registries: [docker.io, ghcr.io, "quay.io:8443"]`,
     },
-    urls: {
-      args: ["--mirrored-registries", "https://docker.io", "ghcr.io/", "https://quay.io:8443"],
+    slashes: {
+      args: ["--mirrored-registries", "docker.io/", "ghcr.io/", "quay.io:8443/"],
     },
   };
   for (const [name, given] of Object.entries(cases)) {

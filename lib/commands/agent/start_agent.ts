@@ -111,13 +111,7 @@ async function startParts(
   await router.start();
   const server = startHttpServer({ fetch: registry.app.fetch, log }, config.registryAddr);
   stack.push("registry server", () => drain(registry, server));
-  const following = new AbortController();
-  const followed = advertiser.run({ signal: following.signal })
-    .catch((error) => log.error("the store is no longer followed", { error }));
-  stack.push("watcher", () => {
-    following.abort();
-    return followed;
-  });
+  stack.push("watcher", follow(advertiser, log));
   if (registryConfigPath !== undefined) {
     const mirrorConfig = { ...config, containerdRegistryConfigPath: registryConfigPath };
     await applyMirrorConfiguration(mirrorConfig, log);
@@ -130,6 +124,17 @@ async function startParts(
     metricsUrl: localUrl(metricsServer),
     ready,
     stop: () => stack.stop(),
+  };
+}
+
+/** Follows the store in the background; returns how to end that. */
+function follow(advertiser: Advertiser, log: Log): () => Promise<void> {
+  const stop = new AbortController();
+  const followed = advertiser.run({ signal: stop.signal })
+    .catch((error) => log.error("the store is no longer followed", { error }));
+  return () => {
+    stop.abort();
+    return followed;
   };
 }
 
