@@ -55,6 +55,7 @@ export class Agent implements AsyncDisposable {
       name: `agent on ${host.name}`,
       argv: onHost(host, [...eddyCommand(), "agent", ...this.#flags()]),
       logFile: this.#logFile,
+      noise: /"handler":"(readyz|metrics)"/,
     });
     this.#process = process;
     const { elapsedMs } = await until(async () => {

@@ -50,6 +50,7 @@ export class Containerd implements AsyncDisposable {
       name: `containerd ${release.name} on ${host.name}`,
       argv: onHost(host, [`${release.directory}/containerd`, "--config", file]),
       logFile: `${directory}/containerd.log`,
+      noise: /loading plugin|msg=serving/,
     });
     await until(async () => {
       if (this.#process?.status !== undefined) throw new GiveUp(await this.tail());

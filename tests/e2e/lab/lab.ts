@@ -102,7 +102,25 @@ export class Lab implements AsyncDisposable {
       else await agent.start();
     }
     await this.upstream.start();
-    await this.#untilAcquainted();
+    // Whom a node does not know it finds through those that it knows.
+    if (this.nodes.length > 1) await this.untilKnown(1);
+  }
+
+  /**
+   * Waits until every agent knows so many others.
+   *
+   * @returns how long that took, ms.
+   */
+  async untilKnown(peers: number, timeoutMs = 20_000): Promise<number> {
+    const start = performance.now();
+    for (const { agent, host } of this.nodes) {
+      await until(async () => {
+        const known = (await agent.metrics()).sum("eddy_peers");
+        if (known < peers) throw new Error(`it knows ${known}`);
+        return true;
+      }, { what: `the agent on ${host.name} to know ${peers} others`, timeoutMs });
+    }
+    return performance.now() - start;
   }
 
   /** The last lines of all logs. */
@@ -129,17 +147,6 @@ export class Lab implements AsyncDisposable {
     }));
     if (withoutAgents) return;
     await Promise.all(this.nodes.map(({ agent }) => agent.start()));
-  }
-
-  /** Waits until every agent knows all others. */
-  async #untilAcquainted(): Promise<void> {
-    for (const { agent, host } of this.nodes) {
-      await until(async () => {
-        const known = (await agent.metrics()).sum("eddy_peers");
-        if (known < this.nodes.length - 1) throw new Error(`it knows ${known}`);
-        return true;
-      }, { what: `the agent on ${host.name} to know all others` });
-    }
   }
 }
 

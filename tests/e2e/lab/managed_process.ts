@@ -6,8 +6,8 @@ export interface ManagedProcessOptions {
   argv: readonly string[];
   /** File that stdout and stderr are appended to. */
   logFile: string;
-  /** Added to the environment. */
-  env?: Record<string, string>;
+  /** Lines that {@link ManagedProcess.tail} leaves out. */
+  noise?: RegExp;
 }
 
 /** A process in the background whose output goes to a file. */
@@ -15,6 +15,7 @@ export class ManagedProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #name: string;
   readonly #logFile: string;
+  readonly #noise: RegExp;
   #status: Deno.CommandStatus | undefined;
   readonly #ended: Promise<void>;
 
@@ -22,6 +23,7 @@ export class ManagedProcess implements AsyncDisposable {
     this.#child = child;
     this.#name = options.name;
     this.#logFile = options.logFile;
+    this.#noise = options.noise ?? /^$/;
     this.#ended = child.status.then((status) => {
       this.#status = status;
     });
@@ -34,7 +36,6 @@ export class ManagedProcess implements AsyncDisposable {
       stdin: "null",
       stdout: "null",
       stderr: "null",
-      ...(options.env === undefined ? {} : { env: options.env }),
     }).spawn();
     return new ManagedProcess(child, options);
   }
@@ -79,18 +80,14 @@ export class ManagedProcess implements AsyncDisposable {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
   }
 
-  /** Everything the process wrote. */
-  log(): Promise<string> {
-    return Deno.readTextFile(this.#logFile);
-  }
-
   /** The last lines of what the process wrote, with its name, for failed tests. */
   async tail(lines = 25): Promise<string> {
-    const text = await this.log().catch(() => "");
+    const text = await Deno.readTextFile(this.#logFile).catch(() => "");
     const state = this.#status === undefined ? "running" : `ended, code ${this.#status.code}`;
-    const last = text.trimEnd().split("\n").slice(-lines).map((line) =>
-      `    ${line.slice(0, 400)}`
-    );
+    const last = text.trimEnd().split("\n")
+      .filter((line) => !this.#noise.test(line))
+      .slice(-lines)
+      .map((line) => `    ${line.slice(0, 400)}`);
     return `--- ${this.#name} (${state})\n${last.join("\n")}`;
   }
 

@@ -9,6 +9,8 @@ export interface UntilFindableOptions {
   repository: string;
   /** Also waits for this tag. */
   tag?: string;
+  /** Looks at the config and the layers only, so that the agent sees no manifest. Default false. */
+  blobsOnly?: boolean;
   /** Longest wait, ms. Default 20,000. */
   timeoutMs?: number;
 }
@@ -24,11 +26,11 @@ export async function untilFindable(
   image: Image,
   options: UntilFindableOptions,
 ): Promise<number> {
-  const { repository, tag, timeoutMs = 20_000 } = options;
+  const { repository, tag, blobsOnly = false, timeoutMs = 20_000 } = options;
   const manifests = new Set(image.manifests.map(({ digest }) => digest));
-  const paths = image.pulled.map(({ digest }) =>
-    manifests.has(digest) ? `manifests/${digest}` : `blobs/${digest}`
-  );
+  const paths = image.pulled
+    .filter(({ digest }) => !blobsOnly || !manifests.has(digest))
+    .map(({ digest }) => manifests.has(digest) ? `manifests/${digest}` : `blobs/${digest}`);
   if (tag !== undefined) paths.unshift(`manifests/${tag}`);
   const start = performance.now();
   for (const path of paths) {
