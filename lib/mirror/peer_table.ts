@@ -44,7 +44,7 @@ const ASSUMED_TTFB_MS = 5;
 const HALF_LIFE_MS = 30_000;
 /** Weight of a new sample. */
 const ALPHA = 0.25;
-/** A peer that sent bytes within this time is busy, not down, whatever else it left unanswered. */
+/** A peer that sent bytes within this time is alive: no probe is needed to tell. */
 const BUSY_MS = 1000;
 /** Speed from which on a peer is not preferred for being faster. */
 const FAST_BYTES_PER_SECOND = 100e6;
@@ -114,13 +114,16 @@ export class PeerTable {
     if (ms > this.#ttfb(entry)) this.#learn(entry, ms);
   }
 
-  /** No answer in time, or no connection. Down until it answers a probe, unless it is just busy. */
+  /**
+   * No answer in `ms`, or no connection. Down until it answers a probe, unless bytes of another
+   * answer of its arrived meanwhile: then it is busy.
+   */
   failed(id: string, ms: number): void {
     const entry = this.#entry(id);
     entry.failures++;
     this.outrun(id, ms);
     const now = this.#clock.now();
-    if (now - entry.lastByteAt < BUSY_MS || entry.down) return;
+    if (now - entry.lastByteAt < ms || entry.down) return;
     entry.down = true;
     entry.probeAt = now;
   }
