@@ -3,6 +3,7 @@ import { COMMAND_SUMMARIES, renderHelp } from "../config/help.ts";
 import type { CommandName, Config } from "../config/options.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfiguratorError } from "../configurator/configurator_error.ts";
+import { RouterListenError } from "../router/router_listen_error.ts";
 import { agentCommand } from "./agent/agent_command.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { configureCommand } from "./configure.ts";
@@ -58,7 +59,7 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     if (io.signal.aborted) return 0;
     io.stderr(`eddy: ${error instanceof Error ? error.message : error}\n`);
     const isConfiguration = error instanceof ConfigError || error instanceof ConfiguratorError ||
-      error instanceof ListenError;
+      error instanceof ListenError || error instanceof RouterListenError;
     return isConfiguration ? 2 : 1;
   }
 }

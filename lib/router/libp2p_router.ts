@@ -3,6 +3,7 @@ import type { Cancellable, Peer, Router } from "../ports.ts";
 import { dhtKey } from "./dht_key.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { prunePeerStore } from "./peer_store_pruner.ts";
+import { RouterListenError } from "./router_listen_error.ts";
 import {
   createRouterParts,
   type RouterParts,
@@ -41,11 +42,11 @@ export class Libp2pRouter implements Router {
   /**
    * Listens, and begins to look for peers; resolves when it listens, not when it is ready.
    *
-   * @throws {Error} naming the address, if it cannot be listened on.
+   * @throws {RouterListenError} if the address cannot be listened on.
    */
   async start(): Promise<void> {
     const { host: { node }, bootstrapper } = this.#collaborators;
-    const { table, publisher, monitor, bootstrap } = this.#parts;
+    const { table, publisher, monitor, bootstrap, discovery } = this.#parts;
     table.start();
     try {
       await this.#listen();
@@ -58,6 +59,7 @@ export class Libp2pRouter implements Router {
     publisher.start();
     monitor.start();
     this.#inBackground("looking for peers", () => bootstrap.run(this.#stop));
+    this.#inBackground("meeting peers", () => discovery.run(this.#stop));
     this.#inBackground("waiting to be ready", () => this.#waitToBeReady());
     this.#inBackground("maintenance", () => this.#maintain());
     const fields = { id: this.id, addresses: this.listenAddresses, status: node.status };
@@ -110,12 +112,10 @@ export class Libp2pRouter implements Router {
   }
 
   async #listen(): Promise<void> {
-    const { host, port } = this.#options.listen;
     try {
       await this.#collaborators.host.node.start();
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`router cannot listen on ${host}:${port}: ${reason}`, { cause });
+    } catch (error) {
+      throw new RouterListenError(this.#options.listen, error);
     }
   }
 

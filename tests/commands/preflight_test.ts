@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { checkContainerd } from "../../lib/commands/agent/preflight.ts";
+import { ConfigError } from "../../lib/config/config_error.ts";
+import type { ContainerdProbe } from "../../lib/store/containerd/probe_containerd.ts";
+import { test } from "../support/test.ts";
+
+const GOOD: ContainerdProbe = {
+  reachable: true,
+  version: "2.4.2",
+  contentRoot: "/var/lib/containerd/content",
+  content: { state: "readable", path: "/var/lib/containerd/content" },
+  cri: { registryConfigPaths: ["/etc/containerd/certs.d"], discardUnpackedLayers: false },
+};
+const SETTINGS = { registryConfigPath: "/etc/containerd/certs.d/", contentPathGiven: false };
+const UNREADABLE = { state: "unreadable", path: "/content", error: "permission denied" } as const;
+const FOREIGN = { state: "foreign", path: "/content", digest: "sha256:abc" } as const;
+
+function cri(...registryConfigPaths: string[]): Partial<ContainerdProbe> {
+  return { cri: { registryConfigPaths, discardUnpackedLayers: false } };
+}
+
+test("preflight: what is wrong ends the start and says what to set", async (t) => {
+  const cases: [Partial<ContainerdProbe>, Partial<typeof SETTINGS>, RegExp][] = [
+    [{ version: "1.4.13" }, {}, /containerd is version 1\.4\.13, want 1\.5 or newer/],
+    [cri(), {}, /2\.4\.2 reads registry hosts from no directory.*io\.containerd\.cri\.v1\.images/],
+    [
+      { ...cri("/etc/docker/certs.d"), version: "1.6.20~ds1" },
+      {},
+      /from \/etc\/docker\/certs\.d, not from .*config_path = .*io\.containerd\.grpc\.v1\.cri/,
+    ],
+    [
+      { cri: { registryConfigPaths: ["/etc/containerd/certs.d"], discardUnpackedLayers: true } },
+      {},
+      /discard_unpacked_layers = false in section .*cri\.v1\.images/,
+    ],
+    [{ content: UNREADABLE }, { contentPathGiven: true }, /--containerd-content-path: .*denied/],
+    [{ content: FOREIGN }, { contentPathGiven: true }, /--containerd-content-path: .*sha256:abc/],
+  ];
+  for (const [probe, settings, message] of cases) {
+    await t.step(String(message), () => {
+      assert.throws(
+        () => checkContainerd({ ...GOOD, ...probe }, { ...SETTINGS, ...settings }),
+        (error) => error instanceof ConfigError && message.test(error.message),
+      );
+    });
+  }
+});
+
+test("preflight: what only costs speed or certainty is a remark", async (t) => {
+  const cases: [string, Partial<ContainerdProbe>, RegExp | undefined][] = [
+    ["all good", {}, undefined],
+    ["content unreadable", { content: UNREADABLE }, /through containerd's socket/],
+    ["content of another", { content: FOREIGN }, /through containerd's socket/],
+    ["content unknown", { content: { state: "unknown" } }, /through containerd's socket/],
+    ["no CRI", { cri: undefined }, /no CRI plugin/],
+    ["second directory", cri("/a", "/etc/containerd/certs.d"), /from \/a before/],
+    [
+      "no telling",
+      { cri: { registryConfigPaths: undefined, discardUnpackedLayers: undefined } },
+      /does not tell/,
+    ],
+  ];
+  for (const [name, probe, remark] of cases) {
+    await t.step(name, () => {
+      const remarks = checkContainerd({ ...GOOD, ...probe }, SETTINGS);
+      assert.equal(remarks.length, remark === undefined ? 0 : 1);
+      if (remark !== undefined) assert.match(remarks[0] ?? "", remark);
+    });
+  }
+});
