@@ -1,6 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { runCommand } from "./run_command.ts";
 
+/** What `deno task start` grants. */
+const PERMISSIONS = ["net", "read", "write", "env", "sys"].map((name) => `--allow-${name}`);
+
 /**
  * The command that runs Eddy: the executable that `EDDY_BIN` names, else the source with the Deno
  * that runs the test.
@@ -8,15 +11,8 @@ import { runCommand } from "./run_command.ts";
 export function eddyCommand(): string[] {
   const binary = Deno.env.get("EDDY_BIN");
   if (binary !== undefined && binary !== "") return [Deno.realPathSync(binary)];
-  return [
-    Deno.execPath(),
-    "run",
-    "-A",
-    "--cached-only",
-    "--config",
-    root("deno.json"),
-    root("main.ts"),
-  ];
+  const run = [Deno.execPath(), "run", "--cached-only", "--config", root("deno.json")];
+  return [...run, ...PERMISSIONS, root("main.ts")];
 }
 
 /** Fetches what the source imports: hosts of the lab cannot reach a registry of packages. */
