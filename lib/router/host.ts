@@ -18,6 +18,8 @@ const FOREVER_MS = Number.MAX_SAFE_INTEGER;
 const MAX_PENDING_CONNECTIONS = 256;
 const MAX_CONNECTIONS_PER_SECOND_AND_HOST = 64;
 const MAX_DHT_STREAMS = 256;
+/** Addresses of a peer that are tried one after the other, when nobody waits for it. */
+const MAX_ADDRESS_DIALS = 8;
 /** Bits of distance by which the routing table is split; 8 keep lookups short at 1,000 nodes. */
 const PREFIX_LENGTH = 8;
 
@@ -46,7 +48,7 @@ export async function createHost(
   };
   let listening: () => Multiaddr[] = () => [];
   const announced = () => unique(listening().filter(isUsable));
-  const timeout = { minTimeout: options.requestTimeoutMs, maxTimeout: options.requestTimeoutMs };
+  const dialTimeout = options.dialTimeoutMs * MAX_ADDRESS_DIALS;
   const node = await createLibp2p({
     privateKey,
     start: false,
@@ -60,7 +62,7 @@ export async function createHost(
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionManager: {
-      dialTimeout: options.dialTimeoutMs * 4,
+      dialTimeout,
       addressDialTimeout: options.dialTimeoutMs,
       maxConnections: options.maxConnections,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
@@ -86,9 +88,10 @@ export async function createHost(
         prefixLength: PREFIX_LENGTH,
         maxInboundStreams: MAX_DHT_STREAMS,
         maxOutboundStreams: MAX_DHT_STREAMS,
-        networkDialTimeout: timeout,
-        pingNewContactTimeout: timeout,
-        pingOldContactTimeout: timeout,
+        networkDialTimeout: exactly(options.requestTimeoutMs),
+        // A newcomer is met in the background and may be busy with meeting others.
+        pingNewContactTimeout: exactly(dialTimeout),
+        pingOldContactTimeout: exactly(dialTimeout),
       }),
       transports: ({ transportManager }) => {
         listening = () => transportManager.getAddrs();
@@ -98,6 +101,11 @@ export async function createHost(
   });
   const { dht } = node.services;
   return { node, dht: dhtInternals(dht), query: dht, listening: () => listening(), announced };
+}
+
+/** A timeout that does not adapt: the library's own begin at five seconds. */
+function exactly(timeoutMs: number): { minTimeout: number; maxTimeout: number } {
+  return { minTimeout: timeoutMs, maxTimeout: timeoutMs };
 }
 
 /** Multiaddrs to listen on; on hosts without IPv6 the library makes do with the other one. */

@@ -43,7 +43,7 @@ export const ROUTER_DEFAULTS = {
   /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
   recordTtlMs: 19 * 60_000,
   reprovideIntervalMs: 10 * 60_000,
-  dialTimeoutMs: 400,
+  dialTimeoutMs: 500,
   requestTimeoutMs: 400,
   lookupTimeoutMs: 2000,
   maxConnections: 1000,

@@ -4,6 +4,7 @@ import { type IpPort, toIpPort } from "./address.ts";
 import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
 import { createBootstrapDialer } from "./bootstrap_dialer.ts";
+import { Discovery } from "./discovery.ts";
 import type { Host } from "./host.ts";
 import { KeyPlacement } from "./key_placement.ts";
 import { Lookup } from "./lookup.ts";
@@ -42,6 +43,7 @@ export interface RouterParts {
   readonly publisher: ProviderPublisher;
   readonly lookup: Lookup;
   readonly bootstrap: BootstrapLoop;
+  readonly discovery: Discovery;
   /** Reads again where this node listens. */
   refreshOwnAddresses(): Promise<void>;
 }
@@ -101,6 +103,7 @@ export function createRouterParts(
     peerCount: () => table.size,
     routerPort: () => own[0]?.port ?? options.listen.port,
   });
+  const discovery = createDiscovery(collaborators, () => table.size);
   replaceProviderRecords({ host, store, isDown, provides: (id) => publisher.provides(id) });
   return {
     store,
@@ -109,11 +112,20 @@ export function createRouterParts(
     publisher,
     lookup,
     bootstrap,
+    discovery,
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
     },
   };
+}
+
+function createDiscovery(
+  { host, clock, log }: RouterPartsCollaborators,
+  peerCount: () => number,
+): Discovery {
+  const self = host.node.peerId.toMultihash().bytes;
+  return new Discovery({ query: host.query, self, peerCount, clock, log });
 }
 
 function createPublisher(
