@@ -30,6 +30,8 @@ export interface LookupCollaborators {
   readonly toPeer: PeerMapper;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
+  /** Tells whether a peer may be dead: it is yielded last. */
+  readonly isSuspect: (id: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -47,6 +49,7 @@ export class LookupSearch {
   readonly #collaborators: LookupCollaborators;
   readonly #options: LookupOptions;
   readonly #seen = new Set<string>();
+  readonly #suspects: Peer[] = [];
   /** Aborts when nobody follows any more. */
   readonly #abandoned = new AbortController();
   #followers = 0;
@@ -87,6 +90,7 @@ export class LookupSearch {
       }
       this.#exhausted = !this.#abandoned.signal.aborted;
     } finally {
+      this.found.push(...this.#suspects);
       this.#done = true;
       this.#notify();
     }
@@ -137,8 +141,12 @@ export class LookupSearch {
     const mapped = this.#collaborators.toPeer(info);
     if (mapped === undefined) return;
     this.#seen.add(name);
-    if (this.#collaborators.isDown(name)) return;
-    const { clock, metrics } = this.#collaborators;
+    const { clock, metrics, isDown, isSuspect } = this.#collaborators;
+    if (isDown(name)) return;
+    if (isSuspect(name)) {
+      if (this.#suspects.length < MAX_FOUND) this.#suspects.push(mapped.peer);
+      return;
+    }
     if (this.found.length === 0) metrics.resolveDuration(clock.now() - start);
     this.found.push(mapped.peer);
     this.#notify();

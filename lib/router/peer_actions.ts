@@ -37,12 +37,12 @@ export function createPeerActions(collaborators: PeerActionsCollaborators): Peer
       }
     },
     async evict(peer) {
-      store.removeProvider(peer);
       await dht.routingTable.remove(peer);
       for (const connection of node.getConnections(peer)) {
         connection.abort(new Error("peer does not answer"));
       }
       await node.peerStore.delete(peer);
     },
+    forget: (peer) => store.removeProvider(peer),
   };
 }

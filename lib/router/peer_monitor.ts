@@ -5,8 +5,14 @@ import type { Cancellable, Clock, Log } from "../ports.ts";
 
 /** Pings a second, in all: the interval grows with the number of peers. */
 const MAX_PINGS_PER_SECOND = 20;
-/** A single lost ping proves nothing: the peer, or this process, may have been busy. */
-const PINGS_BEFORE_DEAD = 2;
+/** A peer is dead after so many failures that come at once: nobody listens there. */
+const PROMPT_FAILURES_BEFORE_DEAD = 2;
+/** Pause between two pings of a check, ms. */
+const CHECK_PAUSE_MS = 50;
+/** A peer that is merely silent may be busy, or this process is: it gets this long, ms. */
+const SILENCE_BEFORE_DEAD_MS = 5000;
+/** A failure within this time was not a timeout, ms. */
+const PROMPT_MS = 250;
 /** Lost peers that are tried again. */
 const MAX_LOST = 256;
 /** How long a lost peer is tried again: as long as records of it may turn up. */
@@ -32,8 +38,10 @@ export interface PeerActions {
    * when it has identified a peer, and not again if its ping then takes too long.
    */
   offerStrangers(): Promise<void>;
-  /** Forgets the peer: connections, routing table, addresses, its records. */
+  /** Removes a dead peer from the routing table and closes what is open to it. */
   evict(peer: PeerId): Promise<void>;
+  /** Forgets what a dead peer has told; it is not tried again. */
+  forget(peer: PeerId): void;
 }
 
 /** Collaborators of a {@link PeerMonitor}. */
@@ -67,6 +75,7 @@ export class PeerMonitor {
   readonly #collaborators: PeerMonitorCollaborators;
   readonly #options: PeerMonitorOptions;
   readonly #checks = new Map<string, Promise<void>>();
+  readonly #suspects = new Set<string>();
   readonly #lost = new Map<string, Lost>();
   readonly #stop = new AbortController();
 
@@ -93,12 +102,23 @@ export class PeerMonitor {
     return this.#lost.has(id);
   }
 
+  /** Tells whether a peer has just failed to answer, and it is not clear yet whether it is dead. */
+  isSuspect(id: string): boolean {
+    return this.#suspects.has(id);
+  }
+
+  /** A peer failed to answer: it is suspect, and checked at once. */
+  suspect(peer: PeerId): void {
+    if (!this.#stop.signal.aborted) this.#suspects.add(peer.toString());
+    void this.check(peer);
+  }
+
   /** The peer is alive. */
   seen(peer: PeerId): void {
     this.#lost.delete(peer.toString());
   }
 
-  /** Pings a peer now, and evicts it if it does not answer. Never rejects. */
+  /** Pings a peer now, and evicts it if it stays silent. Never rejects. */
   check(peer: PeerId): Promise<void> {
     const name = peer.toString();
     const running = this.#checks.get(name);
@@ -107,7 +127,10 @@ export class PeerMonitor {
     const check = this.#check(peer).catch((error) => {
       if (this.#stop.signal.aborted) return;
       this.#collaborators.log.warn("checking a peer failed", { peer: name, error });
-    }).finally(() => this.#checks.delete(name));
+    }).finally(() => {
+      this.#checks.delete(name);
+      this.#suspects.delete(name);
+    });
     this.#checks.set(name, check);
     return check;
   }
@@ -121,49 +144,68 @@ export class PeerMonitor {
         known.length * 1000 / MAX_PINGS_PER_SECOND,
       );
       await clock.sleep(interval, this.#stop);
-      await Promise.all([
-        ...known.map((peer) => this.check(peer)),
-        this.#retryLost(),
-        actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error })),
-      ]);
+      // A check of a silent peer takes longer than an interval: it is joined, not waited for.
+      for (const peer of known) void this.check(peer);
+      this.#retryLost();
+      actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error }));
     }
   }
 
   async #check(peer: PeerId): Promise<void> {
     const { actions, log } = this.#collaborators;
-    const name = peer.toString();
-    for (let left = PINGS_BEFORE_DEAD; left > 0; left--) {
-      using limit = deadline(this.#options.pingTimeoutMs, this.#stop);
-      try {
-        await actions.ping(peer, limit);
-        return;
-      } catch (error) {
-        if (this.#stop.signal.aborted) return;
-        log.debug("peer does not answer", { peer: name, error });
-      }
-    }
+    if (await this.#answers(peer)) return;
     const addresses = await actions.addresses(peer);
     this.#lose(peer, addresses);
     await actions.evict(peer);
-    log.info("peer is gone", { peer: name });
+    log.info("peer is gone", { peer: peer.toString() });
+  }
+
+  /** Resolves with true on the first answer, or when stopped. */
+  async #answers(peer: PeerId): Promise<boolean> {
+    const { actions, clock, log } = this.#collaborators;
+    const name = peer.toString();
+    const since = clock.now();
+    let prompt = 0;
+    while (prompt < PROMPT_FAILURES_BEFORE_DEAD && clock.now() - since < SILENCE_BEFORE_DEAD_MS) {
+      const start = clock.now();
+      using limit = deadline(this.#options.pingTimeoutMs, this.#stop);
+      try {
+        await actions.ping(peer, limit);
+        return true;
+      } catch (error) {
+        if (this.#stop.signal.aborted) return true;
+        log.debug("peer does not answer", { peer: name, error });
+      }
+      this.#suspects.add(name);
+      if (clock.now() - start < PROMPT_MS) prompt++;
+      await clock.sleep(CHECK_PAUSE_MS, this.#stop);
+    }
+    return false;
   }
 
   #lose(peer: PeerId, addresses: readonly Multiaddr[]): void {
     const now = this.#collaborators.clock.now();
-    const [oldest] = this.#lost.keys();
-    if (this.#lost.size >= MAX_LOST && oldest !== undefined) this.#lost.delete(oldest);
+    const [oldest] = this.#lost.values();
+    if (this.#lost.size >= MAX_LOST && oldest !== undefined) this.#giveUp(oldest);
     const delayMs = RETRY_BASE_MS;
     const lost = { peer, addresses, since: now, delayMs, retryAt: now + delayMs };
     this.#lost.set(peer.toString(), lost);
   }
 
-  async #retryLost(): Promise<void> {
+  #giveUp({ peer }: Lost): void {
+    this.#lost.delete(peer.toString());
+    this.#collaborators.actions.forget(peer);
+  }
+
+  #retryLost(): void {
     const now = this.#collaborators.clock.now();
-    for (const [name, { since }] of this.#lost) {
-      if (now - since > LOST_FOR_MS) this.#lost.delete(name);
-    }
+    for (const lost of this.#lost.values()) if (now - lost.since > LOST_FOR_MS) this.#giveUp(lost);
     const due = [...this.#lost.values()].filter(({ retryAt }) => retryAt <= now);
-    await Promise.all(due.slice(0, RETRIES_A_ROUND).map((lost) => this.#retry(lost)));
+    for (const lost of due.slice(0, RETRIES_A_ROUND)) {
+      this.#retry(lost).catch((error) => {
+        this.#collaborators.log.warn("trying a lost peer again failed", { error });
+      });
+    }
   }
 
   async #retry(lost: Lost): Promise<void> {

@@ -56,6 +56,7 @@ export function createRouterParts(
   const { host, clock, log } = collaborators;
   let own: readonly IpPort[] = [];
   const isDown = (id: string) => monitor.isDown(id);
+  const isSuspect = (id: string) => monitor.isSuspect(id);
   const toPeer = createPeerMapper({ ...options, own: () => own });
   const store = new ProviderStore<PeerId>({ clock }, {
     ttlMs: options.recordTtlMs,
@@ -76,25 +77,29 @@ export function createRouterParts(
       publisher.peerLeft(peer);
       if (table.size === 0) bootstrap.wake();
     },
-    onDisconnect: (peer) => void monitor.check(peer),
+    onDisconnect: (peer) => monitor.suspect(peer),
   });
   const monitor = new PeerMonitor({
     clock,
     log,
     actions: createPeerActions({ host, table, store }),
-  }, { pingIntervalMs: options.pingIntervalMs, pingTimeoutMs: 2 * options.requestTimeoutMs });
+  }, options);
   const publisher = createPublisher(collaborators, options);
   const lookup = new Lookup({
     ...collaborators,
     self: host.node.peerId,
     toPeer,
     isDown,
+    isSuspect,
     sources: createLookupSources({
       host,
       store,
       table,
       isDown,
-      onFailure: (peer) => void (table.has(peer) && monitor.check(peer)),
+      isSuspect,
+      onFailure(peer) {
+        if (table.has(peer)) monitor.suspect(peer);
+      },
     }),
   }, options);
   const bootstrap = new BootstrapLoop({

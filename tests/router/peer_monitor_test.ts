@@ -15,7 +15,13 @@ async function makeMonitor(
   const clock = new FakeClock();
   const known = new Set(await peerIds(count));
   const dead = new Set<PeerId>();
-  const counts = { pings: 0, dials: 0, offers: 0, evicted: [] as PeerId[] };
+  const counts = {
+    pings: 0,
+    dials: 0,
+    offers: 0,
+    evicted: [] as PeerId[],
+    forgotten: [] as PeerId[],
+  };
   const answer = (peer: PeerId) =>
     dead.has(peer) ? Promise.reject(new Error("no answer")) : Promise.resolve();
   const monitor = new PeerMonitor({
@@ -41,6 +47,7 @@ async function makeMonitor(
         counts.evicted.push(peer);
         return Promise.resolve();
       },
+      forget: (peer) => void counts.forgotten.push(peer),
       ...actions,
     },
   }, { pingIntervalMs, pingTimeoutMs: 50 });
@@ -65,8 +72,11 @@ test("a peer that misses two pings is evicted, and down until it is back", async
   dead.add(peer);
   monitor.start();
   await clock.advance(2000);
+  assert(monitor.isSuspect(peer.toString()));
+  await clock.advance(100);
   assert.equal(counts.pings, 2);
   assert.deepEqual(counts.evicted, [peer]);
+  assert(!monitor.isSuspect(peer.toString()));
   assert(monitor.isDown(peer.toString()));
   dead.delete(peer);
   await clock.advance(2000);
@@ -77,25 +87,46 @@ test("a peer that misses two pings is evicted, and down until it is back", async
 
 test("one lost ping proves nothing", async () => {
   let pings = 0;
-  const { monitor, counts, peers: [peer] } = await makeMonitor(1, {
+  const { monitor, clock, counts, peers: [peer] } = await makeMonitor(1, {
     ping: () => ++pings === 1 ? Promise.reject(new Error("busy")) : Promise.resolve(),
   });
   assert(peer);
-  await monitor.check(peer);
+  const checked = monitor.check(peer);
+  await clock.advance(50);
+  await checked;
   assert.equal(pings, 2);
   assert.deepEqual(counts.evicted, []);
 });
 
-test("a frozen peer is given up by the deadline", async () => {
-  const { monitor, counts, peers: [peer] } = await makeMonitor(1, {
+test("a silent peer is suspect at once, and given up after five seconds, not before", async () => {
+  const { monitor, clock, counts, peers: [peer] } = await makeMonitor(1, {
+    // Takes as long as a ping's deadline, by the test's clock.
+    ping: () => clock.sleep(1000).then(() => Promise.reject(new Error("timeout"))),
+  });
+  assert(peer);
+  monitor.suspect(peer);
+  assert(monitor.isSuspect(peer.toString()));
+  await clock.advance(4900);
+  assert.deepEqual(counts.evicted, []);
+  assert(monitor.isSuspect(peer.toString()));
+  await clock.advance(1100);
+  assert.deepEqual(counts.evicted, [peer]);
+});
+
+test("a ping that hangs ends with its deadline", async () => {
+  let pings = 0;
+  const { monitor, clock, peers: [peer] } = await makeMonitor(1, {
     ping: (_, { signal }) =>
-      new Promise((_resolve, reject) => {
+      ++pings === 2 ? Promise.resolve() : new Promise((_resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       }),
   });
   assert(peer);
-  await monitor.check(peer);
-  assert.deepEqual(counts.evicted, [peer]);
+  const checked = monitor.check(peer);
+  while (clock.sleeping === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await clock.advance(50);
+  await checked;
+  assert.equal(pings, 2);
 });
 
 test("checks of one peer at the same time are one check", async () => {
@@ -116,6 +147,7 @@ test("a lost peer is tried ever more rarely, and not for ever", async () => {
   assert(counts.dials <= 24, `${counts.dials} tries in ten minutes`);
   await clock.advance(11 * 60_000);
   const after = counts.dials;
+  assert.deepEqual(counts.forgotten, [peer]);
   assert(!monitor.isDown(peer.toString()));
   await clock.advance(5 * 60_000);
   assert.equal(counts.dials, after);
@@ -123,10 +155,12 @@ test("a lost peer is tried ever more rarely, and not for ever", async () => {
 });
 
 test("a peer that is seen again is not down", async () => {
-  const { monitor, dead, peers: [peer] } = await makeMonitor(1);
+  const { monitor, clock, dead, peers: [peer] } = await makeMonitor(1);
   assert(peer);
   dead.add(peer);
-  await monitor.check(peer);
+  const checked = monitor.check(peer);
+  await clock.advance(100);
+  await checked;
   assert(monitor.isDown(peer.toString()));
   monitor.seen(peer);
   assert(!monitor.isDown(peer.toString()));
@@ -143,12 +177,14 @@ test("many peers are pinged more rarely, so that the load is bounded", async () 
 });
 
 test("an eviction that fails is logged, not thrown; after stop nothing is checked", async () => {
-  const { monitor, dead, counts, peers: [peer] } = await makeMonitor(1, {
+  const { monitor, clock, dead, counts, peers: [peer] } = await makeMonitor(1, {
     evict: () => Promise.reject(new Error("no")),
   });
   assert(peer);
   dead.add(peer);
-  await monitor.check(peer);
+  const checked = monitor.check(peer);
+  await clock.advance(100);
+  await checked;
   assert.equal(counts.pings, 2);
   monitor.stop();
   await monitor.check(peer);
