@@ -19,17 +19,21 @@ for (const release of [old, current] satisfies ContainerdRelease[]) {
     async (lab, step) => {
       await step("agents that start at the same time get to know each other", async () => {
         const elapsedMs = await lab.untilKnown(2, ACQUAINTANCE_LIMIT_MS);
-        report(`three agents know each other ${elapsedMs.toFixed(0)} ms after all were ready`);
+        report(
+          `containerd ${release.name}: three agents know each other ${
+            elapsedMs.toFixed(0)
+          } ms after all were ready`,
+        );
       });
-      await fallbackCases(lab, step);
-      await restartCases(lab, step);
-      await holdersGoneCases(lab, step);
+      await fallbackCases(lab, step, release);
+      await restartCases(lab, step, release);
+      await holdersGoneCases(lab, step, release);
     },
   );
 }
 
 /** A pull never fails because of Eddy. */
-async function fallbackCases(lab: Lab, step: Case): Promise<void> {
+async function fallbackCases(lab: Lab, step: Case, { name }: ContainerdRelease): Promise<void> {
   const n1 = lab.node(1);
 
   for (const way of ["ctr", "CRI"]) {
@@ -42,7 +46,11 @@ async function fallbackCases(lab: Lab, step: Case): Promise<void> {
       const start = performance.now();
       if (way === "ctr") await n1.containerd.fetch(reference);
       else await n1.containerd.cri.pull(reference);
-      report(`${way}: pull with the agent stopped ${(performance.now() - start).toFixed(0)} ms`);
+      report(
+        `containerd ${name}: ${way}: pull with the agent stopped ${
+          (performance.now() - start).toFixed(0)
+        } ms`,
+      );
       assert.deepEqual(await n1.containerd.lacks(image), []);
     });
   }
@@ -58,7 +66,7 @@ async function fallbackCases(lab: Lab, step: Case): Promise<void> {
 }
 
 /** Restarts lose no image. */
-async function restartCases(lab: Lab, step: Case): Promise<void> {
+async function restartCases(lab: Lab, step: Case, { name }: ContainerdRelease): Promise<void> {
   const [n1, n2] = [lab.node(1), lab.node(2)];
 
   await step("containerd is restarted under the agent", async () => {
@@ -69,13 +77,21 @@ async function restartCases(lab: Lab, step: Case): Promise<void> {
     await n1.containerd.stop();
     const blob = `/v2/never/manifests/was?ns=${UPSTREAM}`;
     const { status, elapsedMs } = await n1.agent.request(blob);
-    report(`request while containerd is away: status ${status} after ${elapsedMs.toFixed(0)} ms`);
+    report(
+      `containerd ${name}: request while containerd is away: status ${status} after ${
+        elapsedMs.toFixed(0)
+      } ms`,
+    );
     assert.equal(status, 404);
     await n1.containerd.start();
     const later = await publish(lab, "later", { layerBytes: LAYERS });
     await n1.containerd.fetch(later.reference);
     const delay = await untilFindable(n2, later.image, { repository: "later", tag: "v1" });
-    report(`pulled right after containerd's restart: findable after ${delay.toFixed(0)} ms`);
+    report(
+      `containerd ${name}: pulled right after containerd's restart: findable after ${
+        delay.toFixed(0)
+      } ms`,
+    );
     await untilFindable(n2, earlier.image, { repository: "earlier", tag: "v1" });
     assert.ok(n1.agent.running, "the agent lives on");
     assert.equal(n1.agent.process.pid, pid);
@@ -98,7 +114,7 @@ async function restartCases(lab: Lab, step: Case): Promise<void> {
 }
 
 /** All who have an image are gone: a quick 404, so that the client goes on. */
-async function holdersGoneCases(lab: Lab, step: Case): Promise<void> {
+async function holdersGoneCases(lab: Lab, step: Case, { name }: ContainerdRelease): Promise<void> {
   const holders = [lab.node(1), lab.node(2)];
   const n3 = lab.node(3);
   const ways: Record<string, (node: LabNode) => Promise<void> | void> = {
@@ -126,7 +142,7 @@ async function holdersGoneCases(lab: Lab, step: Case): Promise<void> {
         times.push(answer.elapsedMs.toFixed(1));
         assert.equal(answer.status, 404, `${path} after ${answer.elapsedMs} ms`);
       }
-      report(`all holders ${way}: 404 after ${times.join(", ")} ms`);
+      report(`containerd ${name}: all holders ${way}: 404 after ${times.join(", ")} ms`);
       await n3.containerd.fetch(reference);
       assert.deepEqual(await n3.containerd.lacks(image), [], "upstream serves what peers cannot");
     });

@@ -22,14 +22,14 @@ for (
     `three nodes pull from each other, containerd ${name}`,
     { id: `pull-${releases[0]?.name === "1.6" ? "1" : "2"}${releases[1]?.name}`, releases },
     async (lab, step) => {
-      await pullCases(lab, step);
+      await pullCases(lab, step, name);
       await exchangeCases(lab, step);
     },
   );
 }
 
 /** One node has the image; the others get it, in every way that containerd has. */
-async function pullCases(lab: Lab, step: Case): Promise<void> {
+async function pullCases(lab: Lab, step: Case, name: string): Promise<void> {
   const [n1, n2, n3] = [lab.node(1), lab.node(2), lab.node(3)];
 
   await step("ctr: by tag and by digest, upstream off", async () => {
@@ -40,7 +40,9 @@ async function pullCases(lab: Lab, step: Case): Promise<void> {
     const before = await lab.upstream.requests();
     assert.ok(before.some(({ path }) => path.includes(`/${repository}/`)), "n1 asked upstream");
     const delay = await untilFindable(n2, image, { repository, tag: "v1" });
-    report(`findable by tag and digest ${delay.toFixed(0)} ms after the pull ended`);
+    report(
+      `containerd ${name}: findable by tag and digest ${delay.toFixed(0)} ms after the pull ended`,
+    );
     await untilFindable(n3, image, { repository });
     await lab.upstream.stop();
     await fromPeers(n2, image, () => n2.containerd.fetch(reference));
