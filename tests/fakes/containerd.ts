@@ -41,6 +41,8 @@ type Topic =
 
 /** Largest piece in which bytes of a blob are sent. */
 const READ_BYTES = 64 * 1024;
+/** Streams that have ended are closed on both sides within this time. */
+const STREAMS_CLOSE_MS = 50;
 
 /** A containerd of one process: what it holds outlives `stop` and `start`, like a restart. */
 export class FakeContainerd {
@@ -91,6 +93,9 @@ export class FakeContainerd {
 
   /** Breaks all connections and removes the socket. */
   async stop(): Promise<void> {
+    // Deno's HTTP/2 can abort the process when a session is cut while its streams are closing.
+    for (const subscriber of this.#subscribers) subscriber.end();
+    await new Promise((resolve) => setTimeout(resolve, STREAMS_CLOSE_MS));
     this.#server?.forceShutdown();
     this.#server = undefined;
     this.#subscribers.clear();
