@@ -58,14 +58,7 @@ export function createRouterParts(
   const isDown = (id: string) => monitor.isDown(id);
   const isSuspect = (id: string) => monitor.isSuspect(id);
   const toPeer = createPeerMapper({ ...options, own: () => own });
-  const store = new ProviderStore<PeerId>({ clock }, {
-    ttlMs: options.recordTtlMs,
-    maxRecords: options.maxRecords,
-    maxRecordsPerProvider: options.maxRecordsPerPeer,
-    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
-    maxAnswer: MAX_ANSWER,
-    maxKeyLength: MAX_KEY_LENGTH,
-  });
+  const store = createProviderStore(clock, options);
   const table = new PeerTable({
     ...collaborators,
     toPeer,
@@ -123,6 +116,20 @@ export function createRouterParts(
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
     },
   };
+}
+
+function createProviderStore(
+  clock: Clock,
+  { recordTtlMs, maxRecords, maxRecordsPerPeer }: ResolvedRouterOptions,
+): ProviderStore<PeerId> {
+  return new ProviderStore<PeerId>({ clock }, {
+    ttlMs: recordTtlMs,
+    maxRecords,
+    maxRecordsPerProvider: maxRecordsPerPeer,
+    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
+    maxAnswer: MAX_ANSWER,
+    maxKeyLength: MAX_KEY_LENGTH,
+  });
 }
 
 function createDiscovery(
