@@ -41,8 +41,10 @@ export function createPeerActions(collaborators: PeerActionsCollaborators): Peer
       for (const connection of node.getConnections(peer)) {
         connection.abort(new Error("peer does not answer"));
       }
-      await node.peerStore.delete(peer);
     },
-    forget: (peer) => store.removeProvider(peer),
+    async forget(peer) {
+      store.removeProvider(peer);
+      if (node.getConnections(peer).length === 0) await node.peerStore.delete(peer);
+    },
   };
 }

@@ -3,8 +3,12 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../async/deadline.ts";
 import type { Cancellable, Clock, Log } from "../ports.ts";
 
-/** Pings a second, in all: the interval grows with the number of peers. */
-const MAX_PINGS_PER_SECOND = 20;
+/**
+ * Pings a second, in all: the interval grows with the number of peers. Each costs both sides two
+ * milliseconds of computing. A peer that is asked something and does not answer, or whose
+ * connection breaks, is checked at once anyway.
+ */
+const MAX_PINGS_PER_SECOND = 5;
 /** A peer is dead after so many failures that come at once: nobody listens there. */
 const PROMPT_FAILURES_BEFORE_DEAD = 2;
 /** Pause between two pings of a check, ms. */
@@ -21,7 +25,7 @@ const LOST_FOR_MS = 20 * 60_000;
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 /** Lost peers that are tried in one round. */
-const RETRIES_A_ROUND = 8;
+const RETRIES_A_ROUND = 4;
 
 /** What the monitor does to peers. */
 export interface PeerActions {
@@ -38,10 +42,10 @@ export interface PeerActions {
    * when it has identified a peer, and not again if its ping then takes too long.
    */
   offerStrangers(): Promise<void>;
-  /** Removes a dead peer from the routing table and closes what is open to it. */
+  /** Removes a dead peer from the routing table and closes what is open to it, no more. */
   evict(peer: PeerId): Promise<void>;
-  /** Forgets what a dead peer has told; it is not tried again. */
-  forget(peer: PeerId): void;
+  /** Forgets what a dead peer has told and its addresses; it is not tried again. */
+  forget(peer: PeerId): Promise<void>;
 }
 
 /** Collaborators of a {@link PeerMonitor}. */
@@ -86,10 +90,12 @@ export class PeerMonitor {
 
   /** Begins to ping, until {@link stop}. */
   start(): void {
-    this.#run().catch((error) => {
-      if (this.#stop.signal.aborted) return;
-      this.#collaborators.log.error("watching peers ended", { error });
-    });
+    for (const run of [this.#pingAll(), this.#recover()]) {
+      run.catch((error) => {
+        if (this.#stop.signal.aborted) return;
+        this.#collaborators.log.error("watching peers ended", { error });
+      });
+    }
   }
 
   /** Ends all checks. */
@@ -135,17 +141,24 @@ export class PeerMonitor {
     return check;
   }
 
-  async #run(): Promise<void> {
+  /** One peer after the other, so that the work is spread. */
+  async #pingAll(): Promise<void> {
+    const { actions, clock } = this.#collaborators;
+    const { pingIntervalMs } = this.#options;
+    for (let turn = 0; !this.#stop.signal.aborted; turn++) {
+      const count = Math.max(actions.known().length, 1);
+      await clock.sleep(Math.max(pingIntervalMs / count, 1000 / MAX_PINGS_PER_SECOND), this.#stop);
+      const known = actions.known();
+      const peer = known[turn % Math.max(known.length, 1)];
+      // A check of a silent peer takes longer than a turn: it is joined, not waited for.
+      if (peer !== undefined) void this.check(peer);
+    }
+  }
+
+  async #recover(): Promise<void> {
     const { actions, clock, log } = this.#collaborators;
     while (!this.#stop.signal.aborted) {
-      const known = actions.known();
-      const interval = Math.max(
-        this.#options.pingIntervalMs,
-        known.length * 1000 / MAX_PINGS_PER_SECOND,
-      );
-      await clock.sleep(interval, this.#stop);
-      // A check of a silent peer takes longer than an interval: it is joined, not waited for.
-      for (const peer of known) void this.check(peer);
+      await clock.sleep(this.#options.pingIntervalMs, this.#stop);
       this.#retryLost();
       actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error }));
     }
@@ -194,7 +207,9 @@ export class PeerMonitor {
 
   #giveUp({ peer }: Lost): void {
     this.#lost.delete(peer.toString());
-    this.#collaborators.actions.forget(peer);
+    this.#collaborators.actions.forget(peer).catch((error) => {
+      this.#collaborators.log.warn("forgetting a peer failed", { peer: peer.toString(), error });
+    });
   }
 
   #retryLost(): void {
