@@ -20,12 +20,6 @@ const MAX_CONNECTIONS_PER_SECOND_AND_HOST = 64;
 const MAX_DHT_STREAMS = 256;
 /** Addresses of a peer that are tried one after the other, when nobody waits for it. */
 const MAX_ADDRESS_DIALS = 8;
-/**
- * Dials in all, and those that meet newcomers. Each costs both sides ten milliseconds of
- * computing: too many at once and none is done in time, which then repeats itself.
- */
-const MAX_PARALLEL_DIALS = 16;
-const MAX_PARALLEL_NEWCOMERS = 4;
 /** Bits of distance by which the routing table is split; 8 keep lookups short at 1,000 nodes. */
 const PREFIX_LENGTH = 8;
 
@@ -70,7 +64,6 @@ export async function createHost(
     connectionManager: {
       dialTimeout,
       addressDialTimeout: options.dialTimeoutMs,
-      maxParallelDials: MAX_PARALLEL_DIALS,
       maxConnections: options.maxConnections,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
       inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
@@ -95,7 +88,6 @@ export async function createHost(
         prefixLength: PREFIX_LENGTH,
         maxInboundStreams: MAX_DHT_STREAMS,
         maxOutboundStreams: MAX_DHT_STREAMS,
-        routingTableUpdateQueueConcurrency: MAX_PARALLEL_NEWCOMERS,
         networkDialTimeout: exactly(options.requestTimeoutMs),
         // A newcomer is met in the background and may be busy with meeting others.
         pingNewContactTimeout: exactly(dialTimeout),

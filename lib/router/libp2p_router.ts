@@ -103,12 +103,12 @@ export class Libp2pRouter implements Router {
   }
 
   /**
-   * Tells the router that a peer could not be reached: it is pinged at once, comes last in lookups
-   * until it answers, and is dropped if it does not. Unknown ids are ignored.
+   * Tells the router that a peer could not be reached: it is pinged at once, and dropped from
+   * lookups if it does not answer. Unknown ids are ignored.
    */
   reportFailure(id: string): void {
     const peer = this.#parts.table.find(id);
-    if (peer !== undefined) this.#parts.monitor.suspect(peer);
+    if (peer !== undefined) void this.#parts.monitor.check(peer);
   }
 
   async #listen(): Promise<void> {

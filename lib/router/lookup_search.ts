@@ -30,8 +30,6 @@ export interface LookupCollaborators {
   readonly toPeer: PeerMapper;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
-  /** Tells whether a peer may be dead: it is yielded last. */
-  readonly isSuspect: (id: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -49,7 +47,6 @@ export class LookupSearch {
   readonly #collaborators: LookupCollaborators;
   readonly #options: LookupOptions;
   readonly #seen = new Set<string>();
-  readonly #suspects: Peer[] = [];
   /** Aborts when nobody follows any more. */
   readonly #abandoned = new AbortController();
   #followers = 0;
@@ -90,7 +87,6 @@ export class LookupSearch {
       }
       this.#exhausted = !this.#abandoned.signal.aborted;
     } finally {
-      this.found.push(...this.#suspects);
       this.#done = true;
       this.#notify();
     }
@@ -141,12 +137,8 @@ export class LookupSearch {
     const mapped = this.#collaborators.toPeer(info);
     if (mapped === undefined) return;
     this.#seen.add(name);
-    const { clock, metrics, isDown, isSuspect } = this.#collaborators;
-    if (isDown(name)) return;
-    if (isSuspect(name)) {
-      if (this.#suspects.length < MAX_FOUND) this.#suspects.push(mapped.peer);
-      return;
-    }
+    if (this.#collaborators.isDown(name)) return;
+    const { clock, metrics } = this.#collaborators;
     if (this.found.length === 0) metrics.resolveDuration(clock.now() - start);
     this.found.push(mapped.peer);
     this.#notify();

@@ -17,8 +17,6 @@ export interface LookupSourcesCollaborators {
   readonly table: Pick<PeerTable, "info">;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
-  /** Tells whether a peer may be dead: it is not asked. */
-  readonly isSuspect: (id: string) => boolean;
   /** Called with a peer that did not answer. */
   readonly onFailure: (peer: PeerId) => void;
 }
@@ -34,10 +32,9 @@ export function createLookupSources(collaborators: LookupSourcesCollaborators): 
     async direct(key, found, options) {
       const { routingTable } = host.dht;
       const position = kademliaId(key.multihash);
-      const nearest = routingTable.closestPeers(position, { count: ASKED });
-      const asked = nearest.filter((peer) => !collaborators.isSuspect(peer.toString()));
-      const known = new Set([host.node.peerId, ...nearest].map(String));
-      let complete = routingTable.size <= nearest.length;
+      const asked = routingTable.closestPeers(position, { count: ASKED });
+      const known = new Set([host.node.peerId, ...asked].map(String));
+      let complete = routingTable.size <= asked.length;
       await Promise.all(asked.map(async (peer) => {
         for (const { id } of await ask(collaborators, peer, { key, found, ...options })) {
           if (!known.has(id.toString()) && !collaborators.isDown(id.toString())) complete = false;

@@ -33,8 +33,6 @@ export interface RouterOptions {
   readonly maxRecordsPerPeer?: number;
   /** How often each known peer is pinged, ms; longer when there are many. */
   readonly pingIntervalMs?: number;
-  /** How long the answer to one ping is waited for, ms. */
-  readonly pingTimeoutMs?: number;
   /** Ready at the latest so long after the start, ms. */
   readonly readyTimeoutMs?: number;
 }
@@ -45,14 +43,13 @@ export const ROUTER_DEFAULTS = {
   /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
   recordTtlMs: 19 * 60_000,
   reprovideIntervalMs: 10 * 60_000,
-  dialTimeoutMs: 1000,
+  dialTimeoutMs: 500,
   requestTimeoutMs: 400,
   lookupTimeoutMs: 2000,
   maxConnections: 1000,
   maxRecords: 500_000,
   maxRecordsPerPeer: 50_000,
   pingIntervalMs: 2000,
-  pingTimeoutMs: 2000,
   readyTimeoutMs: 2000,
 } as const;
 

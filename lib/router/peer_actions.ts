@@ -37,14 +37,12 @@ export function createPeerActions(collaborators: PeerActionsCollaborators): Peer
       }
     },
     async evict(peer) {
+      store.removeProvider(peer);
       await dht.routingTable.remove(peer);
       for (const connection of node.getConnections(peer)) {
         connection.abort(new Error("peer does not answer"));
       }
-    },
-    async forget(peer) {
-      store.removeProvider(peer);
-      if (node.getConnections(peer).length === 0) await node.peerStore.delete(peer);
+      await node.peerStore.delete(peer);
     },
   };
 }

@@ -3,20 +3,10 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../async/deadline.ts";
 import type { Cancellable, Clock, Log } from "../ports.ts";
 
-/**
- * Pings a second, in all: the interval grows with the number of peers. Each costs both sides two
- * milliseconds of computing. A peer that is asked something and does not answer, or whose
- * connection breaks, is checked at once anyway.
- */
-const MAX_PINGS_PER_SECOND = 5;
-/** A peer is dead after so many failures that come at once: nobody listens there. */
-const PROMPT_FAILURES_BEFORE_DEAD = 2;
-/** Pause between two pings of a check, ms. */
-const CHECK_PAUSE_MS = 50;
-/** A peer that is merely silent may be busy, or this process is: it gets this long, ms. */
-const SILENCE_BEFORE_DEAD_MS = 5000;
-/** A failure within this time was not a timeout, ms. */
-const PROMPT_MS = 250;
+/** Pings a second, in all: the interval grows with the number of peers. */
+const MAX_PINGS_PER_SECOND = 20;
+/** A single lost ping proves nothing: the peer, or this process, may have been busy. */
+const PINGS_BEFORE_DEAD = 2;
 /** Lost peers that are tried again. */
 const MAX_LOST = 256;
 /** How long a lost peer is tried again: as long as records of it may turn up. */
@@ -25,7 +15,7 @@ const LOST_FOR_MS = 20 * 60_000;
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 30_000;
 /** Lost peers that are tried in one round. */
-const RETRIES_A_ROUND = 4;
+const RETRIES_A_ROUND = 8;
 
 /** What the monitor does to peers. */
 export interface PeerActions {
@@ -42,10 +32,8 @@ export interface PeerActions {
    * when it has identified a peer, and not again if its ping then takes too long.
    */
   offerStrangers(): Promise<void>;
-  /** Removes a dead peer from the routing table and closes what is open to it, no more. */
+  /** Forgets the peer: connections, routing table, addresses, its records. */
   evict(peer: PeerId): Promise<void>;
-  /** Forgets what a dead peer has told and its addresses; it is not tried again. */
-  forget(peer: PeerId): Promise<void>;
 }
 
 /** Collaborators of a {@link PeerMonitor}. */
@@ -79,7 +67,6 @@ export class PeerMonitor {
   readonly #collaborators: PeerMonitorCollaborators;
   readonly #options: PeerMonitorOptions;
   readonly #checks = new Map<string, Promise<void>>();
-  readonly #suspects = new Set<string>();
   readonly #lost = new Map<string, Lost>();
   readonly #stop = new AbortController();
 
@@ -90,12 +77,10 @@ export class PeerMonitor {
 
   /** Begins to ping, until {@link stop}. */
   start(): void {
-    for (const run of [this.#pingAll(), this.#recover()]) {
-      run.catch((error) => {
-        if (this.#stop.signal.aborted) return;
-        this.#collaborators.log.error("watching peers ended", { error });
-      });
-    }
+    this.#run().catch((error) => {
+      if (this.#stop.signal.aborted) return;
+      this.#collaborators.log.error("watching peers ended", { error });
+    });
   }
 
   /** Ends all checks. */
@@ -108,23 +93,12 @@ export class PeerMonitor {
     return this.#lost.has(id);
   }
 
-  /** Tells whether a peer has just failed to answer, and it is not clear yet whether it is dead. */
-  isSuspect(id: string): boolean {
-    return this.#suspects.has(id);
-  }
-
-  /** A peer failed to answer: it is suspect, and checked at once. */
-  suspect(peer: PeerId): void {
-    if (!this.#stop.signal.aborted) this.#suspects.add(peer.toString());
-    void this.check(peer);
-  }
-
   /** The peer is alive. */
   seen(peer: PeerId): void {
     this.#lost.delete(peer.toString());
   }
 
-  /** Pings a peer now, and evicts it if it stays silent. Never rejects. */
+  /** Pings a peer now, and evicts it if it does not answer. Never rejects. */
   check(peer: PeerId): Promise<void> {
     const name = peer.toString();
     const running = this.#checks.get(name);
@@ -133,94 +107,63 @@ export class PeerMonitor {
     const check = this.#check(peer).catch((error) => {
       if (this.#stop.signal.aborted) return;
       this.#collaborators.log.warn("checking a peer failed", { peer: name, error });
-    }).finally(() => {
-      this.#checks.delete(name);
-      this.#suspects.delete(name);
-    });
+    }).finally(() => this.#checks.delete(name));
     this.#checks.set(name, check);
     return check;
   }
 
-  /** One peer after the other, so that the work is spread. */
-  async #pingAll(): Promise<void> {
-    const { actions, clock } = this.#collaborators;
-    const { pingIntervalMs } = this.#options;
-    for (let turn = 0; !this.#stop.signal.aborted; turn++) {
-      const count = Math.max(actions.known().length, 1);
-      await clock.sleep(Math.max(pingIntervalMs / count, 1000 / MAX_PINGS_PER_SECOND), this.#stop);
-      const known = actions.known();
-      const peer = known[turn % Math.max(known.length, 1)];
-      // A check of a silent peer takes longer than a turn: it is joined, not waited for.
-      if (peer !== undefined) void this.check(peer);
-    }
-  }
-
-  async #recover(): Promise<void> {
+  async #run(): Promise<void> {
     const { actions, clock, log } = this.#collaborators;
     while (!this.#stop.signal.aborted) {
-      await clock.sleep(this.#options.pingIntervalMs, this.#stop);
-      this.#retryLost();
-      actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error }));
+      const known = actions.known();
+      const interval = Math.max(
+        this.#options.pingIntervalMs,
+        known.length * 1000 / MAX_PINGS_PER_SECOND,
+      );
+      await clock.sleep(interval, this.#stop);
+      await Promise.all([
+        ...known.map((peer) => this.check(peer)),
+        this.#retryLost(),
+        actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error })),
+      ]);
     }
   }
 
   async #check(peer: PeerId): Promise<void> {
     const { actions, log } = this.#collaborators;
-    if (await this.#answers(peer)) return;
-    const addresses = await actions.addresses(peer);
-    this.#lose(peer, addresses);
-    await actions.evict(peer);
-    log.info("peer is gone", { peer: peer.toString() });
-  }
-
-  /** Resolves with true on the first answer, or when stopped. */
-  async #answers(peer: PeerId): Promise<boolean> {
-    const { actions, clock, log } = this.#collaborators;
     const name = peer.toString();
-    const since = clock.now();
-    let prompt = 0;
-    while (prompt < PROMPT_FAILURES_BEFORE_DEAD && clock.now() - since < SILENCE_BEFORE_DEAD_MS) {
-      const start = clock.now();
+    for (let left = PINGS_BEFORE_DEAD; left > 0; left--) {
       using limit = deadline(this.#options.pingTimeoutMs, this.#stop);
       try {
         await actions.ping(peer, limit);
-        return true;
+        return;
       } catch (error) {
-        if (this.#stop.signal.aborted) return true;
+        if (this.#stop.signal.aborted) return;
         log.debug("peer does not answer", { peer: name, error });
       }
-      this.#suspects.add(name);
-      if (clock.now() - start < PROMPT_MS) prompt++;
-      await clock.sleep(CHECK_PAUSE_MS, this.#stop);
     }
-    return false;
+    const addresses = await actions.addresses(peer);
+    this.#lose(peer, addresses);
+    await actions.evict(peer);
+    log.info("peer is gone", { peer: name });
   }
 
   #lose(peer: PeerId, addresses: readonly Multiaddr[]): void {
     const now = this.#collaborators.clock.now();
-    const [oldest] = this.#lost.values();
-    if (this.#lost.size >= MAX_LOST && oldest !== undefined) this.#giveUp(oldest);
+    const [oldest] = this.#lost.keys();
+    if (this.#lost.size >= MAX_LOST && oldest !== undefined) this.#lost.delete(oldest);
     const delayMs = RETRY_BASE_MS;
     const lost = { peer, addresses, since: now, delayMs, retryAt: now + delayMs };
     this.#lost.set(peer.toString(), lost);
   }
 
-  #giveUp({ peer }: Lost): void {
-    this.#lost.delete(peer.toString());
-    this.#collaborators.actions.forget(peer).catch((error) => {
-      this.#collaborators.log.warn("forgetting a peer failed", { peer: peer.toString(), error });
-    });
-  }
-
-  #retryLost(): void {
+  async #retryLost(): Promise<void> {
     const now = this.#collaborators.clock.now();
-    for (const lost of this.#lost.values()) if (now - lost.since > LOST_FOR_MS) this.#giveUp(lost);
-    const due = [...this.#lost.values()].filter(({ retryAt }) => retryAt <= now);
-    for (const lost of due.slice(0, RETRIES_A_ROUND)) {
-      this.#retry(lost).catch((error) => {
-        this.#collaborators.log.warn("trying a lost peer again failed", { error });
-      });
+    for (const [name, { since }] of this.#lost) {
+      if (now - since > LOST_FOR_MS) this.#lost.delete(name);
     }
+    const due = [...this.#lost.values()].filter(({ retryAt }) => retryAt <= now);
+    await Promise.all(due.slice(0, RETRIES_A_ROUND).map((lost) => this.#retry(lost)));
   }
 
   async #retry(lost: Lost): Promise<void> {

@@ -56,9 +56,15 @@ export function createRouterParts(
   const { host, clock, log } = collaborators;
   let own: readonly IpPort[] = [];
   const isDown = (id: string) => monitor.isDown(id);
-  const isSuspect = (id: string) => monitor.isSuspect(id);
   const toPeer = createPeerMapper({ ...options, own: () => own });
-  const store = createProviderStore(clock, options);
+  const store = new ProviderStore<PeerId>({ clock }, {
+    ttlMs: options.recordTtlMs,
+    maxRecords: options.maxRecords,
+    maxRecordsPerProvider: options.maxRecordsPerPeer,
+    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
+    maxAnswer: MAX_ANSWER,
+    maxKeyLength: MAX_KEY_LENGTH,
+  });
   const table = new PeerTable({
     ...collaborators,
     toPeer,
@@ -70,29 +76,25 @@ export function createRouterParts(
       publisher.peerLeft(peer);
       if (table.size === 0) bootstrap.wake();
     },
-    onDisconnect: (peer) => monitor.suspect(peer),
+    onDisconnect: (peer) => void monitor.check(peer),
   });
   const monitor = new PeerMonitor({
     clock,
     log,
     actions: createPeerActions({ host, table, store }),
-  }, options);
+  }, { pingIntervalMs: options.pingIntervalMs, pingTimeoutMs: 2 * options.requestTimeoutMs });
   const publisher = createPublisher(collaborators, options);
   const lookup = new Lookup({
     ...collaborators,
     self: host.node.peerId,
     toPeer,
     isDown,
-    isSuspect,
     sources: createLookupSources({
       host,
       store,
       table,
       isDown,
-      isSuspect,
-      onFailure(peer) {
-        if (table.has(peer)) monitor.suspect(peer);
-      },
+      onFailure: (peer) => void (table.has(peer) && monitor.check(peer)),
     }),
   }, options);
   const bootstrap = new BootstrapLoop({
@@ -116,20 +118,6 @@ export function createRouterParts(
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
     },
   };
-}
-
-function createProviderStore(
-  clock: Clock,
-  { recordTtlMs, maxRecords, maxRecordsPerPeer }: ResolvedRouterOptions,
-): ProviderStore<PeerId> {
-  return new ProviderStore<PeerId>({ clock }, {
-    ttlMs: recordTtlMs,
-    maxRecords,
-    maxRecordsPerProvider: maxRecordsPerPeer,
-    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
-    maxAnswer: MAX_ANSWER,
-    maxKeyLength: MAX_KEY_LENGTH,
-  });
 }
 
 function createDiscovery(

@@ -20,11 +20,7 @@ function info(id: PeerId): PeerInfo {
   return { id, multiaddrs: [multiaddr("/ip4/10.0.0.1/tcp/5001")] };
 }
 
-function makeLookup(
-  sources: Partial<LookupSources> = {},
-  down: readonly PeerId[] = [],
-  suspects: readonly PeerId[] = [],
-) {
+function makeLookup(sources: Partial<LookupSources> = {}, down: readonly PeerId[] = []) {
   const clock = new FakeClock();
   const metrics = memoryMetrics();
   const calls: string[] = [];
@@ -36,7 +32,6 @@ function makeLookup(
     metrics,
     log: new MemoryLog(),
     isDown: (id) => down.some((peer) => peer.toString() === id),
-    isSuspect: (id) => suspects.some((peer) => peer.toString() === id),
     toPeer: createPeerMapper({ allowLoopback: false, registryPort: 5000, own: () => [] }),
     sources: {
       own(key) {
@@ -158,11 +153,6 @@ test("dead peers are not yielded, not even remembered ones", async () => {
   assert.deepEqual(await find(lookup), ids(A, B, C));
   down.push(B);
   assert.deepEqual(await find(lookup), ids(A, C));
-});
-
-test("peers that may be dead come last", async () => {
-  const { lookup } = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) }, [], [A]);
-  assert.deepEqual(await find(lookup), ids(B, C, A));
 });
 
 test("a search that fails ends with what it has", async () => {
