@@ -90,6 +90,8 @@ export interface Router {
   ready(): boolean;
   /** Peers that are known right now. */
   peers(): readonly Peer[];
+  /** True if a peer, yielded before perhaps, said that it leaves and is not back: do not ask it. */
+  hasLeft(id: string): boolean;
 }
 
 /** Why the mirror has nothing to offer. */

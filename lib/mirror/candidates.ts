@@ -50,9 +50,9 @@ export class Candidates {
     this.#start(options.resolveTimeoutMs);
   }
 
-  /** How many peers were found. */
+  /** How many peers were found that are still there. */
   get found(): number {
-    return this.#known.size;
+    return [...this.#known.keys()].filter((id) => !this.#collaborators.router.hasLeft(id)).length;
   }
 
   /** Whether the router had not finished when waiting for it ended. */
@@ -145,8 +145,9 @@ export class Candidates {
   }
 
   #open(): Peer[] {
+    const { router } = this.#collaborators;
     return [...this.#known.values()].filter(({ id }) =>
-      !this.#tried.has(id) && !this.#banned.has(id)
+      !this.#tried.has(id) && !this.#banned.has(id) && !router.hasLeft(id)
     );
   }
 

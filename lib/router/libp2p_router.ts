@@ -49,6 +49,7 @@ export class Libp2pRouter implements Router {
     const { table, publisher, monitor, bootstrap, discovery } = this.#parts;
     table.start();
     try {
+      await this.#parts.goodbye.start();
       await this.#listen();
       await this.#parts.refreshOwnAddresses();
       await bootstrapper.start?.({ id: this.id, addresses: () => this.#announced() });
@@ -64,6 +65,20 @@ export class Libp2pRouter implements Router {
     this.#inBackground("maintenance", () => this.#maintain());
     const fields = { id: this.id, addresses: this.listenAddresses, status: node.status };
     this.#collaborators.log.info("router listens", fields);
+  }
+
+  /**
+   * Tells the peers that this node leaves, so that they ask it for nothing any more, and ends
+   * announcing and looking for peers; what is known can still be looked up until {@link stop}. Takes
+   * half a second at most and does not reject.
+   */
+  async leave(): Promise<void> {
+    const { publisher, monitor, goodbye } = this.#parts;
+    this.#stop.abort(new DOMException("the router leaves", "AbortError"));
+    publisher.stop();
+    monitor.stop();
+    const told = await goodbye.say();
+    this.#collaborators.log.info("said goodbye", { peers: told });
   }
 
   /** Leaves the network and closes everything, within three seconds. May be called again. */
@@ -100,6 +115,11 @@ export class Libp2pRouter implements Router {
   /** {@inheritDoc Router.peers} */
   peers(): readonly Peer[] {
     return this.#parts.table.peers();
+  }
+
+  /** {@inheritDoc Router.hasLeft} */
+  hasLeft(id: string): boolean {
+    return this.#parts.departures.has(id);
   }
 
   /**
@@ -152,6 +172,7 @@ export class Libp2pRouter implements Router {
     const { host, bootstrapper, log } = this.#collaborators;
     const { table, publisher, monitor, lookup } = this.#parts;
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
+    this.#parts.goodbye.stop();
     table.stop();
     publisher.stop();
     monitor.stop();

@@ -1,4 +1,5 @@
 import type { PeerId } from "@libp2p/interface";
+import type { Departures } from "./departures.ts";
 import type { Host } from "./host.ts";
 import type { PeerActions } from "./peer_monitor.ts";
 import type { PeerTable } from "./peer_table.ts";
@@ -12,11 +13,12 @@ export interface PeerActionsCollaborators {
   readonly host: Host;
   readonly table: Pick<PeerTable, "ids" | "info" | "has">;
   readonly store: ProviderStore<PeerId>;
+  readonly departures: Pick<Departures, "has">;
 }
 
 /** Makes what the peer monitor does to peers, on libp2p. */
 export function createPeerActions(collaborators: PeerActionsCollaborators): PeerActions {
-  const { host: { node, dht }, table, store } = collaborators;
+  const { host: { node, dht }, table, store, departures } = collaborators;
   return {
     known: () => table.ids(),
     ping: (peer, options) => node.services.ping.ping(peer, options),
@@ -29,7 +31,8 @@ export function createPeerActions(collaborators: PeerActionsCollaborators): Peer
       dht.routingTable.queueRoutingTableUpdate(peer);
     },
     async offerStrangers() {
-      const strangers = node.getPeers().filter((peer) => !table.has(peer));
+      const strangers = node.getPeers()
+        .filter((peer) => !table.has(peer) && !departures.has(peer.toString()));
       for (const peer of strangers.slice(0, OFFERED_A_ROUND)) {
         const protocols = (await node.peerStore.get(peer)).protocols;
         if (protocols.length > 0 && !protocols.includes(dht.protocol)) continue;

@@ -4,7 +4,9 @@ import { type IpPort, toIpPort } from "./address.ts";
 import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
 import { createBootstrapDialer } from "./bootstrap_dialer.ts";
+import { Departures } from "./departures.ts";
 import { Discovery } from "./discovery.ts";
+import { Goodbye } from "./goodbye.ts";
 import type { Host } from "./host.ts";
 import { KeyPlacement } from "./key_placement.ts";
 import { Lookup } from "./lookup.ts";
@@ -44,6 +46,9 @@ export interface RouterParts {
   readonly lookup: Lookup;
   readonly bootstrap: BootstrapLoop;
   readonly discovery: Discovery;
+  readonly goodbye: Goodbye;
+  /** Peers that said goodbye. */
+  readonly departures: Departures;
   /** Reads again where this node listens. */
   refreshOwnAddresses(): Promise<void>;
 }
@@ -55,20 +60,15 @@ export function createRouterParts(
 ): RouterParts {
   const { host, clock, log } = collaborators;
   let own: readonly IpPort[] = [];
-  const isDown = (id: string) => monitor.isDown(id);
+  const departures = new Departures(clock);
+  const isDown = (id: string) => departures.has(id) || monitor.isDown(id);
   const toPeer = createPeerMapper({ ...options, own: () => own });
-  const store = new ProviderStore<PeerId>({ clock }, {
-    ttlMs: options.recordTtlMs,
-    maxRecords: options.maxRecords,
-    maxRecordsPerProvider: options.maxRecordsPerPeer,
-    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
-    maxAnswer: MAX_ANSWER,
-    maxKeyLength: MAX_KEY_LENGTH,
-  });
+  const store = createStore(clock, options);
   const table = new PeerTable({
     ...collaborators,
     toPeer,
     onJoin(peer) {
+      if (departures.has(peer.toString())) return forget(peer);
       monitor.seen(peer);
       publisher.peerJoined(peer);
     },
@@ -81,8 +81,9 @@ export function createRouterParts(
   const monitor = new PeerMonitor({
     clock,
     log,
-    actions: createPeerActions({ host, table, store }),
+    actions: createPeerActions({ host, table, store, departures }),
   }, { pingIntervalMs: options.pingIntervalMs, pingTimeoutMs: 2 * options.requestTimeoutMs });
+  const { goodbye, forget } = createGoodbye(collaborators, { store, departures });
   const publisher = createPublisher(collaborators, options);
   const lookup = new Lookup({
     ...collaborators,
@@ -104,7 +105,8 @@ export function createRouterParts(
     routerPort: () => own[0]?.port ?? options.listen.port,
   });
   const discovery = createDiscovery(collaborators, () => table.size);
-  replaceProviderRecords({ host, store, isDown, provides: (id) => publisher.provides(id) });
+  const provides = (id: string) => !goodbye.leaving && publisher.provides(id);
+  replaceProviderRecords({ host, store, isDown, provides });
   return {
     store,
     table,
@@ -113,6 +115,8 @@ export function createRouterParts(
     lookup,
     bootstrap,
     discovery,
+    goodbye,
+    departures,
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
@@ -150,4 +154,42 @@ function createPublisher(
         log,
       }),
   }, options);
+}
+
+/** What happens when a peer says goodbye, and the same again when it turns up while it leaves. */
+function createGoodbye(
+  { host, log }: RouterPartsCollaborators,
+  { store, departures }: {
+    readonly store: ProviderStore<PeerId>;
+    readonly departures: Departures;
+  },
+): { goodbye: Goodbye; forget: (peer: PeerId) => void } {
+  const forget = (peer: PeerId) => {
+    store.removeProvider(peer);
+    host.dht.routingTable.remove(peer).catch((error) =>
+      log.warn("removing a peer that left failed", { peer: peer.toString(), error })
+    );
+  };
+  const goodbye = new Goodbye({
+    node: host.node,
+    log,
+    onLeave(peer) {
+      departures.add(peer.toString());
+      forget(peer);
+      log.info("peer leaves", { peer: peer.toString() });
+    },
+    onReturn: (peer) => departures.delete(peer.toString()),
+  });
+  return { goodbye, forget };
+}
+
+function createStore(clock: Clock, options: ResolvedRouterOptions): ProviderStore<PeerId> {
+  return new ProviderStore<PeerId>({ clock }, {
+    ttlMs: options.recordTtlMs,
+    maxRecords: options.maxRecords,
+    maxRecordsPerProvider: options.maxRecordsPerPeer,
+    maxProvidersPerKey: MAX_PROVIDERS_PER_KEY,
+    maxAnswer: MAX_ANSWER,
+    maxKeyLength: MAX_KEY_LENGTH,
+  });
 }

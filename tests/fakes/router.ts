@@ -4,6 +4,8 @@ import type { Cancellable, Peer, Router } from "../../lib/ports.ts";
 export class MemoryRouter implements Router {
   readonly advertised = new Set<string>();
   readonly #providers = new Map<string, Peer[]>();
+  /** Ids of peers that have said goodbye. */
+  readonly left = new Set<string>();
   isReady = true;
 
   /** Makes `lookup(key)` yield these peers. */
@@ -30,6 +32,10 @@ export class MemoryRouter implements Router {
 
   ready(): boolean {
     return this.isReady;
+  }
+
+  hasLeft(id: string): boolean {
+    return this.left.has(id);
   }
 
   peers(): readonly Peer[] {

@@ -221,3 +221,19 @@ test("a setting out of its range is named", () => {
   };
   assert.throws(() => createMirror(collaborators, { stallWindowMs: 0 }), /stallWindowMs is 0/);
 });
+
+test("mirror: a peer that said goodbye is not asked, whatever the key", async () => {
+  await using rig = new Rig(PATIENT);
+  const content = noise(1000);
+  const leaver = rig.add(content);
+  const other = rig.add(content);
+  rig.router.left.add(leaver.peer.id);
+  const result = await rig.fetch(blob(digestOf(content)));
+  assert.ok(result.found);
+  assert.equal(result.peer, other.peer.id);
+  await result.body?.cancel();
+  rig.router.left.add(other.peer.id);
+  const miss = await rig.fetch(blob(digestOf(content)));
+  assert.deepEqual(miss, { found: false, reason: "no-peer", attempts: 0 });
+  assert.equal(leaver.requests.length, 0);
+});

@@ -111,6 +111,8 @@ async function startParts(
   await router.start();
   const server = startHttpServer({ fetch: registry.app.fetch, log }, config.registryAddr);
   stack.push("registry server", () => drain(registry, server));
+  // First of these when the agent stops: peers then ask others while transfers under way end.
+  stack.push("goodbye", () => router.leave());
   stack.push("watcher", follow(advertiser, log));
   if (registryConfigPath !== undefined) {
     const mirrorConfig = { ...config, containerdRegistryConfigPath: registryConfigPath };
