@@ -100,6 +100,8 @@ export type MissReason =
   | "no-peer"
   /** Peers are known, but none could be reached in time. */
   | "peers-unreachable"
+  /** Peers have it, but all of them have too much to do, or are sending just this already. */
+  | "peers-busy"
   /** Peers answered, but none has it. */
   | "peers-refused"
   /** A filter forbids it. */

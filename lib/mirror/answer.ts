@@ -16,6 +16,11 @@ export interface Wanted {
   readonly size?: number;
   /** Content larger than this is refused. */
   readonly maxBytes?: number;
+  /**
+   * A peer that is busy, or is answering just this already, is not asked: the next one is, or after a
+   * short wait nobody. Left out where content must be had for a client that has a part of it.
+   */
+  readonly yielding?: boolean;
 }
 
 /** A part of some content: from `start` up to, not including, `end`. */
@@ -24,10 +29,15 @@ export interface Part {
   readonly end: number;
 }
 
+/** Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, section 15.6.4). */
+const BUSY: ReadonlySet<number> = new Set([429, 503]);
+
 /** What an answer amounts to. */
 export type Verdict =
   | { readonly type: "offer"; readonly descriptor: Descriptor; readonly part: Part }
   | { readonly type: "refused"; readonly why: string }
+  /** It has too much to do just now. */
+  | { readonly type: "busy"; readonly why: string }
   /** The range is outside of the content, which has this many bytes. */
   | { readonly type: "unsatisfiable"; readonly size: number };
 
@@ -38,6 +48,7 @@ export type Verdict =
  */
 export function judgeAnswer(status: number, headers: Headers, wanted: Wanted): Verdict {
   if (status === 416 && wanted.range !== undefined) return judgeUnsatisfiable(headers, wanted);
+  if (BUSY.has(status)) return { type: "busy", why: `status ${status}` };
   const expected = wanted.range === undefined ? 200 : 206;
   if (status !== expected) return refused(`status ${status}, want ${expected}`);
   const encoding = headers.get("content-encoding");

@@ -30,6 +30,7 @@ export async function fetchBlob(
     path: formatDistributionPath(request),
     method: request.method,
     digest: request.reference.digest,
+    yielding: request.method === "GET",
     ...(range === undefined ? {} : { range }),
   };
   const search = startSearch(kit, referenceKey(request.reference));

@@ -21,10 +21,21 @@ export interface CandidatesOptions {
   readonly resolveTimeoutMs: number;
   /** How long a sign of life is waited for when all peers were down, ms. */
   readonly probeWaitMs: number;
+  /** How long to wait when all peers are busy, ms. */
+  readonly busyWaitMs: number;
   /** Peers taken from one lookup. */
   readonly maxCandidates: number;
 }
 
+/** A peer to ask. Whoever takes it has to release it when it is done with it. */
+export interface Candidate {
+  readonly peer: Peer;
+  /** Ends the accounting of the request. */
+  readonly release: () => void;
+}
+
+/** How often busy peers are looked at even if none has ended a request. */
+const BUSY_POLL_MS = 20;
 /** A lookup goes on in the background for so long, for the sake of a later failover. */
 const LOOKUP_LIMIT_MS = 1000;
 /** A second lookup is made only when a transfer has to be saved, and may take longer. */
@@ -67,26 +78,38 @@ export class Candidates {
     );
   }
 
+  /** Whether there are peers that are only too busy, or busy with just this stream. */
+  isBusy(stream: string): boolean {
+    const { table } = this.#collaborators;
+    return this.#open().some(({ id }) => table.standing(id) === "good" && !table.free(id, stream));
+  }
+
   /**
-   * The best peer not handed out yet; undefined if there is none. Waits for the router, and for
-   * peers that were down to show life, each only for as long as the options say.
+   * The best peer not handed out yet; undefined if there is none. Waits for the router, for peers
+   * that are busy, and for peers that were down to show life, each only for as long as the options
+   * say.
+   *
+   * @param stream what is to be asked for, if peers that are busy are not to be asked for it.
    */
-  async next(signal: AbortSignal): Promise<Peer | undefined> {
+  async next(signal: AbortSignal, stream?: string): Promise<Candidate | undefined> {
     const { clock } = this.#collaborators;
     while (true) {
       await this.#gather();
       signal.throwIfAborted();
-      const best = this.#best();
-      if (best !== undefined) {
-        this.#tried.add(best.id);
-        return best;
-      }
+      const best = this.#take(stream);
+      if (best !== undefined) return best;
       const patience = this.#known.size > 0 ? this.#options.resolveTimeoutMs / 4 : 0;
       const leftMs = this.#waitUntil - patience - clock.now();
       if (this.#lookup === undefined || leftMs <= 0) break;
       await this.#wait(leftMs, signal, this.#changed.promise);
     }
-    return await this.#revived(signal);
+    if (stream !== undefined && this.isBusy(stream)) return await this.#freed(signal, stream);
+    return await this.#revived(signal, stream);
+  }
+
+  /** Lets a peer be handed out again that could not be asked. */
+  putBack(id: string): void {
+    this.#tried.delete(id);
   }
 
   /** Never hands out this peer again. */
@@ -151,10 +174,34 @@ export class Candidates {
     );
   }
 
+  /** Hands out the best peer. */
+  #take(stream: string | undefined): Candidate | undefined {
+    const peer = this.#best(stream);
+    if (peer === undefined) return undefined;
+    this.#tried.add(peer.id);
+    return { peer, release: this.#collaborators.table.begin(peer.id, stream) };
+  }
+
+  /** Waits a moment for a peer that has room. */
+  async #freed(signal: AbortSignal, stream: string): Promise<Candidate | undefined> {
+    const { clock, table } = this.#collaborators;
+    const until = clock.now() + this.#options.busyWaitMs;
+    while (true) {
+      const leftMs = until - clock.now();
+      if (leftMs <= 0) return undefined;
+      await this.#wait(Math.min(leftMs, BUSY_POLL_MS), signal, table.freed());
+      const best = this.#take(stream);
+      if (best !== undefined) return best;
+    }
+  }
+
   /** The cheapest; among those that cost about the same a random one, to spread load. */
-  #best(): Peer | undefined {
+  #best(stream: string | undefined): Peer | undefined {
     const { table, random } = this.#collaborators;
-    const ranked = this.#open().filter(({ id }) => table.standing(id) === "good").map((peer) => ({
+    const able = this.#open().filter(({ id }) =>
+      table.standing(id) === "good" && (stream === undefined || table.free(id, stream))
+    );
+    const ranked = able.map((peer) => ({
       peer,
       rank: Math.round(2 * Math.log2(table.cost(peer.id))),
     }));
@@ -164,7 +211,10 @@ export class Candidates {
   }
 
   /** Probes peers that are down and waits a moment for one that answers. */
-  async #revived(signal: AbortSignal): Promise<Peer | undefined> {
+  async #revived(
+    signal: AbortSignal,
+    stream: string | undefined,
+  ): Promise<Candidate | undefined> {
     const { table, prober } = this.#collaborators;
     const probes = this.#open().filter(({ id }) => table.standing(id) === "down").flatMap(
       (peer) => {
@@ -177,9 +227,7 @@ export class Candidates {
     if (probes.length === 0) return undefined;
     const first = Promise.any(probes).then(() => {}, () => {});
     await this.#wait(this.#options.probeWaitMs, signal, first);
-    const best = this.#best();
-    if (best !== undefined) this.#tried.add(best.id);
-    return best;
+    return this.#take(stream);
   }
 
   async #wait(ms: number, signal: AbortSignal, event: Promise<void>): Promise<void> {

@@ -12,6 +12,10 @@ export interface MirrorOptions {
   readonly hedgeMinMs: number;
   /** Peers that are asked at the same time for one request. */
   readonly maxConcurrentAsks: number;
+  /** Requests for blobs under way to one peer; more go to the next peer. */
+  readonly maxPerPeer: number;
+  /** How long a request waits when all peers are busy; then a miss. */
+  readonly busyWaitMs: number;
   /** Delay between attempts at several addresses of one peer (RFC 8305, section 5). */
   readonly addressStaggerMs: number;
   /** A body without a byte for this long is tried at another peer. */
@@ -58,9 +62,11 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
   headerBudgetMs: 450,
   hedgeMinMs: 50,
   maxConcurrentAsks: 4,
+  maxPerPeer: 64,
+  busyWaitMs: 100,
   addressStaggerMs: 50,
   stallWindowMs: 1000,
-  slowWindowMs: 1500,
+  slowWindowMs: 1000,
   minBytesPerSecond: 64 * 1024,
   giveUpMs: 3000,
   maxSwitches: 16,
@@ -81,6 +87,7 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
 /** Settings that may be zero; all others are at least 1. */
 const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   "addressStaggerMs",
+  "busyWaitMs",
   "hedgeMinMs",
   "minBytesPerSecond",
   "poolIdlePerHost",

@@ -23,6 +23,9 @@ export type Standing = "good" | "down" | "shunned";
 
 interface Entry {
   inFlight: number;
+  /** What is being asked for that is not to be asked for twice. */
+  readonly streams: Set<string>;
+  busyUntil: number;
   ttfbMs: number;
   /** Mean deviation of the above. */
   jitterMs: number;
@@ -46,6 +49,8 @@ const HALF_LIFE_MS = 30_000;
 const ALPHA = 0.25;
 /** A peer that sent bytes within this time is alive: no probe is needed to tell. */
 const BUSY_MS = 1000;
+/** A peer that says that it has too much to do is left alone for so long. */
+const BUSY_PAUSE_MS = 50;
 /** Speed from which on a peer is not preferred for being faster. */
 const FAST_BYTES_PER_SECOND = 100e6;
 
@@ -54,6 +59,7 @@ export class PeerTable {
   readonly #clock: Clock;
   readonly #options: MirrorOptions;
   readonly #entries: LRUCache<string, Entry>;
+  #freed = Promise.withResolvers<void>();
 
   constructor(clock: Clock, options: MirrorOptions) {
     this.#clock = clock;
@@ -88,15 +94,46 @@ export class PeerTable {
     );
   }
 
-  /** A request begins; the function returned ends it, once. */
-  begin(id: string): () => void {
+  /**
+   * Whether a peer has room for one more request.
+   *
+   * @param stream what is to be asked for, if it is not to be asked for twice at the same time.
+   */
+  free(id: string, stream: string): boolean {
+    const entry = this.#entries.get(id);
+    return entry === undefined ||
+      (entry.inFlight < this.#options.maxPerPeer && !entry.streams.has(stream) &&
+        entry.busyUntil <= this.#clock.now());
+  }
+
+  /** Resolves when a request ends next, at whichever peer. */
+  freed(): Promise<void> {
+    return this.#freed.promise;
+  }
+
+  /**
+   * A request begins; the function returned ends it, once.
+   *
+   * @param stream see {@link free}.
+   */
+  begin(id: string, stream?: string): () => void {
     const entry = this.#entry(id);
     entry.inFlight++;
+    if (stream !== undefined) entry.streams.add(stream);
     let ended = false;
     return () => {
-      if (!ended) entry.inFlight--;
+      if (ended) return;
       ended = true;
+      entry.inFlight--;
+      if (stream !== undefined) entry.streams.delete(stream);
+      this.#freed.resolve();
+      this.#freed = Promise.withResolvers();
     };
+  }
+
+  /** It said that it has too much to do. */
+  busy(id: string): void {
+    this.#entry(id).busyUntil = this.#clock.now() + BUSY_PAUSE_MS;
   }
 
   /** Headers arrived, whatever they say. */
@@ -214,6 +251,8 @@ export class PeerTable {
     if (known !== undefined) return known;
     const entry: Entry = {
       inFlight: 0,
+      streams: new Set(),
+      busyUntil: -Infinity,
       ttfbMs: ASSUMED_TTFB_MS,
       jitterMs: 0,
       bytesPerSecond: undefined,

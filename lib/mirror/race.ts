@@ -11,6 +11,8 @@ export interface Contest<C, T> {
   hedgeMs(contender: C): number;
   /** Takes a prize that came too late. */
   discard(prize: T): void;
+  /** Takes back a contender that came too late to be asked. */
+  dismiss?(contender: C): void;
 }
 
 /** Settings of {@link race}. */
@@ -97,7 +99,10 @@ class Race<C, T> {
     this.#drawing = true;
     this.#contest.next(this.#over.signal).catch(() => undefined).then((contender) => {
       this.#drawing = false;
-      if (this.#done) return;
+      if (this.#done) {
+        if (contender !== undefined) this.#contest.dismiss?.(contender);
+        return;
+      }
       if (contender !== undefined) return this.#start(contender);
       this.#after(REDRAW_MS, this.#over.signal, () => this.#draw());
       this.#check();

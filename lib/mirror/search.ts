@@ -1,6 +1,6 @@
-import type { Clock, Log, MirrorMiss, MissReason, Peer } from "../ports.ts";
+import type { Clock, Log, MirrorMiss, MissReason } from "../ports.ts";
 import { judgeAnswer, type Wanted } from "./answer.ts";
-import type { Candidates } from "./candidates.ts";
+import type { Candidate, Candidates } from "./candidates.ts";
 import { link } from "./link.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerClient } from "./peer_client.ts";
@@ -29,6 +29,7 @@ export class Search {
   #attempts = 0;
   #refused = 0;
   #lies = 0;
+  #busy = false;
 
   constructor(collaborators: SearchCollaborators, options: MirrorOptions) {
     this.#collaborators = collaborators;
@@ -48,12 +49,14 @@ export class Search {
   async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
     const { candidates, clock, table, closing } = this.#collaborators;
     using either = link(signal, closing);
-    const result = await race<Peer, Source>(
+    const stream = wanted.yielding ? `${wanted.digest} ${wanted.range ?? ""}` : undefined;
+    const result = await race<Candidate, Source>(
       {
-        next: (turn) => candidates.next(turn),
-        ask: (peer, turn) => this.#ask(peer, wanted, turn),
-        hedgeMs: (peer) => table.hedgeMs(peer.id),
+        next: (turn) => candidates.next(turn, stream),
+        ask: (candidate, turn) => this.#ask(candidate, wanted, turn),
+        hedgeMs: ({ peer }) => table.hedgeMs(peer.id),
         discard: (source) => source.abort(),
+        dismiss: ({ release }) => release(),
       },
       clock,
       {
@@ -63,6 +66,7 @@ export class Search {
         maxConcurrent: this.#options.maxConcurrentAsks,
       },
     );
+    if (!result.won && stream !== undefined && candidates.isBusy(stream)) this.#busy = true;
     return result.won ? result.prize : undefined;
   }
 
@@ -109,15 +113,19 @@ export class Search {
   #reason(): MissReason {
     const { candidates } = this.#collaborators;
     if (this.#lies > 0) return "bad-content";
+    if (this.#busy) return "peers-busy";
     if (this.#refused > 0) return "peers-refused";
     if (candidates.found === 0) return candidates.searching ? "timeout" : "no-peer";
     return candidates.shunned && this.#attempts === 0 ? "bad-content" : "peers-unreachable";
   }
 
-  async #ask(peer: Peer, wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
-    const { client, table, prober, log } = this.#collaborators;
+  async #ask(
+    { peer, release }: Candidate,
+    wanted: Wanted,
+    signal: AbortSignal,
+  ): Promise<Source | undefined> {
+    const { candidates, client, table, prober, log } = this.#collaborators;
     this.#attempts++;
-    const release = table.begin(peer.id);
     const reached = await client.reach(peer, wanted, signal, table.address(peer.id));
     if (reached.type !== "answered") {
       release();
@@ -144,7 +152,10 @@ export class Search {
     }
     release();
     reply.dismiss();
-    this.#refused++;
+    if (verdict.type === "busy") {
+      table.busy(peer.id);
+      candidates.putBack(peer.id);
+    } else this.#refused++;
     if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
     log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
     return undefined;

@@ -45,7 +45,8 @@ export function digestOf(content: Uint8Array): Digest {
 /** A peer over plain sockets that serves content, and fails as it is told. */
 export class FaultPeer implements AsyncDisposable {
   readonly requests: SeenRequest[] = [];
-  readonly faults: Faults;
+  /** May be replaced at any time. */
+  faults: Faults;
   readonly peer: Peer;
   /** Connections that the other side closed while an answer was under way. */
   cancelled = 0;
