@@ -197,10 +197,10 @@ export const OPTIONS = {
     commands: AGENT,
   }),
   bootstrapKind: unset({
-    type: oneOf("dns", "static", "http"),
+    type: oneOf("dns", "static", "http", "kubernetes"),
     defaultText: "none: a lone node",
     placeholder: "KIND",
-    help: "How first peers are found: dns, static or http.",
+    help: "How first peers are found: dns, static, http or kubernetes.",
     commands: AGENT,
   }),
   dnsBootstrapDomain: unset({
@@ -227,6 +227,47 @@ export const OPTIONS = {
     type: httpUrl(),
     placeholder: "URL",
     help: "URL that answers with peers, such as http://10.0.0.1:5002/id.",
+    commands: AGENT,
+  }),
+  kubernetesBootstrapService: unset({
+    type: text("the name of a service"),
+    placeholder: "NAME",
+    help: "Headless service whose endpoints are peers, read from the API server.",
+    commands: AGENT,
+  }),
+  kubernetesBootstrapNamespace: unset({
+    type: text("the name of a namespace"),
+    defaultText: "that of the pod, or of the kubeconfig's context",
+    placeholder: "NAME",
+    help: "Namespace of that service.",
+    commands: AGENT,
+  }),
+  kubeconfig: unset({
+    type: text("the path of a kubeconfig"),
+    defaultText: "the service account of the pod",
+    placeholder: "FILE",
+    help: "How to reach the API server, for the features that need it.",
+    commands: AGENT,
+  }),
+  nodeName: unset({
+    type: text("the name of a node"),
+    placeholder: "NAME",
+    help: "Name of this node in Kubernetes, such as the downward API gives it.",
+    commands: AGENT,
+  }),
+  nodeTopology: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Learn this node's zone and region from its labels; needs --node-name.",
+    commands: AGENT,
+  }),
+  startupTaint: unset({
+    type: text("the key of a taint"),
+    placeholder: "KEY",
+    help:
+      "Taint to remove from this node once the agent is ready and the mirror configuration is " +
+      "in place; needs --node-name.",
     commands: AGENT,
   }),
   dhtPrefix: option({

@@ -45,6 +45,7 @@ export function parseConfig(sources: ConfigSources): Config {
   }
   const frozen = Object.freeze(config) as Config;
   checkBootstrap(frozen);
+  checkNode(frozen);
   return frozen;
 }
 
@@ -54,6 +55,11 @@ function checkBootstrap(config: Config): void {
     dns: ["dns-bootstrap-domain", config.dnsBootstrapDomain, "a domain name"],
     static: ["static-bootstrap-peers", config.staticBootstrapPeers[0], "at least one peer"],
     http: ["http-bootstrap-url", config.httpBootstrapUrl, "a URL"],
+    kubernetes: [
+      "kubernetes-bootstrap-service",
+      config.kubernetesBootstrapService,
+      "the name of a headless service",
+    ],
   } as const;
   if (config.bootstrapKind === undefined) return;
   const [flag, value, want] = needs[config.bootstrapKind];
@@ -62,6 +68,19 @@ function checkBootstrap(config: Config): void {
       `--${flag}: not set, want ${want}, for --bootstrap-kind is ${config.bootstrapKind}`,
     );
   }
+}
+
+/** What is done with this node's object needs its name. */
+function checkNode(config: Config): void {
+  const needs = config.startupTaint !== undefined
+    ? "--startup-taint is set"
+    : config.nodeTopology
+    ? "--node-topology is set"
+    : undefined;
+  if (needs === undefined || config.nodeName !== undefined) return;
+  throw new ConfigError(
+    `--node-name: not set, want the name of this node in Kubernetes, for ${needs}`,
+  );
 }
 
 function parseSetting(row: Row, { value, origin }: Setting): unknown {

@@ -1,12 +1,14 @@
 import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
+import type { KubernetesApi } from "../../kubernetes/api.ts";
+import { createEndpointSliceBootstrapper } from "../../kubernetes/endpoint_slice_bootstrapper.ts";
 import type { Bootstrapper } from "../../router/bootstrap/bootstrapper.ts";
 import { createDnsBootstrapper } from "../../router/bootstrap/dns_bootstrapper.ts";
 import { createHttpBootstrapper } from "../../router/bootstrap/http_bootstrapper.ts";
 import { createStaticBootstrapper } from "../../router/bootstrap/static_bootstrapper.ts";
 
 /** Makes the bootstrapper that is configured; without one a node begins alone. */
-export function chooseBootstrapper(config: Config): Bootstrapper {
+export function chooseBootstrapper(config: Config, kubernetes: () => KubernetesApi): Bootstrapper {
   switch (config.bootstrapKind) {
     case "dns":
       return createDnsBootstrapper({ domain: config.dnsBootstrapDomain ?? "" });
@@ -22,6 +24,13 @@ export function chooseBootstrapper(config: Config): Bootstrapper {
         const reason = error instanceof Error ? error.message : String(error);
         throw new ConfigError(`--static-bootstrap-peers: ${reason}`);
       }
+    case "kubernetes": {
+      const { kubernetesBootstrapNamespace: namespace } = config;
+      return createEndpointSliceBootstrapper({ api: kubernetes() }, {
+        service: config.kubernetesBootstrapService ?? "",
+        ...(namespace === undefined ? {} : { namespace }),
+      });
+    }
     case undefined:
       return createStaticBootstrapper({ peers: [] });
   }

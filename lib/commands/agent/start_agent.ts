@@ -6,6 +6,7 @@ import { registryHost } from "../../config/types.ts";
 import { createMirror } from "../../mirror/mirror.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { createMetricsApp } from "../../observability/metrics_app.ts";
+import type { NodeTopology } from "../../kubernetes/topology.ts";
 import { createReferenceFilter } from "../../oci/filter.ts";
 import type { Cancellable, Log } from "../../ports.ts";
 import { createRegistryApp } from "../../registry/registry_app.ts";
@@ -13,6 +14,7 @@ import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
 import { type HttpServer, startHttpServer } from "../http_server.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
+import { createKubernetes } from "./kubernetes.ts";
 import { applyMirrorConfiguration, keepMirrorConfiguration } from "./mirror_configuration.ts";
 import { openStore } from "./open_store.ts";
 import { StopStack } from "./stop_stack.ts";
@@ -39,6 +41,8 @@ export interface Agent {
   readonly metricsUrl: string;
   /** True once it can serve and other nodes can find what it holds. */
   ready(): boolean;
+  /** Zone and region of the node; undefined until they are known. */
+  topology(): NodeTopology | undefined;
   /** Stops in the reverse order of the start, transfers first; does not reject. */
   stop(): Promise<void>;
 }
@@ -77,11 +81,12 @@ async function startParts(
     mirroredRegistries: config.mirroredRegistries.map(registryHost),
   });
 
+  const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
   const router = await createRouter({
     log: log.child({ part: "router" }),
     metrics,
     clock,
-    bootstrapper: chooseBootstrapper(config),
+    bootstrapper: chooseBootstrapper(config, kubernetes.api),
   }, {
     listen: config.routerAddr,
     registryPort: registryPortOf ?? config.registryAddr.port,
@@ -120,11 +125,13 @@ async function startParts(
     stack.push("configurator", keepMirrorConfiguration(mirrorConfig, { log, clock }));
     configured = true;
   }
+  stack.push("kubernetes", kubernetes.follow(ready));
   return {
     id: router.id,
     url: localUrl(server),
     metricsUrl: localUrl(metricsServer),
     ready,
+    topology: kubernetes.topology,
     stop: () => stack.stop(),
   };
 }

@@ -1,0 +1,161 @@
+import process from "node:process";
+import type * as Client from "@kubernetes/client-node";
+import { deadline } from "../async/deadline.ts";
+import type { Cancellable } from "../ports.ts";
+import type { EndpointSlice, KubernetesApi, NodeObject } from "./api.ts";
+import { ApiError, toApiError } from "./api_error.ts";
+
+/** Settings of {@link createKubernetesApi}. */
+export interface KubernetesApiOptions {
+  /** Kubeconfig file; undefined: the service account of the pod. */
+  readonly kubeconfig?: string;
+  /** How long one call may take, ms; default 5000. */
+  readonly timeoutMs?: number;
+}
+
+/** Tells whether this process runs in a pod whose API server is known. */
+export function isInCluster(): boolean {
+  return Boolean(process.env["KUBERNETES_SERVICE_HOST"]);
+}
+
+/**
+ * Makes the calls of the real API server. The client library is loaded, and the kubeconfig or the
+ * service account's token read, at the first call: what is not there yet may come later.
+ */
+export function createKubernetesApi(options: KubernetesApiOptions = {}): KubernetesApi {
+  const { kubeconfig, timeoutMs = 5000 } = options;
+  let connected: Promise<Connection> | undefined;
+  /** Runs one call within its time limit. */
+  const call = async <T>(
+    action: string,
+    { signal }: Cancellable,
+    run: (connection: Connection, options: CallOptions) => Promise<T>,
+  ): Promise<T> => {
+    signal.throwIfAborted();
+    connected ??= connect(kubeconfig);
+    const attempt = connected;
+    let server: string | undefined;
+    using limit = deadline(timeoutMs, { signal });
+    try {
+      const connection = await abortable(attempt, limit.signal);
+      server = connection.server;
+      return await abortable(run(connection, callOptions(connection, limit.signal)), limit.signal);
+    } catch (error) {
+      // A kubeconfig that could not be read may be there the next time.
+      if (server === undefined && connected === attempt) connected = undefined;
+      signal.throwIfAborted();
+      throw toApiError(action, server, limit.signal.aborted ? limit.signal.reason : error);
+    }
+  };
+  return {
+    readNode: (name, cancellable) =>
+      call(`read node ${name}`, cancellable, async ({ core }, options) => {
+        return toNode(await core.readNode({ name }, options));
+      }),
+    patchNode: (name, patch, cancellable) =>
+      call(`change node ${name}`, cancellable, async ({ core }, options) => {
+        return toNode(await core.patchNode({ name, body: patch }, options));
+      }),
+    listEndpointSlices: (query, cancellable) =>
+      call(`list the endpoints of ${query.service}`, cancellable, async (connection, options) => {
+        const list = await connection.discovery.listNamespacedEndpointSlice({
+          namespace: query.namespace ?? connection.namespace,
+          labelSelector: `kubernetes.io/service-name=${query.service}`,
+          limit: query.limit,
+          ...(query.continueAt === undefined ? {} : { _continue: query.continueAt }),
+        }, options);
+        const continueAt = list.metadata?._continue;
+        return {
+          slices: list.items.map(toEndpointSlice),
+          ...(continueAt ? { continueAt } : {}),
+        };
+      }),
+  };
+}
+
+interface Connection {
+  readonly core: Client.CoreV1Api;
+  readonly discovery: Client.DiscoveryV1Api;
+  readonly server: string;
+  /** Of the pod, or of the kubeconfig's context. */
+  readonly namespace: string;
+  /** A value as the library's middleware hands it on. */
+  readonly observable: <T>(value: T) => Client.Observable<T>;
+}
+
+async function connect(kubeconfig: string | undefined): Promise<Connection> {
+  // The library's old HTTP client uses a deprecated built-in; that is no news for the log.
+  process.noDeprecation = true;
+  const { CoreV1Api, DiscoveryV1Api, KubeConfig, Observable } = await import(
+    "./client_node.ts"
+  );
+  const config = new KubeConfig();
+  if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+  else config.loadFromCluster();
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined) {
+    throw new ApiError("other", `${kubeconfig} names no cluster in its current context`);
+  }
+  const namespace = config.getContextObject(config.getCurrentContext())?.namespace;
+  return {
+    core: config.makeApiClient(CoreV1Api),
+    discovery: config.makeApiClient(DiscoveryV1Api),
+    server,
+    namespace: namespace?.trim() || "default",
+    observable: (value) => new Observable(Promise.resolve(value)),
+  };
+}
+
+type CallOptions = Client.ConfigurationOptions;
+
+/** The library takes a signal only where it makes the request. */
+function callOptions({ observable }: Connection, signal: AbortSignal): CallOptions {
+  return {
+    middleware: [{
+      pre(context) {
+        context.setSignal(signal);
+        return observable(context);
+      },
+      post: observable,
+    }],
+    middlewareMergeStrategy: "append",
+  };
+}
+
+/** Follows a promise until the signal aborts, whether or not whoever made it heeds the signal. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function toNode({ metadata, spec }: Client.V1Node): NodeObject {
+  return {
+    name: metadata?.name ?? "",
+    labels: metadata?.labels ?? {},
+    taints: (spec?.taints ?? []).map(({ key, effect, value }) => {
+      return { key, effect, ...(value === undefined ? {} : { value }) };
+    }),
+  };
+}
+
+function toEndpointSlice(slice: Client.V1EndpointSlice): EndpointSlice {
+  return {
+    addressType: slice.addressType,
+    ports: (slice.ports ?? []).flatMap(({ name, port }) => {
+      return port === undefined ? [] : [{ name: name ?? "", port }];
+    }),
+    // Null in slices whose last endpoint went.
+    endpoints: (slice.endpoints ?? []).map(({ addresses, conditions, targetRef }) => ({
+      addresses,
+      terminating: conditions?.terminating === true,
+      ...(targetRef?.uid === undefined ? {} : { uid: targetRef.uid }),
+    })),
+  };
+}

@@ -1,0 +1,71 @@
+import { isIP } from "node:net";
+import type { Cancellable } from "../ports.ts";
+import type { EndpointSlice, KubernetesApi } from "./api.ts";
+
+/**
+ * A slice has at most 100 endpoints by default, 1000 at most. A big cluster's list is not read to
+ * its end: a few peers are enough to begin with, and the DHT knows the rest.
+ */
+const SLICES_PER_PAGE = 5;
+const ENOUGH_PEERS = 64;
+const MAX_PAGES = 8;
+/** Name of the router's port in the service. */
+const ROUTER_PORT = "router";
+
+/** Settings of {@link createEndpointSliceBootstrapper}. */
+export interface EndpointSliceBootstrapperOptions {
+  /** Namespace of the service; undefined: that of the pod or of the kubeconfig's context. */
+  readonly namespace?: string;
+  /** Name of the headless service that selects the agents. */
+  readonly service: string;
+}
+
+/** A peer to begin with, in the form that the router takes. */
+export interface EndpointPeer {
+  readonly addresses: readonly { readonly ip: string; readonly port?: number }[];
+}
+
+/**
+ * Begins with the endpoints of a headless service, ready or not, as the API server lists them. The
+ * service's port `router` is used if it has one, else the port of this node's own router.
+ */
+export function createEndpointSliceBootstrapper(
+  { api }: { readonly api: KubernetesApi },
+  { namespace, service }: EndpointSliceBootstrapperOptions,
+): { get(options: Cancellable): Promise<EndpointPeer[]> } {
+  return {
+    async get(options) {
+      const slices: EndpointSlice[] = [];
+      let continueAt: string | undefined;
+      for (let page = 0; page < MAX_PAGES; page++) {
+        const query = { namespace, service, limit: SLICES_PER_PAGE };
+        const answer = await api.listEndpointSlices(
+          continueAt === undefined ? query : { ...query, continueAt },
+          options,
+        );
+        slices.push(...answer.slices);
+        continueAt = answer.continueAt;
+        if (continueAt === undefined || toPeers(slices).length >= ENOUGH_PEERS) break;
+      }
+      return toPeers(slices);
+    },
+  };
+}
+
+/** One peer a pod, with the addresses of all its families. */
+function toPeers(slices: readonly EndpointSlice[]): EndpointPeer[] {
+  const peers = new Map<string, { ip: string; port?: number }[]>();
+  for (const { ports, endpoints } of slices) {
+    const port = ports.find(({ name }) => name === ROUTER_PORT)?.port;
+    for (const { uid, addresses, terminating } of endpoints) {
+      // Kubernetes uses the first address only.
+      const ip = addresses[0];
+      if (terminating || ip === undefined || isIP(ip) === 0) continue;
+      const key = uid ?? ip;
+      const known = peers.get(key) ?? [];
+      known.push(port === undefined ? { ip } : { ip, port });
+      peers.set(key, known);
+    }
+  }
+  return [...peers.values()].map((addresses) => ({ addresses }));
+}

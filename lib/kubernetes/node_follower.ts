@@ -1,0 +1,94 @@
+import type { Cancellable, Clock, Log } from "../ports.ts";
+import type { KubernetesApi, NodeObject } from "./api.ts";
+import { retry } from "./retry.ts";
+import { removeTaint } from "./startup_taint.ts";
+import { type NodeTopology, readTopology } from "./topology.ts";
+
+/** How often readiness is looked at while a taint waits for it, ms. */
+const READY_POLL_MS = 100;
+/**
+ * So often, ms, and up to half longer, the node is looked at again: one that was deleted and has
+ * registered anew has its start-up taint again. 5,000 nodes make 13 requests a second of it.
+ */
+const RECHECK_MS = 5 * 60_000;
+
+/** Collaborators of a {@link NodeFollower}. */
+export interface NodeFollowerCollaborators {
+  readonly api: KubernetesApi;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** True once the agent serves and containerd is configured to ask it. */
+  readonly ready: () => boolean;
+  /** Source of jitter in [0, 1); default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Settings of a {@link NodeFollower}. */
+export interface NodeFollowerOptions {
+  /** Name of the node that the agent runs on. */
+  readonly node: string;
+  /** Key of the taint that is removed once the agent is ready; undefined: none is. */
+  readonly startupTaint?: string;
+}
+
+/** Learns where this node is, and makes it available to pods once the agent is ready. */
+export class NodeFollower {
+  readonly #collaborators: NodeFollowerCollaborators;
+  readonly #options: NodeFollowerOptions;
+  #topology: NodeTopology | undefined;
+
+  constructor(collaborators: NodeFollowerCollaborators, options: NodeFollowerOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+  }
+
+  /** Zone and region; undefined until the API server has told. */
+  get topology(): NodeTopology | undefined {
+    return this.#topology;
+  }
+
+  /** Goes on until the signal aborts; then rejects with its reason. Whatever fails is tried again. */
+  async run(options: Cancellable): Promise<never> {
+    const { api, clock, log, random = Math.random } = this.#collaborators;
+    const { node, startupTaint } = this.#options;
+    this.#learn(await this.#retry(() => api.readNode(node, options), options));
+    let first = true;
+    while (true) {
+      if (startupTaint !== undefined) {
+        await this.#untilReady(options);
+        const { removed, node: now } = await this.#retry(
+          () => removeTaint(api, { node, key: startupTaint }, options),
+          options,
+        );
+        this.#learn(now);
+        if (removed.length > 0) {
+          log.info("start-up taint removed", { node, taint: startupTaint, effects: removed });
+        } else if (first) {
+          log.info("node has no start-up taint", { node, taint: startupTaint });
+        }
+        first = false;
+      }
+      await clock.sleep(RECHECK_MS * (1 + random() / 2), options);
+      if (startupTaint === undefined) {
+        this.#learn(await this.#retry(() => api.readNode(node, options), options));
+      }
+    }
+  }
+
+  #retry<T>(attempt: () => Promise<T>, options: Cancellable): Promise<T> {
+    return retry(this.#collaborators, attempt, options);
+  }
+
+  #learn({ name, labels }: NodeObject): void {
+    const before = this.#topology;
+    const now = readTopology(labels);
+    this.#topology = now;
+    if (before?.zone === now.zone && before?.region === now.region && before !== undefined) return;
+    this.#collaborators.log.info("node is known", { node: name, ...now });
+  }
+
+  async #untilReady(options: Cancellable): Promise<void> {
+    const { clock, ready } = this.#collaborators;
+    while (!ready()) await clock.sleep(READY_POLL_MS, options);
+  }
+}

@@ -1,0 +1,52 @@
+import type { Cancellable } from "../ports.ts";
+import type { KubernetesApi, NodeObject, PatchOperation } from "./api.ts";
+import { ApiError } from "./api_error.ts";
+
+/** So often a node that someone else is changing too is read again at once. */
+const MAX_CONFLICTS = 5;
+
+/** What {@link removeTaint} found and did. */
+export interface TaintRemoval {
+  /** The node afterwards. */
+  readonly node: NodeObject;
+  /** Effects of the taints that were removed; empty if the node had none with this key. */
+  readonly removed: readonly string[];
+}
+
+/**
+ * Removes all taints that have a key from a node, and nothing else: each operation first tests that
+ * the taint still is where it was read, so that a list which changed meanwhile is read again.
+ *
+ * @throws {ApiError} if the node cannot be read or changed.
+ */
+export async function removeTaint(
+  api: KubernetesApi,
+  { node: name, key }: { readonly node: string; readonly key: string },
+  options: Cancellable,
+): Promise<TaintRemoval> {
+  for (let conflicts = 0;; conflicts++) {
+    const node = await api.readNode(name, options);
+    const removed = node.taints.filter((taint) => taint.key === key).map(({ effect }) => effect);
+    if (removed.length === 0) return { node, removed };
+    try {
+      return { node: await api.patchNode(name, removalPatch(node, key), options), removed };
+    } catch (error) {
+      const isConflict = error instanceof ApiError && error.kind === "conflict";
+      if (!isConflict || conflicts >= MAX_CONFLICTS) throw error;
+    }
+  }
+}
+
+/** From the end on, so that no removal moves what is still to be removed. */
+function removalPatch({ taints }: NodeObject, key: string): PatchOperation[] {
+  return taints
+    .map((taint, index) => ({ taint, path: `/spec/taints/${index}` }))
+    .filter(({ taint }) => taint.key === key)
+    .reverse()
+    .flatMap(({ taint, path }): PatchOperation[] => [
+      // Key and effect name a taint: its value or time of adding may change without harm.
+      { op: "test", path: `${path}/key`, value: key },
+      { op: "test", path: `${path}/effect`, value: taint.effect },
+      { op: "remove", path },
+    ]);
+}
