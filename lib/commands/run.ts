@@ -1,6 +1,7 @@
 import { ConfigError } from "../config/config_error.ts";
 import { COMMAND_SUMMARIES, renderHelp } from "../config/help.ts";
-import type { CommandName, Config } from "../config/options.ts";
+import type { CommandName } from "../config/option.ts";
+import type { Config } from "../config/options.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfiguratorError } from "../configurator/configurator_error.ts";
 import { RouterListenError } from "../router/router_listen_error.ts";

@@ -1,4 +1,5 @@
-import { type CommandName, OPTION_ROWS } from "./options.ts";
+import type { CommandName } from "./option.ts";
+import { OPTION_ROWS } from "./options.ts";
 
 /** Every command and what it does, in the order that help shows them. */
 export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> = {

@@ -1,3 +1,6 @@
+import { BOOTSTRAP_OPTIONS } from "./bootstrap_options.ts";
+import { KUBERNETES_OPTIONS } from "./kubernetes_options.ts";
+import { AGENT, ALL, CONFIGURATION, DAY_MS, MIRROR, type Option, option, unset } from "./option.ts";
 import {
   boolean,
   duration,
@@ -6,48 +9,11 @@ import {
   list,
   listenAddress,
   oneOf,
-  type OptionType,
   path,
   registryName,
   regularExpression,
   text,
 } from "./types.ts";
-
-/** The commands that take options. */
-export type CommandName = "agent" | "configure" | "cleanup" | "demo" | "version";
-
-/** One row of the table from which flags, environment variables, file keys and docs are made. */
-export interface Option<T = unknown> {
-  /** What a value must be. */
-  readonly type: OptionType<T>;
-  /** Taken when nothing is set, in the form that a user would write; undefined: left unset. */
-  readonly default: string | undefined;
-  /** Shown in place of the default when that is found out at run time. */
-  readonly defaultText?: string;
-  /** Stands for the value in the help, e.g. `HOST:PORT`; empty for switches. */
-  readonly placeholder: string;
-  /** One sentence, or two. */
-  readonly help: string;
-  /** The commands that take the flag. */
-  readonly commands: readonly CommandName[];
-  /** True if the flag may be repeated and takes all values up to the next flag. */
-  readonly list?: boolean;
-}
-
-const AGENT = ["agent"] as const;
-const MIRROR = ["agent", "configure"] as const;
-const CONFIGURATION = ["agent", "configure", "cleanup"] as const;
-const ALL = ["agent", "configure", "cleanup", "demo", "version"] as const;
-/** One day: no duration of Eddy's is meant to be longer. */
-const DAY_MS = 86_400_000;
-
-function option<T>(row: Option<T> & { default: string }): Option<T> {
-  return row;
-}
-
-function unset<T>(row: Omit<Option<T>, "default">): Option<T | undefined> {
-  return { ...row, type: row.type.optional(), default: undefined };
-}
 
 /**
  * All options. The key in kebab case is the flag and the key in the YAML file, in upper case with
@@ -196,80 +162,8 @@ export const OPTIONS = {
     help: "Most peers that are asked before the pull goes on upstream.",
     commands: AGENT,
   }),
-  bootstrapKind: unset({
-    type: oneOf("dns", "static", "http", "kubernetes"),
-    defaultText: "none: a lone node",
-    placeholder: "KIND",
-    help: "How first peers are found: dns, static, http or kubernetes.",
-    commands: AGENT,
-  }),
-  dnsBootstrapDomain: unset({
-    type: text("a domain name"),
-    placeholder: "DOMAIN",
-    help: "Name whose addresses are peers, such as a headless service.",
-    commands: AGENT,
-  }),
-  staticBootstrapPeers: option({
-    type: list(text("an address or multiaddress")),
-    default: "",
-    placeholder: "PEER…",
-    help: "Peers as multiaddresses, with or without a peer id, or as HOST[:PORT].",
-    commands: AGENT,
-    list: true,
-  }),
-  httpBootstrapAddr: unset({
-    type: listenAddress(),
-    placeholder: "HOST:PORT",
-    help: "Address to answer other nodes' HTTP bootstrap at, path /id.",
-    commands: AGENT,
-  }),
-  httpBootstrapUrl: unset({
-    type: httpUrl(),
-    placeholder: "URL",
-    help: "URL that answers with peers, such as http://10.0.0.1:5002/id.",
-    commands: AGENT,
-  }),
-  kubernetesBootstrapService: unset({
-    type: text("the name of a service"),
-    placeholder: "NAME",
-    help: "Headless service whose endpoints are peers, read from the API server.",
-    commands: AGENT,
-  }),
-  kubernetesBootstrapNamespace: unset({
-    type: text("the name of a namespace"),
-    defaultText: "that of the pod, or of the kubeconfig's context",
-    placeholder: "NAME",
-    help: "Namespace of that service.",
-    commands: AGENT,
-  }),
-  kubeconfig: unset({
-    type: text("the path of a kubeconfig"),
-    defaultText: "the service account of the pod",
-    placeholder: "FILE",
-    help: "How to reach the API server, for the features that need it.",
-    commands: AGENT,
-  }),
-  nodeName: unset({
-    type: text("the name of a node"),
-    placeholder: "NAME",
-    help: "Name of this node in Kubernetes, such as the downward API gives it.",
-    commands: AGENT,
-  }),
-  nodeTopology: option({
-    type: boolean(),
-    default: "false",
-    placeholder: "",
-    help: "Learn this node's zone and region from its labels; needs --node-name.",
-    commands: AGENT,
-  }),
-  startupTaint: unset({
-    type: text("the key of a taint"),
-    placeholder: "KEY",
-    help:
-      "Taint to remove from this node once the agent is ready and the mirror configuration is " +
-      "in place; needs --node-name.",
-    commands: AGENT,
-  }),
+  ...BOOTSTRAP_OPTIONS,
+  ...KUBERNETES_OPTIONS,
   dhtPrefix: option({
     type: text("a protocol prefix such as /spegel"),
     default: "/spegel",

@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
 import { ConfigError } from "./config_error.ts";
-import { type CommandName, type Config, OPTION_ROWS, type OptionKey } from "./options.ts";
+import type { CommandName } from "./option.ts";
+import { type Config, OPTION_ROWS, type OptionKey } from "./options.ts";
 
 /** Where options come from. */
 export interface ConfigSources {

@@ -55,6 +55,17 @@ test("run: bad configuration is one line on standard error, exit code 2, nothing
         ],
         /^eddy: --static-bootstrap-peers: .*malformed/,
       ],
+      [
+        ["--store", `oci-layout:${path}`, "--startup-taint", "a/b", "--node-name", "n1"],
+        /^eddy: --kubeconfig: not set, want .*no pod/,
+      ],
+      [
+        [
+          ...["--store", `oci-layout:${path}`, "--bootstrap-kind", "kubernetes"],
+          ...["--kubernetes-bootstrap-service", "eddy-bootstrap"],
+        ],
+        /^eddy: --kubeconfig: not set, want .*no pod/,
+      ],
     ];
     for (const [args, message] of cases) {
       await t.step(args.join(" ").replaceAll(path, "…"), async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../lib/config/config_error.ts";
-import type { CommandName, Config } from "../../lib/config/options.ts";
+import type { CommandName } from "../../lib/config/option.ts";
+import type { Config } from "../../lib/config/options.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { test } from "../support/test.ts";
 
@@ -124,6 +125,12 @@ test("config: every mistake is one line that names option, value and remedy", as
     [{ args: ["--bootstrap-kind", "dns"] }, /^--dns-bootstrap-domain: not set, want a domain/],
     [{ args: ["--bootstrap-kind", "static"] }, /^--static-bootstrap-peers: not set/],
     [{ args: ["--bootstrap-kind", "http"] }, /^--http-bootstrap-url: not set/],
+    [
+      { args: ["--bootstrap-kind", "kubernetes"] },
+      /^--kubernetes-bootstrap-service: not set, want the name of a headless/,
+    ],
+    [{ args: ["--startup-taint", "eddy/starting"] }, /^--node-name: not set, .*--startup-taint/],
+    [{ args: ["--node-topology"] }, /^--node-name: not set, .*--node-topology is set/],
     [
       { command: "cleanup", args: ["--router-addr", ":1"] },
       /^unknown flag --router-addr for eddy cle/,

@@ -1,0 +1,52 @@
+import { AGENT, option, unset } from "./option.ts";
+import { httpUrl, list, listenAddress, oneOf, text } from "./types.ts";
+
+/** How first peers are found. */
+export const BOOTSTRAP_OPTIONS = {
+  bootstrapKind: unset({
+    type: oneOf("dns", "static", "http", "kubernetes"),
+    defaultText: "none: a lone node",
+    placeholder: "KIND",
+    help: "How first peers are found: dns, static, http or kubernetes.",
+    commands: AGENT,
+  }),
+  dnsBootstrapDomain: unset({
+    type: text("a domain name"),
+    placeholder: "DOMAIN",
+    help: "Name whose addresses are peers, such as a headless service.",
+    commands: AGENT,
+  }),
+  staticBootstrapPeers: option({
+    type: list(text("an address or multiaddress")),
+    default: "",
+    placeholder: "PEER…",
+    help: "Peers as multiaddresses, with or without a peer id, or as HOST[:PORT].",
+    commands: AGENT,
+    list: true,
+  }),
+  httpBootstrapAddr: unset({
+    type: listenAddress(),
+    placeholder: "HOST:PORT",
+    help: "Address to answer other nodes' HTTP bootstrap at, path /id.",
+    commands: AGENT,
+  }),
+  httpBootstrapUrl: unset({
+    type: httpUrl(),
+    placeholder: "URL",
+    help: "URL that answers with peers, such as http://10.0.0.1:5002/id.",
+    commands: AGENT,
+  }),
+  kubernetesBootstrapService: unset({
+    type: text("the name of a service"),
+    placeholder: "NAME",
+    help: "Headless service whose endpoints are peers, read from the API server.",
+    commands: AGENT,
+  }),
+  kubernetesBootstrapNamespace: unset({
+    type: text("the name of a namespace"),
+    defaultText: "that of the pod, or of the kubeconfig's context",
+    placeholder: "NAME",
+    help: "Namespace of that service.",
+    commands: AGENT,
+  }),
+};
