@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import type { Clock, Log, Peer, Router } from "../ports.ts";
-import { type Link, link } from "./link.ts";
+import { type Link, link } from "../async/link.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
 

@@ -5,7 +5,7 @@ import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
 import { type MirrorKit, startSearch } from "./kit.ts";
 import { ManifestCache, type VerifiedManifest } from "./manifest_cache.ts";
 import type { Search } from "./search.ts";
-import { SingleFlight } from "./single_flight.ts";
+import { SingleFlight } from "../async/single_flight.ts";
 import type { Source } from "./source.ts";
 import { streamOf } from "./stream_of.ts";
 import { Transfer } from "./transfer.ts";

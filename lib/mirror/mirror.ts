@@ -3,7 +3,7 @@ import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.t
 import { fetchBlob } from "./blobs.ts";
 import { createDirectClient } from "./direct_client.ts";
 import type { MirrorKit } from "./kit.ts";
-import { link } from "./link.ts";
+import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
 import { type MirrorOptions, mirrorOptions } from "./options.ts";
 import { type Fetch, PeerClient } from "./peer_client.ts";

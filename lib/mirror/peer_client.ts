@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Clock, Peer } from "../ports.ts";
 import type { Wanted } from "./answer.ts";
-import { link } from "./link.ts";
+import { link } from "../async/link.ts";
 import { type Contest, race, RaceOver } from "./race.ts";
 
 /** The part of `fetch` that is used. Bodies are byte streams, as those of `fetch` are. */

@@ -1,5 +1,5 @@
 import type { Peer } from "../ports.ts";
-import { link } from "./link.ts";
+import { link } from "../async/link.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";
 

@@ -1,5 +1,5 @@
 import type { Cancellable, Clock } from "../ports.ts";
-import { type Link, link } from "./link.ts";
+import { type Link, link } from "../async/link.ts";
 
 /** Who takes part in a race, and how. */
 export interface Contest<C, T> {

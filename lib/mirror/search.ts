@@ -1,7 +1,7 @@
 import type { Clock, Log, MirrorMiss, MissReason } from "../ports.ts";
 import { judgeAnswer, type Wanted } from "./answer.ts";
 import type { Candidate, Candidates } from "./candidates.ts";
-import { link } from "./link.ts";
+import { link } from "../async/link.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";

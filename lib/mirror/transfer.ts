@@ -1,7 +1,7 @@
 import type { Digest } from "../oci/digest.ts";
 import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
 import type { Part, Wanted } from "./answer.ts";
-import { type Link, link } from "./link.ts";
+import { type Link, link } from "../async/link.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerTable } from "./peer_table.ts";
 import { type Progress, ProgressWatch } from "./progress.ts";
