@@ -176,10 +176,13 @@ export class Candidates {
 
   /** Hands out the best peer. */
   #take(stream: string | undefined): Candidate | undefined {
+    const { table, prober } = this.#collaborators;
     const peer = this.#best(stream);
     if (peer === undefined) return undefined;
     this.#tried.add(peer.id);
-    return { peer, release: this.#collaborators.table.begin(peer.id, stream) };
+    // Those that were down are looked at meanwhile, so that the load is not left to the others.
+    for (const other of this.#open()) prober.revive(other);
+    return { peer, release: table.begin(peer.id, stream) };
   }
 
   /** Waits a moment for a peer that has room. */

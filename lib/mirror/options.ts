@@ -68,7 +68,7 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
   stallWindowMs: 1000,
   slowWindowMs: 1000,
   minBytesPerSecond: 64 * 1024,
-  giveUpMs: 3000,
+  giveUpMs: 1300,
   maxSwitches: 16,
   probeWaitMs: 10,
   probeBaseMs: 500,

@@ -1,17 +1,20 @@
 /** Settings of {@link ProgressWatch}. */
 export interface ProgressOptions {
-  /** Waiting for a byte this long is a stall, ms. */
+  /** Waiting for more than a trickle this long is a stall, ms. */
   readonly stallWindowMs: number;
   /** Span of waiting over which speed is judged, ms. */
   readonly slowWindowMs: number;
   /** Less than this is slow. */
   readonly minBytesPerSecond: number;
-  /** Waiting for a byte this long is the end, ms. */
+  /** Waiting for more than a trickle this long is the end, ms. */
   readonly giveUpMs: number;
 }
 
 /** `fine`, or what is the matter with a transfer. */
 export type Progress = "fine" | "slow" | "stalled" | "dead";
+
+/** Whatever comes more slowly than this is as good as nothing: waiting goes on. */
+const ALIVE_BYTES_PER_SECOND = 1024;
 
 interface Span {
   waitedMs: number;
@@ -28,14 +31,17 @@ export class ProgressWatch {
   readonly tickMs: number;
   #spans: Span[] = [{ waitedMs: 0, bytes: 0 }];
   #waitingSince: number | undefined;
+  /** Waited since the last bytes, and since there were enough of them. */
+  #waitedMs = 0;
   #idleMs = 0;
+  #trickledBytes = 0;
   #stallAtMs: number;
   #pardonMs = 0;
   #pardonLeftMs = 0;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
-    this.tickMs = Math.max(options.stallWindowMs / 5, 1);
+    this.tickMs = Math.max(options.stallWindowMs / 10, 1);
     this.#stallAtMs = options.stallWindowMs;
   }
 
@@ -53,9 +59,14 @@ export class ProgressWatch {
   /** Bytes arrived. Returns the milliseconds that they were waited for. */
   arrived(now: number, bytes: number): number {
     this.rest(now);
-    const waitedMs = this.#idleMs;
-    this.#idleMs = 0;
-    this.#stallAtMs = this.#options.stallWindowMs;
+    const waitedMs = this.#waitedMs;
+    this.#waitedMs = 0;
+    this.#trickledBytes += bytes;
+    if (this.#trickledBytes * 1000 >= ALIVE_BYTES_PER_SECOND * this.#idleMs) {
+      this.#idleMs = 0;
+      this.#trickledBytes = 0;
+      this.#stallAtMs = this.#options.stallWindowMs;
+    }
     const current = this.#spans.at(-1);
     if (current !== undefined) current.bytes += bytes;
     return waitedMs;
@@ -104,6 +115,7 @@ export class ProgressWatch {
     if (this.#waitingSince === undefined) return;
     const elapsedMs = Math.min(Math.max(now - this.#waitingSince, 0), 2 * this.tickMs);
     this.#waitingSince = now;
+    this.#waitedMs += elapsedMs;
     this.#idleMs += elapsedMs;
     this.#pardonLeftMs -= elapsedMs;
     const current = this.#spans.at(-1);

@@ -105,7 +105,8 @@ test("nobody known: a miss at once", async () => {
 const FAILOVERS: Record<string, { faults: Faults; reason: string }> = {
   "dies": { faults: { dieAt: 1_500_001 }, reason: "died" },
   "stalls": { faults: { stallAt: 1_500_001 }, reason: "stalled" },
-  "trickles": { faults: { trickleAt: 1_500_001 }, reason: "slow" },
+  "trickles": { faults: { trickleAt: 1_500_001, trickleBytes: 100 }, reason: "slow" },
+  "sends a byte now and then": { faults: { trickleAt: 1_500_001 }, reason: "stalled" },
   "stalls before the first byte": { faults: { stallAt: 0 }, reason: "stalled" },
 };
 
@@ -142,7 +143,11 @@ test("a holder that appears later saves the transfer", async () => {
 
 test("a slow peer is kept when nobody else is there", async () => {
   await using rig = new Rig(PATIENT);
-  const peer = rig.add(LARGE, { trickleAt: LARGE.length - 40, trickleMs: 25 });
+  const peer = rig.add(LARGE, {
+    trickleAt: LARGE.length - 4000,
+    trickleMs: 25,
+    trickleBytes: 100,
+  });
   assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LARGE)))), LARGE);
   assert.deepEqual(rig.switches, []);
   assert.equal(peer.asked.length, 1);
@@ -156,6 +161,13 @@ for (const fault of ["dieAt", "stallAt"] as const) {
     await assert.rejects(bytesOf(answer), /failed at byte 1000000/);
   });
 }
+
+test("a byte now and then and nobody else: the body errors", async () => {
+  await using rig = new Rig();
+  rig.add(LARGE, { trickleAt: 1_000_000 });
+  const answer = await rig.fetch(blob(digestOf(LARGE)));
+  await assert.rejects(bytesOf(answer), /failed at byte 10000\d\d/);
+});
 
 /** Answers to a range request that must not be spliced in. */
 const BAD_RESUMES: Record<string, Faults> = {

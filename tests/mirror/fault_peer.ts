@@ -16,9 +16,10 @@ export interface Faults {
   dieAt?: number;
   /** Sends nothing from this byte on, connection open. */
   stallAt?: number;
-  /** From this byte on sends one byte each `trickleMs`. */
+  /** From this byte on sends `trickleBytes`, one unless given, each `trickleMs`. */
   trickleAt?: number;
   trickleMs?: number;
+  trickleBytes?: number;
   /** Flips this byte. */
   lieAt?: number;
   /** Appends bytes: more than the length says. */
@@ -181,6 +182,7 @@ export class FaultPeer implements AsyncDisposable {
       stallAt = Infinity,
       trickleAt = Infinity,
       trickleMs = 20,
+      trickleBytes = 1,
       lieAt,
       extraBytes,
     } = this.faults;
@@ -188,7 +190,7 @@ export class FaultPeer implements AsyncDisposable {
       if (at >= dieAt) return false;
       if (at >= stallAt) return await this.#hang(connection);
       if (at >= trickleAt) await this.#pause(trickleMs);
-      const step = at >= trickleAt ? 1 : 65_536;
+      const step = at >= trickleAt ? trickleBytes : 65_536;
       const next = Math.min(
         ...[at + step, end, dieAt, stallAt, trickleAt].filter((stop) => stop > at),
       );

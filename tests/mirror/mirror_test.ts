@@ -237,3 +237,18 @@ test("mirror: a peer that said goodbye is not asked, whatever the key", async ()
   assert.deepEqual(miss, { found: false, reason: "no-peer", attempts: 0 });
   assert.equal(leaver.requests.length, 0);
 });
+
+test("a peer that comes back is found to be alive while others serve", async () => {
+  await using rig = new Rig({ responseTimeoutMs: 150, hedgeMinMs: 20, probeBaseMs: 1 });
+  const returning = rig.add(SMALL, { silent: true });
+  rig.add(SMALL);
+  await bytesOf(await rig.fetch(blob(digestOf(SMALL))));
+  const standing = () =>
+    rig.mirror.health().find(({ id }) => id === returning.peer.id)?.standing ?? "unknown";
+  await until(() => standing() === "down");
+  returning.faults = {};
+  await until(() => {
+    rig.fetch(blob(digestOf(SMALL))).then(bytesOf).catch(() => {});
+    return standing() === "good";
+  });
+});

@@ -38,8 +38,32 @@ test("no byte for a window is a stall, and after all the time the end", () => {
   assert.deepEqual(drive(watch, 2000, 9000, 0), { progress: "dead", now: 3000 });
 });
 
+test("a byte now and then is no progress", () => {
+  const watch = waiting();
+  const verdicts: string[] = [];
+  for (let now = 100; verdicts.length < 2 && now < 9000; now += 100) {
+    if (now % 900 === 0) {
+      watch.arrived(now, 1);
+      watch.wait(now);
+    }
+    const progress = watch.check(now);
+    if (progress === "fine") continue;
+    verdicts.push(`${progress} ${now}`);
+    watch.renew();
+  }
+  assert.deepEqual(verdicts, ["stalled 1000", "stalled 2000"]);
+});
+
+test("a slow beginning is forgotten once bytes come", () => {
+  const watch = waiting();
+  assert.equal(drive(watch, 0, 900, 0), undefined);
+  watch.arrived(900, 1);
+  watch.wait(900);
+  assert.equal(drive(watch, 900, 20_000, 4000), undefined);
+});
+
 test("a trickle is slow within the window, even after a fast beginning", () => {
-  assert.deepEqual(drive(waiting(), 0, 9000, 100), { progress: "slow", now: 1600 });
+  assert.deepEqual(drive(waiting(), 0, 9000, 100), { progress: "slow", now: 1500 });
   const watch = waiting();
   assert.equal(drive(watch, 0, 5000, 1_000_000), undefined);
   const verdict = drive(watch, 5000, 20_000, 100);
