@@ -5,13 +5,19 @@ import { diffConfiguration } from "../configurator/diff_configuration.ts";
 import type { ConfigurationPlan } from "../configurator/plan.ts";
 import { planConfiguration } from "../configurator/plan_configuration.ts";
 import { configuratorOptions } from "./agent/mirror_configuration.ts";
+import { configuredAuthorization } from "./basic_auth.ts";
 import type { CommandIo } from "./io.ts";
 import { registryConfigPath } from "./registry_config_path.ts";
 
 /** Writes containerd's mirror configuration, or shows what it would write. */
 export async function configureCommand(config: Config, io: CommandIo): Promise<number> {
   const containerdRegistryConfigPath = await registryConfigPath(config);
-  const options = configuratorOptions({ ...config, containerdRegistryConfigPath });
+  const authorization = await configuredAuthorization(config);
+  const options = configuratorOptions({
+    ...config,
+    containerdRegistryConfigPath,
+    authorization: () => authorization,
+  });
   const collaborators = { fileSystem: denoFileSystem };
   if (config.dryRun) {
     return report(await planConfiguration(collaborators, options), io, diffConfiguration);

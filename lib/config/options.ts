@@ -148,6 +148,14 @@ export const OPTIONS = {
     commands: AGENT,
     list: true,
   }),
+  basicAuthDir: unset({
+    type: path(),
+    defaultText: "/etc/secrets/basic-auth, if it has any",
+    placeholder: "DIR",
+    help: "Directory with the files `username` and `password` that containerd and peers have to " +
+      "show; they are read again when they change.",
+    commands: MIRROR,
+  }),
   mirrorResolveTimeout: option({
     type: duration(1, DAY_MS),
     default: "20ms",

@@ -2,9 +2,12 @@ import { createTwoFilesPatch } from "diff";
 import type { FileVersion } from "./file_system.ts";
 import type { ConfigurationPlan } from "./plan.ts";
 
+/** A header in TOML, whatever the form of its value. */
+const AUTHORIZATION = /(authorization["']?\s*=\s*)(?:\[[^\]]*\]|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')/gi;
+
 /**
- * The changes of a plan as a unified diff, empty if there are none. Eddy's own secrets are not in it;
- * what the user's files hold is shown as it is.
+ * The changes of a plan as a unified diff, empty if there are none. Values of `Authorization` headers
+ * are not shown, Eddy's own and those that were there before; all else is as it is.
  */
 export function diffConfiguration(plan: ConfigurationPlan): string {
   const patches = plan.changes.map(({ path, before, after }) =>
@@ -20,7 +23,7 @@ export function diffConfiguration(plan: ConfigurationPlan): string {
   );
   return plan.secrets.reduce(
     (text, secret) => text.replaceAll(JSON.stringify(secret), '"(secret)"'),
-    patches.join(""),
+    patches.join("").replace(AUTHORIZATION, '$1"(secret)"'),
   );
 }
 

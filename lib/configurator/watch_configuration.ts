@@ -18,7 +18,8 @@ export interface WatchCollaborators extends ConfiguratorCollaborators {
 
 /** Settings of {@link watchConfiguration}. */
 export interface WatchOptions extends Cancellable {
-  readonly configuration: ConfiguratorOptions;
+  /** A function is asked each time anew; the directory must stay the same. */
+  readonly configuration: ConfiguratorOptions | (() => ConfiguratorOptions);
   /**
    * How often, ms, to look whether the directory was replaced, and at all of it where it cannot be
    * watched; default 1000.
@@ -50,7 +51,7 @@ export async function watchConfiguration(
   collaborators: WatchCollaborators,
   options: WatchOptions,
 ): Promise<void> {
-  checkOptions(options.configuration);
+  checkOptions(configurationOf(options));
   if (options.signal.aborted) return;
   const keeper = new Keeper(collaborators, options);
   const stop = () => keeper.stop();
@@ -84,7 +85,7 @@ class Keeper {
   constructor(collaborators: WatchCollaborators, options: WatchOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
-    this.#root = options.configuration.configPath;
+    this.#root = configurationOf(options).configPath;
   }
 
   async run(): Promise<void> {
@@ -163,7 +164,7 @@ class Keeper {
   async #repair(): Promise<void> {
     const { clock, log } = this.#collaborators;
     try {
-      const plan = await configure(this.#collaborators, this.#options.configuration);
+      const plan = await configure(this.#collaborators, configurationOf(this.#options));
       this.#lastFailure = "";
       if (plan.changes.length > 0) {
         this.#repairs.push(clock.now());
@@ -219,6 +220,10 @@ class Keeper {
     this.#watch = undefined;
     watch?.handle.close();
   }
+}
+
+function configurationOf({ configuration }: WatchOptions): ConfiguratorOptions {
+  return typeof configuration === "function" ? configuration() : configuration;
 }
 
 function denoWatch(path: string): DirectoryWatch {

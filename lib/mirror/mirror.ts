@@ -16,6 +16,11 @@ export interface MirrorCollaborators {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /**
+   * `Authorization` headers that peers may want, the likeliest first, asked for at each request;
+   * default none.
+   */
+  readonly authorizations?: () => readonly string[];
   /** Sends requests instead of the runtime's own `fetch` with direct connections. */
   readonly fetch?: Fetch;
   /** Source of randomness in [0, 1); default `Math.random`. */
@@ -47,7 +52,11 @@ export function createMirror(
   const { router, log, metrics, clock, random = Math.random } = collaborators;
   const http = collaborators.fetch === undefined ? createDirectClient(options) : undefined;
   const table = new PeerTable(clock, options);
-  const client = new PeerClient({ clock, http, fetch: collaborators.fetch ?? fetch }, options);
+  const { authorizations = () => [] } = collaborators;
+  const client = new PeerClient(
+    { clock, http, fetch: collaborators.fetch ?? fetch, authorizations },
+    options,
+  );
   const prober = new Prober(table, client);
   const life = link();
   const closing = life.signal;

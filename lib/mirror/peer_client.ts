@@ -43,6 +43,8 @@ export interface PeerClientOptions {
 export interface PeerClientCollaborators {
   readonly clock: Clock;
   readonly fetch: Fetch;
+  /** `Authorization` headers that peers may want, the likeliest first. */
+  readonly authorizations: () => readonly string[];
   /** Connections; undefined for those of `fetch` itself. */
   readonly http: Deno.HttpClient | undefined;
 }
@@ -130,10 +132,27 @@ export class PeerClient {
     }
   }
 
-  /** A kept connection may be closed by the peer just when it is used again: hence a second try. */
+  /** While credentials are being replaced peers may still want the ones before. */
   async #send(
     origin: string,
+    wanted: Pick<Wanted, "path" | "method" | "range">,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const [first, ...others] = this.#collaborators.authorizations();
+    let response = await this.#sendTwice(origin, wanted, first, signal);
+    for (const other of others) {
+      if (response.status !== 401) break;
+      response.body?.cancel().catch(() => {});
+      response = await this.#sendTwice(origin, wanted, other, signal);
+    }
+    return response;
+  }
+
+  /** A kept connection may be closed by the peer just when it is used again: hence a second try. */
+  async #sendTwice(
+    origin: string,
     { path, method, range }: Pick<Wanted, "path" | "method" | "range">,
+    authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
     const { fetch, http } = this.#collaborators;
@@ -147,6 +166,7 @@ export class PeerClient {
           "user-agent": "eddy",
           "x-spegel-mirrored": "true",
           ...(range === undefined ? {} : { range }),
+          ...(authorization === undefined ? {} : { authorization }),
         },
         ...(http === undefined ? {} : { client: http }),
       });

@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import { isAuthorized } from "../oci/basic_auth.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
@@ -25,6 +26,11 @@ export interface RegistryCollaborators {
 export interface RegistryOptions {
   /** Tells which references may be served; others are 404 and not looked up. */
   filter: ReferenceFilter;
+  /**
+   * `Authorization` headers of which one has to be shown below `/v2/`, asked for at each request;
+   * none: everybody is served. Default none.
+   */
+  authorizations?: () => readonly string[];
   /** How long the store may take to answer before content counts as not held; default 1000. */
   storeTimeoutMs?: number;
   /** How long the mirror may take until it has an answer, as a last resort; default 10,000. */
@@ -78,6 +84,7 @@ export function createRegistryApp(
 ): RegistryApp {
   const { router, log, metrics, mirror } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
+  const { authorizations = () => [] } = options;
   const transfers = new Transfers();
   const local = new LocalContent(collaborators, { storeTimeoutMs });
   const pull = createPull({ local, mirror, log, metrics }, { filter, mirrorTimeoutMs });
@@ -87,7 +94,11 @@ export function createRegistryApp(
   const app = new Hono<{ Bindings: RegistryBindings }>();
   app.get("/livez", observed("livez", () => probe(true)));
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
-  app.get("/v2/*", observed("v2", (c, exchange, client) => serveV2(pull, c, exchange, client)));
+  const v2: Handler = (c, exchange, client) => {
+    requireAuthorization(c.req.raw, authorizations());
+    return serveV2(pull, c, exchange, client);
+  };
+  app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
     app.all(path, observed("other", refuseMethod));
   }
@@ -159,6 +170,17 @@ async function serveV2(
   if (path === undefined) return refusePath(raw.url);
   const range = applicableRange(method, path, raw.headers);
   return await pull({ method, path, range }, exchange, client);
+}
+
+/**
+ * There is no challenge in the answer: containerd would follow it by sending the user's credentials
+ * for the upstream registry, which are none of ours.
+ */
+function requireAuthorization({ headers }: Request, accepted: readonly string[]): void {
+  if (accepted.length === 0 || isAuthorized(headers.get("authorization"), accepted)) return;
+  throw new OciError("UNAUTHORIZED", "credentials of this mirror are missing or wrong", {
+    status: 401,
+  });
 }
 
 function probe(ok: boolean): Answer {

@@ -46,6 +46,10 @@ test("run: bad configuration is one line on standard error, exit code 2, nothing
         ["--registry-filters", "("],
         /^eddy: --registry-filters: got "\(", want a regular expression/,
       ],
+      [
+        ["--store", `oci-layout:${path}`, "--basic-auth-dir", path],
+        /^eddy: --basic-auth-dir: got .* want a directory with the files username and password/,
+      ],
       [["--store", "floppy"], /^eddy: --store: got "floppy", want containerd or oci-layout:PATH/],
       [["--store", `oci-layout:${path}/none`], /^eddy: --store: got .* want an existing directory/],
       [

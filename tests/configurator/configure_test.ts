@@ -224,6 +224,44 @@ test("a secret makes files owner-only, and stays out of the diff", async () => {
   });
 });
 
+test("a secret that is replaced, or taken out, stays out of diffs as well", async () => {
+  await withTree({ "docker.io/hosts.toml": { text: DOCKER, mode: 0o640 } }, async (root) => {
+    const before = await readTree(root);
+    await configure(collaborators, optionsFor(root, { authorization: "Basic b2xk" }));
+    const next = optionsFor(root, { authorization: "Basic bmV3" });
+    const plans = [
+      await planConfiguration(collaborators, next),
+      await planConfiguration(collaborators, optionsFor(root)),
+      await planRestore(collaborators, { configPath: root }),
+    ];
+    for (const plan of plans) {
+      const diff = diffConfiguration(plan);
+      assert.match(diff, /^-Authorization = "\(secret\)"$/m);
+      assert.ok(!/b2xk|bmV3/.test(diff), diff);
+    }
+    await configure(collaborators, next);
+    const tree = await readTree(root);
+    assert.match(tree["docker.io/hosts.toml"] ?? "", /^600 [^]*Authorization = "Basic bmV3"/);
+    await configure(collaborators, optionsFor(root));
+    assert.match((await readTree(root))["docker.io/hosts.toml"] ?? "", /^640 /);
+    assert.match((await readTree(root))["_default/hosts.toml"] ?? "", /^644 /);
+    await configure(collaborators, next);
+    await restoreConfiguration(collaborators, { configPath: root });
+    assert.deepEqual(await readTree(root), before);
+  });
+});
+
+test("a header of the user's is not shown either, whatever its form", async () => {
+  const forms = ['"Basic eDp5"', "'Basic eDp5'", '["Basic eDp5"]', '[\n  "Basic eDp5",\n]'];
+  for (const form of forms) {
+    const hosts = `[host."https://m.example".header]\nauthorization = ${form}\n`;
+    await withTree({ "docker.io/hosts.toml": hosts }, async (root) => {
+      const diff = diffConfiguration(await planConfiguration(collaborators, optionsFor(root)));
+      assert.ok(!diff.includes("eDp5"), diff);
+    });
+  }
+});
+
 test("a dry run shows a unified diff and changes nothing", async () => {
   await withTree({ "docker.io/hosts.toml": DOCKER }, async (root) => {
     const before = await readStamps(root);

@@ -52,6 +52,26 @@ async function regenerate(root: string, hosts: string): Promise<void> {
   }
 }
 
+test("credentials that change are put in at the next look, with the mode that they need", async () => {
+  await withTree({ "docker.io/hosts.toml": GENERATED }, async (root) => {
+    let options = optionsFor(root);
+    await configure(collaborators, options);
+    const stop = new AbortController();
+    const log = new WakingLog();
+    const watching = watchConfiguration({ ...collaborators, clock: systemClock, log }, {
+      configuration: () => options,
+      signal: stop.signal,
+    });
+    options = optionsFor(root, { authorization: "Basic eDp5" });
+    const hosts = `${root}/docker.io/hosts.toml`;
+    await put(hosts, GENERATED);
+    await log.until(async () => (await text(root, "docker.io/hosts.toml")).includes("eDp5"));
+    assert.equal(((await Deno.stat(hosts)).mode ?? 0) & 0o777, 0o600);
+    stop.abort();
+    await watching;
+  });
+});
+
 test("what k3s regenerates is put right, with the machine's own clock and events", async () => {
   await withTree({ "docker.io/hosts.toml": GENERATED }, async (root) => {
     await configure(collaborators, optionsFor(root));

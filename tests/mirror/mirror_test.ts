@@ -252,3 +252,35 @@ test("a peer that comes back is found to be alive while others serve", async () 
     return standing() === "good";
   });
 });
+
+test("credentials go with each request to a peer, the older ones where those are still wanted", async () => {
+  const authorizations = ["Basic bmV3", "Basic b2xk"];
+  const digest = digestOf(SMALL);
+  const seen: (string | null)[] = [];
+  const peer = { id: "p", addresses: ["127.0.0.1"], registryPort: 5000 };
+  const router = new MemoryRouter();
+  router.provide(digest, peer);
+  const mirror = createMirror({
+    router,
+    log: new MemoryLog(),
+    metrics: memoryMetrics(),
+    clock: systemClock,
+    authorizations: () => authorizations,
+    fetch: (_url, init) => {
+      const authorization = new Headers(init.headers).get("authorization");
+      seen.push(authorization);
+      const body = authorization === "Basic b2xk" ? SMALL : "no";
+      const headers = { "content-length": String(body.length), "docker-content-digest": digest };
+      const source = new Blob([body]).stream();
+      const status = authorization === "Basic b2xk" ? 200 : 401;
+      return Promise.resolve(new Response(source, { status, headers }));
+    },
+  }, PATIENT);
+  const { signal } = new AbortController();
+  assert.deepEqual(await bytesOf(await mirror.fetch(blob(digest), { signal })), SMALL);
+  assert.deepEqual(seen, authorizations);
+  authorizations.splice(1);
+  assert.ok(!(await mirror.fetch(blob(digest), { signal })).found);
+  assert.deepEqual(seen.slice(2), ["Basic bmV3"]);
+  await mirror.close();
+});

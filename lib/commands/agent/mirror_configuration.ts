@@ -16,11 +16,16 @@ type MirrorConfig =
     | "prependExisting"
     | "resolveTags"
   >
-  & { readonly containerdRegistryConfigPath: string };
+  & {
+    readonly containerdRegistryConfigPath: string;
+    /** The `Authorization` header that containerd has to send to Eddy; undefined: none. */
+    readonly authorization: () => string | undefined;
+  };
 
 /** What the configurator is asked for. */
 export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
   const { mirrorTargets, registryAddr } = config;
+  const authorization = config.authorization();
   return {
     configPath: config.containerdRegistryConfigPath,
     mirroredRegistries: config.mirroredRegistries,
@@ -28,6 +33,7 @@ export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
     additionalMirrorRegistries: config.additionalMirrorRegistries,
     prependExisting: config.prependExisting,
     resolveTags: config.resolveTags,
+    ...(authorization === undefined ? {} : { authorization }),
   };
 }
 
@@ -48,7 +54,7 @@ export function keepMirrorConfiguration(
 ): () => Promise<void> {
   const stop = new AbortController();
   const kept = watchConfiguration({ fileSystem: denoFileSystem, clock, log }, {
-    configuration: configuratorOptions(config),
+    configuration: () => configuratorOptions(config),
     signal: stop.signal,
   }).catch((error) => log.error("mirror configuration is no longer watched", { error }));
   return () => {

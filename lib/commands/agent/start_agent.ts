@@ -8,10 +8,11 @@ import { createMetrics } from "../../observability/metrics.ts";
 import { createMetricsApp } from "../../observability/metrics_app.ts";
 import type { NodeTopology } from "../../kubernetes/topology.ts";
 import { createReferenceFilter } from "../../oci/filter.ts";
-import type { Cancellable, Log } from "../../ports.ts";
+import type { Cancellable, Clock, Log } from "../../ports.ts";
 import { createRegistryApp } from "../../registry/registry_app.ts";
 import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
+import { BasicAuth } from "../basic_auth.ts";
 import { type HttpServer, startHttpServer } from "../http_server.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createKubernetes } from "./kubernetes.ts";
@@ -93,17 +94,20 @@ async function startParts(
     protocolPrefix: config.dhtPrefix,
     ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
   });
-  const mirror = createMirror({ router, log: log.child({ part: "mirror" }), metrics, clock }, {
+  const auth = await BasicAuth.open(config, { log, clock });
+  const authorizations = auth.accepted;
+  const mirrorLog = log.child({ part: "mirror" });
+  const mirror = createMirror({ router, log: mirrorLog, metrics, clock, authorizations }, {
     resolveTimeoutMs: config.mirrorResolveTimeout,
     resolveRetries: config.mirrorResolveRetries,
   });
   stack.push("mirror", () => mirror.close());
   const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
-  let configured = registryConfigPath === undefined;
+  let configured = false;
   const ready = () => configured && advertiser.synced && router.ready();
   const registry = createRegistryApp(
     { store, mirror, router: { ready }, log, metrics, clock },
-    { filter },
+    { filter, authorizations },
   );
 
   // Ports first: an address that is taken must be noticed before anything is made known.
@@ -119,12 +123,8 @@ async function startParts(
   // First of these when the agent stops: peers then ask others while transfers under way end.
   stack.push("goodbye", () => router.leave());
   stack.push("watcher", follow(advertiser, log));
-  if (registryConfigPath !== undefined) {
-    const mirrorConfig = { ...config, containerdRegistryConfigPath: registryConfigPath };
-    await applyMirrorConfiguration(mirrorConfig, log);
-    stack.push("configurator", keepMirrorConfiguration(mirrorConfig, { log, clock }));
-    configured = true;
-  }
+  await configureMirrors({ ...config, registryConfigPath }, auth, { log, clock, stack });
+  configured = true;
   stack.push("kubernetes", kubernetes.follow(ready));
   return {
     id: router.id,
@@ -134,6 +134,26 @@ async function startParts(
     topology: kubernetes.topology,
     stop: () => stack.stop(),
   };
+}
+
+/** Writes the mirror configuration, if there is a directory for it, and keeps it right. */
+async function configureMirrors(
+  config: Config & { readonly registryConfigPath: string | undefined },
+  auth: BasicAuth,
+  { log, clock, stack }: { readonly log: Log; readonly clock: Clock; readonly stack: StopStack },
+): Promise<void> {
+  const { registryConfigPath } = config;
+  if (registryConfigPath === undefined) {
+    return stack.push("credentials", auth.follow(() => Promise.resolve()));
+  }
+  const mirrorConfig = {
+    ...config,
+    containerdRegistryConfigPath: registryConfigPath,
+    authorization: auth.current,
+  };
+  await applyMirrorConfiguration(mirrorConfig, log);
+  stack.push("configurator", keepMirrorConfiguration(mirrorConfig, { log, clock }));
+  stack.push("credentials", auth.follow(() => applyMirrorConfiguration(mirrorConfig, log)));
 }
 
 /** Follows the store in the background; returns how to end that. */

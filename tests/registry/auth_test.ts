@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
+import { test } from "../support/test.ts";
+import { errorCode, FROM_PEER, setup } from "./setup.ts";
+
+const GOOD = basicAuthorization("user", "pass");
+const BAD = basicAuthorization("user", "wrong");
+
+test("authentication: nothing below /v2/ is answered without credentials", async () => {
+  const s = setup({ authorizations: () => [GOOD] });
+  const digest = s.store.add("a blob");
+  const paths = ["/v2/", "/v2", `/v2/a/blobs/${digest}`, "/v2/a/manifests/1", "/v2/nonsense"];
+  for (const path of paths) {
+    for (const headers of [{}, { authorization: BAD }, FROM_PEER]) {
+      for (const method of ["GET", "HEAD"]) {
+        const response = await s.request(path, { method, headers });
+        assert.equal(response.status, 401, `${method} ${path}`);
+        // containerd would answer a challenge with the user's credentials for upstream.
+        assert.equal(response.headers.get("www-authenticate"), null);
+        if (method === "GET") assert.equal(await errorCode(response), "UNAUTHORIZED");
+        else assert.equal(await response.text(), "");
+      }
+    }
+  }
+  assert.deepEqual(s.mirror.requests, []);
+  assert.ok(!JSON.stringify(s.log.lines).includes(BAD.slice(6)), "no credentials in the log");
+});
+
+test("authentication: with credentials all is as without authentication", async () => {
+  const s = setup({ authorizations: () => [GOOD] });
+  const digest = s.store.add("a blob");
+  for (const headers of [{ authorization: GOOD }, { authorization: GOOD, ...FROM_PEER }]) {
+    const response = await s.request(`/v2/a/blobs/${digest}`, { headers });
+    assert.equal(response.status, 200);
+    assert.equal(await response.text(), "a blob");
+    assert.equal((await s.request("/v2/", { headers })).status, 200);
+  }
+});
+
+test("authentication: probes need none", async () => {
+  const s = setup({ authorizations: () => [GOOD] });
+  for (const path of ["/livez", "/readyz"]) assert.equal((await s.request(path)).status, 200);
+});
+
+test("authentication: credentials are looked up at each request", async () => {
+  let accepted: string[] = [];
+  const s = setup({ authorizations: () => accepted });
+  assert.equal((await s.request("/v2/")).status, 200);
+  accepted = [GOOD];
+  assert.equal((await s.request("/v2/")).status, 401);
+  assert.equal((await s.request("/v2/", { headers: { authorization: GOOD } })).status, 200);
+});
