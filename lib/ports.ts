@@ -168,10 +168,10 @@ export interface Metrics {
   httpRequest(handler: string, method: string, status: number, durationMs: number): void;
   /** A request began (+1) or ended (-1). */
   inFlight(handler: string, delta: 1 | -1): void;
-  /** Bytes sent to peers. */
-  bytesServed(bytes: number): void;
-  /** Bytes received from peers. */
-  bytesFetched(bytes: number): void;
+  /** Bytes sent to a peer, which is known by its IP address. */
+  bytesServed(bytes: number, address: string): void;
+  /** Bytes received from the peer with this id. */
+  bytesFetched(bytes: number, peer: string): void;
   /** Milliseconds until the first peer for a key was found. */
   resolveDuration(durationMs: number): void;
   /** A transfer went on at another peer, for this reason. */
@@ -180,6 +180,36 @@ export interface Metrics {
   advertised(counts: { digests: number; tags: number }): void;
   /** How many peers the router knows. */
   peers(count: number): void;
+}
+
+/** A request for content that has ended. */
+export interface RequestRecord {
+  readonly method: string;
+  /** Path without query; sent by a client, so anything may be in it. */
+  readonly path: string;
+  readonly status: number;
+  /** Registry that was asked for; undefined if the request was refused before that was known. */
+  readonly registry: string | undefined;
+  /** IP address of the client; empty if unknown. */
+  readonly client: string;
+  /** The client is another node. */
+  readonly fromPeer: boolean;
+  /** Id of the peer that delivered; undefined if none did. */
+  readonly peer: string | undefined;
+  /** Why the mirror had nothing. */
+  readonly reason: MissReason | undefined;
+  /** Bytes of the answer's body that were handed on. */
+  readonly bytes: number;
+  /** From the request to the end of the answer's body, ms. */
+  readonly durationMs: number;
+  /** What broke the answer; undefined if nothing did. */
+  readonly error: string | undefined;
+}
+
+/** Is told of requests for content that have ended. */
+export interface RequestObserver {
+  /** Cheap, and never throws. */
+  requestEnded(record: RequestRecord): void;
 }
 
 /** Time, so that tests can own it. */

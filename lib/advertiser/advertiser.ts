@@ -1,4 +1,4 @@
-import type { Digest } from "../oci/digest.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseReference, referenceKey } from "../oci/reference.ts";
 import type {
@@ -36,6 +36,15 @@ export interface AdvertiserOptions {
   readonly looseContentMs?: number;
 }
 
+/** Keys that are advertised for an image. */
+export interface AdvertisedKeys {
+  /** Name of the image; undefined for content that belongs to none. */
+  readonly image: string | undefined;
+  readonly tags: readonly string[];
+  readonly digests: readonly string[];
+}
+
+const IMAGE_PREFIX = "image:";
 /** Most pieces of content without an image that are kept track of. */
 const MAX_LOOSE = 10_000;
 
@@ -61,6 +70,23 @@ export class Advertiser {
   /** Keys advertised right now. */
   keys(): readonly string[] {
     return this.#ledger.keys();
+  }
+
+  /** What is advertised right now, by image; without one: content that belongs to none. */
+  advertised(): AdvertisedKeys[] {
+    const loose: string[] = [];
+    const images: AdvertisedKeys[] = [];
+    for (const [owner, keys] of this.#ledger.entries()) {
+      if (!owner.startsWith(IMAGE_PREFIX)) loose.push(...keys);
+      else images.push({ image: owner.slice(IMAGE_PREFIX.length), ...splitKeys(keys) });
+    }
+    return loose.length === 0 ? images : [...images, { image: undefined, ...splitKeys(loose) }];
+  }
+
+  /** How many digests and tags are advertised right now. */
+  counts(): { digests: number; tags: number } {
+    const { digests, tags } = splitKeys(this.#ledger.keys());
+    return { digests: digests.length, tags: tags.length };
   }
 
   /** Follows the watcher until the signal aborts. */
@@ -106,7 +132,7 @@ export class Advertiser {
     const changes = images.map((image) =>
       this.#ledger.set(imageOwner(image.name), this.#imageKeys(image))
     );
-    for (const owner of this.#ledger.owners("image:")) {
+    for (const owner of this.#ledger.owners(IMAGE_PREFIX)) {
       if (!owners.has(owner)) changes.push(this.#ledger.set(owner, []));
     }
     changes.push(...this.#adopt(images.flatMap((image) => image.present)));
@@ -169,8 +195,7 @@ export class Advertiser {
     if (advertise.length > 0) await this.#with.router.advertise(advertise);
     if (withdraw.length > 0) await this.#with.router.withdraw(withdraw);
     if (advertise.length + withdraw.length === 0) return;
-    const digests = this.#ledger.keys().filter((key) => key.startsWith("sha")).length;
-    this.#with.metrics.advertised({ digests, tags: this.#ledger.keys().length - digests });
+    this.#with.metrics.advertised(this.counts());
     this.#with.log.debug("advertisements changed", {
       advertised: advertise.length,
       withdrawn: withdraw.length,
@@ -179,9 +204,16 @@ export class Advertiser {
 }
 
 function imageOwner(name: string): string {
-  return `image:${name}`;
+  return `${IMAGE_PREFIX}${name}`;
 }
 
 function contentOwner(digest: Digest): string {
   return `content:${digest}`;
+}
+
+function splitKeys(keys: Iterable<string>): { tags: string[]; digests: string[] } {
+  const tags: string[] = [];
+  const digests: string[] = [];
+  for (const key of keys) (isDigest(key) ? digests : tags).push(key);
+  return { tags, digests };
 }

@@ -26,6 +26,11 @@ export class KeyLedger {
     return [...this.#byOwner.keys()].filter((owner) => owner.startsWith(prefix));
   }
 
+  /** Each owner with its keys. */
+  entries(): IterableIterator<[owner: string, keys: ReadonlySet<string>]> {
+    return this.#byOwner.entries();
+  }
+
   /** Replaces the keys of an owner; none at all forgets it. */
   set(owner: string, keys: Iterable<string>): KeyChange {
     const before = this.#byOwner.get(owner) ?? new Set();

@@ -42,6 +42,13 @@ export const OPTIONS = {
     help: "Address of Prometheus metrics.",
     commands: AGENT,
   }),
+  debugWebEnabled: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help: "Show how the node is at /debug/ on the address of the metrics.",
+    commands: AGENT,
+  }),
   dataDir: unset({
     type: path(),
     defaultText: "none: a new identity at each start",

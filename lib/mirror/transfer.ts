@@ -168,7 +168,7 @@ export class Transfer {
     const { clock, metrics } = this.#collaborators;
     this.#unreported.waitedMs += this.#watch.arrived(clock.now(), bytes);
     this.#unreported.bytes += bytes;
-    metrics.bytesFetched(bytes);
+    metrics.bytesFetched(bytes, this.#source.peer.id);
   }
 
   /** Tells the table how the peer does; not for each chunk, whose timing says little. */

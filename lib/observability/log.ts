@@ -22,10 +22,15 @@ const MAX_DEPTH = 6;
 const MAX_STRING_LENGTH = 2048;
 /** Longer lists and objects are cut off. */
 const MAX_ENTRIES = 64;
-/** Fields whose values are never written. */
-const SECRET = /password|passwd|secret|token|authorization|cookie|credential|private.?key/i;
+/** Names of fields and options whose values are never shown. */
+export const SECRET = /password|passwd|secret|token|authorization|cookie|credential|private.?key/i;
 /** User and password in a URL. */
 const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^/?#@\s]*@/gi;
+
+/** Text with users and passwords in URLs masked. */
+export function maskUserInfo(text: string): string {
+  return text.replace(USER_INFO, "$1[masked]@");
+}
 
 /**
  * Makes a log that writes one JSON object a line: `ts` (RFC 3339, UTC), `level`, `msg`, then the
@@ -137,7 +142,7 @@ function causeText(cause: unknown, walk: Walk): string {
 
 function cut(text: string): string {
   const short = text.length > MAX_STRING_LENGTH ? `${text.slice(0, MAX_STRING_LENGTH)}…` : text;
-  return short.replace(USER_INFO, "$1[masked]@");
+  return maskUserInfo(short);
 }
 
 function writeToStderr(text: string): void {

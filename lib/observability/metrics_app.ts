@@ -8,16 +8,18 @@ export interface MetricsAppCollaborators {
   readonly contentType: string;
   /** True once the agent can do its work. */
   ready(): boolean;
+  /** Answers everything else, e.g. the debug pages; default: 404. */
+  readonly others?: Hono;
 }
 
-/** Serves `GET /metrics`, `/livez` and `/readyz` (503 until ready); anything else is 404. */
+/** Serves `GET /metrics`, `/livez` and `/readyz` (503 until ready). */
 export function createMetricsApp(collaborators: MetricsAppCollaborators): Hono {
-  const { text, contentType, ready } = collaborators;
+  const { text, contentType, ready, others } = collaborators;
   const app = new Hono();
   app.get("/metrics", async (c) => c.body(await text(), 200, { "content-type": contentType }));
   app.get("/livez", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => ready() ? c.text("ok\n") : c.text("not ready\n", 503));
-  app.notFound((c) => c.text("not found\n", 404));
+  app.notFound((c) => others?.fetch(c.req.raw) ?? c.text("not found\n", 404));
   app.onError((_error, c) => c.text("metrics could not be collected\n", 500));
   return app;
 }

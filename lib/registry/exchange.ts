@@ -1,4 +1,4 @@
-import type { Clock, Log, Metrics, MissReason } from "../ports.ts";
+import type { Clock, Log, Metrics, MissReason, RequestObserver } from "../ports.ts";
 import type { Answer } from "./answer.ts";
 import { type BodyEnd, observeBody } from "./observe_body.ts";
 import type { Transfers } from "./transfers.ts";
@@ -19,6 +19,8 @@ export interface ExchangeCollaborators {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly transfers: Transfers;
+  /** Told of requests for content, besides the log. */
+  readonly requests?: RequestObserver;
 }
 
 /** What is known of a request from the start. */
@@ -32,6 +34,8 @@ export interface ExchangeRequest {
 
 /** Probes come every few seconds: their lines are worth nothing but at level debug. */
 const PROBES: ReadonlySet<HandlerName> = new Set(["readyz", "livez"]);
+/** What is a pull, or would have been one. */
+const CONTENT: ReadonlySet<HandlerName> = new Set(["manifest", "blob", "mirror"]);
 const MAX_LOGGED_PATH = 512;
 
 /**
@@ -104,7 +108,7 @@ export class Exchange {
     this.#endTransfer();
     metrics.inFlight(this.#handler, -1);
     metrics.httpRequest(this.#handler, method, status, latency);
-    if (this.fromPeer && end.bytes > 0 && status < 300) metrics.bytesServed(end.bytes);
+    if (this.fromPeer && end.bytes > 0 && status < 300) metrics.bytesServed(end.bytes, ip);
 
     const level = PROBES.has(this.#handler)
       ? "debug"
@@ -127,6 +131,26 @@ export class Exchange {
         attempts: this.attempts,
         error: end.error,
       }),
+    });
+    // What is malformed never gets beyond the first handler.
+    const refused = this.#handler === "v2" && status >= 400;
+    if (CONTENT.has(this.#handler) || refused) this.#record(status, latency, end);
+  }
+
+  #record(status: number, durationMs: number, end: BodyEnd): void {
+    const { method, path, ip } = this.#request;
+    this.#collaborators.requests?.requestEnded({
+      method,
+      path: path.slice(0, MAX_LOGGED_PATH),
+      status,
+      registry: this.registry,
+      client: ip,
+      fromPeer: this.fromPeer,
+      peer: this.peer,
+      reason: this.reason,
+      bytes: end.bytes,
+      durationMs,
+      error: end.error?.message,
     });
   }
 }

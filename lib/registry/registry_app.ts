@@ -3,7 +3,16 @@ import { isAuthorized } from "../oci/basic_auth.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
-import type { Cancellable, Clock, Log, Metrics, Mirror, Router, Store } from "../ports.ts";
+import type {
+  Cancellable,
+  Clock,
+  Log,
+  Metrics,
+  Mirror,
+  RequestObserver,
+  Router,
+  Store,
+} from "../ports.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
 import { Exchange, type HandlerName } from "./exchange.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
@@ -20,6 +29,8 @@ export interface RegistryCollaborators {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Told of each request for content. */
+  readonly requests?: RequestObserver;
 }
 
 /** Settings of {@link createRegistryApp}. */

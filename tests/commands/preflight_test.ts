@@ -21,7 +21,7 @@ function cri(...registryConfigPaths: string[]): Partial<ContainerdProbe> {
 
 test("preflight: what is wrong ends the start and says what to set", async (t) => {
   const cases: [Partial<ContainerdProbe>, Partial<typeof SETTINGS>, RegExp][] = [
-    [{ version: "1.4.13" }, {}, /containerd is version 1\.4\.13, want 1\.5 or newer/],
+    [{ version: "1.4.13" }, {}, /containerd is version 1\.4\.13: want 1\.5 or newer/],
     [cri(), {}, /2\.4\.2 reads registry hosts from no directory.*io\.containerd\.cri\.v1\.images/],
     [
       { ...cri("/etc/docker/certs.d"), version: "1.6.20~ds1" },
@@ -53,7 +53,17 @@ test("preflight: what only costs speed or certainty is a remark", async (t) => {
     ["content of another", { content: FOREIGN }, /through containerd's socket/],
     ["content unknown", { content: { state: "unknown" } }, /through containerd's socket/],
     ["no CRI", { cri: undefined }, /no CRI plugin/],
-    ["second directory", cri("/a", "/etc/containerd/certs.d"), /from \/a before/],
+    [
+      "second directory",
+      { ...cri("/a", "/etc/containerd/certs.d"), version: "1.7.28" },
+      /from \/a before/,
+    ],
+    ["first of several", { ...cri("/etc/containerd/certs.d", "/a"), version: "1.7.28" }, undefined],
+    [
+      "several and the transfer service",
+      cri("/etc/containerd/certs.d", "/a"),
+      /several directories.*no mirror is used: set config_path = "\/etc.*use_local_image_pull/,
+    ],
     [
       "no telling",
       { cri: { registryConfigPaths: undefined, discardUnpackedLayers: undefined } },

@@ -23,9 +23,9 @@ test("metrics: each method of the port shows in the text", async () => {
   metrics.inFlight("blob", 1);
   metrics.inFlight("blob", 1);
   metrics.inFlight("blob", -1);
-  metrics.bytesServed(10);
-  metrics.bytesServed(5);
-  metrics.bytesFetched(7);
+  metrics.bytesServed(10, "10.0.0.1");
+  metrics.bytesServed(5, "10.0.0.1");
+  metrics.bytesFetched(7, "peer");
   metrics.resolveDuration(20);
   metrics.peerSwitched("stalled");
   metrics.advertised({ digests: 3, tags: 2 });
@@ -84,8 +84,8 @@ test("metrics: labels that come from requests are bounded", async () => {
 test("metrics: a value that is no amount does no harm", async () => {
   const { metrics, text } = createMetrics({ version: "1" });
   for (const value of [NaN, -1, Infinity]) {
-    metrics.bytesServed(value);
-    metrics.bytesFetched(value);
+    metrics.bytesServed(value, "");
+    metrics.bytesFetched(value, "");
     metrics.resolveDuration(value);
     metrics.httpRequest("blob", "GET", 200, value);
     metrics.peers(value);
@@ -96,7 +96,7 @@ test("metrics: a value that is no amount does no harm", async () => {
 
 test("metrics: two agents in a process do not share, and nothing is global", async () => {
   const [a, b] = [createMetrics({ version: "1" }), createMetrics({ version: "1" })];
-  a.metrics.bytesServed(1);
+  a.metrics.bytesServed(1, "");
   assert.equal(samples(await b.text()).get("eddy_served_bytes_total"), 0);
   assert.deepEqual(globalRegister.getMetricsAsArray(), []);
 });

@@ -290,7 +290,11 @@ test("pull: a body that is cancelled cancels its source and ends the request", a
   const [line] = s.log.lines;
   assert.equal(line?.fields["bytes"], 2);
   assert.equal(String(line?.fields["error"]), "Error: the client went away");
-  assert.deepEqual(s.metrics.calls.find(([name]) => name === "bytesServed"), ["bytesServed", 2]);
+  assert.deepEqual(s.metrics.calls.find(([name]) => name === "bytesServed"), [
+    "bytesServed",
+    2,
+    "",
+  ]);
 });
 
 test("pull: cancelling the body of a hit aborts the mirror's signal", async () => {

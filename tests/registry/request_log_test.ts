@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { RequestRecord } from "../../lib/ports.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { test } from "../support/test.ts";
 import { FROM_PEER, MANIFEST, setup } from "./setup.ts";
@@ -34,7 +35,7 @@ test("request log: one line a request, written when its body has ended", async (
     ["inFlight", "blob", 1],
     ["inFlight", "blob", -1],
     ["httpRequest", "blob", "GET", 200, 250],
-    ["bytesServed", 10],
+    ["bytesServed", 10, "10.0.0.7"],
   ]);
 });
 
@@ -77,4 +78,23 @@ test("request log: a long path is cut off, and the query is left out", async () 
   await s.request(`/x${"a".repeat(5000)}?secret=1`);
   const path = String(s.log.lines[0]?.fields["path"]);
   assert.ok(path.length <= 512 && !path.includes("secret"));
+});
+
+test("request log: an observer is told of pulls and of what was refused, not of probes", async () => {
+  const records: RequestRecord[] = [];
+  const s = setup({}, { requests: { requestEnded: (record) => records.push(record) } });
+  const blob = s.store.add("0123456789");
+  for (const path of ["/livez", "/readyz", "/v2/", `/v2/a/blobs/${blob}?ns=quay.io`]) {
+    await (await s.request(path)).text();
+  }
+  await (await s.request("/v2/a/manifests/1")).text();
+  await (await s.request("/v2/%3Cb%3E/manifests/1")).text();
+  assert.deepEqual(
+    records.map(({ path, status, bytes, reason }) => [path, status, bytes > 0, reason]),
+    [
+      [`/v2/a/blobs/${blob}`, 200, true, undefined],
+      ["/v2/a/manifests/1", 404, true, "no-peer"],
+      ["/v2/%3Cb%3E/manifests/1", 400, true, undefined],
+    ],
+  );
 });

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../config/config_error.ts";
+import type { Check } from "../../observability/debug/debug_source.ts";
 import type {
   ContainerdProbe,
   ContentProbe,
@@ -15,6 +16,9 @@ export interface PreflightSettings {
 
 /** Oldest containerd that reads registry hosts from a directory. */
 const OLDEST = [1, 5] as const;
+/** First containerd whose CRI pulls through the transfer service, unless it is told not to. */
+const TRANSFER = [2, 1] as const;
+const CONFIG_FILE = "/etc/containerd/config.toml (config.toml.tmpl on k3s and RKE2)";
 
 /**
  * Decides whether a containerd can be worked with.
@@ -23,78 +27,174 @@ const OLDEST = [1, 5] as const;
  * @throws {ConfigError} that says what to set where.
  */
 export function checkContainerd(probe: ContainerdProbe, settings: PreflightSettings): string[] {
-  const [major = 0, minor = 0] = versionOf(probe.version);
-  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
-    throw new ConfigError(
-      `containerd is version ${probe.version}, want ${OLDEST.join(".")} or newer, which read ` +
-        `registry hosts from a directory`,
-    );
-  }
+  const findings = inspectContainerd(probe, settings);
+  const failed = findings.find(({ state }) => state === "failed");
+  if (failed !== undefined) throw new ConfigError(sentence(failed));
+  return findings.filter(({ state }) => state === "warning").map(sentence);
+}
+
+/** What was found, good or bad. */
+export function inspectContainerd(probe: ContainerdProbe, settings: PreflightSettings): Check[] {
   return [
-    ...checkContent(probe.content, settings.contentPathGiven),
+    inspectVersion(probe.version),
+    inspectContent(probe.content, settings.contentPathGiven),
     ...(probe.cri === undefined
-      ? ["containerd has no CRI plugin, its registry settings could not be checked"]
-      : checkCri(probe.cri, probe.version, settings.registryConfigPath)),
+      ? [
+        warning(
+          "CRI plugin",
+          "containerd has no CRI plugin, its registry settings could not be checked",
+          "if kubelet uses this containerd, look into its log for why the plugin did not load",
+        ),
+      ]
+      : [
+        inspectLayers(probe.cri, probe.version),
+        ...inspectPaths(probe.cri, probe.version, settings.registryConfigPath),
+      ]),
   ];
 }
 
-function checkContent(content: ContentProbe, given: boolean): string[] {
-  const fallback = "blobs are read through containerd's socket, which is slower";
+function sentence({ detail, fix }: Check): string {
+  return fix === "" ? detail : `${detail}: ${fix}`;
+}
+
+function inspectVersion(version: string): Check {
+  const name = "containerd version";
+  if (isAtLeast(version, OLDEST)) return ok(name, version);
+  return failed(
+    name,
+    `containerd is version ${version}`,
+    `want ${OLDEST.join(".")} or newer, which read registry hosts from a directory`,
+  );
+}
+
+function inspectContent(content: ContentProbe, given: boolean): Check {
+  const name = "content store";
+  const slower = "blobs are read through containerd's socket, which is slower";
+  const flag = "--containerd-content-path";
   switch (content.state) {
     case "readable":
-      return [];
+      return ok(name, `${content.path} is readable`);
     case "unknown":
-      return [`containerd does not tell its content path, ${fallback}`];
+      return warning(name, `containerd does not tell its content path, ${slower}`, `set ${flag}`);
     case "unreadable":
-      if (!given) return [`${content.path} cannot be read (${content.error}), ${fallback}`];
-      throw new ConfigError(
-        `--containerd-content-path: got ${JSON.stringify(content.path)}, want a directory that ` +
-          `Eddy can read (${content.error})`,
-      );
+      return given
+        ? failed(
+          name,
+          `${flag}: got ${JSON.stringify(content.path)}`,
+          `want a directory that Eddy can read (${content.error})`,
+        )
+        : warning(
+          name,
+          `${content.path} cannot be read (${content.error}), ${slower}`,
+          "run Eddy as root, or mount the directory",
+        );
     case "foreign":
-      if (!given) return [`${content.path} is not containerd's content directory, ${fallback}`];
-      throw new ConfigError(
-        `--containerd-content-path: got ${JSON.stringify(content.path)}, want the content ` +
-          `directory of this containerd, which has blob ${content.digest}`,
-      );
+      return given
+        ? failed(
+          name,
+          `${flag}: got ${JSON.stringify(content.path)}`,
+          `want the content directory of this containerd, which has blob ${content.digest}`,
+        )
+        : warning(
+          name,
+          `${content.path} is not containerd's content directory, ${slower}`,
+          `set ${flag} to where it is mounted`,
+        );
   }
 }
 
-function checkCri(cri: CriProbe, version: string, path: string | undefined): string[] {
-  const [major = 0] = versionOf(version);
-  const file = "/etc/containerd/config.toml (config.toml.tmpl on k3s and RKE2)";
-  const images = major >= 2
-    ? "[plugins.'io.containerd.cri.v1.images'"
-    : '[plugins."io.containerd.grpc.v1.cri"';
-  if (cri.discardUnpackedLayers === true) {
-    const section = major >= 2 ? `${images}]` : `${images}.containerd]`;
-    throw new ConfigError(
-      `containerd ${version} discards layers once unpacked, so it has nothing to share: set ` +
-        `discard_unpacked_layers = false in section ${section} of ${file} and restart containerd`,
-    );
+function inspectLayers(cri: CriProbe, version: string): Check {
+  const name = "layers are kept";
+  if (cri.discardUnpackedLayers !== true) return ok(name, "discard_unpacked_layers is false");
+  const section = isAtLeast(version, [2, 0])
+    ? `${imagesSection(version)}]`
+    : `${imagesSection(version)}.containerd]`;
+  return failed(
+    name,
+    `containerd ${version} discards layers once unpacked, so it has nothing to share`,
+    `set discard_unpacked_layers = false in section ${section} of ${CONFIG_FILE} and restart ` +
+      "containerd; images pulled before stay incomplete until they are pulled again",
+  );
+}
+
+function inspectPaths(cri: CriProbe, version: string, path: string | undefined): Check[] {
+  const name = "config_path";
+  if (path === undefined) {
+    return [skipped(name, "mirror configuration is not written by this agent")];
   }
-  if (path === undefined) return [];
   if (cri.registryConfigPaths === undefined) {
-    return [`containerd does not tell where it reads registry hosts; see that it is ${path}`];
+    return [
+      warning(
+        name,
+        "containerd does not tell where it reads registry hosts",
+        `see that it is ${path}`,
+      ),
+    ];
   }
   const paths = cri.registryConfigPaths.map(trim);
+  const section = `section ${imagesSection(version)}.registry] of ${CONFIG_FILE}`;
   if (!paths.includes(trim(path))) {
     const now = paths.length === 0 ? "no directory" : paths.join(":");
-    throw new ConfigError(
-      `containerd ${version} reads registry hosts from ${now}, not from ${path}: set config_path = ` +
-        `"${path}" in section ${images}.registry] of ${file} and restart containerd, or set ` +
-        `--containerd-registry-config-path to the directory it reads`,
-    );
+    return [
+      failed(
+        name,
+        `containerd ${version} reads registry hosts from ${now}, not from ${path}`,
+        `set config_path = "${path}" in ${section} and restart containerd, or set ` +
+          "--containerd-registry-config-path to the directory it reads",
+      ),
+    ];
   }
-  if (paths[0] === trim(path)) return [];
+  if (paths.length === 1) return [ok(name, `containerd reads ${path}`)];
   return [
-    `containerd reads registry hosts from ${paths[0]} before ${path}: what it finds there for a ` +
-    `registry hides Eddy; put ${path} first in config_path`,
+    isAtLeast(version, TRANSFER)
+      // containerd issue 12415: the transfer service takes the list for the name of one directory.
+      ? warning(
+        name,
+        `containerd ${version} has several directories in config_path (${paths.join(":")}), ` +
+          "which its transfer service takes for one that does not exist, so that no mirror is used",
+        `set config_path = "${path}" alone in ${section}, or use_local_image_pull = true in ` +
+          `section ${imagesSection(version)}], and restart containerd`,
+      )
+      : paths[0] === trim(path)
+      ? ok(name, `containerd reads ${path} first`)
+      : warning(
+        name,
+        `containerd reads registry hosts from ${paths[0]} before ${path}`,
+        `what it finds there for a registry hides Eddy; put ${path} first in config_path`,
+      ),
   ];
 }
 
-function versionOf(version: string): number[] {
-  return (/^v?(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
+function imagesSection(version: string): string {
+  return isAtLeast(version, [2, 0])
+    ? "[plugins.'io.containerd.cri.v1.images'"
+    : '[plugins."io.containerd.grpc.v1.cri"';
+}
+
+/** A check that went well. */
+export function ok(name: string, detail: string): Check {
+  return { name, state: "ok", detail, fix: "" };
+}
+
+/** A check whose result costs speed or certainty. */
+export function warning(name: string, detail: string, fix: string): Check {
+  return { name, state: "warning", detail, fix };
+}
+
+/** A check whose result keeps Eddy from working. */
+export function failed(name: string, detail: string, fix: string): Check {
+  return { name, state: "failed", detail, fix };
+}
+
+/** A check that does not apply, or could not be made. */
+export function skipped(name: string, detail: string): Check {
+  return { name, state: "skipped", detail, fix: "" };
+}
+
+/** Compares the first two parts of a version. */
+export function isAtLeast(version: string, [wantMajor, wantMinor]: readonly [number, number]) {
+  const [major = 0, minor = 0] = (/^v?(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
+  return major > wantMajor || (major === wantMajor && minor >= wantMinor);
 }
 
 function trim(path: string): string {

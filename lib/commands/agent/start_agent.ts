@@ -1,36 +1,20 @@
-import { Advertiser } from "../../advertiser/advertiser.ts";
+import type { Advertiser } from "../../advertiser/advertiser.ts";
 import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
 import type { Config } from "../../config/options.ts";
-import { registryHost } from "../../config/types.ts";
-import { createMirror } from "../../mirror/mirror.ts";
-import { createMetrics } from "../../observability/metrics.ts";
-import { createMetricsApp } from "../../observability/metrics_app.ts";
 import type { NodeTopology } from "../../kubernetes/topology.ts";
-import { createReferenceFilter } from "../../oci/filter.ts";
-import type { Cancellable, Clock, Log } from "../../ports.ts";
-import { createRegistryApp } from "../../registry/registry_app.ts";
-import { createRouter } from "../../router/create_router.ts";
-import { VERSION } from "../../version.ts";
-import { BasicAuth } from "../basic_auth.ts";
+import type { Clock, Log } from "../../ports.ts";
+import type { RegistryApp } from "../../registry/registry_app.ts";
+import type { BasicAuth } from "../basic_auth.ts";
 import { type HttpServer, startHttpServer } from "../http_server.ts";
-import { chooseBootstrapper } from "./bootstrapper.ts";
-import { createKubernetes } from "./kubernetes.ts";
+import { type AgentOptions, createParts } from "./create_parts.ts";
 import { applyMirrorConfiguration, keepMirrorConfiguration } from "./mirror_configuration.ts";
-import { openStore } from "./open_store.ts";
 import { StopStack } from "./stop_stack.ts";
 
 /** Transfers that are under way when the agent stops may go on for so long, ms. */
 const DRAIN_MS = 30_000;
 /** The rest of the stop is quick, or it is given up, ms. */
 const STOP_MS = 5_000;
-
-/** What an agent is started with besides its configuration. */
-export interface AgentOptions extends Cancellable {
-  readonly log: Log;
-  /** Registry port of the peer whose router has this port; default: the own registry's port. */
-  readonly registryPortOf?: (routerPort: number) => number;
-}
 
 /** An agent that runs. */
 export interface Agent {
@@ -68,51 +52,16 @@ export async function startAgent(config: Config, options: AgentOptions): Promise
 
 async function startParts(
   config: Config,
-  { log, signal, registryPortOf }: AgentOptions,
+  options: AgentOptions,
   stack: StopStack,
 ): Promise<Agent> {
-  const clock = systemClock;
-  const { metrics, text, contentType } = createMetrics({ version: VERSION });
-  const { store, watcher, registryConfigPath, close } = await openStore(config, { log, clock }, {
-    signal,
-  });
-  stack.push("store", close);
-  const filter = createReferenceFilter({
-    ...config,
-    mirroredRegistries: config.mirroredRegistries.map(registryHost),
-  });
-
-  const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
-  const router = await createRouter({
-    log: log.child({ part: "router" }),
-    metrics,
-    clock,
-    bootstrapper: chooseBootstrapper(config, kubernetes.api),
-  }, {
-    listen: config.routerAddr,
-    registryPort: registryPortOf ?? config.registryAddr.port,
-    protocolPrefix: config.dhtPrefix,
-    ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
-  });
-  const auth = await BasicAuth.open(config, { log, clock });
-  const authorizations = auth.accepted;
-  const mirrorLog = log.child({ part: "mirror" });
-  const mirror = createMirror({ router, log: mirrorLog, metrics, clock, authorizations }, {
-    resolveTimeoutMs: config.mirrorResolveTimeout,
-    resolveRetries: config.mirrorResolveRetries,
-  });
-  stack.push("mirror", () => mirror.close());
-  const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
-  let configured = false;
-  const ready = () => configured && advertiser.synced && router.ready();
-  const registry = createRegistryApp(
-    { store, mirror, router: { ready }, log, metrics, clock },
-    { filter, authorizations },
-  );
+  const { log } = options;
+  const parts = await createParts(config, options, stack);
+  const { router, registry, advertiser, auth, kubernetes, ready, metricsApp } = parts;
 
   // Ports first: an address that is taken must be noticed before anything is made known.
   const metricsServer = startHttpServer(
-    { fetch: createMetricsApp({ text, contentType, ready }).fetch, log },
+    { fetch: metricsApp.fetch, log },
     config.metricsAddr,
   );
   stack.push("metrics server", () => metricsServer.shutdown(STOP_MS));
@@ -123,8 +72,13 @@ async function startParts(
   // First of these when the agent stops: peers then ask others while transfers under way end.
   stack.push("goodbye", () => router.leave());
   stack.push("watcher", follow(advertiser, log));
-  await configureMirrors({ ...config, registryConfigPath }, auth, { log, clock, stack });
-  configured = true;
+  const { registryConfigPath } = parts;
+  await configureMirrors({ ...config, registryConfigPath }, auth, {
+    log,
+    clock: systemClock,
+    stack,
+  });
+  parts.configured();
   stack.push("kubernetes", kubernetes.follow(ready));
   return {
     id: router.id,
@@ -169,7 +123,7 @@ function follow(advertiser: Advertiser, log: Log): () => Promise<void> {
 
 /** Lets transfers end, then closes the server: the router goes on answering peers meanwhile. */
 async function drain(
-  registry: ReturnType<typeof createRegistryApp>,
+  registry: RegistryApp,
   server: HttpServer,
 ): Promise<void> {
   using limit = deadline(DRAIN_MS);

@@ -112,7 +112,7 @@ async function keepRunning(cluster: DemoCluster, io: CommandIo): Promise<void> {
   const { registry, repository, tag } = REFERENCE;
   io.stdout("\nLeft running until Ctrl-C:\n");
   for (const { name, agent } of cluster.nodes) {
-    io.stdout(`  ${name}  registry ${agent.url}  metrics ${agent.metricsUrl}/metrics\n`);
+    io.stdout(`  ${name}  registry ${agent.url}  pages ${agent.metricsUrl}/debug/\n`);
   }
   const url = `${cluster.nodes.at(-1)?.agent.url}/v2/${repository}/manifests/${tag}?ns=${registry}`;
   io.stdout(`Try: curl -i '${url}'\n`);

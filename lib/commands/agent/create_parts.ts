@@ -1,0 +1,101 @@
+import { Advertiser } from "../../advertiser/advertiser.ts";
+import { systemClock } from "../../async/clock.ts";
+import type { Config } from "../../config/options.ts";
+import { registryHost } from "../../config/types.ts";
+import { createMirror } from "../../mirror/mirror.ts";
+import { RequestRing } from "../../observability/debug/request_ring.ts";
+import { Traffic } from "../../observability/debug/traffic.ts";
+import { createMetrics } from "../../observability/metrics.ts";
+import { createMetricsApp } from "../../observability/metrics_app.ts";
+import { createReferenceFilter } from "../../oci/filter.ts";
+import type { Cancellable, Log } from "../../ports.ts";
+import { createRegistryApp } from "../../registry/registry_app.ts";
+import { createRouter } from "../../router/create_router.ts";
+import { VERSION } from "../../version.ts";
+import { BasicAuth } from "../basic_auth.ts";
+import { checkContainerdOfNode } from "../doctor/containerd_checks.ts";
+import { chooseBootstrapper } from "./bootstrapper.ts";
+import { createDebugPages } from "./debug_pages.ts";
+import { createKubernetes } from "./kubernetes.ts";
+import { openStore } from "./open_store.ts";
+import type { StopStack } from "./stop_stack.ts";
+
+/** What an agent is started with besides its configuration. */
+export interface AgentOptions extends Cancellable {
+  readonly log: Log;
+  /** Registry port of the peer whose router has this port; default: the own registry's port. */
+  readonly registryPortOf?: (routerPort: number) => number;
+}
+
+/**
+ * Makes the parts of an agent and joins them; nothing listens yet.
+ *
+ * @throws {ConfigError} if the node does not fit the configuration.
+ */
+export async function createParts(
+  config: Config,
+  { log, signal, registryPortOf }: AgentOptions,
+  stack: StopStack,
+) {
+  const clock = systemClock;
+  const exposition = createMetrics({ version: VERSION });
+  const traffic = new Traffic();
+  const metrics = traffic.observe(exposition.metrics);
+  const { store, watcher, registryConfigPath, close } = await openStore(config, { log, clock }, {
+    signal,
+  });
+  stack.push("store", close);
+  const filter = createReferenceFilter({
+    ...config,
+    mirroredRegistries: config.mirroredRegistries.map(registryHost),
+  });
+
+  const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
+  const router = await createRouter({
+    log: log.child({ part: "router" }),
+    metrics,
+    clock,
+    bootstrapper: chooseBootstrapper(config, kubernetes.api),
+  }, {
+    listen: config.routerAddr,
+    registryPort: registryPortOf ?? config.registryAddr.port,
+    protocolPrefix: config.dhtPrefix,
+    ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
+  });
+  const auth = await BasicAuth.open(config, { log, clock });
+  const authorizations = auth.accepted;
+  const mirrorLog = log.child({ part: "mirror" });
+  const mirror = createMirror({ router, log: mirrorLog, metrics, clock, authorizations }, {
+    resolveTimeoutMs: config.mirrorResolveTimeout,
+    resolveRetries: config.mirrorResolveRetries,
+  });
+  stack.push("mirror", () => mirror.close());
+  const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
+  let configured = false;
+  const conditions = () => [
+    { name: "mirror configuration", met: configured },
+    { name: "the list of images", met: advertiser.synced },
+    { name: "a look for peers", met: router.ready() },
+  ];
+  const ready = () => conditions().every(({ met }) => met);
+  const requests = new RequestRing();
+  const registry = createRegistryApp(
+    { store, mirror, router: { ready }, log, metrics, clock, requests },
+    { filter, authorizations },
+  );
+  const others = config.debugWebEnabled
+    ? createDebugPages({
+      ...{ config, router, mirror, advertiser, filter, traffic, requests, conditions, clock, log },
+      topology: kubernetes.topology,
+      checks: async (options) => (await checkContainerdOfNode(config, options)).checks,
+    })
+    : undefined;
+  const metricsApp = createMetricsApp({ ...exposition, ready, ...(others && { others }) });
+  return {
+    ...{ router, registry, advertiser, auth, kubernetes, metricsApp, ready },
+    /** Directory for mirror configuration; undefined: none is to be written. */
+    registryConfigPath,
+    /** Says that the mirror configuration is in place. */
+    configured: () => void (configured = true),
+  };
+}

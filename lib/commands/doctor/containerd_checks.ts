@@ -1,0 +1,63 @@
+import type { Config } from "../../config/options.ts";
+import type { Check } from "../../observability/debug/debug_source.ts";
+import type { Cancellable } from "../../ports.ts";
+import { ContainerdClient } from "../../store/containerd/client.ts";
+import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
+import { type ContainerdProbe, probeContainerd } from "../../store/containerd/probe_containerd.ts";
+import { failed, inspectContainerd, ok, skipped } from "../agent/preflight.ts";
+import { registryConfigPath } from "../registry_config_path.ts";
+
+/** What is known of the node's containerd. */
+export interface ContainerdReport {
+  readonly checks: readonly Check[];
+  /** Undefined if it does not answer, or if images are elsewhere. */
+  readonly probe: ContainerdProbe | undefined;
+  /** Directory that mirror configuration is written to; undefined: none is. */
+  readonly configPath: string | undefined;
+}
+
+/** Asks the node's containerd what it is and how it is set up. */
+export async function checkContainerdOfNode(
+  config: Config,
+  options: Cancellable,
+): Promise<ContainerdReport> {
+  const wanted = config.containerdRegistryConfigPath;
+  if (config.store !== undefined && config.store !== "containerd") {
+    const detail = `images are in ${config.store}, no containerd is asked`;
+    const checks = [skipped("containerd", detail)];
+    return { checks, probe: undefined, configPath: wanted || undefined };
+  }
+  const configPath = wanted === "" ? undefined : await registryConfigPath(config);
+  const socket = config.containerdSock ?? (await detectContainerd())?.socketPath;
+  if (socket === undefined) {
+    const detail = "no socket of containerd, k3s or RKE2 was found";
+    const checks = [
+      failed("containerd", detail, "set --containerd-sock to the path of its socket"),
+    ];
+    return { checks, probe: undefined, configPath };
+  }
+  const client = new ContainerdClient(socket, { namespace: config.containerdNamespace });
+  try {
+    const contentPath = config.containerdContentPath;
+    const probe = await probeContainerd(client, {
+      signal: options.signal,
+      ...(contentPath === undefined ? {} : { contentPath }),
+    });
+    if (!probe.reachable) {
+      const fix = "start containerd, or set --containerd-sock; Eddy needs permission to use it";
+      const checks = [failed("containerd", `${socket} does not answer (${probe.error})`, fix)];
+      return { checks, probe: undefined, configPath };
+    }
+    const settings = {
+      registryConfigPath: configPath,
+      contentPathGiven: contentPath !== undefined,
+    };
+    const checks = [
+      ok("containerd", `answers at ${socket}`),
+      ...inspectContainerd(probe, settings),
+    ];
+    return { checks, probe, configPath };
+  } finally {
+    client.close();
+  }
+}

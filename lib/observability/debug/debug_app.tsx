@@ -1,0 +1,187 @@
+import { type Context, Hono } from "hono";
+import type { Child } from "hono/jsx";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { deadline } from "../../async/deadline.ts";
+import type { Log } from "../../ports.ts";
+import type { DebugSource } from "./debug_source.ts";
+import type { Measurement } from "./measure.ts";
+import { MeasureError } from "./measure_target.ts";
+import { ContentPage, searchContent } from "./pages/content.tsx";
+import { type Frame, Layout, LOGO_PATH, type PagePath } from "./pages/layout.tsx";
+import { MeasurePage } from "./pages/measure.tsx";
+import { ChecksPage, SettingsPage } from "./pages/node.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { outcomeOf, RequestsPage, searchRequests } from "./pages/requests.tsx";
+import { SCRIPT, STYLE } from "./style.ts";
+
+/** What the pages work with. */
+export interface DebugAppCollaborators {
+  readonly source: DebugSource;
+  readonly log: Log;
+}
+
+/** Settings of {@link createDebugApp}. */
+export interface DebugAppOptions {
+  /** Longest time for looking at the node, ms; default 10,000. */
+  checksMs?: number;
+}
+
+/** Nothing but what this server sends itself: a hostile name that got through would still be idle. */
+const HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; " +
+    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
+    "frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+};
+const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">' +
+  `<path d="${LOGO_PATH}" fill="none" stroke="#0b8aa8" stroke-width="3.2" ` +
+  'stroke-linecap="round"/></svg>';
+/** A search for more than that is a mistake. */
+const MAX_QUERY = 512;
+
+/**
+ * Makes the pages that show how the node is, and the same as JSON below `/debug/api`. They only
+ * read; measuring is the one thing that causes traffic, and only to peers. Belongs on an address
+ * that is not open to everybody, as metrics do.
+ */
+export function createDebugApp(
+  collaborators: DebugAppCollaborators,
+  options: DebugAppOptions = {},
+): Hono {
+  const { source, log } = collaborators;
+  const app = new Hono();
+  app.use("*", async (c, next) => {
+    for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
+    await next();
+  });
+  addPages(app, source, options);
+  addApi(app, source, options);
+  app.get("/debug/style.css", (c) => c.body(STYLE, 200, { "content-type": "text/css" }));
+  app.get("/debug/script.js", (c) => c.body(SCRIPT, 200, { "content-type": "text/javascript" }));
+  app.get("/debug/icon.svg", (c) => c.body(ICON, 200, { "content-type": "image/svg+xml" }));
+  app.get("/debug/web/metadata", (c) => c.json({ libp2p: { id: source.overview().id } }));
+  // Where Spegel has its pages, and where people look first.
+  for (const path of ["/", "/debug", "/debug/web", "/debug/web/"]) {
+    app.get(path, (c) => c.redirect("/debug/"));
+  }
+  app.notFound((c) => c.text("not found\n", 404));
+  app.onError((error, c) => {
+    log.warn("debug page failed", { path: c.req.path, error });
+    return c.text("the page could not be made; the log says why\n", 500);
+  });
+  return app;
+}
+
+function addPages(app: Hono, source: DebugSource, options: DebugAppOptions): void {
+  const frame = (page: PagePath): Frame => {
+    const { node, id, version, conditions } = source.overview();
+    return { page, node, id, version, ready: conditions.every(({ met }) => met) };
+  };
+  app.get("/debug/", (c) =>
+    html(
+      c,
+      <Layout frame={frame("/debug/")}>
+        <OverviewPage overview={source.overview()} now={new Date()} />
+      </Layout>,
+    ));
+  app.get("/debug/content", (c) =>
+    html(
+      c,
+      <Layout frame={frame("/debug/content")}>
+        <ContentPage content={source.advertised()} query={text(c, "q")} />
+      </Layout>,
+    ));
+  app.get("/debug/requests", (c) =>
+    html(
+      c,
+      <Layout frame={frame("/debug/requests")}>
+        <RequestsPage entries={source.requests()} query={requestQuery(c)} now={new Date()} />
+      </Layout>,
+    ));
+  app.get("/debug/measure", async (c) => {
+    const { status, ...result } = await measured(c, source);
+    return html(
+      c,
+      <Layout frame={frame("/debug/measure")}>
+        <MeasurePage image={text(c, "image")} {...result} />
+      </Layout>,
+      status,
+    );
+  });
+  app.get("/debug/checks", async (c) => {
+    const checks = await check(c, source, options);
+    return html(
+      c,
+      <Layout frame={frame("/debug/checks")}>
+        <ChecksPage checks={checks} />
+      </Layout>,
+    );
+  });
+  app.get("/debug/config", (c) =>
+    html(
+      c,
+      <Layout frame={frame("/debug/config")}>
+        <SettingsPage settings={source.settings()} />
+      </Layout>,
+    ));
+}
+
+function addApi(app: Hono, source: DebugSource, options: DebugAppOptions): void {
+  app.get("/debug/api", (c) =>
+    c.json(
+      ["overview", "content", "requests", "measure", "checks", "config"]
+        .map((name) => `/debug/api/${name}`),
+    ));
+  app.get("/debug/api/overview", (c) => c.json(source.overview()));
+  app.get("/debug/api/content", (c) => c.json(searchContent(source.advertised(), text(c, "q"))));
+  app.get("/debug/api/requests", (c) =>
+    c.json(
+      searchRequests(source.requests(), requestQuery(c))
+        .map((entry) => ({ ...entry, outcome: outcomeOf(entry) })),
+    ));
+  app.get("/debug/api/measure", async (c) => {
+    const { status, measurement, error } = await measured(c, source);
+    return c.json(measurement ?? { error: error ?? "want the parameter image" }, status);
+  });
+  app.get("/debug/api/checks", async (c) => c.json(await check(c, source, options)));
+  app.get("/debug/api/config", (c) => c.json(source.settings()));
+}
+
+/** Answers with a document. */
+async function html(c: Context, page: Child, status: ContentfulStatusCode = 200) {
+  return c.html(`<!doctype html>${await page?.toString()}`, status);
+}
+
+/** Measures what the parameter `image` names, if there is one. */
+async function measured(
+  c: Context,
+  source: DebugSource,
+): Promise<{ status: 200 | 400 | 403 | 429; measurement?: Measurement; error?: string }> {
+  const image = text(c, "image");
+  if (image === "") return { status: 200 };
+  // Another site must not make a browser cause traffic here.
+  if (c.req.header("sec-fetch-site") === "cross-site") {
+    return { status: 403, error: "measuring has to be started from this page" };
+  }
+  try {
+    return { status: 200, measurement: await source.measure(image, { signal: c.req.raw.signal }) };
+  } catch (error) {
+    if (!(error instanceof MeasureError)) throw error;
+    return { status: error.status, error: error.message };
+  }
+}
+
+async function check(c: Context, source: DebugSource, { checksMs = 10_000 }: DebugAppOptions) {
+  using limit = deadline(checksMs, { signal: c.req.raw.signal });
+  return await source.checks({ signal: limit.signal });
+}
+
+function requestQuery(c: Context) {
+  return { outcome: text(c, "outcome"), text: text(c, "q") };
+}
+
+function text(c: Context, name: string): string {
+  return (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY);
+}

@@ -1,0 +1,38 @@
+import { isDigest } from "../../oci/digest.ts";
+import { parseReference, type Reference } from "../../oci/reference.ts";
+
+/** The reference is malformed, or a measurement is under way already. */
+export class MeasureError extends Error {
+  override readonly name = "MeasureError";
+  readonly status: 400 | 429;
+
+  constructor(message: string, status: 400 | 429) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Reads what a person types: a full name, a short one of Docker Hub (`nginx`, `nginx:1.27`), or a
+ * digest alone.
+ */
+export function parseTarget(text: string): Reference {
+  const wanted = text.trim();
+  // Peers serve by digest whatever the repository: any name does.
+  if (isDigest(wanted)) return { registry: "", repository: "any", digest: wanted };
+  const parsed = parseReference(wanted) ?? parseReference(`docker.io/${wanted}`);
+  if (parsed === undefined || wanted.length > 512) {
+    const shown = JSON.stringify(wanted.slice(0, 160));
+    throw new MeasureError(
+      `got ${shown}, want an image such as docker.io/library/nginx:1.27, or ` +
+        `a digest`,
+      400,
+    );
+  }
+  const { registry, digest, tag } = parsed;
+  const isShort = registry === "docker.io" && !parsed.repository.includes("/");
+  const repository = isShort ? `library/${parsed.repository}` : parsed.repository;
+  return digest === undefined
+    ? { registry, repository, tag: tag ?? "latest" }
+    : { registry, repository, digest };
+}

@@ -1,0 +1,257 @@
+import type { MissReason } from "../../../ports.ts";
+import type { Overview, PeerView, Totals } from "../debug_source.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatMs,
+  formatPercent,
+  formatSpeed,
+  shortId,
+} from "../format.ts";
+import { Badge, type BadgeKind, Bar, Card, Empty } from "./layout.tsx";
+
+/** More rows make a page that nobody reads; the JSON has them all. */
+const MAX_PEERS = 200;
+
+const HEALTH: Readonly<Record<PeerView["health"], readonly [BadgeKind, string, string]>> = {
+  good: ["good", "good", "answered when it was last asked"],
+  unknown: ["plain", "not asked yet", "in the routing table; no content was asked of it so far"],
+  down: ["bad", "down", "did not answer; it is asked again once it answers a probe"],
+  shunned: ["bad", "shunned", "sent content that is not what was asked for; it is not asked"],
+};
+
+/** What a reason means, and where to look. */
+export const REASONS: Readonly<Record<MissReason | "other", string>> = {
+  "no-peer": "No node is known to hold it; the first pull of anything ends so.",
+  "peers-unreachable": "Nodes hold it but did not answer: see that the registry port is open.",
+  "peers-refused": "Nodes said to hold it, but did not: they removed it a moment ago.",
+  "peers-busy": "Nodes hold it, but all were busy: more of them will hold it in a moment.",
+  filtered: "A filter or an option of this node excludes it.",
+  timeout: "Finding a node took longer than --mirror-resolve-timeout.",
+  "bad-content": "Nodes sent something else than what was asked for; they are shunned.",
+  other: "The mirror gave no reason.",
+};
+
+/** The node at a glance. */
+export function OverviewPage({ overview, now }: { overview: Overview; now: Date }) {
+  const { totals, advertised, peers, conditions } = overview;
+  const waiting = conditions.filter(({ met }) => !met).map(({ name }) => name);
+  const upMs = now.getTime() - overview.startedAt.getTime();
+  const asked = totals.local + totals.hits + totals.misses;
+  return (
+    <>
+      <div class={`hero ${waiting.length === 0 ? "good" : "warning"}`} data-live>
+        <h1>{waiting.length === 0 ? "Ready" : "Not ready yet"}</h1>
+        <p>
+          {waiting.length === 0
+            ? `Serving this node and its peers for ${formatMs(upMs)}.`
+            : `Waiting for: ${waiting.join(", ")}. Pulls go on upstream meanwhile.`}
+        </p>
+      </div>
+      <div class="tiles" data-live>
+        <Tile label="Peers" value={formatCount(peers.length)} note={zonesOf(overview)} />
+        <Tile
+          label="Advertised"
+          value={formatCount(advertised.digests)}
+          note={`digests, and ${formatCount(advertised.tags)} tags`}
+        />
+        <Tile
+          label="From peers"
+          value={formatBytes(totals.bytesFrom)}
+          note="received since the start"
+        />
+        <Tile label="To peers" value={formatBytes(totals.bytesTo)} note="sent since the start" />
+        <Tile
+          label="Kept inside"
+          value={formatPercent(totals.local + totals.hits, asked)}
+          note={`of ${formatCount(asked)} requests`}
+        />
+      </div>
+      <Outcomes totals={totals} asked={asked} />
+      <Peers peers={peers} zone={overview.zone} />
+      <Card title="This node">
+        <dl>
+          <dt>Peer id</dt>
+          <dd class="mono">{overview.id}</dd>
+          {overview.zone === undefined ? null : (
+            <>
+              <dt>Zone</dt>
+              <dd>{overview.zone}</dd>
+            </>
+          )}
+          {overview.facts.map(([label, value]) => (
+            <>
+              <dt>{label}</dt>
+              <dd class="mono">{value}</dd>
+            </>
+          ))}
+          <dt>Started</dt>
+          <dd>{overview.startedAt.toISOString().replace("T", " ").slice(0, 19)} UTC</dd>
+        </dl>
+      </Card>
+    </>
+  );
+}
+
+function Tile({ label, value, note }: { label: string; value: string; note: string }) {
+  return (
+    <div class="tile">
+      <span class="label">{label}</span>
+      <strong>{value}</strong>
+      <span class="note">{note}</span>
+    </div>
+  );
+}
+
+function zonesOf({ peers, zone }: Overview): string {
+  if (zone === undefined) return peers.length === 0 ? "alone" : "in the routing table";
+  return `${peers.filter((peer) => peer.zone === zone).length} in zone ${zone}`;
+}
+
+function Outcomes({ totals, asked }: { totals: Totals; asked: number }) {
+  const parts = [
+    { name: "own images", value: totals.local, kind: "local" },
+    { name: "a peer", value: totals.hits, kind: "hit" },
+    { name: "nobody: upstream was asked", value: totals.misses, kind: "miss" },
+  ];
+  const reasons = Object.entries(totals.missReasons).sort(([, a], [, b]) => b - a);
+  let x = 0;
+  return (
+    <Card title="Who answered this node's pulls" note="since the start">
+      {asked === 0 ? <Empty>containerd has asked for nothing yet.</Empty> : (
+        <div data-live>
+          <svg class="stack" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+            {parts.map(({ value, kind }) => {
+              const width = 100 * value / asked;
+              const rect = (
+                <rect class={kind} x={x.toFixed(2)} width={width.toFixed(2)} height="8" />
+              );
+              x += width;
+              return rect;
+            })}
+          </svg>
+          <ul class="legend">
+            {parts.map(({ name, value, kind }) => (
+              <li>
+                <span class={`key ${kind}`}></span>
+                {name} <b>{formatCount(value)}</b>
+                <span class="note">{formatPercent(value, asked)}</span>
+              </li>
+            ))}
+          </ul>
+          {reasons.length === 0 ? null : (
+            <table class="reasons">
+              <thead>
+                <tr>
+                  <th>Why upstream was asked</th>
+                  <th class="number">Times</th>
+                  <th>What it means</th>
+                </tr>
+              </thead>
+              <tbody>
+                {reasons.map(([reason, count]) => (
+                  <tr>
+                    <td data-label="Reason">
+                      <a href={`/debug/requests?outcome=miss&q=${reason}`}>{reason}</a>
+                    </td>
+                    <td data-label="Times" class="number">{formatCount(count)}</td>
+                    <td data-label="Meaning" class="wide">
+                      {REASONS[reason as MissReason] ?? REASONS.other}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Peers({ peers, zone }: { peers: readonly PeerView[]; zone: string | undefined }) {
+  const shown = [...peers].sort(byTroubleAndTraffic).slice(0, MAX_PEERS);
+  const most = Math.max(...peers.map(({ bytesFrom, bytesTo }) => Math.max(bytesFrom, bytesTo)), 0);
+  const note = shown.length < peers.length
+    ? `${shown.length} of ${formatCount(peers.length)}, troubled and busy ones first`
+    : formatCount(peers.length);
+  return (
+    <Card title="Peers" note={note}>
+      {peers.length === 0
+        ? (
+          <Empty>
+            No other node is known. On a single node that is as it should be; else check the
+            bootstrap options and that the router port is open.
+          </Empty>
+        )
+        : (
+          <table data-live>
+            <thead>
+              <tr>
+                <th>Peer</th>
+                <th>Address</th>
+                <th>Zone</th>
+                <th>Health</th>
+                <th class="number">Latency</th>
+                <th class="number">Speed</th>
+                <th class="number">From it</th>
+                <th class="number">To it</th>
+              </tr>
+            </thead>
+            <tbody>{shown.map((peer) => <PeerRow peer={peer} zone={zone} most={most} />)}</tbody>
+          </table>
+        )}
+    </Card>
+  );
+}
+
+function PeerRow(
+  { peer, zone, most }: { peer: PeerView; zone: string | undefined; most: number },
+) {
+  const [kind, word, meaning] = HEALTH[peer.health];
+  return (
+    <tr>
+      <td data-label="Peer" class="mono" title={peer.id}>{shortId(peer.id)}</td>
+      <td data-label="Address" class="mono" title={peer.addresses.join(", ")}>
+        {peer.addresses[0] ?? "–"}
+      </td>
+      <td data-label="Zone">
+        <span>
+          {peer.zone ?? "–"}
+          {peer.zone !== undefined && peer.zone === zone ? <span class="note">same</span> : null}
+        </span>
+      </td>
+      <td data-label="Health">
+        <span title={meaning}>
+          <Badge kind={kind}>{word}</Badge>
+          {peer.connected ? null : <span class="note">left</span>}
+          {peer.inFlight === 0 ? null : <span class="note">{peer.inFlight} under way</span>}
+        </span>
+      </td>
+      <td data-label="Latency" class="number">
+        {peer.latencyMs === undefined ? "–" : formatMs(peer.latencyMs)}
+      </td>
+      <td data-label="Speed" class="number">
+        {peer.bytesPerSecond === undefined ? "–" : formatSpeed(peer.bytesPerSecond)}
+      </td>
+      <Amount label="From it" bytes={peer.bytesFrom} most={most} />
+      <Amount label="To it" bytes={peer.bytesTo} most={most} />
+    </tr>
+  );
+}
+
+function Amount({ label, bytes, most }: { label: string; bytes: number; most: number }) {
+  return (
+    <td data-label={label} class="number amount">
+      {formatBytes(bytes)}
+      <Bar value={bytes} max={most} label={formatBytes(bytes)} />
+    </td>
+  );
+}
+
+const TROUBLE = { shunned: 0, down: 1, good: 2, unknown: 2 } as const;
+
+function byTroubleAndTraffic(a: PeerView, b: PeerView): number {
+  return TROUBLE[a.health] - TROUBLE[b.health] ||
+    b.bytesFrom + b.bytesTo - a.bytesFrom - a.bytesTo;
+}

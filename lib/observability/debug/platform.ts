@@ -1,0 +1,27 @@
+import { type Digest, isDigest } from "../../oci/digest.ts";
+
+/** Deno's names of processors to those of images. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
+
+/**
+ * The image of an index that runs on a machine; the first one where none says so.
+ *
+ * @returns undefined if the index names none.
+ */
+export function choosePlatform(
+  index: Uint8Array,
+  machine: { readonly os: string; readonly arch: string },
+): Digest | undefined {
+  const { manifests } = JSON.parse(new TextDecoder().decode(index)) as { manifests?: unknown };
+  const entries = (Array.isArray(manifests) ? manifests : []).flatMap((entry) => {
+    const { digest, platform } = (entry ?? {}) as Record<string, unknown>;
+    if (typeof digest !== "string" || !isDigest(digest)) return [];
+    const { os, architecture } = (platform ?? {}) as Record<string, unknown>;
+    return [{ digest, os, architecture }];
+  });
+  const architecture = ARCHITECTURES[machine.arch] ?? machine.arch;
+  const fits = entries.find((entry) =>
+    entry.os === machine.os && entry.architecture === architecture
+  );
+  return (fits ?? entries[0])?.digest;
+}

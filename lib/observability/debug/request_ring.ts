@@ -1,0 +1,34 @@
+import type { RequestObserver, RequestRecord } from "../../ports.ts";
+import type { RequestEntry } from "./debug_source.ts";
+
+/** Settings of {@link RequestRing}. */
+export interface RequestRingOptions {
+  /** How many requests are kept; default 500. */
+  capacity?: number;
+  /** The time that requests are stamped with; default: the system's. */
+  now?: () => Date;
+}
+
+/** Keeps the last requests; what is older makes room. */
+export class RequestRing implements RequestObserver {
+  readonly #capacity: number;
+  readonly #now: () => Date;
+  readonly #entries: RequestEntry[] = [];
+  #next = 0;
+
+  constructor({ capacity = 500, now = () => new Date() }: RequestRingOptions = {}) {
+    this.#capacity = capacity;
+    this.#now = now;
+  }
+
+  requestEnded(record: RequestRecord): void {
+    this.#entries[this.#next] = { ...record, at: this.#now() };
+    this.#next = (this.#next + 1) % this.#capacity;
+  }
+
+  /** The newest first. */
+  newestFirst(): RequestEntry[] {
+    const ordered = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
+    return ordered.reverse();
+  }
+}
