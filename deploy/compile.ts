@@ -1,6 +1,7 @@
 /**
- * Makes `dist/eddy`: bundles the program into one module, then compiles that alone. Compiling the
- * program as it is would embed the whole tree of packages, which doubles the size and the start.
+ * Makes `dist/eddy`: bundles the program, then compiles the bundle alone. Compiling the program as
+ * it is would embed the whole tree of packages, which doubles the size and the start. What is
+ * imported lazily becomes a module of its own, which is not even read until it is used.
  * Arguments are passed on to `deno compile`, such as `--target aarch64-unknown-linux-gnu`.
  */
 
@@ -18,6 +19,9 @@ const PERMISSIONS = [
 
 const root = new URL("..", import.meta.url).pathname;
 const work = `${root}dist/bundle`;
+await Deno.remove(work, { recursive: true }).catch((error) => {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+});
 await Deno.mkdir(work, { recursive: true });
 await deno(
   root,
@@ -25,12 +29,15 @@ await deno(
   "--quiet",
   "--minify",
   "--platform=deno",
-  "-o",
-  `${work}/eddy.js`,
+  "--code-splitting",
+  "--outdir",
+  work,
   "main.ts",
 );
-const bundle = await Deno.readTextFile(`${work}/eddy.js`);
-await Deno.writeTextFile(`${work}/eddy.js`, PRELUDE + bundle);
+for (const { name } of await Array.fromAsync(Deno.readDir(work))) {
+  const module = await Deno.readTextFile(`${work}/${name}`);
+  await Deno.writeTextFile(`${work}/${name}`, PRELUDE + module);
+}
 // A configuration of its own keeps the packages of the project out.
 await Deno.writeTextFile(`${work}/deno.json`, '{ "unstable": ["no-legacy-abort"] }\n');
 await deno(
@@ -43,7 +50,7 @@ await deno(
   "-o",
   `${root}dist/eddy`,
   ...Deno.args,
-  "eddy.js",
+  "main.js",
 );
 
 async function deno(cwd: string, ...args: string[]): Promise<void> {

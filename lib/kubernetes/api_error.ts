@@ -20,8 +20,8 @@ export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly kind: ApiErrorKind;
 
-  constructor(kind: ApiErrorKind, message: string, cause?: unknown) {
-    super(message, { cause });
+  constructor(kind: ApiErrorKind, message: string) {
+    super(message);
     this.kind = kind;
   }
 }
@@ -53,12 +53,11 @@ export function toApiError(action: string, server: string | undefined, error: un
     return new ApiError(
       "unavailable",
       `cannot ${action}: API server${at} cannot be used: ${shorten(reasonOf(error))}`,
-      error,
     );
   }
   const kind = KINDS[status] ?? (status >= 500 ? "unavailable" : "other");
   const said = shorten(saidBy(error));
-  return new ApiError(kind, `cannot ${action}: API server${at} answered ${status}: ${said}`, error);
+  return new ApiError(kind, `cannot ${action}: API server${at} answered ${status}: ${said}`);
 }
 
 /** The library's exception has the status in `code`; codes of the system are words. */
@@ -80,8 +79,10 @@ function saidBy(error: unknown): string {
   return typeof body === "string" ? body : "no reason given";
 }
 
+/** The library's HTTP client puts the whole URL before the reason. */
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^request to \S+ failed, reason: /, "");
 }
 
 function shorten(text: string): string {

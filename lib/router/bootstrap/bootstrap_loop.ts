@@ -47,6 +47,8 @@ export interface BootstrapLoopCollaborators {
 export class BootstrapLoop {
   readonly #collaborators: BootstrapLoopCollaborators;
   #completed = false;
+  /** Why the list could not be learned the last time; empty if it could. */
+  #failure = "";
   #wake = new AbortController();
 
   constructor(collaborators: BootstrapLoopCollaborators) {
@@ -85,9 +87,14 @@ export class BootstrapLoop {
     try {
       using limit = deadline(GET_TIMEOUT_MS, options);
       listed = await bootstrapper.get(limit);
+      this.#failure = "";
     } catch (error) {
       options.signal.throwIfAborted();
-      log.warn("bootstrap peers cannot be learned", { error });
+      // Every round tries again; the log need not say the same thing each time.
+      const failure = error instanceof Error ? error.message : String(error);
+      const level = failure === this.#failure ? "debug" : "warn";
+      this.#failure = failure;
+      log[level]("bootstrap peers cannot be learned", { error });
       return;
     }
     const targets = listed.map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
