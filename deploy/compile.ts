@@ -15,6 +15,8 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-env",
   "--allow-sys",
+  // To install and uninstall the service.
+  "--allow-run=systemctl",
 ];
 
 const root = new URL("..", import.meta.url).pathname;
@@ -39,7 +41,7 @@ for (const { name } of await Array.fromAsync(Deno.readDir(work))) {
   await Deno.writeTextFile(`${work}/${name}`, PRELUDE + module);
 }
 // A configuration of its own keeps the packages of the project out.
-await Deno.writeTextFile(`${work}/deno.json`, '{ "unstable": ["no-legacy-abort"] }\n');
+await Deno.writeTextFile(`${work}/deno.json`, '{ "unstable": ["net", "no-legacy-abort"] }\n');
 await deno(
   work,
   "compile",

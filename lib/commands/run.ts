@@ -11,6 +11,8 @@ import { configureCommand } from "./configure.ts";
 import { demoCommand } from "./demo/demo_command.ts";
 import { ListenError } from "./http_server.ts";
 import type { CommandIo } from "./io.ts";
+import { installCommand } from "./service/install.ts";
+import { uninstallCommand } from "./service/uninstall.ts";
 import { versionCommand } from "./version.ts";
 
 type Command = (config: Config, io: CommandIo) => Promise<number> | number;
@@ -19,6 +21,8 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   agent: agentCommand,
   configure: configureCommand,
   cleanup: cleanupCommand,
+  install: installCommand,
+  uninstall: uninstallCommand,
   demo: demoCommand,
   version: versionCommand,
 };

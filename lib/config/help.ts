@@ -1,4 +1,4 @@
-import type { CommandName } from "./option.ts";
+import { ALL, type CommandName } from "./option.ts";
 import { OPTION_ROWS } from "./options.ts";
 
 /** Every command and what it does, in the order that help shows them. */
@@ -6,6 +6,8 @@ export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> =
   agent: "Run the node agent until it is told to stop.",
   configure: "Write containerd's mirror configuration and exit.",
   cleanup: "Restore containerd's registry configuration as it was before Eddy.",
+  install: "Make Eddy a systemd service of this node, or bring it to this version.",
+  uninstall: "Take the service away and leave the node as it was before.",
   demo: "Show three nodes pulling an image from each other on this machine.",
   version: "Print the version.",
   help: "Print this help, or that of a command.",
@@ -31,7 +33,7 @@ export function renderHelp(command?: CommandName): string {
 export function renderOptionTable(): string {
   const rows = OPTION_ROWS.map((row) => {
     const flag = `\`--${row.flag}${row.placeholder === "" ? "" : ` ${row.placeholder}`}\``;
-    const commands = row.commands.length > 3 ? "all" : row.commands.join(", ");
+    const commands = row.commands.length === ALL.length ? "all" : row.commands.join(", ");
     const value = row.defaultText ?? (row.default ? `\`${row.default}\`` : "none");
     const env = envName(row) === "none" ? "" : `\`${envName(row)}\``;
     return `| ${flag} | ${env} | ${value} | ${commands} | ${row.help} |`;

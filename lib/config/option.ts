@@ -1,7 +1,7 @@
 import type { OptionType } from "./types.ts";
 
 /** The commands that take options. */
-export type CommandName = "agent" | "configure" | "cleanup" | "demo" | "version";
+export type CommandName = (typeof ALL)[number];
 
 /** One row of the table from which flags, environment variables, file keys and docs are made. */
 export interface Option<T = unknown> {
@@ -27,8 +27,14 @@ export const AGENT = ["agent"] as const;
 export const MIRROR = ["agent", "configure"] as const;
 /** What works on the mirror configuration. */
 export const CONFIGURATION = ["agent", "configure", "cleanup"] as const;
-/** Every command. */
-export const ALL = ["agent", "configure", "cleanup", "demo", "version"] as const;
+/** What finds the mirror configuration. */
+export const PLACES = [...CONFIGURATION, "uninstall"] as const;
+/** What can be tried without changing anything. */
+export const CHANGES = ["configure", "cleanup", "install", "uninstall"] as const;
+/** Every command that takes options. */
+export const ALL = [
+  ...["agent", "configure", "cleanup", "install", "uninstall", "demo", "version"] as const,
+] as const;
 /** One day: no duration of Eddy's is meant to be longer. */
 export const DAY_MS = 86_400_000;
 

@@ -1,6 +1,17 @@
 import { BOOTSTRAP_OPTIONS } from "./bootstrap_options.ts";
 import { KUBERNETES_OPTIONS } from "./kubernetes_options.ts";
-import { AGENT, ALL, CONFIGURATION, DAY_MS, MIRROR, type Option, option, unset } from "./option.ts";
+import {
+  AGENT,
+  ALL,
+  CHANGES,
+  CONFIGURATION,
+  DAY_MS,
+  MIRROR,
+  type Option,
+  option,
+  PLACES,
+  unset,
+} from "./option.ts";
 import {
   boolean,
   duration,
@@ -97,7 +108,7 @@ export const OPTIONS = {
     defaultText: "detected, else /etc/containerd/certs.d",
     placeholder: "DIR",
     help: "Directory of containerd's registry hosts; empty: mirror configuration is not written.",
-    commands: CONFIGURATION,
+    commands: PLACES,
   }),
   mirroredRegistries: option({
     type: list(registryName()),
@@ -200,7 +211,7 @@ export const OPTIONS = {
     default: "false",
     placeholder: "",
     help: "Print what would change and change nothing.",
-    commands: ["configure", "cleanup"],
+    commands: CHANGES,
   }),
   keep: option({
     type: boolean(),

@@ -37,6 +37,11 @@ const INSTALLATIONS: readonly ContainerdInstallation[] = [
   },
 ];
 
+/** Every directory of registry hosts that a kind of containerd has, relative to the root. */
+export const REGISTRY_CONFIG_PATHS: readonly string[] = INSTALLATIONS.map(
+  ({ registryConfigPath }) => registryConfigPath,
+);
+
 /** Settings of {@link detectContainerd}. */
 export interface DetectOptions {
   /** Directory that all paths are below, e.g. where a host is mounted; default `/`. */

@@ -1,0 +1,71 @@
+import { dirname } from "node:path";
+import { createHash } from "node:crypto";
+
+/** Puts a text into a file at once, so that nobody reads half of it. */
+export async function writeFile(path: string, text: string): Promise<void> {
+  await replace(path, 0o644, (temporary) => Deno.writeTextFile(temporary, text));
+}
+
+/** Copies a program at once; one that runs from the same path goes on as it was. */
+export async function copyProgram(from: string, to: string): Promise<void> {
+  await replace(to, 0o755, (temporary) => Deno.copyFile(from, temporary));
+}
+
+async function replace(
+  path: string,
+  mode: number,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
+  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    await write(temporary);
+    await Deno.chmod(temporary, mode);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+}
+
+/** The text of a file; undefined if there is none. */
+export async function readText(path: string): Promise<string | undefined> {
+  return await unlessMissing(Deno.readTextFile(path));
+}
+
+/** Whether something is at a path. */
+export async function exists(path: string): Promise<boolean> {
+  return await unlessMissing(Deno.lstat(path)) !== undefined;
+}
+
+/** Whether two files have the same content; false if one is missing. */
+export async function sameContent(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((path) => unlessMissing(Deno.stat(path))));
+  if (one === undefined || other === undefined || one.size !== other.size) return false;
+  if (one.ino !== null && one.ino === other.ino && one.dev === other.dev) return true;
+  return await fingerprint(a) === await fingerprint(b);
+}
+
+/** Removes a directory if nothing is in it. */
+export async function removeIfEmpty(path: string): Promise<void> {
+  for await (const _entry of Deno.readDir(path)) return;
+  await Deno.remove(path);
+}
+
+async function fingerprint(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  using file = await Deno.open(path);
+  for await (const chunk of file.readable) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { ConfigError } from "../../config/config_error.ts";
+
+/** The service manager of a node, as far as it is needed. */
+export interface Systemctl {
+  /**
+   * Runs `systemctl` with these arguments.
+   *
+   * @throws {Error} with what it said, if it fails.
+   */
+  run(...args: readonly string[]): Promise<void>;
+  /** Whether `systemctl` with these arguments, a question such as `is-active`, says yes. */
+  asks(...args: readonly string[]): Promise<boolean>;
+}
+
+/** A stop may let transfers end; longer than this none of its commands takes, ms. */
+const TIMEOUT_MS = 120_000;
+/** The end of what it says is enough for a message. */
+const MAX_MESSAGE_LENGTH = 500;
+
+/** The `systemctl` of this machine. */
+export const systemctl: Systemctl = {
+  async run(...args) {
+    const { success, code, said } = await execute(args);
+    if (success) return;
+    throw new Error(`systemctl ${args.join(" ")}: exit code ${code}: ${said}`);
+  },
+  async asks(...args) {
+    return (await execute(["--quiet", ...args])).success;
+  },
+};
+
+async function execute(
+  args: readonly string[],
+): Promise<{ success: boolean; code: number; said: string }> {
+  try {
+    const { success, code, stderr } = await new Deno.Command("systemctl", {
+      args: ["--no-ask-password", ...args],
+      stdin: "null",
+      stdout: "null",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).output();
+    const said = new TextDecoder().decode(stderr).trim().replaceAll("\n", "; ");
+    return { success, code, said: said.slice(-MAX_MESSAGE_LENGTH) };
+  } catch (error) {
+    const absent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotCapable;
+    if (!absent) throw error;
+    throw new ConfigError("systemctl was not found, want it in PATH");
+  }
+}

@@ -1,0 +1,101 @@
+import { dirname } from "node:path";
+import { ConfigError } from "../../config/config_error.ts";
+import type { Config } from "../../config/options.ts";
+import { parseConfig } from "../../config/parse.ts";
+import { restoreConfiguration } from "../../configurator/configure.ts";
+import { denoFileSystem } from "../../configurator/deno_file_system.ts";
+import type { CommandIo } from "../io.ts";
+import { placesToRestore } from "../places_to_restore.ts";
+import { parseEnvironmentFile } from "./environment_file.ts";
+import { run } from "./install.ts";
+import { exists, readText, removeIfEmpty } from "./node_files.ts";
+import { SERVICE_ENVIRONMENT } from "./service_files.ts";
+import { checkServiceNode, type ServiceNode, serviceNode, UNIT } from "./service_node.ts";
+import { type Step, takeSteps } from "./step.ts";
+
+/** What a removal is planned from. */
+export interface UninstallSettings {
+  /** Directory of registry hosts, if the user named it. */
+  readonly registryConfigPath: string | undefined;
+}
+
+/** What there is to do, and what there is to say about what stays. */
+export interface UninstallPlan {
+  readonly steps: readonly Step[];
+  readonly remarks: readonly string[];
+}
+
+/** Takes the service away and leaves the node as it was before it. */
+export async function uninstallCommand(config: Config, io: CommandIo): Promise<number> {
+  const node = serviceNode();
+  await checkServiceNode(node, "uninstall");
+  const { steps, remarks } = await planUninstall(node, {
+    registryConfigPath: config.containerdRegistryConfigPath || undefined,
+  });
+  await takeSteps(steps, io, config.dryRun);
+  for (const remark of remarks) io.stderr(`note: ${remark}\n`);
+  return 0;
+}
+
+/**
+ * Says what has to be done so that nothing of the service is left: it is stopped first, so that it
+ * repairs nothing, then containerd's configuration is restored, and files go last, so that a failure
+ * on the way leaves the means to try again. Changes nothing.
+ */
+export async function planUninstall(
+  node: ServiceNode,
+  settings: UninstallSettings,
+): Promise<UninstallPlan> {
+  const { paths, systemctl, root } = node;
+  const steps: Step[] = [];
+  const remarks: string[] = [];
+  const hasUnit = await exists(paths.unit);
+  if (hasUnit) steps.push(run(node, "disable", "--now", UNIT));
+
+  const environment = await readText(paths.environment);
+  const named = [settings.registryConfigPath, registryConfigPathOf(environment ?? "")]
+    .filter((path): path is string => path !== undefined && path !== "");
+  for (const { path, warnings } of await placesToRestore({ root, named })) {
+    steps.push({
+      says: `restore ${path}`,
+      run: () =>
+        restoreConfiguration({ fileSystem: denoFileSystem }, { configPath: path }).then(() => {}),
+    });
+    remarks.push(...warnings);
+  }
+
+  if (hasUnit) {
+    steps.push(remove(paths.unit), run(node, "daemon-reload"));
+    if (await systemctl.asks("is-failed", UNIT)) steps.push(run(node, "reset-failed", UNIT));
+  }
+  if (environment === SERVICE_ENVIRONMENT) {
+    const directory = dirname(paths.environment);
+    steps.push({
+      says: `remove ${paths.environment}`,
+      run: () => Deno.remove(paths.environment).then(() => removeIfEmpty(directory)),
+    });
+  } else if (environment !== undefined) {
+    remarks.push(`${paths.environment} is kept, for it was edited; remove it if you are done`);
+  }
+  if (await exists(paths.dropIns)) remarks.push(`${paths.dropIns} is kept, for it is yours`);
+  if (await exists(paths.state)) steps.push(remove(paths.state));
+  if (await exists(paths.binary)) steps.push(remove(paths.binary));
+  return { steps, remarks };
+}
+
+/** The directory of registry hosts that the service was told; undefined: it found it out itself. */
+function registryConfigPathOf(environment: string): string | undefined {
+  const env = Object.fromEntries(parseEnvironmentFile(environment));
+  try {
+    const readFile = (path: string) => Deno.readTextFileSync(path);
+    return parseConfig({ command: "agent", args: [], env, readFile }).containerdRegistryConfigPath;
+  } catch (error) {
+    // The agent did not start with it either; the directory may be right all the same.
+    if (error instanceof ConfigError) return env["CONTAINERD_REGISTRY_CONFIG_PATH"];
+    throw error;
+  }
+}
+
+function remove(path: string): Step {
+  return { says: `remove ${path}`, run: () => Deno.remove(path, { recursive: true }) };
+}
