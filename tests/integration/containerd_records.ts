@@ -1,7 +1,8 @@
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Buffer } from "node:buffer";
 import protobuf from "protobufjs";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { OCI_INDEX } from "../../lib/oci/media_type.ts";
+import type { Method } from "../../lib/store/containerd/methods.ts";
 import { type ContainerdClient, ContainerdError } from "../../lib/store/containerd/client.ts";
 
 /** The calls that change images and content, by containerd's public field numbers. */
@@ -31,37 +32,30 @@ const ALREADY_EXISTS = 6;
 /** Changes a real containerd's records as its clients do, also in ways that `ctr` refuses. */
 export class ContainerdRecords {
   readonly #client: ContainerdClient;
-  readonly #writer: Client;
 
-  constructor(client: ContainerdClient, socketPath: string) {
+  constructor(client: ContainerdClient) {
     this.#client = client;
-    this.#writer = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
-      "grpc.use_local_subchannel_pool": 1,
-    });
   }
 
   /** Adds content and says which digest containerd gave it. */
   async putContent(bytes: Uint8Array, ref: string): Promise<string> {
     const request = root.lookupType("WriteContentRequest");
     const response = root.lookupType("WriteContentResponse");
-    const metadata = new Metadata();
-    metadata.set("containerd-namespace", this.#client.namespace);
-    const call = this.#writer.makeBidiStreamRequest(
-      "/containerd.services.content.v1.Content/Write",
-      (value: object) => Buffer.from(request.encode(request.fromObject(value)).finish()),
-      (message) => response.toObject(response.decode(message)) as { digest?: string },
-      metadata,
-      { deadline: Date.now() + 10_000 },
-    );
-    call.write({ action: COMMIT, ref, data: bytes, labels: GC_ROOT });
-    call.end();
-    let digest = "";
-    for await (const answer of call) digest = (answer as { digest?: string }).digest ?? digest;
+    const method: Method<object, { digest: string }> = {
+      path: "/containerd.services.content.v1.Content/Write",
+      request: {
+        encode: (value: object) => Buffer.from(request.encode(request.fromObject(value)).finish()),
+        decode: (message: Uint8Array) => request.decode(message) as object,
+      },
+      response: {
+        encode: (value: object) => Buffer.from(response.encode(response.create(value)).finish()),
+        decode: (message: Uint8Array) =>
+          response.toObject(response.decode(message), { defaults: true }) as { digest: string },
+      },
+    };
+    const value = { action: COMMIT, ref, data: bytes, labels: GC_ROOT };
+    const { digest } = await this.#client.call(method, value, { signal, timeoutMs: 10_000 });
     return digest;
-  }
-
-  close(): void {
-    this.#writer.close();
   }
 
   /** Creates an image record or points it elsewhere; its content need not be there. */

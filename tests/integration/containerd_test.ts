@@ -56,7 +56,7 @@ function adapters(containerd: RealContainerd, namespace: string, files = true) {
 /** Lets a conformance case work on a namespace of its own. */
 function fixture(containerd: RealContainerd, namespace: string, files: boolean): WatcherFixture {
   const { client, store, watcher, ...rest } = adapters(containerd, namespace, files);
-  const records = new ContainerdRecords(client, containerd.socketPath);
+  const records = new ContainerdRecords(client);
   return {
     store,
     watcher,
@@ -72,7 +72,6 @@ function fixture(containerd: RealContainerd, namespace: string, files: boolean):
     untag: (name) => records.deleteImage(name),
     remove: (digest) => records.deleteContent(digest),
     [Symbol.asyncDispose]() {
-      records.close();
       rest[Symbol.dispose]();
       return Promise.resolve();
     },

@@ -1,5 +1,6 @@
-import { type CallOptions, Client, credentials, Metadata, status } from "@grpc/grpc-js";
+import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports.ts";
+import { grpcFrame, grpcMessages } from "./grpc_frames.ts";
 import type { Method } from "./methods.ts";
 
 /** Settings of a {@link ContainerdClient}. */
@@ -16,31 +17,43 @@ export interface CallSettings extends Cancellable {
   readonly timeoutMs?: number;
 }
 
+/** gRPC status codes that matter here, by their names. */
+const STATUS = {
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
+
 /** A call that containerd refused or that did not reach it. */
 export class ContainerdError extends Error {
   override readonly name = "ContainerdError";
   /** gRPC status code. */
   readonly code: number;
 
-  constructor(path: string, code: number, details: string, cause: unknown) {
-    super(`containerd call ${path} failed: ${status[code] ?? code}: ${details}`, { cause });
+  constructor(path: string, code: number, details: string, cause?: unknown) {
+    const status = Object.entries(STATUS).find(([, value]) => value === code)?.[0] ?? code;
+    super(`containerd call ${path} failed: ${status}: ${details}`, { cause });
     this.code = code;
   }
 
   /** True if containerd answered that there is no such thing. */
   get notFound(): boolean {
-    return this.code === status.NOT_FOUND;
+    return this.code === STATUS.NOT_FOUND;
   }
 
   /** True if it is not known what containerd would have answered: it is away, or too slow. */
   get unanswered(): boolean {
-    return this.code === status.UNAVAILABLE || this.code === status.DEADLINE_EXCEEDED ||
-      this.code === status.CANCELLED;
+    return this.code === STATUS.UNAVAILABLE || this.code === STATUS.DEADLINE_EXCEEDED ||
+      this.code === STATUS.CANCELLED;
   }
 
   /** True if containerd does not offer the method, e.g. because a plugin is disabled. */
   get unimplemented(): boolean {
-    return this.code === status.UNIMPLEMENTED;
+    return this.code === STATUS.UNIMPLEMENTED;
   }
 }
 
@@ -50,28 +63,36 @@ export class ContainerdError extends Error {
  */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
+/** What the runtime puts before the reason of a failed request. */
+const URL_OF_REQUEST = /(error sending request|fetch failed).* for url \(\S*\): /;
+/** Longest time that a timer can be set to: 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
- * Calls containerd over its unix socket. It connects with the first call. While containerd is away
- * calls fail at once rather than wait, and connecting is tried again at least every 0.5 s: the
- * library's own default waits up to 2 minutes, which would keep a restarted containerd unused.
+ * Calls containerd over its unix socket: gRPC over HTTP/2, by the runtime's own HTTP client, which
+ * connects with the first call and anew with the next one after a connection broke. While containerd
+ * is away calls fail at once.
+ *
+ * `fetch` shows no trailers. So an error that comes after messages of a stream looks like the
+ * stream's end, and whoever reads a stream checks that it is complete; an error instead of messages
+ * is in the headers, and a broken connection is an error of the body.
  */
 export class ContainerdClient {
-  readonly #client: Client;
+  readonly #socketPath: string;
+  readonly #http: Deno.HttpClient;
   readonly #namespace: string;
   readonly #callTimeoutMs: number;
+  readonly #calls = new Set<AbortController>();
+  #closed = false;
 
   constructor(socketPath: string, options: ContainerdClientOptions) {
+    this.#socketPath = socketPath;
     this.#namespace = options.namespace;
     this.#callTimeoutMs = options.callTimeoutMs ?? 1_000;
-    this.#client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
-      "grpc.initial_reconnect_backoff_ms": 50,
-      "grpc.min_reconnect_backoff_ms": 50,
-      "grpc.max_reconnect_backoff_ms": 500,
-      "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-      "grpc.enable_http_proxy": 0,
-      "grpc.service_config_disable_resolution": 1,
-      // Two clients of one socket would else share a connection, and one's close disturb the other.
-      "grpc.use_local_subchannel_pool": 1,
+    this.#http = Deno.createHttpClient({
+      proxy: { transport: "unix", path: socketPath },
+      http1: false,
+      http2: true,
     });
   }
 
@@ -85,33 +106,15 @@ export class ContainerdClient {
    *
    * @throws {ContainerdError} if it fails or its time is up.
    */
-  call<Request, Response>(
+  async call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     settings: CallSettings,
   ): Promise<Response> {
-    const { signal } = settings;
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = () => {
-        reject(signal.reason);
-        call.cancel();
-      };
-      const call = this.#client.makeUnaryRequest(
-        method.path,
-        method.request.encode,
-        method.response.decode,
-        request,
-        this.#metadata(),
-        this.#callOptions(settings),
-        (error, response) => {
-          signal.removeEventListener("abort", onAbort);
-          if (error === null && response !== undefined) return resolve(response);
-          reject(failure(method.path, error, signal));
-        },
-      );
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
+    // Read to its end: to leave earlier would reset a stream that is about to end by itself.
+    const [response] = await Array.fromAsync(this.stream(method, request, settings));
+    if (response !== undefined) return response;
+    throw new ContainerdError(method.path, STATUS.UNKNOWN, "no answer");
   }
 
   /**
@@ -123,65 +126,107 @@ export class ContainerdClient {
   async *stream<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    settings: CallSettings,
+    { signal, timeoutMs = this.#callTimeoutMs }: CallSettings,
   ): AsyncGenerator<Response, void, undefined> {
-    const { signal } = settings;
     signal.throwIfAborted();
-    const call = this.#client.makeServerStreamRequest(
-      method.path,
-      method.request.encode,
-      method.response.decode,
-      request,
-      this.#metadata(),
-      this.#callOptions(settings),
-    );
-    const onAbort = () => {
-      // Destroyed as well as cancelled, so that the iteration ends without the server's doing.
-      call.cancel();
-      call.destroy(new Error("call was aborted", { cause: signal.reason }));
-    };
-    // The end of the call below may still raise an error event when nobody iterates any more.
-    call.on("error", () => {});
-    signal.addEventListener("abort", onAbort, { once: true });
+    using limit = deadline(Math.min(timeoutMs, LONGEST_TIMER_MS), { signal });
+    const call = new AbortController();
+    const abort = () => call.abort(limit.signal.reason);
+    limit.signal.addEventListener("abort", abort, { once: true });
+    this.#calls.add(call);
     try {
-      for await (const message of call) yield message;
+      const frame = grpcFrame(method.request.encode(request));
+      const body = await this.#send(method.path, frame, call.signal);
+      for await (const message of grpcMessages(chunks(body, call.signal), MAX_MESSAGE_BYTES)) {
+        yield method.response.decode(message);
+      }
     } catch (error) {
-      throw failure(method.path, error, signal);
+      if (signal.aborted) throw signal.reason;
+      throw this.#failure(method.path, error, call.signal);
     } finally {
-      signal.removeEventListener("abort", onAbort);
-      call.cancel();
+      this.#calls.delete(call);
     }
   }
 
   /** Ends the connection; calls under way fail. */
   close(): void {
-    this.#client.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const call of this.#calls) call.abort(new DOMException("client is closed", "AbortError"));
+    this.#http.close();
   }
 
-  #metadata(): Metadata {
-    const metadata = new Metadata();
-    metadata.set("containerd-namespace", this.#namespace);
-    return metadata;
+  async #send(
+    path: string,
+    body: Uint8Array<ArrayBuffer>,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const response = await fetch(`http://containerd${path}`, {
+      client: this.#http,
+      method: "POST",
+      headers: {
+        "content-type": "application/grpc",
+        "te": "trailers",
+        "containerd-namespace": this.#namespace,
+      },
+      body,
+      signal,
+    });
+    const status = Number(response.headers.get("grpc-status") ?? 0);
+    if (response.ok && status === 0 && response.body !== null) return response.body;
+    await response.body?.cancel();
+    if (status === 0) {
+      throw new ContainerdError(path, STATUS.UNKNOWN, `HTTP status ${response.status}`);
+    }
+    throw new ContainerdError(path, status, percentDecoded(response.headers.get("grpc-message")));
   }
 
-  #callOptions({ timeoutMs = this.#callTimeoutMs }: CallSettings): CallOptions {
-    return timeoutMs === Infinity ? {} : { deadline: Date.now() + timeoutMs };
+  #failure(path: string, error: unknown, { aborted, reason }: AbortSignal): ContainerdError {
+    if (error instanceof ContainerdError) return error;
+    if (aborted) {
+      const late = reason instanceof DOMException && reason.name === "TimeoutError";
+      const code = late ? STATUS.DEADLINE_EXCEEDED : STATUS.CANCELLED;
+      return new ContainerdError(path, code, String(reason?.message ?? reason), error);
+    }
+    if (error instanceof RangeError) {
+      return new ContainerdError(path, STATUS.INTERNAL, error.message, error);
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
+    const why = `${message}${cause && `: ${cause}`}`.replace(URL_OF_REQUEST, "");
+    return new ContainerdError(path, STATUS.UNAVAILABLE, `${this.#socketPath}: ${why}`, error);
   }
 }
 
-function failure(path: string, error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
-  if (!(error instanceof Error)) {
-    return new ContainerdError(path, status.UNKNOWN, "no answer", error);
+/** `grpc-message` is percent-encoded; what is not properly so is shown as it is. */
+function percentDecoded(message: string | null): string {
+  try {
+    return decodeURIComponent(message ?? "");
+  } catch {
+    return message ?? "";
   }
-  const { code = status.UNKNOWN, details = error.message } = error as {
-    code?: unknown;
-    details?: string;
-  };
-  return new ContainerdError(
-    path,
-    typeof code === "number" ? code : status.UNKNOWN,
-    details,
-    error,
-  );
+}
+
+/**
+ * Reads a body. It is cancelled here when the signal aborts: to older Deno the signal of a request
+ * can be lost once the body has begun (its follower is collected as garbage).
+ */
+async function* chunks(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = body.getReader();
+  const cancel = () => reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    while (true) {
+      const { value, done } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    await cancel();
+  }
 }
