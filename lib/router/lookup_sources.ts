@@ -17,13 +17,25 @@ export interface LookupSourcesCollaborators {
   readonly table: Pick<PeerTable, "info">;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
-  /** Called with a peer that did not answer. */
-  readonly onFailure: (peer: PeerId) => void;
+  /** Called with a peer that did not answer; resolves once it is known to be alive or dead. */
+  readonly check: (peer: PeerId) => Promise<void>;
 }
 
 /** Makes the sources of a search out of the provider records and the DHT. */
 export function createLookupSources(collaborators: LookupSourcesCollaborators): LookupSources {
-  const { host, store, table } = collaborators;
+  const { host, store, table, check } = collaborators;
+  // Nobody waits for a peer that did not answer, before it is known whether it is alive.
+  const suspects = new Set<string>();
+  const isOut = (peer: PeerId) => {
+    const name = peer.toString();
+    return suspects.has(name) || collaborators.isDown(name);
+  };
+  const onFailure = (peer: PeerId) => {
+    const name = peer.toString();
+    if (suspects.has(name)) return;
+    suspects.add(name);
+    check(peer).catch(() => {}).finally(() => suspects.delete(name));
+  };
   return {
     async own(key) {
       const infos = await Promise.all(store.get(key.id).map((peer) => table.info(peer)));
@@ -32,12 +44,15 @@ export function createLookupSources(collaborators: LookupSourcesCollaborators): 
     async direct(key, found, options) {
       const { routingTable } = host.dht;
       const position = kademliaId(key.multihash);
-      const asked = routingTable.closestPeers(position, { count: ASKED });
+      const closest = routingTable.closestPeers(position, { count: ASKED + suspects.size });
+      const alive = closest.filter((peer) => !isOut(peer));
+      const asked = alive.slice(0, ASKED);
       const known = new Set([host.node.peerId, ...asked].map(String));
-      let complete = routingTable.size <= asked.length;
+      let complete = routingTable.size <= closest.length && asked.length === alive.length;
       await Promise.all(asked.map(async (peer) => {
-        for (const { id } of await ask(collaborators, peer, { key, found, ...options })) {
-          if (!known.has(id.toString()) && !collaborators.isDown(id.toString())) complete = false;
+        const question = { key, found, onFailure, ...options };
+        for (const { id } of await ask(host, peer, question)) {
+          if (!known.has(id.toString()) && !isOut(id)) complete = false;
         }
       }));
       return { complete };
@@ -53,13 +68,14 @@ export function createLookupSources(collaborators: LookupSourcesCollaborators): 
 interface Question extends Cancellable {
   readonly key: DhtKey;
   readonly found: (peer: PeerInfo) => void;
+  readonly onFailure: (peer: PeerId) => void;
 }
 
 /** Asks one peer for providers; returns whom else it knows. */
 async function ask(
-  { host, onFailure }: LookupSourcesCollaborators,
+  host: Host,
   peer: PeerId,
-  { key, found, signal }: Question,
+  { key, found, onFailure, signal }: Question,
 ): Promise<PeerInfo[]> {
   const message = { type: "GET_PROVIDERS", key: key.multihash };
   const closer: PeerInfo[] = [];

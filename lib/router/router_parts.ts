@@ -95,7 +95,7 @@ export function createRouterParts(
       store,
       table,
       isDown,
-      onFailure: (peer) => void (table.has(peer) && monitor.check(peer)),
+      check: (peer) => table.has(peer) ? monitor.check(peer) : Promise.resolve(),
     }),
   }, options);
   const bootstrap = new BootstrapLoop({
