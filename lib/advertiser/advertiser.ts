@@ -53,6 +53,8 @@ export class Advertiser {
   readonly #with: AdvertiserCollaborators;
   readonly #looseContentMs: number;
   readonly #ledger = new KeyLedger();
+  /** Content that the filter keeps back, by the image that it belongs to. */
+  readonly #withheld = new KeyLedger();
   /** Content without an image, and when it arrived. */
   readonly #loose = new Map<Digest, number>();
   #synced = false;
@@ -114,10 +116,12 @@ export class Advertiser {
         ]);
         break;
       case "delete":
+        this.#withheld.set(imageOwner(event.name), []);
         await this.#publish([this.#ledger.set(imageOwner(event.name), [])]);
         break;
       case "content":
         if (
+          !this.#withheld.has(event.digest) &&
           event.sources.some((source) => this.#with.filter({ ...source, digest: event.digest }))
         ) {
           await this.#publish([...this.#addLoose(event.digest)]);
@@ -134,6 +138,9 @@ export class Advertiser {
     );
     for (const owner of this.#ledger.owners(IMAGE_PREFIX)) {
       if (!owners.has(owner)) changes.push(this.#ledger.set(owner, []));
+    }
+    for (const owner of this.#withheld.owners("image:")) {
+      if (!owners.has(owner)) this.#withheld.set(owner, []);
     }
     changes.push(...this.#adopt(images.flatMap((image) => image.present)));
     for (const [digest, since] of this.#loose) {
@@ -159,9 +166,12 @@ export class Advertiser {
     const reference = parseReference(image.name);
     if (reference === undefined) return [];
     const { registry, repository, tag, digest } = reference;
-    const keys: string[] = image.present
-      .filter((present) => this.#with.filter({ registry, repository, digest: present }));
-    const isTag = tag !== undefined && digest === undefined && image.present.includes(image.target);
+    const passes = (digest: Digest) => this.#with.filter({ registry, repository, digest });
+    const keys: string[] = image.present.filter(passes);
+    const withheld = image.present.filter((digest) => !passes(digest));
+    this.#withheld.set(imageOwner(image.name), withheld);
+    // A tag is of use only to those who may then have what it points to.
+    const isTag = tag !== undefined && digest === undefined && keys.includes(image.target);
     if (isTag && this.#with.filter(reference)) keys.push(referenceKey(reference));
     return keys;
   }

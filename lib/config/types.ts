@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isWildcardRegistry } from "../oci/filter.ts";
 import { isRegistry } from "../oci/reference.ts";
 
 /**
@@ -101,10 +102,11 @@ export function httpUrl(): OptionType<string> {
 
 /** A registry's host and optional port, or its URL; without a trailing slash. */
 export function registryName(): OptionType<string> {
-  const want = "a registry such as docker.io, registry.example:5000 or http://registry.example";
+  const want = "a registry such as docker.io, registry.example:5000 or http://registry.example, " +
+    "or _default";
   return scalar(want, (value) => {
     const name = value.replace(/\/$/, "");
-    return isRegistry(registryHost(name)) ? name : undefined;
+    return isWildcardRegistry(name) || isRegistry(registryHost(name)) ? name : undefined;
   });
 }
 

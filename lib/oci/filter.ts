@@ -2,7 +2,7 @@ import { formatReference, type Reference } from "./reference.ts";
 
 /** Settings of {@link createReferenceFilter}. */
 export interface ReferenceFilterOptions {
-  /** Registry hosts that are mirrored; empty for all. */
+  /** Registry hosts that are mirrored; empty, or `_default` or `*` among them, for all. */
   mirroredRegistries: readonly string[];
   /** References that match any of these are neither served nor advertised. */
   registryFilters: readonly RegExp[];
@@ -15,13 +15,19 @@ export interface ReferenceFilterOptions {
 /** Tells whether a reference may be served and advertised. */
 export type ReferenceFilter = (reference: Reference) => boolean;
 
+/** Tells whether a name stands for all registries, as containerd's folder and Spegel's flag do. */
+export function isWildcardRegistry(name: string): boolean {
+  return name === "_default" || name === "*";
+}
+
 /**
  * Makes the one filter that decides for requests and for advertisements alike, so that the two can
  * never disagree. A reference without a registry (a digest asked for by a peer that names none)
  * passes unless a pattern matches.
  */
 export function createReferenceFilter(options: ReferenceFilterOptions): ReferenceFilter {
-  const mirrored = new Set(options.mirroredRegistries);
+  const all = options.mirroredRegistries.some(isWildcardRegistry);
+  const mirrored = new Set(all ? [] : options.mirroredRegistries);
   const filters = options.registryFilters.map((pattern) => new RegExp(pattern));
   return (reference) => {
     if (mirrored.size > 0 && reference.registry !== "" && !mirrored.has(reference.registry)) {
@@ -31,11 +37,18 @@ export function createReferenceFilter(options: ReferenceFilterOptions): Referenc
       if (!options.resolveTags) return false;
       if (!options.resolveLatestTag && reference.tag === "latest") return false;
     }
-    const name = formatReference(reference);
-    return !filters.some((pattern) => {
-      // With the flag g a pattern goes on from its last match, and would miss every other time.
-      pattern.lastIndex = 0;
-      return pattern.test(name);
-    });
+    const { registry, repository, tag } = reference;
+    // Spegel matches names without a digest, so that `^docker\.io/app$` means its digests as well.
+    const names = new Set([
+      formatReference(reference),
+      formatReference({ registry, repository, ...(tag === undefined ? {} : { tag }) }),
+    ]);
+    return !filters.some((pattern) =>
+      [...names].some((name) => {
+        // With the flag g a pattern goes on from its last match, and would miss every other time.
+        pattern.lastIndex = 0;
+        return pattern.test(name);
+      })
+    );
   };
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { deadline } from "../async/deadline.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { splitDigest } from "../oci/digest.ts";
+import { type Digest, splitDigest } from "../oci/digest.ts";
 import { isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { ByteRange } from "../oci/range.ts";
@@ -27,7 +27,8 @@ export type LocalFinding =
   | { readonly state: "held"; readonly descriptor: Descriptor }
   /** Held, but of the other kind: a manifest at `/blobs/`, or anything else at `/manifests/`. */
   | { readonly state: "misplaced" }
-  | { readonly state: "absent" };
+  /** `resolved`: the store knows the tag, yet does not hold the manifest that it points to. */
+  | { readonly state: "absent"; readonly resolved?: Digest };
 
 /** A content stream that follows a signal until it is released. */
 export interface OpenContent {
@@ -66,12 +67,13 @@ export class LocalContent {
    * Rejects with the signal's reason if it aborts, else not.
    */
   async find(path: DistributionPath, { signal }: Cancellable): Promise<LocalFinding> {
+    let resolved: Digest | undefined;
     const finding = await this.#attempt("look up content", signal, async (signal) => {
-      const digest = path.reference.digest ??
-        await this.#store.resolve(formatReference(path.reference), { signal });
-      return digest && await this.#store.descriptor(digest, { signal });
+      const { digest } = path.reference;
+      resolved = digest ?? await this.#store.resolve(formatReference(path.reference), { signal });
+      return resolved && await this.#store.descriptor(resolved, { signal });
     });
-    if (finding === undefined) return ABSENT;
+    if (finding === undefined) return resolved ? { state: "absent", resolved } : ABSENT;
     const isManifest = isManifestMediaType(finding.mediaType);
     return isManifest === (path.kind === "manifest")
       ? { state: "held", descriptor: finding }

@@ -1,4 +1,5 @@
 import { deadline } from "../async/deadline.ts";
+import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { DistributionPath } from "../oci/path.ts";
@@ -59,48 +60,82 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     const { registry } = path.reference;
     exchange.registry = registry;
     exchange.enter(path.kind);
-    if (!options.filter(path.reference)) {
-      if (!exchange.fromPeer) metrics.mirrorRequest(registry, "miss", "filtered");
-      exchange.reason = "filtered";
-      throw unknownContent(path, { reason: "filtered" });
-    }
+    if (!options.filter(path.reference)) throw filtered(collaborators, request, exchange);
     const call = { request, exchange, client };
-    const local = await serveLocal(collaborators, call);
-    if (local !== undefined) {
+    const local = await serveLocal(collaborators, options, call);
+    if (local.answer !== undefined) {
       if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
-      return local;
+      return local.answer;
     }
     if (exchange.fromPeer) throw unknownContent(path, { reason: "not held" });
     exchange.enter("mirror");
     client.signal.throwIfAborted();
-    return await serveMirrored(collaborators, options, call);
+    return await serveMirrored(collaborators, options, call, local.resolved);
   };
 }
 
-/** The answer from the own store; undefined if it does not hold the content. */
-async function serveLocal({ local }: PullCollaborators, call: Call): Promise<Answer | undefined> {
-  const { request: { method, path, range: rangeHeader }, client: { signal } } = call;
+/** The answer from the own store; without one, the digest that a tag has here, if it is known. */
+interface LocalOutcome {
+  readonly answer?: Answer | undefined;
+  readonly resolved?: Digest | undefined;
+}
+
+async function serveLocal(
+  collaborators: PullCollaborators,
+  { filter }: PullOptions,
+  { request, exchange, client: { signal } }: Call,
+): Promise<LocalOutcome> {
+  const { local } = collaborators;
+  const { method, path, range: rangeHeader } = request;
   const finding = await local.find(path, { signal });
-  if (finding.state === "absent") return undefined;
+  if (finding.state === "absent") return { resolved: finding.resolved };
   if (finding.state === "misplaced") {
     // Peers apply the same rule, so there is nothing to ask them.
     throw unknownContent(path, { reason: `not a ${path.kind}` });
   }
   const { descriptor } = finding;
+  const { digest: resolved } = descriptor;
+  if (!filter(byDigest(path, resolved))) throw filtered(collaborators, request, exchange);
   const range = resolveRange(rangeHeader, descriptor.size);
-  if (method === "HEAD") return contentAnswer({ path, descriptor, range, body: null });
   if (path.kind === "manifest") {
-    const body = await local.readManifest(descriptor, { signal });
-    return body && contentAnswer({ path, descriptor, range: undefined, body });
+    // Whoever is told the digest of a tag will ask for it: it must be there, and right.
+    const body = method === "GET" || path.reference.tag !== undefined
+      ? await local.readManifest(descriptor, { signal })
+      : null;
+    if (body === undefined) return { resolved };
+    const answer = { path, descriptor, range: undefined };
+    return { answer: contentAnswer({ ...answer, body: method === "GET" ? body : null }) };
   }
+  if (method === "HEAD") return { answer: contentAnswer({ path, descriptor, range, body: null }) };
   const opened = await local.openBlob(descriptor, { range, signal });
-  return opened && contentAnswer({ path, descriptor, range, ...opened });
+  return { answer: opened && contentAnswer({ path, descriptor, range, ...opened }), resolved };
 }
 
+function byDigest({ reference: { registry, repository } }: DistributionPath, digest: Digest) {
+  return { registry, repository, digest };
+}
+
+/** The error for what a filter forbids. */
+function filtered(
+  { metrics }: PullCollaborators,
+  { path }: PullRequest,
+  exchange: Exchange,
+): OciError {
+  if (!exchange.fromPeer) metrics.mirrorRequest(path.reference.registry, "miss", "filtered");
+  exchange.reason = "filtered";
+  return unknownContent(path, { reason: "filtered" });
+}
+
+/**
+ * The answer from peers.
+ *
+ * @param resolved what a tag points to here: no other content may be served for it.
+ */
 async function serveMirrored(
   collaborators: PullCollaborators,
-  { mirrorTimeoutMs }: PullOptions,
+  { filter, mirrorTimeoutMs }: PullOptions,
   call: Call,
+  resolved: Digest | undefined,
 ): Promise<Answer> {
   const { mirror, metrics, log } = collaborators;
   const { request: { method, path, range }, exchange, client } = call;
@@ -109,7 +144,8 @@ async function serveMirrored(
   const release = () => limit[Symbol.dispose]();
   let result: MirrorHit | MirrorMiss;
   try {
-    const wanted = { ...path, method, ...(range === undefined ? {} : { range }) };
+    const reference = resolved === undefined ? path.reference : byDigest(path, resolved);
+    const wanted = { ...path, reference, method, ...(range === undefined ? {} : { range }) };
     result = await mirror.fetch(wanted, { signal: limit.signal });
     limit.clear();
   } catch (error) {
@@ -127,6 +163,11 @@ async function serveMirrored(
     Object.assign(exchange, { reason, attempts });
     metrics.mirrorRequest(registry, "miss", reason);
     throw unknownContent(path, { reason, attempts });
+  }
+  if (!filter(byDigest(path, result.descriptor.digest))) {
+    release();
+    await result.body?.cancel();
+    throw filtered(collaborators, call.request, exchange);
   }
   metrics.mirrorRequest(registry, "hit", "");
   exchange.peer = result.peer;

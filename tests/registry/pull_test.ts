@@ -353,3 +353,50 @@ test("drain: breaks what is left when its time is over, answers being sought inc
   for (const request of [unasked, sought]) assert.equal((await request).status, 499);
   assert.equal(s.inFlight(), 0);
 });
+
+test("pull: a tag that points to a manifest that is not held is served only as what it points to", async () => {
+  const s = setup();
+  s.store.tag("docker.io/a:1", ABSENT);
+  for (const method of ["GET", "HEAD"]) {
+    s.mirror.requests.length = 0;
+    const response = await s.request("/v2/a/manifests/1", { method });
+    assert.equal(response.status, 404);
+    assert.deepEqual(s.mirror.requests.map(({ reference }) => reference), [
+      { registry: "docker.io", repository: "a", digest: ABSENT },
+    ]);
+  }
+});
+
+test("pull: a tag whose manifest is damaged is not resolved to it", async () => {
+  const store = new MemoryStore();
+  const digest = store.add(MANIFEST);
+  store.tag("docker.io/a:1", digest);
+  const s = setup({}, {
+    store: {
+      name: "damaged",
+      resolve: (...args) => store.resolve(...args),
+      descriptor: (...args) => store.descriptor(...args),
+      open: () => Promise.resolve(stream(MANIFEST.replace("config", "CONFIG"))),
+    },
+  });
+  for (const method of ["GET", "HEAD"]) {
+    assert.equal((await s.request("/v2/a/manifests/1", { method })).status, 404);
+  }
+  s.mirror.answer = () => hit(MANIFEST, { digest });
+  const response = await s.request("/v2/a/manifests/1", { method: "HEAD" });
+  assert.equal(response.headers.get("docker-content-digest"), digest);
+});
+
+test("pull: a tag is not resolved to a digest that a filter forbids", async () => {
+  const banned: Digest[] = [];
+  const s = setup({ filter: ({ digest }) => digest === undefined || !banned.includes(digest) });
+  const digest = s.store.add(MANIFEST);
+  s.store.tag("docker.io/a:1", digest);
+  assert.equal((await s.request("/v2/a/manifests/1")).status, 200);
+  banned.push(digest, ABSENT);
+  assert.equal((await s.request("/v2/a/manifests/1")).status, 404);
+  s.mirror.answer = () => hit("content");
+  const response = await s.request("/v2/b/manifests/1");
+  assert.equal(response.status, 404);
+  assert.deepEqual((await response.json()).errors[0].detail, { reason: "filtered" });
+});
