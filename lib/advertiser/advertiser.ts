@@ -139,7 +139,7 @@ export class Advertiser {
     for (const owner of this.#ledger.owners(IMAGE_PREFIX)) {
       if (!owners.has(owner)) changes.push(this.#ledger.set(owner, []));
     }
-    for (const owner of this.#withheld.owners("image:")) {
+    for (const owner of this.#withheld.owners(IMAGE_PREFIX)) {
       if (!owners.has(owner)) this.#withheld.set(owner, []);
     }
     changes.push(...this.#adopt(images.flatMap((image) => image.present)));

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
 import { deadline } from "../../lib/async/deadline.ts";
+import { createDebugPages } from "../../lib/commands/agent/debug_pages.ts";
+import type { AdvertisedContent } from "../../lib/observability/debug/debug_source.ts";
+import { RequestRing } from "../../lib/observability/debug/request_ring.ts";
+import { Traffic } from "../../lib/observability/debug/traffic.ts";
 import { Advertiser } from "../../lib/advertiser/advertiser.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { registryHost } from "../../lib/config/types.ts";
@@ -137,6 +141,19 @@ class TestNode implements AsyncDisposable {
         shows: ({ name }, what) =>
           Promise.resolve(this.#router.advertised.has(what === "tag" ? name : what)),
       },
+      debugPage(createDebugPages({
+        ...shared,
+        config,
+        filter,
+        advertiser,
+        router: Object.assign(this.#router, { id: "self" }),
+        mirror: Object.assign(this.#mirror, { health: () => [] }),
+        traffic: new Traffic(),
+        requests: new RequestRing(),
+        topology: () => undefined,
+        conditions: () => [],
+        checks: () => Promise.resolve([]),
+      })),
     ];
   }
 
@@ -221,6 +238,24 @@ async function holdContent({ fake }: ContainerdFixture, name: string): Promise<D
     sampleImage(name, digestOf),
     (content) => fake.addContent(content, { labels }),
   );
+}
+
+/** What the debug page lists, by the image that it lists it for. */
+function debugPage(app: ReturnType<typeof createDebugPages>): Surface {
+  return {
+    name: "debug page",
+    async shows(image, what) {
+      const response = await app.request("/debug/api/content");
+      const content: AdvertisedContent[] = await response.json();
+      const html = await (await app.request(`/debug/content?q=${image.name}`)).text();
+      const listed = content.filter((entry) => entry.image === image.name);
+      const shown = listed.some(({ tags, digests }) =>
+        what === "tag" ? tags.includes(image.name) : digests.includes(what)
+      );
+      assert.equal(listed.length > 0, html.includes(`${image.name}<`), "page and JSON agree");
+      return shown;
+    },
+  };
 }
 
 function requests(
