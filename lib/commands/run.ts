@@ -7,6 +7,7 @@ import { ConfiguratorError } from "../configurator/configurator_error.ts";
 import { RouterListenError } from "../router/router_listen_error.ts";
 import { agentCommand } from "./agent/agent_command.ts";
 import { cleanupCommand } from "./cleanup.ts";
+import { cleanupWaitCommand } from "./cleanup_wait.ts";
 import { configureCommand } from "./configure.ts";
 import { demoCommand } from "./demo/demo_command.ts";
 import { ListenError } from "./http_server.ts";
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   agent: agentCommand,
   configure: configureCommand,
   cleanup: cleanupCommand,
+  "cleanup-wait": cleanupWaitCommand,
   install: installCommand,
   uninstall: uninstallCommand,
   demo: demoCommand,

@@ -6,6 +6,7 @@ export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> =
   agent: "Run the node agent until it is told to stop.",
   configure: "Write containerd's mirror configuration and exit.",
   cleanup: "Restore containerd's registry configuration as it was before Eddy.",
+  "cleanup-wait": "Wait until all nodes of a cluster have cleaned up.",
   install: "Make Eddy a systemd service of this node, or bring it to this version.",
   uninstall: "Take the service away and leave the node as it was before.",
   demo: "Show three nodes pulling an image from each other on this machine.",
@@ -52,7 +53,12 @@ function shownDefault(row: Row): string {
     (row.default === undefined || row.default === "" ? "none" : row.default);
 }
 
+/** Commands' own switches would be a trap as variables: these names are too common. */
+export const WITHOUT_VARIABLE: ReadonlySet<string> = new Set([
+  ...["dryRun", "keep", "addr", "probeEndpoint", "threshold", "period"],
+]);
+
 function envName(row: Row): string {
   if (row.key === "config") return "EDDY_CONFIG";
-  return row.key === "dryRun" || row.key === "keep" ? "none" : row.env;
+  return WITHOUT_VARIABLE.has(row.key) ? "none" : row.env;
 }

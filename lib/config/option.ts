@@ -33,7 +33,16 @@ export const PLACES = [...CONFIGURATION, "uninstall"] as const;
 export const CHANGES = ["configure", "cleanup", "install", "uninstall"] as const;
 /** Every command that takes options. */
 export const ALL = [
-  ...["agent", "configure", "cleanup", "install", "uninstall", "demo", "version"] as const,
+  ...[
+    "agent",
+    "configure",
+    "cleanup",
+    "cleanup-wait",
+    "install",
+    "uninstall",
+    "demo",
+    "version",
+  ] as const,
 ] as const;
 /** One day: no duration of Eddy's is meant to be longer. */
 export const DAY_MS = 86_400_000;

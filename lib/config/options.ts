@@ -1,4 +1,5 @@
 import { BOOTSTRAP_OPTIONS } from "./bootstrap_options.ts";
+import { CLEANUP_OPTIONS } from "./cleanup_options.ts";
 import { KUBERNETES_OPTIONS } from "./kubernetes_options.ts";
 import {
   AGENT,
@@ -190,6 +191,7 @@ export const OPTIONS = {
   }),
   ...BOOTSTRAP_OPTIONS,
   ...KUBERNETES_OPTIONS,
+  ...CLEANUP_OPTIONS,
   dhtPrefix: option({
     type: text("a protocol prefix such as /spegel"),
     default: "/spegel",

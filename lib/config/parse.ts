@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
+import { WITHOUT_VARIABLE } from "./help.ts";
 import { ConfigError } from "./config_error.ts";
 import type { CommandName } from "./option.ts";
 import { type Config, OPTION_ROWS, type OptionKey } from "./options.ts";
@@ -138,8 +139,7 @@ function addFlag(settings: Settings, row: Row, value: string | undefined, inline
 function envSettings({ env }: ConfigSources): Settings {
   const settings: Settings = new Map();
   for (const row of OPTION_ROWS) {
-    // Commands' own switches would be a trap as variables: DRY_RUN and KEEP are too common.
-    if (row.key === "dryRun" || row.key === "keep" || row.key === "config") continue;
+    if (WITHOUT_VARIABLE.has(row.key) || row.key === "config") continue;
     const value = env[row.env];
     if (value !== undefined && (value !== "" || row.list)) {
       settings.set(row.key, { value, origin: `${row.env} (environment)` });

@@ -1,0 +1,105 @@
+import { deadline } from "../async/deadline.ts";
+import { systemClock } from "../async/clock.ts";
+import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
+import { createDirectClient } from "../mirror/direct_client.ts";
+import type { Cancellable } from "../ports.ts";
+import { resolveHost } from "../router/bootstrap/resolve_host.ts";
+import type { CommandIo } from "./io.ts";
+
+/** Time for one node to answer, ms. */
+const PROBE_TIMEOUT_MS = 1000;
+/** Time for the name to be resolved, ms. */
+const RESOLVE_TIMEOUT_MS = 5000;
+/** Nodes that are asked at the same time. */
+const PROBED_AT_ONCE = 10;
+
+/**
+ * Waits until all nodes that `cleanup --addr` runs on have restored their configuration: all
+ * addresses of a name answer, several times in a row, since more of them may turn up.
+ */
+export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise<number> {
+  const { host, port } = endpointOf(config.probeEndpoint);
+  const client = createDirectClient({ poolIdlePerHost: 0, poolIdleTimeoutMs: 1000 });
+  try {
+    for (let times = 0; times < config.threshold;) {
+      const problem = await probeAll(host, port, { client, signal: io.signal });
+      times = problem === undefined ? times + 1 : 0;
+      io.stderr(
+        problem === undefined
+          ? `all nodes have cleaned up (${times} of ${config.threshold})\n`
+          : `not yet: ${problem}\n`,
+      );
+      if (times < config.threshold) await systemClock.sleep(config.period, io);
+    }
+    return 0;
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+    io.stderr("eddy: told to stop before all nodes had cleaned up\n");
+    return 1;
+  } finally {
+    client.close();
+  }
+}
+
+/** `host:port` or `[ipv6]:port`. */
+function endpointOf(endpoint: string | undefined): { host: string; port: number } {
+  const [, v6, name, digits] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+)):(\d{1,5})$/.exec(endpoint ?? "") ??
+      [];
+  const host = v6 ?? name;
+  const port = Number(digits);
+  if (host === undefined || !(port >= 1 && port <= 65_535)) {
+    const got = endpoint === undefined ? "not set" : `got ${JSON.stringify(endpoint)}`;
+    throw new ConfigError(`--probe-endpoint: ${got}, want HOST:PORT such as eddy-cleanup:8080`);
+  }
+  return { host, port };
+}
+
+/** What is missing; undefined if every node answered. Rejects only when told to stop. */
+async function probeAll(
+  host: string,
+  port: number,
+  options: Cancellable & { readonly client: Deno.HttpClient },
+): Promise<string | undefined> {
+  let addresses: string[];
+  try {
+    using limit = deadline(RESOLVE_TIMEOUT_MS, options);
+    addresses = await resolveHost(host, limit);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    return `${host} has no addresses (${error instanceof Error ? error.message : error})`;
+  }
+  const problems: string[] = [];
+  const left = addresses[Symbol.iterator]();
+  const work = async () => {
+    for (const address of left) {
+      const problem = await probe(address, port, options);
+      if (problem !== undefined) problems.push(problem);
+    }
+  };
+  await Promise.all(Array.from({ length: PROBED_AT_ONCE }, work));
+  options.signal.throwIfAborted();
+  if (problems.length === 0) return undefined;
+  return `${problems.length} of ${addresses.length} nodes, among them ${problems[0]}`;
+}
+
+async function probe(
+  address: string,
+  port: number,
+  { signal, client }: Cancellable & { readonly client: Deno.HttpClient },
+): Promise<string | undefined> {
+  const host = address.includes(":") ? `[${address}]` : address;
+  using limit = deadline(PROBE_TIMEOUT_MS, { signal });
+  try {
+    const response = await fetch(`http://${host}:${port}/readyz`, {
+      client,
+      redirect: "manual",
+      signal: limit.signal,
+    });
+    await response.body?.cancel();
+    return response.status === 200 ? undefined : `${address} (status ${response.status})`;
+  } catch {
+    return `${address} (no answer)`;
+  }
+}

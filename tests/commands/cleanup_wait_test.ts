@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { cleanupCommand } from "../../lib/commands/cleanup.ts";
+import { cleanupWaitCommand } from "../../lib/commands/cleanup_wait.ts";
+import { ConfigError } from "../../lib/config/config_error.ts";
+import { parseConfig } from "../../lib/config/parse.ts";
+import { test } from "../support/test.ts";
+
+function io(signal: AbortSignal) {
+  const written: string[] = [];
+  const write = (text: string) => void written.push(text);
+  return { written, stdout: write, stderr: write, isTerminal: false, env: {}, signal };
+}
+
+function waitConfig(...args: string[]) {
+  return parseConfig({ command: "cleanup-wait", args, env: {}, readFile: () => "" });
+}
+
+test("cleanup answers probes once it is done, and cleanup-wait sees it", async () => {
+  const certs = await Deno.makeTempDir({ prefix: "eddy-cleanup-" });
+  const stop = new AbortController();
+  try {
+    const cleaning = io(stop.signal);
+    const args = ["--containerd-registry-config-path", certs, "--addr", "127.0.0.1:0"];
+    const config = parseConfig({ command: "cleanup", args, env: {}, readFile: () => "" });
+    const cleanup = cleanupCommand(config, cleaning);
+    let port: string | undefined;
+    while (port === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      port = /on 127\.0\.0\.1:(\d+)/.exec(cleaning.written.join(""))?.[1];
+    }
+    for (const [path, status] of [["/readyz", 200], ["/", 404], ["/v2/", 404]] as const) {
+      const response: Response = await fetch(`http://127.0.0.1:${port}${path}`);
+      await response.body?.cancel();
+      assert.equal(response.status, status, path);
+    }
+    const waiting = io(stop.signal);
+    const endpoint = ["--probe-endpoint", `127.0.0.1:${port}`, "--period", "1ms"];
+    assert.equal(await cleanupWaitCommand(waitConfig(...endpoint), waiting), 0);
+    assert.match(waiting.written.join(""), /\(1 of 3\)[^]*\(2 of 3\)[^]*\(3 of 3\)/);
+    stop.abort();
+    assert.equal(await cleanup, 0);
+  } finally {
+    stop.abort();
+    await Deno.remove(certs, { recursive: true });
+  }
+});
+
+test("cleanup-wait waits for a node that is not done, and starts to count anew", async () => {
+  const answers = [200, 503, 200, 200];
+  const abort = new AbortController();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {}, signal: abort.signal },
+    () => new Response(null, { status: answers.shift() ?? 200 }),
+  );
+  const { written, ...rest } = io(new AbortController().signal);
+  const endpoint = ["--probe-endpoint", `127.0.0.1:${server.addr.port}`];
+  const config = waitConfig(...endpoint, "--period", "1ms", "--threshold", "2");
+  assert.equal(await cleanupWaitCommand(config, { ...rest }), 0);
+  assert.deepEqual(answers, []);
+  assert.match(written.join(""), /1 of 1 nodes, among them 127\.0\.0\.1 \(status 503\)/);
+  abort.abort();
+  await server.finished;
+});
+
+test("cleanup-wait told to stop has not succeeded", async () => {
+  const stop = new AbortController();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const config = waitConfig("--probe-endpoint", `127.0.0.1:${port}`, "--period", "1h");
+  const { written, ...rest } = io(stop.signal);
+  const waiting = cleanupWaitCommand(config, {
+    ...rest,
+    stderr(text) {
+      written.push(text);
+      stop.abort();
+    },
+  });
+  assert.equal(await waiting, 1);
+  assert.match(written.join(""), /not yet: 1 of 1 nodes, among them 127\.0\.0\.1 \(no answer\)/);
+});
+
+test("cleanup-wait: a bad endpoint is named", async () => {
+  for (const args of [[], ["--probe-endpoint", "no-port"], ["--probe-endpoint", "a:70000"]]) {
+    await assert.rejects(
+      cleanupWaitCommand(waitConfig(...args), io(new AbortController().signal)),
+      (error) => error instanceof ConfigError && /^--probe-endpoint: /.test(error.message),
+    );
+  }
+});
