@@ -88,6 +88,27 @@ x-user = "kept too"
     restored: ["first", "upstream"],
   },
   {
+    name: "additional mirrors in the order in which they are named",
+    files: () => ({}),
+    options: ({ second, first }) => ({ additionalMirrorRegistries: [second, first] }),
+    tag: ["eddy", "second", "first", "upstream"],
+    layer: ["eddy", "second", "first", "upstream"],
+    restored: ["upstream"],
+  },
+  {
+    name: "credentials for Eddy, which nobody else is told",
+    files: ({ host, first, upstream }) => ({
+      [`${host}/hosts.toml`]: `server = "${upstream}"\n[host."${first}"]\n`,
+    }),
+    options: ({ second }) => ({
+      authorization: "Basic dXNlcjpwYXNz",
+      additionalMirrorRegistries: [second],
+    }),
+    tag: ["eddy", "second", "first", "upstream"],
+    layer: ["eddy", "second", "first", "upstream"],
+    restored: ["first", "upstream"],
+  },
+  {
     name: "the folder name that containerd prefers",
     files: ({ host, first, upstream }) => ({
       [`${host.replace(":", "_")}_/hosts.toml`]: `server = "${upstream}"\n[host."${first}"]\n`,
@@ -185,8 +206,10 @@ async function runCase(
     assert.ok(mirrored !== undefined && restored !== undefined);
     assert.deepEqual(asked(requests, "HEAD", mirrored.tagPath), c.tag);
     assert.deepEqual(asked(requests, "GET", mirrored.layerPath), c.layer);
-    for (const { at, ns } of requests) {
+    for (const { at, ns, headers } of requests) {
       assert.equal(ns, at === "upstream" ? null : upstream.host, `ns at ${at}`);
+      const authorization = at === "eddy" ? options.authorization ?? null : null;
+      assert.equal(headers.get("authorization"), authorization, `credentials at ${at}`);
     }
     if (c.name.includes("merged")) {
       const headers = requests.filter(({ at }) => at === "first" || at === "second")
