@@ -24,8 +24,7 @@ export async function fetchBlob(
   signal: AbortSignal,
 ): Promise<MirrorHit | MirrorMiss> {
   const range = request.method === "GET" ? request.range : undefined;
-  // Refuses malformed and multiple ranges; the real size comes with the peers' answers.
-  resolveRange(range, Number.MAX_SAFE_INTEGER);
+  requireOneRange(range);
   const wanted: Wanted = {
     path: formatDistributionPath(request),
     method: request.method,
@@ -89,10 +88,23 @@ async function answerWith(
   }
 }
 
+/** Refuses malformed and multiple ranges; the size is not known before peers have answered. */
+function requireOneRange(range: string | undefined): void {
+  try {
+    resolveRange(range, Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    if (!(error instanceof OciError) || error.status !== 416) throw error;
+    const shown = JSON.stringify(range?.slice(0, 100));
+    throw new OciError(error.code, `range ${shown} is not one range that can be served`, {
+      status: 416,
+    });
+  }
+}
+
 function notSatisfiable(range: string | undefined, search: Search): OciError {
   return new OciError(
     "SIZE_INVALID",
     `range ${JSON.stringify(range?.slice(0, 100))} is outside of ${search.unsatisfiableSize} bytes`,
-    { status: 416 },
+    { status: 416, detail: { size: search.unsatisfiableSize } },
   );
 }
