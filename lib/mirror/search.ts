@@ -152,10 +152,9 @@ export class Search {
     }
     release();
     reply.dismiss();
-    if (verdict.type === "busy") {
-      table.busy(peer.id);
-      candidates.putBack(peer.id);
-    } else this.#refused++;
+    if (verdict.type === "busy") table.busy(peer.id);
+    if (verdict.type === "busy" && wanted.yielding) candidates.putBack(peer.id);
+    else this.#refused++;
     if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
     log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
     return undefined;

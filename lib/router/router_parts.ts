@@ -174,6 +174,7 @@ function createGoodbye(
     node: host.node,
     log,
     onLeave(peer) {
+      if (departures.has(peer.toString())) return;
       departures.add(peer.toString());
       forget(peer);
       log.info("peer leaves", { peer: peer.toString() });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { MirrorHit, MirrorMiss } from "../../lib/ports.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
-import { blob, bytesOf, noise, PATIENT, Rig } from "./rig.ts";
+import { blob, bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
 const OTHER = noise(3 * 1024 * 1024, 7);
@@ -140,4 +140,12 @@ test("a peer that failed for one key is not asked for any other", async () => {
   const asked = dead.requests.filter(({ path }) => path !== "/v2/").length;
   assert.ok(!(await rig.fetch(blob(digestOf(SMALL)))).found);
   assert.equal(dead.requests.filter(({ path }) => path !== "/v2/").length, asked);
+});
+
+test("busy: a manifest is asked for at the next peer, not again and again at the one", async () => {
+  await using rig = new Rig(BUSY);
+  const peer = rig.add(SMALL, { status: 503 });
+  const answer = await rig.fetch(manifest("GET", digestOf(SMALL)));
+  assert.ok(!answer.found);
+  assert.equal(peer.requests.length, 1);
 });
