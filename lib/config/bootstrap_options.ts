@@ -1,5 +1,5 @@
 import { AGENT, option, unset } from "./option.ts";
-import { httpUrl, list, listenAddress, oneOf, text } from "./types.ts";
+import { httpUrl, list, listenAddress, oneOf, path, text } from "./types.ts";
 
 /** How first peers are found. */
 export const BOOTSTRAP_OPTIONS = {
@@ -13,7 +13,8 @@ export const BOOTSTRAP_OPTIONS = {
   dnsBootstrapDomain: unset({
     type: text("a domain name"),
     placeholder: "DOMAIN",
-    help: "Name whose addresses are peers, such as a headless service.",
+    help: "Name whose addresses are peers, such as a headless service; one that begins with an " +
+      "underscore, such as _router._tcp.eddy.example, is a service whose SRV records are.",
     commands: AGENT,
   }),
   staticBootstrapPeers: option({
@@ -34,6 +35,13 @@ export const BOOTSTRAP_OPTIONS = {
     type: httpUrl(),
     placeholder: "URL",
     help: "URL that answers with peers, such as http://10.0.0.1:5002/id.",
+    commands: AGENT,
+  }),
+  httpBootstrapCertDir: unset({
+    type: path(),
+    placeholder: "DIR",
+    help: "Directory of ca.crt, tls.crt and tls.key for an https URL: its authority, and what is " +
+      "shown to it.",
     commands: AGENT,
   }),
   kubernetesBootstrapService: unset({

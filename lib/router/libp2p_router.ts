@@ -52,7 +52,11 @@ export class Libp2pRouter implements Router {
       await this.#parts.goodbye.start();
       await this.#listen();
       await this.#parts.refreshOwnAddresses();
-      await bootstrapper.start?.({ id: this.id, addresses: () => this.#announced() });
+      await bootstrapper.start?.({
+        id: this.id,
+        addresses: () => this.#announced(),
+        others: (limit) => table.contacts(limit),
+      });
     } catch (error) {
       await this.stop();
       throw error;

@@ -1,7 +1,10 @@
 import type { PeerId, PeerInfo } from "@libp2p/interface";
 import type { Log, Metrics, Peer } from "../ports.ts";
+import { toMultiaddrString } from "./address.ts";
+import type { BootstrapContact } from "./bootstrap/bootstrapper.ts";
 import type { Host } from "./host.ts";
 import type { MappedPeer, PeerMapper } from "./peer_mapper.ts";
+import { shuffle } from "./shuffle.ts";
 
 /** Collaborators of a {@link PeerTable}. */
 export interface PeerTableCollaborators {
@@ -73,6 +76,14 @@ export class PeerTable {
   /** All peers whose addresses are known. */
   peers(): Peer[] {
     return [...this.#entries.values()].flatMap(({ mapped }) => mapped?.peer ?? []);
+  }
+
+  /** Some peers with the addresses of their routers, chosen at random. */
+  contacts(limit: number): BootstrapContact[] {
+    const known = [...this.#entries].flatMap(([id, { mapped }]) =>
+      mapped === undefined ? [] : [{ id, addresses: mapped.endpoints.map(toMultiaddrString) }]
+    );
+    return shuffle(known).slice(0, limit);
   }
 
   /** Tells whether a router at this address belongs to a peer of the table. */

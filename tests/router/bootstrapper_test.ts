@@ -106,6 +106,32 @@ test("http: what one serves the other reads", async () => {
   }
 });
 
+test("http: some other peers are named after the own address, not all", async () => {
+  const limits: number[] = [];
+  const server = createHttpBootstrapper({
+    listen: { host: "127.0.0.1", port: 0 },
+    url: "http://127.0.0.1:1/id",
+  });
+  await server.start({
+    id: ID,
+    addresses: () => ["/ip4/10.0.0.1/tcp/5001"],
+    others(limit) {
+      limits.push(limit);
+      return [{ id: "", addresses: ["/ip4/10.0.0.2/tcp/5001"] }];
+    },
+  });
+  try {
+    const client = createHttpBootstrapper({ url: `http://127.0.0.1:${server.port}/id` });
+    assert.deepEqual(await client.get({ signal }), [
+      { id: ID, addresses: [{ ip: "10.0.0.1", port: 5001 }] },
+      { addresses: [{ ip: "10.0.0.2", port: 5001 }] },
+    ]);
+    assert.deepEqual(limits, [7]);
+  } finally {
+    await server.stop();
+  }
+});
+
 const ANSWERS: [string, unknown][] = [
   ["[]", []],
   [`[{"ID":"${ID}","Addrs":["/ip4/10.0.0.1/tcp/5001"]}]`, [

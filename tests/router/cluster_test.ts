@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHttpBootstrapper } from "../../lib/router/bootstrap/http_bootstrapper.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
 import { test } from "../support/test.ts";
 import { addressesOf, Cluster, eventually, findsExactly, lookupAll, makeNode } from "./cluster.ts";
@@ -19,6 +20,23 @@ test("two nodes: what one advertises the other finds, with address and registry 
   assert.deepEqual(await lookupAll(a, KEY), [], "a node never finds itself");
   assert(b.metrics.calls.some(([name]) => name === "resolveDuration"));
   assert.deepEqual(b.metrics.calls.filter(([name]) => name === "peers").at(-1), ["peers", 1]);
+});
+
+test("a node answers HTTP bootstrap with itself and with whom it knows", async () => {
+  await using cluster = new Cluster();
+  const listen = { host: "127.0.0.1", port: 0 };
+  const http = createHttpBootstrapper({ listen, url: "http://127.0.0.1:9/id" });
+  const serving = { ...http, get: () => Promise.resolve([]) };
+  const first = await cluster.add(serving);
+  const second = await cluster.add(addressesOf(first));
+  await cluster.meshed();
+  const asking = createHttpBootstrapper({ url: `http://127.0.0.1:${http.port}/id` });
+  await eventually("both are named", async () => {
+    const ids = (await asking.get(new AbortController())).map(({ id }) => id);
+    return ids.join() === [first, second].map(({ router }) => router.id).join();
+  });
+  await cluster.add(asking);
+  await cluster.meshed();
 });
 
 test("five nodes: every holder is found from every other node, each once", async () => {

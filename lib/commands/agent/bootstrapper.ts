@@ -16,6 +16,9 @@ export function chooseBootstrapper(config: Config, kubernetes: () => KubernetesA
       return createHttpBootstrapper({
         url: config.httpBootstrapUrl ?? "",
         ...(config.httpBootstrapAddr === undefined ? {} : { listen: config.httpBootstrapAddr }),
+        ...(config.httpBootstrapCertDir === undefined
+          ? {}
+          : { certificates: config.httpBootstrapCertDir }),
       });
     case "static":
       try {

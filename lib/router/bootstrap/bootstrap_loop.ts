@@ -2,6 +2,7 @@ import { backoff } from "../../async/backoff.ts";
 import { deadline } from "../../async/deadline.ts";
 import type { Cancellable, Clock, Log } from "../../ports.ts";
 import type { IpPort } from "../address.ts";
+import { shuffle } from "../shuffle.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 
 /** Time to learn the list, and to connect to one of its peers. */
@@ -139,10 +140,4 @@ export class BootstrapLoop {
       if (options.signal.aborted) throw error;
     }
   }
-}
-
-function shuffle<T>(items: readonly T[]): T[] {
-  return items.map((item) => ({ item, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
 }

@@ -16,11 +16,20 @@ export interface BootstrapPeer {
   readonly addresses: readonly BootstrapAddress[];
 }
 
+/** A node for others to begin with. */
+export interface BootstrapContact {
+  readonly id: string;
+  /** Multiaddrs, without the peer id. */
+  readonly addresses: readonly string[];
+}
+
 /** This node, for others to begin with. */
 export interface BootstrapSelf {
   readonly id: string;
   /** Announced multiaddrs, without the peer id. */
   addresses(): readonly string[];
+  /** Some other peers that are known, chosen at random. */
+  others?(limit: number): readonly BootstrapContact[];
 }
 
 /** Tells with which peers to begin. */

@@ -1,23 +1,55 @@
-import type { Bootstrapper } from "./bootstrapper.ts";
+import type { Cancellable } from "../../ports.ts";
+import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 import { type ResolveHost, resolveHost } from "./resolve_host.ts";
+import { type ResolveService, resolveService } from "./resolve_service.ts";
+
+/** Records of one answer that are looked at. */
+const MAX_RECORDS = 64;
 
 /** Settings of {@link createDnsBootstrapper}. */
 export interface DnsBootstrapperOptions {
-  /** Name whose A and AAAA records are the peers, e.g. that of a headless service. */
+  /**
+   * Name whose A and AAAA records are the peers, e.g. that of a headless service; or, if it begins
+   * with an underscore, such as `_router._tcp.eddy.example`, whose SRV records are.
+   */
   readonly domain: string;
 }
 
-/** Begins with all addresses of one DNS name, each at this node's own router port. */
+/** Collaborators of a {@link createDnsBootstrapper}. */
+export interface DnsBootstrapperCollaborators {
+  readonly resolve?: ResolveHost;
+  readonly resolveSrv?: ResolveService;
+}
+
+/**
+ * Begins with all addresses of one DNS name, each at this node's own router port; with SRV records,
+ * each at the record's port.
+ */
 export function createDnsBootstrapper(
   options: DnsBootstrapperOptions,
-  collaborators: { readonly resolve?: ResolveHost } = {},
+  collaborators: DnsBootstrapperCollaborators = {},
 ): Bootstrapper {
-  const { resolve = resolveHost } = collaborators;
-  if (options.domain === "") throw new TypeError("DNS bootstrap domain is empty, want a name");
+  const { resolve = resolveHost, resolveSrv = resolveService } = collaborators;
+  const { domain } = options;
+  if (domain === "") throw new TypeError("DNS bootstrap domain is empty, want a name");
   return {
     async get({ signal }) {
-      const addresses = await resolve(options.domain, { signal });
-      return addresses.map((ip) => ({ addresses: [{ ip }] }));
+      if (domain.startsWith("_")) return await instances(domain, { signal });
+      const addresses = await resolve(domain, { signal });
+      return addresses.slice(0, MAX_RECORDS).map((ip) => ({ addresses: [{ ip }] }));
     },
   };
+
+  async function instances(name: string, { signal }: Cancellable): Promise<BootstrapPeer[]> {
+    const targets = (await resolveSrv(name, { signal })).slice(0, MAX_RECORDS);
+    const results = await Promise.allSettled(targets.map(async ({ host, port }) => {
+      const ips = await resolve(host, { signal });
+      return { addresses: ips.map((ip) => ({ ip, port })) };
+    }));
+    signal.throwIfAborted();
+    const peers = results.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    const failed = results.find((one) => one.status === "rejected");
+    if (peers.length === 0 && failed !== undefined) throw failed.reason;
+    return peers;
+  }
 }

@@ -3,12 +3,15 @@ import { deadline } from "../../async/deadline.ts";
 import { withoutBrackets } from "../address.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 import { parsePeer } from "./parse_peer.ts";
+import { readCertificates } from "./read_certificates.ts";
 
 /** An answer that is longer is not one, bytes. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 /** Peers of one answer that are looked at, and addresses of each. */
 const MAX_PEERS = 64;
 const MAX_ADDRESSES = 16;
+/** Other peers that an answer names besides this node: whoever asks should not depend on one. */
+const MAX_OTHERS = 7;
 const REQUEST_TIMEOUT_MS = 3000;
 const SHUTDOWN_TIMEOUT_MS = 1000;
 
@@ -18,6 +21,11 @@ export interface HttpBootstrapperOptions {
   readonly listen?: { readonly host: string; readonly port: number };
   /** Where to ask, http or https, e.g. `http://eddy-bootstrap:5002/id`. */
   readonly url: string;
+  /**
+   * Directory of `ca.crt`, the authority of an https URL, and of `tls.crt` and `tls.key`, which are
+   * shown to it. Read anew each time: certificates are renewed.
+   */
+  readonly certificates?: string;
 }
 
 /** An HTTP bootstrapper, and where it listens. */
@@ -50,7 +58,7 @@ export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBo
     },
     async get(cancellable) {
       using limit = deadline(REQUEST_TIMEOUT_MS, cancellable);
-      return parseAnswer(await request(url, limit.signal));
+      return parseAnswer(await request(url, options.certificates, limit.signal));
     },
     async stop() {
       if (server !== undefined) await close(server);
@@ -96,7 +104,10 @@ function serve(
     if (request.method !== "GET" && request.method !== "HEAD") {
       return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
     }
-    return Response.json([{ ID: self.id, Addrs: self.addresses() }]);
+    // This node comes first: Spegel reads three.
+    const others = self.others?.(MAX_OTHERS) ?? [];
+    const all = [{ id: self.id, addresses: self.addresses() }, ...others];
+    return Response.json(all.map(({ id, addresses }) => ({ ID: id, Addrs: addresses })));
   });
 }
 
@@ -108,8 +119,13 @@ async function close(server: Deno.HttpServer): Promise<void> {
   await Promise.race([server.shutdown(), late]);
 }
 
-async function request(url: URL, signal: AbortSignal): Promise<string> {
-  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+async function request(
+  url: URL,
+  certificates: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const tls = certificates === undefined ? {} : await readCertificates(certificates);
+  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0, ...tls });
   const response = await fetch(url, { signal, client, redirect: "error" });
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();

@@ -1,0 +1,6 @@
+/** The same items in an order of chance. */
+export function shuffle<T>(items: readonly T[]): T[] {
+  return items.map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
