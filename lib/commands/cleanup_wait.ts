@@ -1,8 +1,8 @@
+import { get } from "node:http";
 import { deadline } from "../async/deadline.ts";
 import { systemClock } from "../async/clock.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
-import { createDirectClient } from "../mirror/direct_client.ts";
 import type { Cancellable } from "../ports.ts";
 import { resolveHost } from "../router/bootstrap/resolve_host.ts";
 import type { CommandIo } from "./io.ts";
@@ -20,10 +20,9 @@ const PROBED_AT_ONCE = 10;
  */
 export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise<number> {
   const { host, port } = endpointOf(config.probeEndpoint);
-  const client = createDirectClient({ poolIdlePerHost: 0, poolIdleTimeoutMs: 1000 });
   try {
     for (let times = 0; times < config.threshold;) {
-      const problem = await probeAll(host, port, { client, signal: io.signal });
+      const problem = await probeAll(host, port, io);
       times = problem === undefined ? times + 1 : 0;
       io.stderr(
         problem === undefined
@@ -37,8 +36,6 @@ export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise
     if (!io.signal.aborted) throw error;
     io.stderr("eddy: told to stop before all nodes had cleaned up\n");
     return 1;
-  } finally {
-    client.close();
   }
 }
 
@@ -60,7 +57,7 @@ function endpointOf(endpoint: string | undefined): { host: string; port: number 
 async function probeAll(
   host: string,
   port: number,
-  options: Cancellable & { readonly client: Deno.HttpClient },
+  options: Cancellable,
 ): Promise<string | undefined> {
   let addresses: string[];
   try {
@@ -84,22 +81,19 @@ async function probeAll(
   return `${problems.length} of ${addresses.length} nodes, among them ${problems[0]}`;
 }
 
-async function probe(
+/** Asks a node directly, whatever proxy the environment names. Does not reject. */
+function probe(
   address: string,
   port: number,
-  { signal, client }: Cancellable & { readonly client: Deno.HttpClient },
+  options: Cancellable,
 ): Promise<string | undefined> {
-  const host = address.includes(":") ? `[${address}]` : address;
-  using limit = deadline(PROBE_TIMEOUT_MS, { signal });
-  try {
-    const response = await fetch(`http://${host}:${port}/readyz`, {
-      client,
-      redirect: "manual",
-      signal: limit.signal,
-    });
-    await response.body?.cancel();
-    return response.status === 200 ? undefined : `${address} (status ${response.status})`;
-  } catch {
-    return `${address} (no answer)`;
-  }
+  const limit = deadline(PROBE_TIMEOUT_MS, options);
+  return new Promise<string | undefined>((resolve) => {
+    const { signal } = limit;
+    get({ host: address, port, path: "/readyz", agent: false, signal }, (response) => {
+      response.resume();
+      const { statusCode } = response;
+      resolve(statusCode === 200 ? undefined : `${address} (status ${statusCode})`);
+    }).on("error", () => resolve(`${address} (no answer)`));
+  }).finally(() => limit[Symbol.dispose]());
 }

@@ -34,6 +34,10 @@ export interface MirrorOptions {
   readonly probeBaseMs: number;
   /** Longest pause between probes. */
   readonly probeMaxMs: number;
+  /** How long a peer whose body stood still is not asked, at first; doubles each time. */
+  readonly stallPauseMs: number;
+  /** Longest such time. */
+  readonly stallPauseMaxMs: number;
   /** How long a peer that sent wrong content is not asked. */
   readonly shunMs: number;
   /** Blobs up to this many bytes are read and verified before anything of them is returned. */
@@ -73,6 +77,8 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
   probeWaitMs: 10,
   probeBaseMs: 500,
   probeMaxMs: 10_000,
+  stallPauseMs: 5000,
+  stallPauseMaxMs: 60_000,
   shunMs: 600_000,
   smallBlobBytes: 1024 * 1024,
   manifestCacheBytes: 16 * 1024 * 1024,

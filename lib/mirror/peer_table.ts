@@ -34,6 +34,8 @@ interface Entry {
   down: boolean;
   probeAt: number;
   probeFailures: number;
+  /** Bodies that stood still since one got on. */
+  stalls: number;
   shunnedUntil: number;
   lastByteAt: number;
   answered: boolean;
@@ -47,6 +49,10 @@ const ASSUMED_TTFB_MS = 5;
 const HALF_LIFE_MS = 30_000;
 /** Weight of a new sample. */
 const ALPHA = 0.25;
+/** Slower than this is no sign of life. */
+const ALIVE_BYTES_PER_SECOND = 1024;
+/** After so many bytes of one body a peer counts as one whose bodies get on. */
+const GETS_ON_BYTES = 64 * 1024;
 /** A peer that sent bytes within this time is alive: no probe is needed to tell. */
 const BUSY_MS = 1000;
 /** A peer that says that it has too much to do is left alone for so long. */
@@ -165,6 +171,22 @@ export class PeerTable {
     entry.probeAt = now;
   }
 
+  /**
+   * A body stood still for too long. The peer is not even probed for a while, longer each time: it
+   * may well answer a probe, as one behind a path that loses large packets does. Unless bytes of
+   * another body of its arrived within `ms`: then it is busy.
+   */
+  stalled(id: string, ms: number): void {
+    const entry = this.#entry(id);
+    entry.failures++;
+    const now = this.#clock.now();
+    if (now - entry.lastByteAt < ms) return;
+    const { stallPauseMs, stallPauseMaxMs } = this.#options;
+    entry.down = true;
+    entry.probeAt = now + Math.min(stallPauseMs * 2 ** entry.stalls, stallPauseMaxMs);
+    entry.stalls = Math.min(entry.stalls + 1, 30);
+  }
+
   /** A body broke off. */
   broke(id: string): void {
     this.#entry(id).failures++;
@@ -173,8 +195,9 @@ export class PeerTable {
   /** Bytes arrived in so many milliseconds of waiting for them. */
   progressed(id: string, bytes: number, waitedMs: number): void {
     const entry = this.#entry(id);
-    entry.lastByteAt = this.#clock.now();
     const speed = bytes * 1000 / Math.max(waitedMs, 1);
+    if (speed >= ALIVE_BYTES_PER_SECOND) entry.lastByteAt = this.#clock.now();
+    if (bytes >= GETS_ON_BYTES) entry.stalls = 0;
     entry.bytesPerSecond = entry.bytesPerSecond === undefined
       ? speed
       : entry.bytesPerSecond + ALPHA * (speed - entry.bytesPerSecond);
@@ -260,6 +283,7 @@ export class PeerTable {
       down: false,
       probeAt: 0,
       probeFailures: 0,
+      stalls: 0,
       shunnedUntil: -Infinity,
       lastByteAt: -Infinity,
       answered: false,

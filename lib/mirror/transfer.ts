@@ -221,7 +221,7 @@ export class Transfer {
       return await this.#replace(SECOND_LOOKS_MS, trouble);
     }
     search.ban(peer.id);
-    if (trouble === "stalled") table.failed(peer.id, this.#options.responseTimeoutMs);
+    if (trouble === "stalled") table.stalled(peer.id, this.#options.responseTimeoutMs);
     else this.#watch.forgiveSlowness();
     await this.#replace([0], trouble);
   }

@@ -284,3 +284,18 @@ test("credentials go with each request to a peer, the older ones where those are
   assert.deepEqual(seen.slice(2), ["Basic bmV3"]);
   await mirror.close();
 });
+
+test("a peer whose bodies stand still is left alone, though it answers probes", async () => {
+  for (const [content, faults] of [[SMALL, { stallAt: 0 }], [LARGE, { trickleAt: 0 }]] as const) {
+    await using rig = new Rig({ probeWaitMs: 200, probeBaseMs: 1 });
+    const peer = rig.add(content, faults);
+    const digest = digestOf(content);
+    await assert.rejects(async () => await bytesOf(await rig.fetch(blob(digest))));
+    const asked = peer.asked.length;
+    for (let count = 0; count < 3; count++) {
+      const answer = await rig.fetch(blob(digest));
+      assert.deepEqual(answer, { found: false, reason: "peers-unreachable", attempts: 0 });
+    }
+    assert.equal(peer.asked.length, asked);
+  }
+});

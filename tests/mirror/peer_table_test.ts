@@ -52,6 +52,29 @@ test("a peer without an answer is down until a probe succeeds, probes ever rarer
   assert.equal(table.snapshot()[0]?.failures, 1);
 });
 
+test("a peer whose bodies stand still is left alone for longer each time, until one gets on", async () => {
+  const clock = new FakeClock();
+  const table = tableOn(clock);
+  await clock.advance(1000);
+  const pause = async () => {
+    table.stalled("a", 400);
+    assert.equal(table.standing("a"), "down");
+    const from = clock.now();
+    while (!table.probeDue("a")) await clock.advance(1000);
+    table.probed("a", true);
+    assert.equal(table.standing("a"), "good");
+    return clock.now() - from;
+  };
+  assert.deepEqual([await pause(), await pause(), await pause()], [5000, 10_000, 20_000]);
+  table.progressed("a", 1, 1000);
+  assert.equal(await pause(), 40_000);
+  table.progressed("a", 100_000, 10);
+  table.stalled("a", 400);
+  assert.equal(table.standing("a"), "good", "another body of its gets on");
+  await clock.advance(1000);
+  assert.equal(await pause(), 5000);
+});
+
 test("a peer that sends bytes is busy, not down", async () => {
   const clock = new FakeClock();
   const table = tableOn(clock);
