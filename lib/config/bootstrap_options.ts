@@ -4,10 +4,11 @@ import { httpUrl, list, listenAddress, oneOf, path, text } from "./types.ts";
 /** How first peers are found. */
 export const BOOTSTRAP_OPTIONS = {
   bootstrapKind: unset({
-    type: oneOf("dns", "static", "http", "kubernetes"),
+    type: oneOf("dns", "static", "http", "kubernetes", "mdns"),
     defaultText: "none: a lone node",
     placeholder: "KIND",
-    help: "How first peers are found: dns, static, http or kubernetes.",
+    help:
+      "How first peers are found: dns, static, http, kubernetes, or mdns where a site has no DNS.",
     commands: AGENT,
   }),
   dnsBootstrapDomain: unset({
@@ -43,6 +44,15 @@ export const BOOTSTRAP_OPTIONS = {
     help: "Directory of ca.crt, tls.crt and tls.key for an https URL: its authority, and what is " +
       "shown to it.",
     commands: AGENT,
+  }),
+  mdnsInterfaces: option({
+    type: list(text("the name of an interface")),
+    default: "",
+    defaultText: "all with a private address, but those of containers and tunnels",
+    placeholder: "NAME…",
+    help: "Network interfaces whose links are asked for peers by multicast.",
+    commands: AGENT,
+    list: true,
   }),
   kubernetesBootstrapService: unset({
     type: text("the name of a service"),

@@ -63,7 +63,7 @@ function checkBootstrap(config: Config): void {
       "the name of a headless service",
     ],
   } as const;
-  if (config.bootstrapKind === undefined) return;
+  if (config.bootstrapKind === undefined || config.bootstrapKind === "mdns") return;
   const [flag, value, want] = needs[config.bootstrapKind];
   if (value === undefined) {
     throw new ConfigError(

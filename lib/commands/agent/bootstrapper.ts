@@ -2,13 +2,25 @@ import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import { createEndpointSliceBootstrapper } from "../../kubernetes/endpoint_slice_bootstrapper.ts";
+import type { Clock, Log } from "../../ports.ts";
 import type { Bootstrapper } from "../../router/bootstrap/bootstrapper.ts";
 import { createDnsBootstrapper } from "../../router/bootstrap/dns_bootstrapper.ts";
 import { createHttpBootstrapper } from "../../router/bootstrap/http_bootstrapper.ts";
+import { createMdnsBootstrapper } from "../../router/bootstrap/mdns/mdns_bootstrapper.ts";
 import { createStaticBootstrapper } from "../../router/bootstrap/static_bootstrapper.ts";
 
+/** What bootstrappers are made with, where they need it. */
+export interface BootstrapperCollaborators {
+  readonly kubernetes: () => KubernetesApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Makes the bootstrapper that is configured; without one a node begins alone. */
-export function chooseBootstrapper(config: Config, kubernetes: () => KubernetesApi): Bootstrapper {
+export function chooseBootstrapper(
+  config: Config,
+  { kubernetes, clock, log: parent }: BootstrapperCollaborators,
+): Bootstrapper {
   switch (config.bootstrapKind) {
     case "dns":
       return createDnsBootstrapper({ domain: config.dnsBootstrapDomain ?? "" });
@@ -33,6 +45,10 @@ export function chooseBootstrapper(config: Config, kubernetes: () => KubernetesA
         service: config.kubernetesBootstrapService ?? "",
         ...(namespace === undefined ? {} : { namespace }),
       });
+    }
+    case "mdns": {
+      const log = parent.child({ part: "bootstrap" });
+      return createMdnsBootstrapper({ clock, log }, { interfaces: config.mdnsInterfaces });
     }
     case undefined:
       return createStaticBootstrapper({ peers: [] });

@@ -55,7 +55,7 @@ export async function createParts(
     log: log.child({ part: "router" }),
     metrics,
     clock,
-    bootstrapper: chooseBootstrapper(config, kubernetes.api),
+    bootstrapper: chooseBootstrapper(config, { kubernetes: kubernetes.api, clock, log }),
   }, {
     listen: config.routerAddr,
     registryPort: registryPortOf ?? config.registryAddr.port,
