@@ -17,24 +17,49 @@ import { registryConfigPath } from "./registry_config_path.ts";
  */
 export async function cleanupCommand(config: Config, io: CommandIo): Promise<number> {
   const collaborators = { fileSystem: denoFileSystem };
-  for (const configPath of await pathsOf(config)) {
-    const options = { configPath };
-    if (config.dryRun) {
-      report(await planRestore(collaborators, options), io, diffConfiguration);
-    } else {
-      report(await restoreConfiguration(collaborators, options), io, listChanges);
+  if (config.dryRun) {
+    for (const configPath of await pathsOf(config)) {
+      report(await planRestore(collaborators, { configPath }), io, diffConfiguration);
     }
+    return 0;
   }
-  if (config.addr !== undefined && !config.dryRun) await answerProbes(config.addr, io);
+  await restoreAll(config, io);
+  if (config.addr !== undefined) await answerProbes(config, config.addr, io);
   return 0;
 }
 
-/** Says that this node is done, until told to stop. @throws {ListenError} */
-async function answerProbes(addr: ListenAddress, { signal, stderr }: CommandIo): Promise<void> {
+/** @returns whether there was anything left to restore. */
+async function restoreAll(config: Config, io: CommandIo): Promise<boolean> {
+  let changed = false;
+  for (const configPath of await pathsOf(config)) {
+    const plan = await restoreConfiguration({ fileSystem: denoFileSystem }, { configPath });
+    changed ||= plan.steps.length > 0;
+    report(plan, io, listChanges);
+  }
+  return changed;
+}
+
+/**
+ * Says whether this node is done, until told to stop. Each probe looks again: an agent that has not
+ * been told to stop yet puts its configuration back.
+ *
+ * @throws {ListenError}
+ */
+async function answerProbes(config: Config, addr: ListenAddress, io: CommandIo): Promise<void> {
+  const { signal, stderr } = io;
   const log = createLog({ level: "warn", write: stderr });
-  const fetch = ({ method, url }: Request) => {
-    const ready = (method === "GET" || method === "HEAD") && /^[^?]*\/readyz(\?|$)/.test(url);
-    return new Response(null, { status: ready ? 200 : 404 });
+  const quiet = { ...io, stdout: () => {} };
+  let last: Promise<boolean> = Promise.resolve(true);
+  const isDone = () => {
+    last = last.then(async () => !await restoreAll(config, quiet)).catch((error) => {
+      log.warn("registry configuration cannot be restored", { error });
+      return false;
+    });
+    return last;
+  };
+  const fetch = async ({ method, url }: Request) => {
+    const known = (method === "GET" || method === "HEAD") && /^[^?]*\/readyz(\?|$)/.test(url);
+    return new Response(null, { status: known ? await isDone() ? 200 : 503 : 404 });
   };
   const server = startHttpServer({ fetch, log }, addr);
   stderr(`done, answering /readyz on ${server.address} until told to stop\n`);

@@ -21,12 +21,15 @@ const PROBED_AT_ONCE = 10;
 export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise<number> {
   const { host, port } = endpointOf(config.probeEndpoint);
   try {
+    let before = 0;
     for (let times = 0; times < config.threshold;) {
-      const problem = await probeAll(host, port, io);
-      times = problem === undefined ? times + 1 : 0;
+      const { nodes, problem } = await probeAll(host, port, io);
+      // Pods of further nodes may still be starting: counting begins anew while they turn up.
+      times = problem !== undefined ? 0 : nodes > before ? 1 : times + 1;
+      before = problem === undefined ? nodes : before;
       io.stderr(
         problem === undefined
-          ? `all nodes have cleaned up (${times} of ${config.threshold})\n`
+          ? `all ${nodes} nodes have cleaned up (${times} of ${config.threshold})\n`
           : `not yet: ${problem}\n`,
       );
       if (times < config.threshold) await systemClock.sleep(config.period, io);
@@ -53,19 +56,20 @@ function endpointOf(endpoint: string | undefined): { host: string; port: number 
   return { host, port };
 }
 
-/** What is missing; undefined if every node answered. Rejects only when told to stop. */
+/** How many nodes there are, and what is missing. Rejects only when told to stop. */
 async function probeAll(
   host: string,
   port: number,
   options: Cancellable,
-): Promise<string | undefined> {
+): Promise<{ readonly nodes: number; readonly problem?: string }> {
   let addresses: string[];
   try {
     using limit = deadline(RESOLVE_TIMEOUT_MS, options);
     addresses = await resolveHost(host, limit);
   } catch (error) {
     options.signal.throwIfAborted();
-    return `${host} has no addresses (${error instanceof Error ? error.message : error})`;
+    const reason = error instanceof Error ? error.message : error;
+    return { nodes: 0, problem: `${host} has no addresses (${reason})` };
   }
   const problems: string[] = [];
   const left = addresses[Symbol.iterator]();
@@ -77,8 +81,9 @@ async function probeAll(
   };
   await Promise.all(Array.from({ length: PROBED_AT_ONCE }, work));
   options.signal.throwIfAborted();
-  if (problems.length === 0) return undefined;
-  return `${problems.length} of ${addresses.length} nodes, among them ${problems[0]}`;
+  const nodes = addresses.length;
+  if (problems.length === 0) return { nodes };
+  return { nodes, problem: `${problems.length} of ${nodes} nodes, among them ${problems[0]}` };
 }
 
 /** Asks a node directly, whatever proxy the environment names. Does not reject. */

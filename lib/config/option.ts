@@ -21,12 +21,12 @@ export interface Option<T = unknown> {
   readonly list?: boolean;
 }
 
-/** The agent, and the doctor who looks at it. */
-export const AGENT = ["agent", "doctor"] as const;
+/** The agent only. */
+export const AGENT = ["agent"] as const;
 /** What writes the mirror configuration. */
-export const MIRROR = ["agent", "configure", "doctor"] as const;
+export const MIRROR = ["agent", "configure"] as const;
 /** What works on the mirror configuration. */
-export const CONFIGURATION = ["agent", "configure", "cleanup", "doctor"] as const;
+export const CONFIGURATION = ["agent", "configure", "cleanup"] as const;
 /** What finds the mirror configuration. */
 export const PLACES = [...CONFIGURATION, "uninstall"] as const;
 /** What can be tried without changing anything. */
@@ -38,7 +38,6 @@ export const ALL = [
     "configure",
     "cleanup",
     "cleanup-wait",
-    "doctor",
     "install",
     "uninstall",
     "demo",

@@ -91,10 +91,16 @@ export function listenAddress(): OptionType<ListenAddress> {
   });
 }
 
-/** A URL of HTTP or HTTPS; `http://` is put before a bare host. Without a trailing slash. */
+/**
+ * A URL of HTTP or HTTPS; `http://` is put before a bare host. Without a trailing slash. An IPv6
+ * address before a port may lack its brackets: Kubernetes gives addresses without.
+ */
 export function httpUrl(): OptionType<string> {
   return scalar("a URL such as http://10.0.0.1:5000", (value) => {
-    const url = URL.parse(value.includes("://") ? value : `http://${value}`);
+    const bare = /^(https?:\/\/)?([0-9a-fA-F:]+):(\d{1,5})\/?$/.exec(value);
+    const [, scheme = "http://", ip, port] = bare ?? [];
+    const text = z.ipv6().safeParse(ip).success ? `${scheme}[${ip}]:${port}` : value;
+    const url = URL.parse(text.includes("://") ? text : `http://${text}`);
     if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === "") return undefined;
     return url.href.replace(/\/$/, "");
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { cleanupCommand } from "../../lib/commands/cleanup.ts";
 import { cleanupWaitCommand } from "../../lib/commands/cleanup_wait.ts";
+import { configureCommand } from "../../lib/commands/configure.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { test } from "../support/test.ts";
@@ -37,6 +38,45 @@ test("cleanup answers probes once it is done, and cleanup-wait sees it", async (
     const endpoint = ["--probe-endpoint", `127.0.0.1:${port}`, "--period", "1ms"];
     assert.equal(await cleanupWaitCommand(waitConfig(...endpoint), waiting), 0);
     assert.match(waiting.written.join(""), /\(1 of 3\)[^]*\(2 of 3\)[^]*\(3 of 3\)/);
+    stop.abort();
+    assert.equal(await cleanup, 0);
+  } finally {
+    stop.abort();
+    await Deno.remove(certs, { recursive: true });
+  }
+});
+
+test("cleanup that is undone by an agent which still runs is not done, and done again", async () => {
+  const certs = await Deno.makeTempDir({ prefix: "eddy-cleanup-" });
+  const stop = new AbortController();
+  const configArgs = ["--containerd-registry-config-path", certs];
+  const configure = parseConfig({
+    command: "configure",
+    args: configArgs,
+    env: {},
+    readFile: () => "",
+  });
+  try {
+    await configureCommand(configure, io(stop.signal));
+    const cleaning = io(stop.signal);
+    const args = [...configArgs, "--addr", "127.0.0.1:0"];
+    const config = parseConfig({ command: "cleanup", args, env: {}, readFile: () => "" });
+    const cleanup = cleanupCommand(config, cleaning);
+    let port: string | undefined;
+    while (port === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      port = /on 127\.0\.0\.1:(\d+)/.exec(cleaning.written.join(""))?.[1];
+    }
+    const probe = async () => {
+      const response: Response = await fetch(`http://127.0.0.1:${port}/readyz`);
+      await response.body?.cancel();
+      return response.status;
+    };
+    assert.equal(await probe(), 200);
+    await configureCommand(configure, io(stop.signal));
+    assert((await Array.fromAsync(Deno.readDir(certs))).length > 0);
+    assert.deepEqual([await probe(), await probe()], [503, 200]);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(certs)), []);
     stop.abort();
     assert.equal(await cleanup, 0);
   } finally {

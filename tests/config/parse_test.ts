@@ -147,3 +147,18 @@ test("config: every mistake is one line that names option, value and remedy", as
     });
   }
 });
+
+test("config: an IPv6 address before a port may lack its brackets, as in Kubernetes", async (t) => {
+  const cases = [
+    ["http://fd00::1:30020", "http://[fd00::1]:30020"],
+    ["fd00:1:2:3:4:5:6:7:30020", "http://[fd00:1:2:3:4:5:6:7]:30020"],
+    ["http://[fd00::1]:30020", "http://[fd00::1]:30020"],
+    ["http://10.0.0.1:30020", "http://10.0.0.1:30020"],
+    ["mirror:5000", "http://mirror:5000"],
+  ];
+  for (const [given = "", want] of cases) {
+    await t.step(given, () => {
+      assert.deepEqual(parse({ args: ["--mirror-targets", given] }).mirrorTargets, [want]);
+    });
+  }
+});

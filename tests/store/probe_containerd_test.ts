@@ -11,7 +11,6 @@ const contentPlugin = (root: string) => ({
   type: "io.containerd.content.v1",
   id: "content",
   exports: { root },
-  initErr: null,
 });
 
 test("probe: a containerd 1.x tells its image settings in the CRI status", async () => {
@@ -32,7 +31,6 @@ test("probe: a containerd 1.x tells its image settings in the CRI status", async
       registryConfigPaths: ["/etc/containerd/certs.d"],
       discardUnpackedLayers: true,
     },
-    criError: undefined,
   });
 });
 
@@ -40,7 +38,7 @@ test("probe: a containerd 2.x exports its image settings from a plugin", async (
   await using fixture = await containerdFixture();
   fixture.fake.criConfig = JSON.stringify({ containerd: {} });
   const images = (exports: Record<string, string>) => {
-    fixture.fake.plugins = [{ type: "io.containerd.cri.v1", id: "images", exports, initErr: null }];
+    fixture.fake.plugins = [{ type: "io.containerd.cri.v1", id: "images", exports }];
   };
   images({ RegistryConfigPath: "/a:/b", DiscardUnpackedLayers: "false" });
   const told = await probeContainerd(fixture.client, never);

@@ -13,7 +13,7 @@ import { createRegistryApp } from "../../registry/registry_app.ts";
 import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
 import { BasicAuth } from "../basic_auth.ts";
-import { examineSetup } from "../doctor/examine.ts";
+import { checkContainerdOfNode } from "../doctor/containerd_checks.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes } from "./kubernetes.ts";
@@ -87,7 +87,7 @@ export async function createParts(
     ? createDebugPages({
       ...{ config, router, mirror, advertiser, filter, traffic, requests, conditions, clock, log },
       topology: kubernetes.topology,
-      checks: (options) => examineSetup(config, options),
+      checks: async (options) => (await checkContainerdOfNode(config, options)).checks,
     })
     : undefined;
   const metricsApp = createMetricsApp({ ...exposition, ready, ...(others && { others }) });

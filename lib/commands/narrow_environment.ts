@@ -1,4 +1,0 @@
-/** Imported first by the program, for its effect: see {@link narrowEnvironment}. */
-import { narrowEnvironment } from "./environment.ts";
-
-narrowEnvironment();

@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { parseAllDocuments } from "yaml";
+import { OPTION_ROWS } from "../../lib/config/options.ts";
+import { parseConfig } from "../../lib/config/parse.ts";
+import type { CommandName } from "../../lib/config/option.ts";
+import { renderManifests } from "../../deploy/helm/render.ts";
+import { VERSION } from "../../lib/version.ts";
+import { test } from "../support/test.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const CHART = new URL("deploy/helm/eddy", ROOT).pathname;
+
+// deno-lint-ignore no-explicit-any
+type Json = any;
+
+const helm = await findHelm();
+
+/** Needs helm: left out where there is none, saying so; in CI it fails instead. */
+function helmTest(name: string, run: (helm: string) => Promise<void>): void {
+  if (helm !== undefined) test(`chart: ${name}`, () => run(helm));
+  else if (Deno.env.get("CI") === "true") {
+    test(`chart: ${name}`, () => {
+      throw new Error("this machine lacks helm");
+    });
+  } else {
+    Deno.test({ name: `chart: ${name} (left out, needs helm)`, ignore: true, fn: () => {} });
+  }
+}
+
+async function findHelm(): Promise<string | undefined> {
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+  const directory = Deno.env.get("EDDY_TEST_KUBERNETES") ?? `${cache}/eddy/bin`;
+  for (const candidate of ["helm", `${directory}/helm`]) {
+    const found = await run(candidate).catch(() => false);
+    if (found) return candidate;
+  }
+  return undefined;
+}
+
+async function run(program: string): Promise<boolean> {
+  return (await new Deno.Command(program, { args: ["version"] }).output()).success;
+}
+
+async function template(
+  program: string,
+  values: unknown,
+): Promise<{ success: boolean; objects: Json[]; stderr: string }> {
+  const file = await Deno.makeTempFile({ suffix: ".json" });
+  try {
+    await Deno.writeTextFile(file, JSON.stringify(values));
+    const { success, stdout, stderr } = await new Deno.Command(program, {
+      args: ["template", "site", CHART, "-n", "ns", "--kube-version", "1.34.0", "-f", file],
+    }).output();
+    const decoder = new TextDecoder();
+    const documents = success ? parseAllDocuments(decoder.decode(stdout)) : [];
+    return {
+      success,
+      objects: [...documents].map((document) => document.toJS()).filter((object) =>
+        object !== null
+      ),
+      stderr: decoder.decode(stderr),
+    };
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+/** The arguments of the container of a DaemonSet or Job, variables filled in. */
+function argsOf(objects: readonly Json[], kind: string, name: string): string[] {
+  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+  return found.spec.template.spec.containers[0].args
+    .map((arg: string) => arg.replaceAll("$(NODE_IP)", "10.0.0.1"));
+}
+
+helmTest("deploy/kubernetes is what it renders to (deno task render)", async (program) => {
+  for (const [name, text] of Object.entries(await renderManifests(program))) {
+    assert.equal(await Deno.readTextFile(new URL(`deploy/kubernetes/${name}`, ROOT)), text);
+  }
+});
+
+helmTest("the program takes the arguments that it gives", async (program) => {
+  const { objects } = await template(program, {
+    eddy: {
+      mirroredRegistries: ["https://docker.io", "registry.example:5000"],
+      registryFilters: [".*:latest$", "^ghcr\\.io/"],
+      additionalMirrorTargets: ["http://zot:5000"],
+      startupTaint: "eddy.dev/starting",
+      bootstrapKind: "kubernetes",
+      nodeTopology: true,
+      extraArgs: ["--log-level=debug"],
+    },
+  });
+  const parse = (kind: string, name: string) => {
+    const [command, ...args] = argsOf(objects, kind, name);
+    const env = { NODE_NAME: "n1" };
+    return parseConfig({ command: command as CommandName, args, env, readFile: () => "" });
+  };
+  const agent = parse("DaemonSet", "site-eddy");
+  assert.deepEqual(agent.mirrorTargets, ["http://10.0.0.1:30020"]);
+  assert.deepEqual(agent.mirroredRegistries, ["https://docker.io", "registry.example:5000"]);
+  assert.deepEqual(agent.registryFilters.map(String), ["/.*:latest$/", "/^ghcr\\.io\\//"]);
+  assert.deepEqual(agent.additionalMirrorRegistries, ["http://zot:5000"]);
+  assert.equal(agent.startupTaint, "eddy.dev/starting");
+  assert.equal(agent.kubernetesBootstrapService, "site-eddy-bootstrap");
+  assert.equal(agent.kubernetesBootstrapNamespace, "ns");
+  assert.equal(agent.logLevel, "debug");
+  assert.equal(agent.prependExisting, true);
+  assert.deepEqual(parse("DaemonSet", "site-eddy-cleanup").addr, { host: "", port: 8080 });
+  assert.equal(
+    parse("Job", "site-eddy-cleanup-wait").probeEndpoint,
+    "site-eddy-cleanup.ns.svc.cluster.local.:8080",
+  );
+});
+
+helmTest("a values file for Spegel works, its key goes before Eddy's", async (program) => {
+  const { objects, success, stderr } = await template(program, {
+    image: { pullPolicy: "Always" },
+    service: { registry: { port: 5000, nodePort: 30025, nodeIp: "" } },
+    serviceMonitor: { enabled: true, labels: { release: "prometheus" } },
+    grafanaDashboard: { enabled: true },
+    spegel: {
+      logLevel: "WARN",
+      mirroredRegistries: ["https://docker.io", "https://ghcr.io"],
+      additionalMirrorTargets: [],
+      mirrorResolveRetries: 4,
+      mirrorResolveTimeout: "50ms",
+      containerdSock: "/run/k3s/containerd/containerd.sock",
+      containerdNamespace: "k8s.io",
+      containerdRegistryConfigPath: "/var/lib/rancher/k3s/agent/etc/containerd/certs.d",
+      containerdContentPath:
+        "/var/lib/rancher/k3s/agent/containerd/io.containerd.content.v1.content",
+      containerdMirrorAdd: true,
+      resolveTags: false,
+      registryFilters: [".*:latest$"],
+      prependExisting: false,
+      debugWebEnabled: false,
+      persistence: { enabled: true, path: "/var/lib/spegel", hostPath: "/var/lib/spegel" },
+    },
+  });
+  assert(success, stderr);
+  const args = argsOf(objects, "DaemonSet", "site-eddy");
+  for (
+    const arg of [
+      "--log-level=WARN",
+      "--mirror-targets=http://10.0.0.1:30025",
+      "--mirrored-registries=https://ghcr.io",
+      "--mirror-resolve-retries=4",
+      "--resolve-tags=false",
+      "--prepend-existing=false",
+      "--debug-web-enabled=false",
+      "--data-dir=/var/lib/spegel",
+    ]
+  ) {
+    assert(args.includes(arg), arg);
+  }
+  const daemonSet = objects.find(({ kind, metadata }) =>
+    kind === "DaemonSet" && metadata.name === "site-eddy"
+  );
+  const { volumes, containers } = daemonSet.spec.template.spec;
+  const mounts = containers[0].volumeMounts;
+  // k3s replaces the directory itself, so the one above is mounted; only that is writable.
+  const config = mounts.find(({ name }: Json) => name === "containerd-config");
+  assert.equal(config.mountPath, "/var/lib/rancher/k3s/agent/etc/containerd");
+  const writable = mounts.filter(({ readOnly }: Json) => readOnly !== true);
+  assert.deepEqual(writable.map(({ name }: Json) => name), ["containerd-config", "data"]);
+  assert.equal(volumes.length, 4);
+  assert(objects.some(({ kind }) => kind === "ServiceMonitor"));
+});
+
+helmTest("two releases have no name in common", async (program) => {
+  const names = async (release: string) => {
+    const { stdout } = await new Deno.Command(program, {
+      args: [
+        ...["template", release, CHART, "-n", "ns", "--kube-version", "1.34.0"],
+        ...["--set", "eddy.startupTaint=a/b,eddy.bootstrapKind=kubernetes"],
+      ],
+    }).output();
+    return parseAllDocuments(new TextDecoder().decode(stdout))
+      .map((document) => document.toJS())
+      .filter((object: Json) => object !== null)
+      .map(({ kind, metadata }: Json) => `${kind}/${metadata.name}`);
+  };
+  const [north, south] = [await names("north"), await names("south")];
+  assert.equal(north.length, south.length);
+  assert.deepEqual(north.filter((name) => south.includes(name)), []);
+  assert.equal(new Set(north).size, north.length);
+});
+
+helmTest("mistakes in values are named before anything is applied", async (program) => {
+  const cases: [values: unknown, want: RegExp][] = [
+    [{ eddy: { logLevl: "info" } }, /logLevl/],
+    [{ eddy: { bootstrapKind: "gossip" } }, /bootstrapKind/],
+    [{ spegel: { mirrorResolveTimeout: "20" } }, /mirrorResolveTimeout/],
+    [{ service: { registry: { exposure: "LoadBalancer" } } }, /exposure/],
+    [{ service: { registry: { nodePort: 70000 } } }, /nodePort/],
+    [{ eddy: { startupTaint: "a=b:NoSchedule" } }, /startupTaint/],
+    [{ tolerationz: [] }, /tolerationz/],
+  ];
+  for (const [values, want] of cases) {
+    const { success, stderr } = await template(program, values);
+    assert(!success, JSON.stringify(values));
+    assert.match(stderr, want);
+  }
+});
+
+test("chart: its version is the program's, and each of its flags exists", async () => {
+  const chart = await Deno.readTextFile(`${CHART}/Chart.yaml`);
+  assert.match(chart, new RegExp(`^version: ${VERSION}$`, "m"));
+  assert.match(chart, new RegExp(`^appVersion: ${VERSION}$`, "m"));
+  for (const file of ["daemonset", "cleanup"]) {
+    const text = await Deno.readTextFile(`${CHART}/templates/${file}.yaml`);
+    const flags = [...text.matchAll(/- (?:\{\{ printf ")?--([a-z-]+)/g)].map(([, flag]) => flag);
+    assert(flags.length > 1);
+    for (const flag of flags) assert(OPTION_ROWS.some((row) => row.flag === flag), flag);
+  }
+});
