@@ -55,9 +55,11 @@ export function findOriginal(folder: Folder, snapshot: Snapshot): Original {
 
 function originalOfMissing(folder: Folder, entry: StateEntry | undefined): Original {
   // A folder that someone removed takes its certificates with it: a hosts.toml that names them would
-  // break pulls, so it is not brought back. Its backup stays where it is.
+  // break pulls, so it is not brought back. Its backup stays where it is, unless a generator wrote it
+  // and has no more use for it.
   if (!folder.exists) {
-    return { save: false, createdDirectory: true, ours: false, known: false };
+    const known = folder.backup !== undefined && isGenerated(folder.backup);
+    return { save: false, createdDirectory: true, ours: false, known };
   }
   const backup = entry?.hasOriginal === true ? folder.backup : undefined;
   const version = backup !== undefined && isGenerated(backup) ? undefined : backup;

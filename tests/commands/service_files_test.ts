@@ -24,6 +24,15 @@ test("service: each setting that the environment file shows is an option with a 
   assert.equal(parseEnvironmentFile(SERVICE_ENVIRONMENT).size, 0, "nothing is set at first");
 });
 
+test("service: so are the settings for k3s", async () => {
+  const text = await Deno.readTextFile(new URL("../k3s/eddy.env", deployed("")));
+  const env = Object.fromEntries(parseEnvironmentFile(text));
+  const readFile = () => assert.fail("there is no file");
+  const config = parseConfig({ command: "agent", args: [], env, readFile });
+  assert.equal(config.bootstrapKind, "static");
+  assert.equal(config.staticBootstrapPeers.length, 2);
+});
+
 const hasSystemd = await new Deno.Command("systemd-analyze", { args: ["--version"] }).output()
   .then(({ success }) => success, () => false);
 
@@ -36,6 +45,10 @@ if (hasSystemd || Deno.env.get("CI") === "true") {
       const file = join(directory, "eddy.service");
       const unit = SERVICE_UNIT.replace("/usr/local/bin/eddy", Deno.execPath());
       await Deno.writeTextFile(file, unit);
+      assert.deepEqual(await analyze("verify", "--man=no", file), { code: 0, said: "" });
+      const dropIn = "eddy.service.d/data-dir.conf";
+      await Deno.mkdir(join(directory, "eddy.service.d"));
+      await Deno.copyFile(new URL(`../k3s/${dropIn}`, deployed("")), join(directory, dropIn));
       assert.deepEqual(await analyze("verify", "--man=no", file), { code: 0, said: "" });
       // In tenths; it rises when a restriction is lost. What is left: it has to talk to the network
       // and to be root, and V8 needs writable code.

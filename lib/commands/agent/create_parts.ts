@@ -41,10 +41,9 @@ export async function createParts(
   const exposition = createMetrics({ version: VERSION });
   const traffic = new Traffic();
   const metrics = traffic.observe(exposition.metrics);
-  const { store, watcher, registryConfigPath, close } = await openStore(config, { log, clock }, {
-    signal,
-  });
-  stack.push("store", close);
+  const opened = await openStore(config, { log, clock }, { signal });
+  const { store, watcher, registryConfigPath } = opened;
+  stack.push("store", opened.close);
   const filter = createReferenceFilter({
     ...config,
     mirroredRegistries: config.mirroredRegistries.map(registryHost),
@@ -95,6 +94,8 @@ export async function createParts(
     ...{ router, registry, advertiser, auth, kubernetes, metricsApp, ready },
     /** Directory for mirror configuration; undefined: none is to be written. */
     registryConfigPath,
+    /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
+    embeddedMirror: opened.embeddedMirror,
     /** Says that the mirror configuration is in place. */
     configured: () => void (configured = true),
   };

@@ -5,9 +5,13 @@ import { ContainerdClient } from "../../store/containerd/client.ts";
 import { ContainerdStore } from "../../store/containerd/containerd_store.ts";
 import { ContainerdContent } from "../../store/containerd/content.ts";
 import { ContainerdWatcher } from "../../store/containerd/containerd_watcher.ts";
-import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
+import {
+  type ContainerdInstallation,
+  detectContainerd,
+} from "../../store/containerd/detect_containerd.ts";
 import { probeContainerd } from "../../store/containerd/probe_containerd.ts";
 import { OciLayoutStore } from "../../store/oci_layout/oci_layout_store.ts";
+import { describeEmbeddedMirror, findEmbeddedMirror } from "./embedded_mirror.ts";
 import { checkContainerd } from "./preflight.ts";
 
 /** A store that is open, and what else depends on its kind. */
@@ -16,6 +20,8 @@ export interface OpenStore {
   readonly watcher: Watcher;
   /** Directory for mirror configuration; undefined: none is to be written. */
   readonly registryConfigPath: string | undefined;
+  /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
+  readonly embeddedMirror?: string;
   readonly close: () => void;
 }
 
@@ -102,6 +108,8 @@ async function openContainerd(
       content: readable ?? "through the socket",
       kind: installation?.kind ?? "containerd",
     });
+    const embeddedMirror = await embeddedMirrorOf(installation, registryConfigPath);
+    if (embeddedMirror !== undefined) log.warn(embeddedMirror);
     const content = new ContainerdContent(
       client,
       readable === undefined ? {} : { contentPath: readable },
@@ -110,10 +118,21 @@ async function openContainerd(
       store: new ContainerdStore({ client, content, clock }),
       watcher: new ContainerdWatcher({ client, content, clock, log }),
       registryConfigPath: registryConfigPath || undefined,
+      ...(embeddedMirror === undefined ? {} : { embeddedMirror }),
       close: () => client.close(),
     };
   } catch (error) {
     client.close();
     throw error;
   }
+}
+
+/** What is to be said of the mirror that k3s or RKE2 have built in; undefined if it is off. */
+async function embeddedMirrorOf(
+  installation: ContainerdInstallation | undefined,
+  registryConfigPath: string,
+): Promise<string | undefined> {
+  if (installation === undefined || installation.kind === "containerd") return undefined;
+  const found = await findEmbeddedMirror({ program: installation.kind, registryConfigPath });
+  return found === undefined ? undefined : describeEmbeddedMirror(found);
 }

@@ -1,10 +1,12 @@
 import type { Advertiser } from "../../advertiser/advertiser.ts";
 import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
+import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
 import type { NodeTopology } from "../../kubernetes/topology.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { RegistryApp } from "../../registry/registry_app.ts";
+import { RouterListenError } from "../../router/router_listen_error.ts";
 import type { BasicAuth } from "../basic_auth.ts";
 import { type HttpServer, startHttpServer } from "../http_server.ts";
 import { type AgentOptions, createParts } from "./create_parts.ts";
@@ -66,7 +68,11 @@ async function startParts(
   );
   stack.push("metrics server", () => metricsServer.shutdown(STOP_MS));
   stack.push("router", () => router.stop());
-  await router.start();
+  await router.start().catch((error) => {
+    // The embedded mirror's router has the same port by default.
+    const known = error instanceof RouterListenError && parts.embeddedMirror !== undefined;
+    throw known ? new ConfigError(`${error.message}; ${parts.embeddedMirror}`) : error;
+  });
   const server = startHttpServer({ fetch: registry.app.fetch, log }, config.registryAddr);
   stack.push("registry server", () => drain(registry, server));
   // First of these when the agent stops: peers then ask others while transfers under way end.
