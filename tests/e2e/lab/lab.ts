@@ -29,6 +29,8 @@ export interface LabOptions {
   id: string;
   /** The containerd of each node; the nodes are called n1, n2, … */
   releases: readonly ContainerdRelease[];
+  /** Further hosts, which only have a network and names; they are peers by name. */
+  hosts?: readonly string[];
   /** Flags of every agent besides those that the lab needs. */
   flags?: readonly string[];
   /** Leaves it to the test to start agents. Default false. */
@@ -37,13 +39,14 @@ export interface LabOptions {
 
 /** Nodes and an upstream on one network, all real. */
 export class Lab implements AsyncDisposable {
-  readonly #directory: string;
+  /** For what the lab keeps in files. */
+  readonly directory: string;
   readonly network: Network;
   readonly upstream: Upstream;
   readonly nodes: readonly LabNode[];
 
   private constructor(options: LabOptions, network: Network, directory: string) {
-    this.#directory = directory;
+    this.directory = directory;
     this.network = network;
     this.upstream = new Upstream(network.host("up"), `${directory}/up`);
     this.nodes = options.releases.map((release, index) => {
@@ -60,10 +63,11 @@ export class Lab implements AsyncDisposable {
     const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
     await removeStaleLabs(temporary);
     const names = options.releases.map((_, index) => `n${index + 1}`);
+    const peers = [...names, ...options.hosts ?? []];
     const network = await Network.create({
       id: options.id,
-      hosts: ["up", ...names],
-      names: { [UPSTREAM.replace(/:.*/, "")]: ["up"], "eddy.test": names },
+      hosts: ["up", ...peers],
+      names: { [UPSTREAM.replace(/:.*/, "")]: ["up"], "eddy.test": peers },
       rate: RATE,
     });
     const directory = `${temporary}/${LAB_PREFIX}-${Deno.pid}-${options.id}`;
@@ -136,7 +140,7 @@ export class Lab implements AsyncDisposable {
     }
     await this.upstream[Symbol.asyncDispose]();
     await this.network[Symbol.asyncDispose]();
-    await Deno.remove(this.#directory, { recursive: true }).catch(() => {});
+    await Deno.remove(this.directory, { recursive: true }).catch(() => {});
   }
 
   async #start(withoutAgents: boolean): Promise<void> {

@@ -1,10 +1,18 @@
 import { test } from "../../support/test.ts";
-import { cacheEddy } from "./eddy_command.ts";
+import { cacheEddy, eddyCommand } from "./eddy_command.ts";
 import { Lab, type LabOptions } from "./lab.ts";
 import { missingRequirements } from "./missing_requirements.ts";
 
 /** Adds a case to a lab test. Each begins in a healed lab, whatever the one before did. */
 export type Case = (name: string, fn: () => Promise<void>) => Promise<void>;
+
+/** Settings of {@link labSuite}. */
+export interface LabSuiteOptions extends LabOptions {
+  /** Programs that the suite needs besides those of every lab. */
+  tools?: readonly string[];
+  /** Needs Eddy as one file (`EDDY_BIN`). Default false. */
+  compiled?: boolean;
+}
 
 /**
  * Registers a test that runs cases in one lab. Where the machine lacks something for that, the test
@@ -12,10 +20,11 @@ export type Case = (name: string, fn: () => Promise<void>) => Promise<void>;
  */
 export async function labSuite(
   name: string,
-  options: LabOptions,
+  options: LabSuiteOptions,
   body: (lab: Lab, step: Case) => Promise<void>,
 ): Promise<void> {
-  const missing = await missingRequirements(options.releases);
+  const missing = await missingRequirements(options.releases, options.tools);
+  if (options.compiled === true && eddyCommand().length > 1) missing.push("EDDY_BIN");
   const title = `e2e: ${name}`;
   if (missing.length > 0) {
     const reason = `left out, this machine lacks ${missing.join(", ")}`;

@@ -7,14 +7,17 @@ const TOOLS = ["ip", "tc", "curl", "runc", "docker-registry"];
 /**
  * What this machine lacks for a lab, each as a short phrase; empty if nothing: Linux, root, network
  * namespaces, the tools, and the containerds, each of the version that it is taken for.
+ *
+ * @param tools what a suite needs besides.
  */
 export async function missingRequirements(
   releases: readonly ContainerdRelease[],
+  tools: readonly string[] = [],
 ): Promise<string[]> {
   if (Deno.build.os !== "linux") return ["Linux"];
   if (Deno.uid() !== 0) return ["root"];
   const missing: string[] = [];
-  for (const tool of TOOLS) {
+  for (const tool of [...TOOLS, ...tools]) {
     if (await output(["sh", "-c", `command -v ${tool}`]) === undefined) missing.push(tool);
   }
   for (const release of new Set(releases)) missing.push(...await lacking(release));
