@@ -1,3 +1,5 @@
+// First: what is imported below looks at the environment.
+import "./lib/commands/narrow_environment.ts";
 import { isatty } from "node:tty";
 import process from "node:process";
 import { runCommand } from "./lib/commands/run.ts";

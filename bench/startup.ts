@@ -1,6 +1,6 @@
 /**
  * Start to ready, and memory when idle, of a lone agent: median of ten starts. Runs `dist/eddy`, or
- * the source where there is no such file. Usage: `deno task bench`.
+ * the source where there is no such file. Usage: `deno task bench:startup`.
  */
 import { systemClock } from "../lib/async/clock.ts";
 import { OciLayoutWriter } from "../lib/store/oci_layout/oci_layout_writer.ts";

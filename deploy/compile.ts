@@ -5,19 +5,14 @@
  * Arguments are passed on to `deno compile`, such as `--target aarch64-unknown-linux-gnu`.
  */
 
+import { PERMISSIONS } from "./permissions.ts";
+
 /** Bundled CommonJS modules ask for built-ins by `require`, which modules do not have. */
-const PRELUDE = 'import { createRequire as __createRequire } from "node:module";\n' +
+const REQUIRE = 'import { createRequire as __createRequire } from "node:module";\n' +
   "const require = __createRequire(import.meta.url);\n";
-/** What the program needs at run time; everything else is denied. */
-const PERMISSIONS = [
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-  "--allow-sys",
-  // To install and uninstall the service.
-  "--allow-run=systemctl",
-];
+
+/** Bundling or compiling takes a few seconds, and a download of the runtime before it. */
+const TIMEOUT_MS = 120_000;
 
 const root = new URL("..", import.meta.url).pathname;
 const work = `${root}dist/bundle`;
@@ -36,9 +31,10 @@ await deno(
   work,
   "main.ts",
 );
+const prelude = `${REQUIRE}const __EDDY_COMMIT__ = ${JSON.stringify(await commit())};\n`;
 for (const { name } of await Array.fromAsync(Deno.readDir(work))) {
   const module = await Deno.readTextFile(`${work}/${name}`);
-  await Deno.writeTextFile(`${work}/${name}`, PRELUDE + module);
+  await Deno.writeTextFile(`${work}/${name}`, prelude + module);
 }
 // A configuration of its own keeps the packages of the project out.
 await Deno.writeTextFile(`${work}/deno.json`, '{ "unstable": ["net", "no-legacy-abort"] }\n');
@@ -55,7 +51,29 @@ await deno(
   "main.js",
 );
 
+/** Runs Deno; once more if it takes far too long: the bundler was seen to hang at its end. */
 async function deno(cwd: string, ...args: string[]): Promise<void> {
-  const { success, code } = await new Deno.Command(Deno.execPath(), { args, cwd }).spawn().status;
-  if (!success) throw new Error(`deno ${args[0]} ended with exit code ${code}`);
+  for (let tries = 2;; tries--) {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
+    const child = new Deno.Command(Deno.execPath(), { args, cwd, signal: limit }).spawn();
+    const { success, code } = await child.status;
+    if (success) return;
+    if (limit.aborted && tries > 1) continue;
+    const end = limit.aborted ? `was not done within ${TIMEOUT_MS} ms` : `ended with code ${code}`;
+    throw new Error(`deno ${args[0]} ${end}`);
+  }
+}
+
+/** What the program is made from: `EDDY_COMMIT` where there is no repository, as in an image. */
+async function commit(): Promise<string> {
+  const given = Deno.env.get("EDDY_COMMIT");
+  if (given) return given;
+  try {
+    const args = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+    const { success, stdout } = await new Deno.Command("git", { args, cwd: root }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : "unknown";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "unknown";
+    throw error;
+  }
 }

@@ -10,6 +10,8 @@ import { cleanupCommand } from "./cleanup.ts";
 import { cleanupWaitCommand } from "./cleanup_wait.ts";
 import { configureCommand } from "./configure.ts";
 import { demoCommand } from "./demo/demo_command.ts";
+import { doctorCommand } from "./doctor/doctor_command.ts";
+import { serviceEnvironment } from "./doctor/service_environment.ts";
 import { ListenError } from "./http_server.ts";
 import type { CommandIo } from "./io.ts";
 import { installCommand } from "./service/install.ts";
@@ -23,6 +25,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   configure: configureCommand,
   cleanup: cleanupCommand,
   "cleanup-wait": cleanupWaitCommand,
+  doctor: doctorCommand,
   install: installCommand,
   uninstall: uninstallCommand,
   demo: demoCommand,
@@ -58,7 +61,8 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     const config = parseConfig({
       command: name,
       args: rest,
-      env: io.env,
+      // The doctor looks at the agent that runs as a service, with that one's settings.
+      env: name === "doctor" ? { ...await serviceEnvironment(), ...io.env } : io.env,
       readFile: readText,
     });
     return await COMMANDS[name](config, io);

@@ -1,9 +1,13 @@
+import { fileURLToPath } from "node:url";
 import type { Config } from "../config/options.ts";
-import { VERSION } from "../version.ts";
+import { COMPILED_COMMIT, VERSION } from "../version.ts";
 import type { CommandIo } from "./io.ts";
+import { sourceCommit } from "./source_commit.ts";
 
-/** Prints the version of Eddy and of the runtime it was made with. */
+/** Prints the version of Eddy, the commit it was made from and the runtime it was made with. */
 export function versionCommand(_config: Config, io: CommandIo): number {
-  io.stdout(`eddy ${VERSION} (Deno ${Deno.version.deno})\n`);
+  const commit = COMPILED_COMMIT ??
+    sourceCommit(fileURLToPath(new URL("../..", import.meta.url))) ?? "unknown";
+  io.stdout(`eddy ${VERSION} (commit ${commit}, Deno ${Deno.version.deno})\n`);
   return 0;
 }

@@ -7,6 +7,7 @@ export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> =
   configure: "Write containerd's mirror configuration and exit.",
   cleanup: "Restore containerd's registry configuration as it was before Eddy.",
   "cleanup-wait": "Wait until all nodes of a cluster have cleaned up.",
+  doctor: "Look at this node and say what keeps pulls from going through Eddy.",
   install: "Make Eddy a systemd service of this node, or bring it to this version.",
   uninstall: "Take the service away and leave the node as it was before.",
   demo: "Show three nodes pulling an image from each other on this machine.",
@@ -55,7 +56,7 @@ function shownDefault(row: Row): string {
 
 /** Commands' own switches would be a trap as variables: these names are too common. */
 export const WITHOUT_VARIABLE: ReadonlySet<string> = new Set([
-  ...["dryRun", "keep", "addr", "probeEndpoint", "threshold", "period"],
+  ...["dryRun", "json", "keep", "addr", "probeEndpoint", "threshold", "period"],
 ]);
 
 function envName(row: Row): string {

@@ -21,12 +21,12 @@ export interface Option<T = unknown> {
   readonly list?: boolean;
 }
 
-/** The agent only. */
-export const AGENT = ["agent"] as const;
+/** The agent, and the doctor who looks at it. */
+export const AGENT = ["agent", "doctor"] as const;
 /** What writes the mirror configuration. */
-export const MIRROR = ["agent", "configure"] as const;
+export const MIRROR = ["agent", "configure", "doctor"] as const;
 /** What works on the mirror configuration. */
-export const CONFIGURATION = ["agent", "configure", "cleanup"] as const;
+export const CONFIGURATION = ["agent", "configure", "cleanup", "doctor"] as const;
 /** What finds the mirror configuration. */
 export const PLACES = [...CONFIGURATION, "uninstall"] as const;
 /** What can be tried without changing anything. */
@@ -38,6 +38,7 @@ export const ALL = [
     "configure",
     "cleanup",
     "cleanup-wait",
+    "doctor",
     "install",
     "uninstall",
     "demo",

@@ -215,6 +215,20 @@ export const OPTIONS = {
     help: "Print what would change and change nothing.",
     commands: CHANGES,
   }),
+  containerdConfig: unset({
+    type: path(),
+    defaultText: "detected, else /etc/containerd/config.toml",
+    placeholder: "FILE",
+    help: "containerd's configuration file, to look for settings that pass Eddy by.",
+    commands: ["doctor"],
+  }),
+  json: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Print the result as JSON.",
+    commands: ["doctor"],
+  }),
   keep: option({
     type: boolean(),
     default: "false",

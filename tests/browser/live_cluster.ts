@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
 import { join } from "node:path";
-import { type Agent, startAgent } from "../../lib/commands/agent/start_agent.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
-import { createLog } from "../../lib/observability/log.ts";
+import type { Agent } from "../../lib/commands/agent/start_agent.ts";
 import type { Measurement } from "../../lib/observability/debug/measure.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
+import { freePorts } from "../support/free_ports.ts";
+import { startLiveAgent } from "../support/live_agent.ts";
 
 const LOOPBACK = "127.0.0.1";
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
@@ -121,26 +120,16 @@ async function startNode(
   const registries = ports.slice(count, 2 * count);
   const writer = new OciLayoutWriter(layout);
   await writer.init();
-  const config = parseConfig({
-    command: "agent",
-    args: [
-      ...["--store", `oci-layout:${layout}`],
-      ...["--router-addr", `${LOOPBACK}:${routers[index]}`],
-      ...["--registry-addr", `${LOOPBACK}:${registries[index]}`],
-      ...["--metrics-addr", `${LOOPBACK}:${ports[2 * count + index]}`],
-      ...["--mirror-resolve-timeout", "1s"],
-      ...["--bootstrap-kind", "static"],
-      ...["--static-bootstrap-peers", ...routers.map((port) => `${LOOPBACK}:${port}`)],
-      ...flags,
-    ],
-    env: {},
-    readFile: () => "",
-  });
-  const agent = await startAgent(config, {
-    log: createLog({ level: "error" }),
-    signal: new AbortController().signal,
-    registryPortOf: (port) => registries[routers.indexOf(port)] ?? 0,
-  });
+  const agent = await startLiveAgent([
+    ...["--store", `oci-layout:${layout}`],
+    ...["--router-addr", `${LOOPBACK}:${routers[index]}`],
+    ...["--registry-addr", `${LOOPBACK}:${registries[index]}`],
+    ...["--metrics-addr", `${LOOPBACK}:${ports[2 * count + index]}`],
+    ...["--mirror-resolve-timeout", "1s"],
+    ...["--bootstrap-kind", "static"],
+    ...["--static-bootstrap-peers", ...routers.map((port) => `${LOOPBACK}:${port}`)],
+    ...flags,
+  ], (port) => registries[routers.indexOf(port)] ?? 0);
   return { agent, writer };
 }
 
@@ -150,17 +139,4 @@ function random(size: number): Uint8Array<ArrayBuffer> {
     crypto.getRandomValues(bytes.subarray(at, Math.min(at + 65_536, size)));
   }
   return bytes;
-}
-
-/** Ports that are free now; all are held until all are known, so that none comes twice. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => {
-    const server = createServer();
-    return new Promise<typeof server>((resolve) =>
-      server.listen(0, LOOPBACK, () => resolve(server))
-    );
-  }));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

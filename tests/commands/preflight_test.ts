@@ -10,6 +10,7 @@ const GOOD: ContainerdProbe = {
   contentRoot: "/var/lib/containerd/content",
   content: { state: "readable", path: "/var/lib/containerd/content" },
   cri: { registryConfigPaths: ["/etc/containerd/certs.d"], discardUnpackedLayers: false },
+  criError: undefined,
 };
 const SETTINGS = { registryConfigPath: "/etc/containerd/certs.d/", contentPathGiven: false };
 const UNREADABLE = { state: "unreadable", path: "/content", error: "permission denied" } as const;

@@ -11,6 +11,7 @@ export function peerView(given: Partial<PeerView> = {}): PeerView {
   return {
     id: "12D3KooWNpdmgCn2FZs7xveXDZSef7n8xUg6hgJskJ95TB1G68d5",
     addresses: ["10.0.0.2"],
+    registryPort: 5000,
     zone: undefined,
     latencyMs: undefined,
     bytesPerSecond: undefined,

@@ -39,6 +39,16 @@ export async function findContainerds(): Promise<
   }));
 }
 
+/** Settings that differ from what a good node has. */
+export interface ContainerdSettings {
+  /** Default: `certs.d` of the containerd's directory. */
+  readonly configPath?: string;
+  /** Lines for the section that has image settings, and `discard_unpacked_layers`. */
+  readonly images?: readonly string[];
+  /** Lines for the section `registry`. */
+  readonly registry?: readonly string[];
+}
+
 /** A containerd with its own root, state and socket below one directory. */
 export class RealContainerd {
   readonly socketPath: string;
@@ -46,6 +56,7 @@ export class RealContainerd {
   readonly certsPath: string;
   readonly #directory: string;
   readonly #binaries: ContainerdBinaries;
+  #settings: ContainerdSettings = {};
   #process: Deno.ChildProcess | undefined;
 
   constructor(directory: string, binaries: ContainerdBinaries) {
@@ -56,9 +67,15 @@ export class RealContainerd {
     this.certsPath = join(directory, "certs.d");
   }
 
+  /** Its configuration file. */
+  get configFile(): string {
+    return join(this.#directory, "config.toml");
+  }
+
   /** Starts it and waits until it answers. */
-  async start(): Promise<void> {
-    const config = join(this.#directory, "config.toml");
+  async start(settings: ContainerdSettings = {}): Promise<void> {
+    this.#settings = settings;
+    const config = this.configFile;
     await Deno.writeTextFile(config, this.#config());
     this.#process = new Deno.Command(join(this.#binaries.directory, "containerd"), {
       args: ["--config", config],
@@ -92,24 +109,22 @@ export class RealContainerd {
   }
 
   #config(): string {
-    const plugins = this.#binaries.major === 1
-      ? `version = 2
-[plugins."io.containerd.grpc.v1.cri".registry]
-config_path = "${this.certsPath}"`
-      // Several containerds 2.x on one machine would fight over the socket of NRI.
-      : `version = 3
-[plugins."io.containerd.nri.v1.nri"]
-disable = true
-[plugins."io.containerd.cri.v1.images".registry]
-config_path = "${this.certsPath}"`;
-    const [version, ...rest] = plugins.split("\n");
+    const { configPath = this.certsPath, images = [], registry = [] } = this.#settings;
+    const isFirst = this.#binaries.major === 1;
+    const cri = isFirst ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.images";
     return [
-      version,
+      `version = ${isFirst ? 2 : 3}`,
       `root = "${join(this.#directory, "root")}"`,
       `state = "${join(this.#directory, "state")}"`,
       "[grpc]",
       `address = "${this.socketPath}"`,
-      ...rest,
+      // Several containerds 2.x on one machine would fight over the socket of NRI.
+      ...isFirst ? [] : ['[plugins."io.containerd.nri.v1.nri"]', "disable = true"],
+      `[plugins."${cri}"${isFirst ? ".containerd" : ""}]`,
+      ...images,
+      `[plugins."${cri}".registry]`,
+      `config_path = "${configPath}"`,
+      ...registry,
     ].join("\n");
   }
 

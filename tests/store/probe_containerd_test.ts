@@ -11,6 +11,7 @@ const contentPlugin = (root: string) => ({
   type: "io.containerd.content.v1",
   id: "content",
   exports: { root },
+  initErr: null,
 });
 
 test("probe: a containerd 1.x tells its image settings in the CRI status", async () => {
@@ -31,6 +32,7 @@ test("probe: a containerd 1.x tells its image settings in the CRI status", async
       registryConfigPaths: ["/etc/containerd/certs.d"],
       discardUnpackedLayers: true,
     },
+    criError: undefined,
   });
 });
 
@@ -38,7 +40,7 @@ test("probe: a containerd 2.x exports its image settings from a plugin", async (
   await using fixture = await containerdFixture();
   fixture.fake.criConfig = JSON.stringify({ containerd: {} });
   const images = (exports: Record<string, string>) => {
-    fixture.fake.plugins = [{ type: "io.containerd.cri.v1", id: "images", exports }];
+    fixture.fake.plugins = [{ type: "io.containerd.cri.v1", id: "images", exports, initErr: null }];
   };
   images({ RegistryConfigPath: "/a:/b", DiscardUnpackedLayers: "false" });
   const told = await probeContainerd(fixture.client, never);

@@ -13,7 +13,7 @@ import { createRegistryApp } from "../../registry/registry_app.ts";
 import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
 import { BasicAuth } from "../basic_auth.ts";
-import { checkContainerdOfNode } from "../doctor/containerd_checks.ts";
+import { examineSetup } from "../doctor/examine.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes } from "./kubernetes.ts";
@@ -86,7 +86,7 @@ export async function createParts(
     ? createDebugPages({
       ...{ config, router, mirror, advertiser, filter, traffic, requests, conditions, clock, log },
       topology: kubernetes.topology,
-      checks: async (options) => (await checkContainerdOfNode(config, options)).checks,
+      checks: (options) => examineSetup(config, options),
     })
     : undefined;
   const metricsApp = createMetricsApp({ ...exposition, ready, ...(others && { others }) });

@@ -92,11 +92,12 @@ function peerViews({ router, mirror, traffic }: DebugPagesCollaborators): PeerVi
   const sharing = sharedAddresses(known);
   const left = [...health.values()].filter(({ id, address }) => !ids.has(id) && address)
     .map(({ id, address = "" }): Peer => ({ id, addresses: [address], registryPort: 0 }));
-  return [...known, ...left].map(({ id, addresses }): PeerView => {
+  return [...known, ...left].map(({ id, addresses, registryPort }): PeerView => {
     const seen = health.get(id);
     return {
       id,
       addresses,
+      registryPort,
       zone: undefined,
       latencyMs: seen?.ttfbMs,
       bytesPerSecond: seen?.bytesPerSecond,

@@ -64,7 +64,7 @@ export function keepMirrorConfiguration(
 }
 
 /** The agent as containerd on the same node reaches it. */
-function ownUrl({ host, port }: ListenAddress): string {
+export function ownUrl({ host, port }: ListenAddress): string {
   const everywhere = host === "" || host === "0.0.0.0" || host === "::";
   return `http://${everywhere ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -12,6 +12,10 @@ export interface PreflightSettings {
   readonly registryConfigPath: string | undefined;
   /** True if the user named the content path, so that it has to be right. */
   readonly contentPathGiven: boolean;
+  /** `use_local_image_pull` of containerd's configuration file, where that can be read. */
+  readonly localImagePull?: boolean | undefined;
+  /** True: what makes containerd pass Eddy by is a failure, though an agent could run. */
+  readonly strict?: boolean;
 }
 
 /** Oldest containerd that reads registry hosts from a directory. */
@@ -38,18 +42,10 @@ export function inspectContainerd(probe: ContainerdProbe, settings: PreflightSet
   return [
     inspectVersion(probe.version),
     inspectContent(probe.content, settings.contentPathGiven),
-    ...(probe.cri === undefined
-      ? [
-        warning(
-          "CRI plugin",
-          "containerd has no CRI plugin, its registry settings could not be checked",
-          "if kubelet uses this containerd, look into its log for why the plugin did not load",
-        ),
-      ]
-      : [
-        inspectLayers(probe.cri, probe.version),
-        ...inspectPaths(probe.cri, probe.version, settings.registryConfigPath),
-      ]),
+    ...(probe.cri === undefined ? [inspectMissingCri(probe.criError, settings)] : [
+      inspectLayers(probe.cri, probe.version),
+      inspectPaths(probe.cri, probe.version, settings),
+    ]),
   ];
 }
 
@@ -117,52 +113,64 @@ function inspectLayers(cri: CriProbe, version: string): Check {
   );
 }
 
-function inspectPaths(cri: CriProbe, version: string, path: string | undefined): Check[] {
-  const name = "config_path";
-  if (path === undefined) {
-    return [skipped(name, "mirror configuration is not written by this agent")];
+function inspectMissingCri(error: string | undefined, { strict }: PreflightSettings): Check {
+  const name = "CRI plugin";
+  if (error === undefined) {
+    return warning(
+      name,
+      "containerd has no CRI plugin, its registry settings could not be checked",
+      "if kubelet uses this containerd, look into its log for why the plugin did not load",
+    );
   }
+  const fix = /mirrors.*config_path/.test(error)
+    ? `remove the registry.mirrors sections from ${CONFIG_FILE}, put such mirrors into ` +
+      "hosts.toml files, and restart containerd"
+    : `correct ${CONFIG_FILE} and restart containerd`;
+  return (strict ? failed : warning)(name, `containerd's CRI plugin failed: ${error}`, fix);
+}
+
+function inspectPaths(
+  cri: CriProbe,
+  version: string,
+  { registryConfigPath: path, localImagePull, strict }: PreflightSettings,
+): Check {
+  const name = "config_path";
+  if (path === undefined) return skipped(name, "mirror configuration is not written by this agent");
   if (cri.registryConfigPaths === undefined) {
-    return [
-      warning(
-        name,
-        "containerd does not tell where it reads registry hosts",
-        `see that it is ${path}`,
-      ),
-    ];
+    return warning(
+      name,
+      "containerd does not tell where it reads registry hosts",
+      `see that it is ${path}`,
+    );
   }
   const paths = cri.registryConfigPaths.map(trim);
   const section = `section ${imagesSection(version)}.registry] of ${CONFIG_FILE}`;
   if (!paths.includes(trim(path))) {
     const now = paths.length === 0 ? "no directory" : paths.join(":");
-    return [
-      failed(
-        name,
-        `containerd ${version} reads registry hosts from ${now}, not from ${path}`,
-        `set config_path = "${path}" in ${section} and restart containerd, or set ` +
-          "--containerd-registry-config-path to the directory it reads",
-      ),
-    ];
+    return failed(
+      name,
+      `containerd ${version} reads registry hosts from ${now}, not from ${path}`,
+      `set config_path = "${path}" in ${section} and restart containerd, or set ` +
+        "--containerd-registry-config-path to the directory it reads",
+    );
   }
-  if (paths.length === 1) return [ok(name, `containerd reads ${path}`)];
-  return [
-    isAtLeast(version, TRANSFER)
-      // containerd issue 12415: the transfer service takes the list for the name of one directory.
-      ? warning(
-        name,
-        `containerd ${version} has several directories in config_path (${paths.join(":")}), ` +
-          "which its transfer service takes for one that does not exist, so that no mirror is used",
-        `set config_path = "${path}" alone in ${section}, or use_local_image_pull = true in ` +
-          `section ${imagesSection(version)}], and restart containerd`,
-      )
-      : paths[0] === trim(path)
-      ? ok(name, `containerd reads ${path} first`)
-      : warning(
-        name,
-        `containerd reads registry hosts from ${paths[0]} before ${path}`,
-        `what it finds there for a registry hides Eddy; put ${path} first in config_path`,
-      ),
-  ];
+  if (paths.length === 1) return ok(name, `containerd reads ${path}`);
+  if (isAtLeast(version, TRANSFER) && localImagePull !== true) {
+    // containerd issue 12415: the transfer service takes the list for the name of one directory.
+    return (strict ? failed : warning)(
+      name,
+      `containerd ${version} has several directories in config_path (${paths.join(":")}), which ` +
+        "its transfer service takes for one that does not exist, so that no mirror is used",
+      `set config_path = "${path}" alone in ${section}, or use_local_image_pull = true in section ` +
+        `${imagesSection(version)}], and restart containerd`,
+    );
+  }
+  if (paths[0] === trim(path)) return ok(name, `containerd reads ${path} first`);
+  return warning(
+    name,
+    `containerd reads registry hosts from ${paths[0]} before ${path}`,
+    `what it finds there for a registry hides Eddy; put ${path} first in config_path`,
+  );
 }
 
 function imagesSection(version: string): string {

@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import type { Config } from "../../config/options.ts";
 import type { Check } from "../../observability/debug/debug_source.ts";
 import type { Cancellable } from "../../ports.ts";
@@ -6,6 +7,7 @@ import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
 import { type ContainerdProbe, probeContainerd } from "../../store/containerd/probe_containerd.ts";
 import { failed, inspectContainerd, ok, skipped } from "../agent/preflight.ts";
 import { registryConfigPath } from "../registry_config_path.ts";
+import { checkContainerdFile } from "./containerd_file.ts";
 
 /** What is known of the node's containerd. */
 export interface ContainerdReport {
@@ -19,7 +21,7 @@ export interface ContainerdReport {
 /** Asks the node's containerd what it is and how it is set up. */
 export async function checkContainerdOfNode(
   config: Config,
-  options: Cancellable,
+  options: Cancellable & { readonly strict?: boolean },
 ): Promise<ContainerdReport> {
   const wanted = config.containerdRegistryConfigPath;
   if (config.store !== undefined && config.store !== "containerd") {
@@ -48,16 +50,27 @@ export async function checkContainerdOfNode(
       const checks = [failed("containerd", `${socket} does not answer (${probe.error})`, fix)];
       return { checks, probe: undefined, configPath };
     }
+    const file = await checkContainerdFile(config.containerdConfig ?? await configFile());
     const settings = {
       registryConfigPath: configPath,
       contentPathGiven: contentPath !== undefined,
+      localImagePull: file.localImagePull,
+      strict: options.strict ?? false,
     };
     const checks = [
       ok("containerd", `answers at ${socket}`),
       ...inspectContainerd(probe, settings),
+      file.check,
     ];
     return { checks, probe, configPath };
   } finally {
     client.close();
   }
+}
+
+/** k3s and RKE2 have it beside the directory of registry hosts. */
+async function configFile(): Promise<string> {
+  const found = await detectContainerd();
+  if (found === undefined || found.kind === "containerd") return "/etc/containerd/config.toml";
+  return join(dirname(found.registryConfigPath), "config.toml");
 }

@@ -1,13 +1,12 @@
 import { type Context, Hono } from "hono";
 import type { Child } from "hono/jsx";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { deadline } from "../../async/deadline.ts";
 import type { Log } from "../../ports.ts";
 import type { DebugSource } from "./debug_source.ts";
 import type { Measurement } from "./measure.ts";
 import { MeasureError } from "./measure_target.ts";
 import { ContentPage, searchContent } from "./pages/content.tsx";
-import { type Frame, Layout, LOGO_PATH, type PagePath } from "./pages/layout.tsx";
+import { Layout, LOGO_PATH, type PagePath } from "./pages/layout.tsx";
 import { MeasurePage } from "./pages/measure.tsx";
 import { ChecksPage, SettingsPage } from "./pages/node.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
@@ -38,6 +37,9 @@ const HEADERS: Readonly<Record<string, string>> = {
 const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">' +
   `<path d="${LOGO_PATH}" fill="none" stroke="#0b8aa8" stroke-width="3.2" ` +
   'stroke-linecap="round"/></svg>';
+/** What a page can be answered with. */
+type Status = 200 | 400 | 403 | 429;
+
 /** A search for more than that is a mistake. */
 const MAX_QUERY = 512;
 
@@ -75,57 +77,38 @@ export function createDebugApp(
 }
 
 function addPages(app: Hono, source: DebugSource, options: DebugAppOptions): void {
-  const frame = (page: PagePath): Frame => {
+  const show = async (c: Context, page: PagePath, content: Child, status: Status = 200) => {
     const { node, id, version, conditions } = source.overview();
-    return { page, node, id, version, ready: conditions.every(({ met }) => met) };
+    const frame = { page, node, id, version, ready: conditions.every(({ met }) => met) };
+    const document = <Layout frame={frame}>{content}</Layout>;
+    return c.html(`<!doctype html>${await document.toString()}`, status);
   };
-  app.get("/debug/", (c) =>
-    html(
-      c,
-      <Layout frame={frame("/debug/")}>
-        <OverviewPage overview={source.overview()} now={new Date()} />
-      </Layout>,
-    ));
-  app.get("/debug/content", (c) =>
-    html(
-      c,
-      <Layout frame={frame("/debug/content")}>
-        <ContentPage content={source.advertised()} query={text(c, "q")} />
-      </Layout>,
-    ));
-  app.get("/debug/requests", (c) =>
-    html(
-      c,
-      <Layout frame={frame("/debug/requests")}>
-        <RequestsPage entries={source.requests()} query={requestQuery(c)} now={new Date()} />
-      </Layout>,
-    ));
+  app.get("/debug/", (c) => {
+    const content = <OverviewPage overview={source.overview()} now={new Date()} />;
+    return show(c, "/debug/", content);
+  });
+  app.get("/debug/content", (c) => {
+    const content = <ContentPage content={source.advertised()} query={text(c, "q")} />;
+    return show(c, "/debug/content", content);
+  });
+  app.get("/debug/requests", (c) => {
+    const [entries, query] = [source.requests(), requestQuery(c)];
+    const content = <RequestsPage entries={entries} query={query} now={new Date()} />;
+    return show(c, "/debug/requests", content);
+  });
   app.get("/debug/measure", async (c) => {
     const { status, ...result } = await measured(c, source);
-    return html(
-      c,
-      <Layout frame={frame("/debug/measure")}>
-        <MeasurePage image={text(c, "image")} {...result} />
-      </Layout>,
-      status,
-    );
+    const content = <MeasurePage image={text(c, "image")} {...result} />;
+    return await show(c, "/debug/measure", content, status);
   });
   app.get("/debug/checks", async (c) => {
-    const checks = await check(c, source, options);
-    return html(
-      c,
-      <Layout frame={frame("/debug/checks")}>
-        <ChecksPage checks={checks} />
-      </Layout>,
-    );
+    const content = <ChecksPage checks={await check(c, source, options)} />;
+    return await show(c, "/debug/checks", content);
   });
-  app.get("/debug/config", (c) =>
-    html(
-      c,
-      <Layout frame={frame("/debug/config")}>
-        <SettingsPage settings={source.settings()} />
-      </Layout>,
-    ));
+  app.get("/debug/config", (c) => {
+    const content = <SettingsPage settings={source.settings()} />;
+    return show(c, "/debug/config", content);
+  });
 }
 
 function addApi(app: Hono, source: DebugSource, options: DebugAppOptions): void {
@@ -149,16 +132,11 @@ function addApi(app: Hono, source: DebugSource, options: DebugAppOptions): void 
   app.get("/debug/api/config", (c) => c.json(source.settings()));
 }
 
-/** Answers with a document. */
-async function html(c: Context, page: Child, status: ContentfulStatusCode = 200) {
-  return c.html(`<!doctype html>${await page?.toString()}`, status);
-}
-
 /** Measures what the parameter `image` names, if there is one. */
 async function measured(
   c: Context,
   source: DebugSource,
-): Promise<{ status: 200 | 400 | 403 | 429; measurement?: Measurement; error?: string }> {
+): Promise<{ status: Status; measurement?: Measurement; error?: string }> {
   const image = text(c, "image");
   if (image === "") return { status: 200 };
   // Another site must not make a browser cause traffic here.
@@ -166,7 +144,13 @@ async function measured(
     return { status: 403, error: "measuring has to be started from this page" };
   }
   try {
-    return { status: 200, measurement: await source.measure(image, { signal: c.req.raw.signal }) };
+    return {
+      status: 200,
+      measurement: await source.measure(image, {
+        signal: c.req.raw.signal,
+        pull: c.req.query("pull") !== "false",
+      }),
+    };
   } catch (error) {
     if (!(error instanceof MeasureError)) throw error;
     return { status: error.status, error: error.message };

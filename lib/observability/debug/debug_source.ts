@@ -1,5 +1,5 @@
 import type { Cancellable, MissReason, RequestRecord } from "../../ports.ts";
-import type { Measurement } from "./measure.ts";
+import type { Measurement, MeasureWish } from "./measure.ts";
 
 /** What the debug pages show. Each method answers from memory unless it takes a signal. */
 export interface DebugSource {
@@ -13,7 +13,7 @@ export interface DebugSource {
   /** Looks at the node now, or tells what was seen a moment ago. */
   checks(options: Cancellable): Promise<readonly Check[]>;
   /** Looks a reference up and pulls it from peers, for the sake of the figures alone. */
-  measure(reference: string, options: Cancellable): Promise<Measurement>;
+  measure(reference: string, options: Cancellable & MeasureWish): Promise<Measurement>;
 }
 
 /** The node at a glance. */
@@ -44,6 +44,8 @@ export interface Condition {
 export interface PeerView {
   readonly id: string;
   readonly addresses: readonly string[];
+  /** Port of its registry; 0 if it is not known any more. */
+  readonly registryPort: number;
   readonly zone: string | undefined;
   /** Usual time until it answers, ms; undefined if it was never asked. */
   readonly latencyMs: number | undefined;

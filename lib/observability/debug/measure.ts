@@ -31,6 +31,12 @@ export interface MeasureOptions {
   maxPeers?: number;
 }
 
+/** What is wanted of one measurement. */
+export interface MeasureWish {
+  /** False: who holds it is looked up, and nothing is pulled. */
+  readonly pull: boolean;
+}
+
 /** A peer that was found, and how long after the start of the lookup. */
 export interface FoundPeer {
   readonly id: string;
@@ -81,7 +87,7 @@ export interface Measurement {
 export function createMeasure(
   collaborators: MeasureCollaborators,
   options: MeasureOptions = {},
-): (text: string, options: Cancellable) => Promise<Measurement> {
+): (text: string, options: Cancellable & MeasureWish) => Promise<Measurement> {
   const limits = {
     lookupMs: options.lookupMs ?? 3_000,
     pullMs: options.pullMs ?? 60_000,
@@ -90,7 +96,7 @@ export function createMeasure(
     maxPeers: options.maxPeers ?? 50,
   };
   let busy = false;
-  return async (text, { signal }) => {
+  return async (text, { signal, pull }) => {
     const reference = parseTarget(text);
     if (!collaborators.filter(reference)) {
       throw new MeasureError(
@@ -104,7 +110,7 @@ export function createMeasure(
     if (busy) throw new MeasureError("another measurement is under way, try again later", 429);
     busy = true;
     try {
-      return await new Measuring(collaborators, limits).run(reference, signal);
+      return await new Measuring(collaborators, limits).run(reference, pull, signal);
     } finally {
       busy = false;
     }
@@ -127,7 +133,7 @@ class Measuring {
     this.#limits = limits;
   }
 
-  async run(reference: Reference, signal: AbortSignal): Promise<Measurement> {
+  async run(reference: Reference, pull: boolean, signal: AbortSignal): Promise<Measurement> {
     const { clock } = this.#with;
     const key = referenceKey(reference);
     const started = clock.now();
@@ -135,7 +141,7 @@ class Measuring {
     const lookupMs = clock.now() - started;
     this.#pullStart = clock.now();
     if (peers.length === 0) this.#problem = "no peer is known to hold it";
-    else await this.#pull(reference, signal);
+    else if (pull) await this.#pull(reference, signal);
     return {
       reference: reference.registry === "" ? key : formatReference(reference),
       key,

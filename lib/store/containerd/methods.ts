@@ -26,6 +26,8 @@ export interface PluginRecord {
   readonly type: string;
   readonly id: string;
   readonly exports: Readonly<Record<string, string>>;
+  /** Why it did not start; null if it did. */
+  readonly initErr: { readonly message: string } | null;
 }
 
 /** An event as the exchange delivers it; `event.value` is an encoded message. */

@@ -37,6 +37,8 @@ export interface ContainerdProbe {
   readonly content: ContentProbe;
   /** Undefined without a CRI plugin (or with one that failed to start). */
   readonly cri: CriProbe | undefined;
+  /** Why the CRI plugin did not start; undefined if it did, or if there is none. */
+  readonly criError: string | undefined;
 }
 
 /** Why a containerd does not answer. */
@@ -81,6 +83,7 @@ export async function probeContainerd(
     contentRoot,
     content: await probeContent(client, options.contentPath ?? contentRoot, settings),
     cri: await probeCri(client, plugins, settings),
+    criError: findCriError(plugins),
   };
 }
 
@@ -131,6 +134,15 @@ async function probeCri(
     registryConfigPaths: typeof path === "string" ? path.split(":").filter(Boolean) : undefined,
     discardUnpackedLayers: discard === undefined ? undefined : String(discard) === "true",
   };
+}
+
+/** A plugin that needs another one that failed says less than that one does: first come images. */
+function findCriError(plugins: readonly PluginRecord[]): string | undefined {
+  const failed = plugins.filter(({ type, id, initErr }) =>
+    initErr !== null && (type === "io.containerd.cri.v1" || id === "cri")
+  );
+  const told = failed.find(({ id }) => id === "images") ?? failed[0];
+  return told?.initErr?.message;
 }
 
 function findPlugin(plugins: readonly PluginRecord[], type: string, id: string) {

@@ -16,7 +16,10 @@ message Descriptor { string media_type = 1; string digest = 2; int64 size = 3; }
 message VersionResponse { string version = 1; string revision = 2; }
 
 message PluginsRequest { repeated string filters = 1; }
-message Plugin { string type = 1; string id = 2; map<string, string> exports = 5; }
+message Status { int32 code = 1; string message = 2; }
+message Plugin {
+  string type = 1; string id = 2; map<string, string> exports = 5; Status init_err = 7;
+}
 message PluginsResponse { repeated Plugin plugins = 1; }
 
 message Image { string name = 1; Descriptor target = 3; }

@@ -11,7 +11,7 @@ import { MemoryRouter } from "../../fakes/router.ts";
 import { digestOf } from "../../store/digest_of.ts";
 import { test } from "../../support/test.ts";
 
-const never = { signal: new AbortController().signal };
+const never = { signal: new AbortController().signal, pull: true };
 const NAME = "docker.io/library/nginx:1";
 const PEER = { id: "peer", addresses: ["10.0.0.2"], registryPort: 5000 };
 
@@ -129,6 +129,13 @@ test("measure: what keeps it from being complete is told", async (t) => {
     assert.ok(size > 1);
     assert.match((await measure(NAME, never)).problem ?? "", /more than|more bytes/);
   });
+});
+
+test("measure: who holds it can be asked alone", async () => {
+  const { measure, peers } = setup();
+  const result = await measure(NAME, { ...never, pull: false });
+  assert.equal(result.peers.length, 1);
+  assert.deepEqual([result.pieces, peers.asked, result.problem], [[], [], undefined]);
 });
 
 test("measure: what is excluded by the filter is not looked up", async () => {

@@ -1,0 +1,54 @@
+import { ENVIRONMENT_VARIABLES } from "../lib/commands/environment.ts";
+
+/** Never written to, whatever the configuration says: kernel, devices, programs, accounts. */
+const NEVER_WRITTEN = [
+  "/proc",
+  "/sys",
+  "/dev",
+  "/boot",
+  "/bin",
+  "/sbin",
+  "/lib",
+  "/lib64",
+  "/usr/bin",
+  "/usr/sbin",
+  "/usr/lib",
+  "/etc/passwd",
+  "/etc/group",
+  "/etc/shadow",
+  "/etc/gshadow",
+  "/etc/sudoers",
+  "/etc/sudoers.d",
+  "/etc/pam.d",
+  "/etc/ssh",
+  "/etc/cron.d",
+  "/etc/crontab",
+  "/root/.ssh",
+];
+/** Never read: secrets of the node that are none of Eddy's business. */
+const NEVER_READ = [
+  "/etc/shadow",
+  "/etc/gshadow",
+  "/etc/sudoers",
+  "/etc/sudoers.d",
+  "/root/.ssh",
+  "/etc/kubernetes/pki",
+];
+
+/**
+ * What the compiled program is granted; everything else is denied, without a question. The README
+ * says what each is for.
+ */
+export const PERMISSIONS: readonly string[] = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  `--deny-read=${NEVER_READ}`,
+  "--allow-write",
+  `--deny-write=${NEVER_WRITTEN}`,
+  `--allow-env=${ENVIRONMENT_VARIABLES}`,
+  "--allow-sys=hostname,networkInterfaces,uid",
+  "--allow-run=systemctl",
+  // Nowhere: left out, well-known hosts of code would be allowed.
+  "--allow-import=localhost:1",
+];

@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { deadline } from "../../async/deadline.ts";
+import type { Config } from "../../config/options.ts";
+import type { AdvertisedContent, Overview } from "../../observability/debug/debug_source.ts";
+import type { Measurement } from "../../observability/debug/measure.ts";
+import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
+import type { Cancellable } from "../../ports.ts";
+import { ownUrl } from "../agent/mirror_configuration.ts";
+
+/** An answer, as far as the checks need it. */
+export interface Reply {
+  /** HTTP status; undefined if there was no answer. */
+  readonly status: number | undefined;
+  /** Why there was none. */
+  readonly error: string;
+  readonly headers: Headers;
+  /** At most 4 MiB; empty for HEAD. */
+  readonly body: Uint8Array;
+}
+
+/** No agent that works takes longer than that for an answer, ms. */
+const REQUEST_MS = 5_000;
+/** A peer may have to pull what it is asked for, ms. */
+export const PEER_REQUEST_MS = 10_000;
+
+/** Asks the agent of this node, and peers, as others would. */
+export class AgentClient {
+  /** Base URLs at which containerd is told to find the agent. */
+  readonly targets: readonly string[];
+  readonly #metricsUrl: string;
+  /** Header with the credentials that are configured; undefined: none. */
+  readonly authorization: string | undefined;
+  readonly #options: Cancellable;
+
+  constructor(config: Config, authorization: string | undefined, options: Cancellable) {
+    const { mirrorTargets, registryAddr, metricsAddr } = config;
+    this.targets = mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)];
+    this.#metricsUrl = ownUrl(metricsAddr);
+    this.authorization = authorization;
+    this.#options = options;
+  }
+
+  /** Where the debug pages should be. */
+  get pagesUrl(): string {
+    return `${this.#metricsUrl}/debug/`;
+  }
+
+  /** The agent's readiness. */
+  readiness(): Promise<Reply> {
+    return this.#request(`${this.#metricsUrl}/readyz`);
+  }
+
+  /** Undefined if the debug pages are off. */
+  overview(): Promise<Overview | undefined> {
+    return this.#json("overview");
+  }
+
+  /** What the agent advertises; undefined if the debug pages are off. */
+  content(): Promise<readonly AdvertisedContent[] | undefined> {
+    return this.#json("content");
+  }
+
+  /** Who holds something besides this node; undefined if that could not be looked up. */
+  holders(key: string): Promise<Measurement | undefined> {
+    return this.#json(`measure?pull=false&image=${encodeURIComponent(key)}`);
+  }
+
+  /** Asks a registry, this node's or another's, with the credentials that are configured. */
+  registry(url: string, method: "GET" | "HEAD" = "GET", timeoutMs?: number): Promise<Reply> {
+    const headers = this.authorization === undefined ? {} : { authorization: this.authorization };
+    return this.#request(url, { method, headers }, timeoutMs);
+  }
+
+  async #json<T>(path: string): Promise<T | undefined> {
+    const { status, body } = await this.#request(`${this.#metricsUrl}/debug/api/${path}`);
+    if (status !== 200) return undefined;
+    return JSON.parse(new TextDecoder().decode(body)) as T;
+  }
+
+  async #request(url: string, init: RequestInit = {}, timeoutMs = REQUEST_MS): Promise<Reply> {
+    using limit = deadline(timeoutMs, this.#options);
+    try {
+      const response = await fetch(url, { ...init, redirect: "manual", signal: limit.signal });
+      const { status, headers } = response;
+      return { status, headers, error: "", body: await readBounded(response) };
+    } catch (error) {
+      this.#options.signal.throwIfAborted();
+      return { status: undefined, headers: new Headers(), error: reason(error), body: NOTHING };
+    }
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+/** Lists of content may be long; nothing else is. */
+const MAX_BODY_BYTES = 16 * MAX_MANIFEST_BYTES;
+
+async function readBounded(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer has more than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/** The innermost cause says most. */
+function reason(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const system = /(connection refused|timed out|no route to host|network is unreachable)/i.exec(
+    text,
+  );
+  return system?.[1]?.toLowerCase() ?? text;
+}
+
+/** `sha256:…` of content. */
+export function sha256(content: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
+}

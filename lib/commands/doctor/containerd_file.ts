@@ -1,0 +1,94 @@
+import { dirname, isAbsolute, join } from "node:path";
+import {
+  type ContainerdConfigFile,
+  parseContainerdConfig,
+} from "../../configurator/containerd_config.ts";
+import type { Check } from "../../observability/debug/debug_source.ts";
+import { failed, ok, skipped } from "../agent/preflight.ts";
+
+const NAME = "containerd's configuration file";
+/** Drop-in files beyond that are not looked at. */
+const MAX_IMPORTS = 100;
+
+/** What containerd's configuration file says, with the files that it imports. */
+export interface ContainerdFileReport {
+  readonly check: Check;
+  /** `use_local_image_pull`; undefined if it is not set, or the file could not be read. */
+  readonly localImagePull: boolean | undefined;
+}
+
+/**
+ * Looks for settings that keep containerd from using registry hosts. A file that is not there or may
+ * not be read is no failure: in a pod it is seldom mounted.
+ */
+export async function checkContainerdFile(path: string): Promise<ContainerdFileReport> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const why = error instanceof Deno.errors.NotFound
+      ? "is not there"
+      : `cannot be read (${error})`;
+    return { check: skipped(NAME, `${path} ${why}`), localImagePull: undefined };
+  }
+  try {
+    const main = parseContainerdConfig(text);
+    const imported = await readImports(main.imports, dirname(path));
+    const all = [{ path, file: main }, ...imported];
+    const localImagePull = all.findLast(({ file }) => file.localImagePull !== undefined)
+      ?.file.localImagePull;
+    return { check: judge(all), localImagePull };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      check: failed(NAME, `${path} cannot be read: ${why}`, "correct it and restart containerd"),
+      localImagePull: undefined,
+    };
+  }
+}
+
+interface ReadFile {
+  readonly path: string;
+  readonly file: ContainerdConfigFile;
+}
+
+function judge(files: readonly ReadFile[]): Check {
+  const conflict = files.find(({ file }) => file.mirrors.length > 0);
+  if (conflict === undefined) return ok(NAME, `${files[0]?.path} has nothing that passes Eddy by`);
+  return failed(
+    NAME,
+    `${conflict.path} has registry.mirrors for ${conflict.file.mirrors.join(", ")}, which rules ` +
+      "out a config_path, and with it Eddy",
+    "remove the registry.mirrors sections, put such mirrors into hosts.toml files (Eddy keeps " +
+      "them behind itself), and restart containerd",
+  );
+}
+
+/** Imports are paths or patterns with `*` in their last part, relative to the file's directory. */
+async function readImports(imports: readonly string[], base: string): Promise<ReadFile[]> {
+  const paths: string[] = [];
+  for (const wanted of imports) {
+    const full = isAbsolute(wanted) ? wanted : join(base, wanted);
+    if (!full.includes("*")) paths.push(full);
+    else paths.push(...await expand(full));
+  }
+  const read: ReadFile[] = [];
+  for (const path of paths.slice(0, MAX_IMPORTS)) {
+    const text = await Deno.readTextFile(path).catch(() => undefined);
+    if (text !== undefined) read.push({ path, file: parseContainerdConfig(text) });
+  }
+  return read;
+}
+
+async function expand(pattern: string): Promise<string[]> {
+  const folder = dirname(pattern);
+  const last = pattern.slice(folder.length).replace(/^\//, "");
+  const parts = last.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  const matches = new RegExp(`^${parts.join(".*")}$`);
+  try {
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+    return names.filter((name) => matches.test(name)).sort().map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}

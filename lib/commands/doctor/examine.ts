@@ -1,0 +1,58 @@
+import type { Config } from "../../config/options.ts";
+import type { Check } from "../../observability/debug/debug_source.ts";
+import type { Cancellable } from "../../ports.ts";
+import { failed } from "../agent/preflight.ts";
+import { configuredAuthorization } from "../basic_auth.ts";
+import { checkAgent } from "./agent_checks.ts";
+import { AgentClient } from "./agent_client.ts";
+import { checkContainerdOfNode } from "./containerd_checks.ts";
+import { checkHosts } from "./hosts_checks.ts";
+import { checkImages } from "./image_checks.ts";
+import { checkNetwork } from "./network_checks.ts";
+
+/** Looks at containerd and its mirror configuration alone; changes nothing. */
+export async function examineSetup(config: Config, options: Cancellable): Promise<Check[]> {
+  const client = new AgentClient(config, await configuredAuthorization(config), options);
+  return await setup(config, client, options);
+}
+
+/** Looks at everything that keeps pulls on this node from going through Eddy; changes nothing. */
+export async function examineNode(config: Config, options: Cancellable): Promise<Check[]> {
+  const client = new AgentClient(config, await configuredAuthorization(config), options);
+  const checks = await setup(config, client, options);
+  const overview = await client.overview();
+  checks.push(...await checkAgent(client, config, overview));
+  const content = await client.content();
+  if (overview === undefined || content === undefined) return checks;
+  const isContainerd = config.store === undefined || config.store === "containerd";
+  const namespace = isContainerd ? config.containerdNamespace : undefined;
+  return [
+    ...checks,
+    ...await attempt("canary pull", () => checkImages(client, content, namespace)),
+    ...await attempt("ports of peers", () => checkNetwork(client, config, overview, content)),
+  ];
+}
+
+async function setup(
+  config: Config,
+  { targets, authorization }: AgentClient,
+  options: Cancellable,
+): Promise<Check[]> {
+  const { checks, probe, configPath } = await checkContainerdOfNode(config, {
+    ...options,
+    strict: true,
+  });
+  const readPaths = probe?.cri?.registryConfigPaths;
+  const hosts = { config, configPath, readPaths, targets, authorization };
+  return [...checks, ...await attempt("mirror configuration", () => checkHosts(hosts))];
+}
+
+/** What cannot be looked at has failed: the rest is looked at all the same. */
+async function attempt(name: string, look: () => Promise<Check[]>): Promise<Check[]> {
+  try {
+    return await look();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return [failed(name, why, "run `eddy doctor` as root, with the agent's options")];
+  }
+}

@@ -1,0 +1,109 @@
+import type { Config } from "../../config/options.ts";
+import { denoFileSystem } from "../../configurator/deno_file_system.ts";
+import { effectiveHosts } from "../../configurator/effective_hosts.ts";
+import { hostKey } from "../../configurator/hosts_document.ts";
+import { planConfiguration } from "../../configurator/plan_configuration.ts";
+import { DEFAULT_FOLDER, registryOfFolder } from "../../configurator/settings.ts";
+import type { Check } from "../../observability/debug/debug_source.ts";
+import { configuratorOptions } from "../agent/mirror_configuration.ts";
+import { failed, ok, skipped } from "../agent/preflight.ts";
+
+/** What the checks of the mirror configuration work on. */
+export interface HostsCheckInput {
+  readonly config: Config;
+  /** Directory that mirror configuration is written to; undefined: none is. */
+  readonly configPath: string | undefined;
+  /** All directories that containerd reads, in its order; undefined if it does not tell. */
+  readonly readPaths: readonly string[] | undefined;
+  /** Base URLs of the agent. */
+  readonly targets: readonly string[];
+  readonly authorization: string | undefined;
+}
+
+/** Any registry without a folder of its own goes by the default one. */
+const UNLISTED = "registry.invalid";
+
+/** Whether the mirror configuration is as it should be, and whether containerd goes by it. */
+export async function checkHosts(input: HostsCheckInput): Promise<Check[]> {
+  const { configPath } = input;
+  if (configPath === undefined) {
+    return [skipped("mirror configuration", "is not written by this agent")];
+  }
+  return [await checkWritten(input, configPath), await checkUsed(input, configPath)];
+}
+
+async function checkWritten(input: HostsCheckInput, configPath: string): Promise<Check> {
+  const name = "mirror configuration";
+  const plan = await planConfiguration(
+    { fileSystem: denoFileSystem },
+    configuratorOptions({
+      ...input.config,
+      containerdRegistryConfigPath: configPath,
+      authorization: () => input.authorization,
+    }),
+  );
+  const [change, ...more] = plan.changes;
+  if (change !== undefined) {
+    const others = more.length === 0 ? "" : ` and ${more.length} more`;
+    return failed(
+      name,
+      `${change.path}${others} ${more.length === 0 ? "is" : "are"} not as this agent writes ` +
+        (more.length === 0 ? "it" : "them"),
+      "see `eddy configure --dry-run` with the agent's options; `eddy configure` puts it right, " +
+        "and so does an agent at its start; find out what else writes there",
+    );
+  }
+  const [warning] = plan.warnings;
+  if (warning !== undefined) return failed(name, warning, "correct or remove that file");
+  return ok(name, `is in place in ${configPath}`);
+}
+
+async function checkUsed(input: HostsCheckInput, configPath: string): Promise<Check> {
+  const name = "mirror configuration is used";
+  const paths = input.readPaths ?? [configPath];
+  const registries = await registriesToTry(input.config, paths);
+  const own = new Set(input.targets.map(hostKey));
+  for (const registry of registries) {
+    const shown = registry === UNLISTED ? "a registry without a folder of its own" : registry;
+    const found = await effectiveHosts(denoFileSystem, paths, registry);
+    if (found === undefined) {
+      return failed(
+        name,
+        `for ${shown} containerd finds nothing in ${paths.join(":")}, so it asks upstream alone`,
+        "run `eddy configure` with the agent's options",
+      );
+    }
+    const { directory, file, hosts, problem } = found;
+    const where = file ?? `${directory}, which has no hosts.toml`;
+    if (problem !== undefined) {
+      return failed(name, `${where} cannot be read: ${problem}`, "correct or remove that file");
+    }
+    if (hosts[0] === undefined || !own.has(hostKey(hosts[0]))) {
+      const instead = hosts[0] === undefined ? "upstream" : hosts[0];
+      return failed(
+        name,
+        `for ${shown} containerd goes by ${where}, and asks ${instead} first, not Eddy`,
+        directory.startsWith(`${configPath}/`)
+          ? "run `eddy configure` with the agent's options"
+          : `move what is in ${directory} to ${configPath} and remove it there, or put ` +
+            `${configPath} first in config_path`,
+      );
+    }
+  }
+  return ok(name, `containerd asks ${input.targets[0]} first`);
+}
+
+/** Registries that are mirrored; without a list, all that have a folder anywhere, and another. */
+async function registriesToTry(config: Config, paths: readonly string[]): Promise<string[]> {
+  const named = config.mirroredRegistries.map((name) => name.replace(/^https?:\/\//, ""))
+    .filter((name) => name !== DEFAULT_FOLDER && name !== "*");
+  if (named.length > 0) return named;
+  const found = new Set<string>();
+  for (const path of paths) {
+    for (const { name } of await denoFileSystem.list(path) ?? []) {
+      const registry = registryOfFolder(name);
+      if (registry !== undefined && registry !== DEFAULT_FOLDER) found.add(registry);
+    }
+  }
+  return [...found, UNLISTED];
+}

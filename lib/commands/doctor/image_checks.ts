@@ -1,0 +1,111 @@
+import { manifestChildren } from "../../oci/manifest.ts";
+import { detectMediaType, isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
+import { formatDistributionPath } from "../../oci/path.ts";
+import { parseReference, type Reference } from "../../oci/reference.ts";
+import type { AdvertisedContent, Check } from "../../observability/debug/debug_source.ts";
+import { failed, ok, skipped, warning } from "../agent/preflight.ts";
+import { type AgentClient, sha256 } from "./agent_client.ts";
+
+/** Images whose layers are looked for. */
+const MAX_IMAGES = 50;
+
+/** An image that the agent advertises, and how to ask for it. */
+interface Image {
+  readonly name: string;
+  readonly reference: Reference;
+  readonly digests: ReadonlySet<string>;
+}
+
+/** Whether images that are here come through the mirror endpoint, and are whole. */
+export async function checkImages(
+  client: AgentClient,
+  content: readonly AdvertisedContent[],
+  namespace: string | undefined,
+): Promise<Check[]> {
+  const images = content.flatMap(toImage);
+  if (images.length > 0) {
+    return [await checkCanary(client, images), await checkWhole(client, images)];
+  }
+  if (namespace === undefined) return [skipped("canary pull", "no image is advertised")];
+  return [
+    failed(
+      "canary pull",
+      `no image in containerd's namespace ${namespace} is advertised`,
+      "set --containerd-namespace to that of kubelet (k8s.io), and look at --registry-filters and " +
+        "--mirrored-registries",
+    ),
+  ];
+}
+
+function toImage({ image, digests }: AdvertisedContent): Image[] {
+  const reference = image === undefined ? undefined : parseReference(image);
+  if (image === undefined || reference === undefined || digests.length === 0) return [];
+  return [{ name: image, reference, digests: new Set(digests) }];
+}
+
+/** Pulls a manifest and what it names first as containerd would, from this node's own images. */
+async function checkCanary(client: AgentClient, images: readonly Image[]): Promise<Check> {
+  const name = "canary pull";
+  const image = images.find(({ reference: { tag, digest } }) => tag !== undefined && !digest) ??
+    images[0];
+  if (image === undefined) return skipped(name, "no image is advertised");
+  const { registry, repository } = image.reference;
+  const manifest = await ask(client, { kind: "manifest", reference: image.reference });
+  const fix = "look at /debug/requests and the agent's log for the reason";
+  if (manifest.status !== 200) {
+    const what = manifest.status ?? manifest.error;
+    return failed(name, `${image.name} is here, but the mirror answered ${what}`, fix);
+  }
+  const told = manifest.headers.get("docker-content-digest");
+  if (told !== sha256(manifest.body)) {
+    return failed(name, `${image.name} came with content that is not ${told}`, fix);
+  }
+  const child = manifestChildren(manifest.body).find(({ digest }) => image.digests.has(digest));
+  if (child === undefined) return ok(name, `${image.name} resolves to ${told.slice(0, 19)}…`);
+  const kind = isManifestMediaType(child.mediaType) ? "manifest" : "blob";
+  const reference = { registry, repository, digest: child.digest };
+  const blob = await ask(client, { kind, reference });
+  return blob.status === 200 && sha256(blob.body) === child.digest
+    ? ok(name, `${image.name} comes through ${client.targets[0]}`)
+    : failed(name, `${child.digest} of ${image.name} did not come (${blob.status})`, fix);
+}
+
+/** Looks for layers that manifests name and the node does not hold. */
+async function checkWhole(client: AgentClient, images: readonly Image[]): Promise<Check> {
+  const name = "images are whole";
+  const looked = images.slice(0, MAX_IMAGES);
+  const torn: string[] = [];
+  for (const image of looked) {
+    if (await lacksLayers(client, image)) torn.push(image.name);
+  }
+  if (torn.length === 0) return ok(name, `all layers of ${looked.length} images are here`);
+  return warning(
+    name,
+    `${torn.length} of ${looked.length} images lack layers, such as ${torn[0]}`,
+    "they were pulled while discard_unpacked_layers was true, or in part: remove and pull them " +
+      "again where they are to be shared",
+  );
+}
+
+async function lacksLayers(client: AgentClient, image: Image): Promise<boolean> {
+  const { registry, repository } = image.reference;
+  const read = async (reference: Reference) =>
+    (await ask(client, { kind: "manifest", reference })).body;
+  const top = await read(image.reference);
+  if (!isIndexMediaType(detectMediaType(top))) return lacksChildren(top, image);
+  // Of an index usually only the node's own platform is here.
+  for (
+    const { digest } of manifestChildren(top).filter(({ digest }) => image.digests.has(digest))
+  ) {
+    if (lacksChildren(await read({ registry, repository, digest }), image)) return true;
+  }
+  return false;
+}
+
+function lacksChildren(manifest: Uint8Array, image: Image): boolean {
+  return manifestChildren(manifest).some(({ digest }) => !image.digests.has(digest));
+}
+
+function ask(client: AgentClient, path: Parameters<typeof formatDistributionPath>[0]) {
+  return client.registry(`${client.targets[0]}${formatDistributionPath(path)}`);
+}

@@ -1,0 +1,149 @@
+import type { Config } from "../../config/options.ts";
+import { formatDistributionPath } from "../../oci/path.ts";
+import { type Digest, isDigest } from "../../oci/digest.ts";
+import { parseReference } from "../../oci/reference.ts";
+import type {
+  AdvertisedContent,
+  Check,
+  Overview,
+  PeerView,
+} from "../../observability/debug/debug_source.ts";
+import { failed, ok, skipped } from "../agent/preflight.ts";
+import { type AgentClient, PEER_REQUEST_MS } from "./agent_client.ts";
+
+/** Peers that are tried. */
+const MAX_PEERS = 5;
+/** Digests among which one is looked for that only this node has. */
+const MAX_DIGESTS = 20;
+
+/** Something that this node alone holds, as it can be asked for. */
+interface Unique {
+  readonly repository: string;
+  readonly registry: string;
+  readonly digest: Digest;
+}
+
+/**
+ * Whether peers can be reached from here, whether the index knows who holds what, and whether peers
+ * reach this node: one of them is asked for something that only this node has, so it has to find
+ * this node in the index and fetch it here.
+ */
+export async function checkNetwork(
+  client: AgentClient,
+  config: Config,
+  overview: Overview,
+  content: readonly AdvertisedContent[],
+): Promise<Check[]> {
+  const peers = overview.peers.filter(({ connected, registryPort, addresses }) =>
+    connected && registryPort > 0 && addresses.length > 0
+  ).slice(0, MAX_PEERS);
+  if (peers.length === 0) return [skipped("ports of peers", "no peer is known")];
+  const reached = await checkPeerPorts(client, peers);
+  const { check, unique } = await checkIndex(client, content);
+  return [reached.check, check, await checkFromPeers(client, config, reached.peers, unique)];
+}
+
+async function checkPeerPorts(
+  client: AgentClient,
+  peers: readonly PeerView[],
+): Promise<{ check: Check; peers: readonly PeerView[] }> {
+  const name = "ports of peers";
+  const answers = await Promise.all(peers.map(async (peer) => ({
+    peer,
+    url: urlOf(peer),
+    reply: await client.registry(`${urlOf(peer)}/v2/`),
+  })));
+  const silent = answers.filter(({ reply }) => reply.status === undefined);
+  const good = answers.filter(({ reply }) => reply.status !== undefined).map(({ peer }) => peer);
+  const [first] = silent;
+  if (first === undefined) {
+    return { check: ok(name, `${answers.length} of ${peers.length} answer`), peers: good };
+  }
+  const check = failed(
+    name,
+    `${silent.length} of ${peers.length} peers do not answer, such as ${first.url} ` +
+      `(${first.reply.error})`,
+    `open the registry port (${first.peer.registryPort}, TCP) between nodes; it must be the same ` +
+      "on all of them",
+  );
+  return { check, peers: good };
+}
+
+/** Looks a few digests up, until one is found that nobody else holds. */
+async function checkIndex(
+  client: AgentClient,
+  content: readonly AdvertisedContent[],
+): Promise<{ check: Check; unique: Unique | undefined }> {
+  const name = "index (DHT)";
+  const tried = candidates(content);
+  let held = 0;
+  let slowestMs = 0;
+  for (const [index, candidate] of tried.entries()) {
+    const found = await client.holders(candidate.digest);
+    if (found === undefined) {
+      const fix = "look at the agent's log; another measurement may be under way: try again";
+      const check = failed(name, `${candidate.digest} could not be looked up`, fix);
+      return { check, unique: undefined };
+    }
+    slowestMs = Math.max(slowestMs, found.lookupMs);
+    if (found.peers.length > 0) held++;
+    else {
+      const looked = `${index + 1} lookups, the slowest ${slowestMs.toFixed(0)} ms`;
+      return { check: ok(name, `${looked}, ${held} held by peers too`), unique: candidate };
+    }
+  }
+  if (tried.length === 0) {
+    return { check: skipped(name, "nothing is advertised to look up"), unique: undefined };
+  }
+  const detail = `${tried.length} lookups, the slowest ${slowestMs.toFixed(0)} ms, all found peers`;
+  return { check: ok(name, detail), unique: undefined };
+}
+
+/** The last digests of images first: what was pulled last is most likely here alone. */
+function candidates(content: readonly AdvertisedContent[]): Unique[] {
+  const all = content.toReversed().flatMap(({ image, digests }): Unique[] => {
+    const reference = image === undefined ? undefined : parseReference(image);
+    if (reference === undefined) return [];
+    const { registry, repository } = reference;
+    return digests.filter(isDigest).map((digest) => ({ registry, repository, digest }));
+  });
+  return all.slice(0, MAX_DIGESTS);
+}
+
+async function checkFromPeers(
+  client: AgentClient,
+  config: Config,
+  peers: readonly PeerView[],
+  unique: Unique | undefined,
+): Promise<Check> {
+  const name = "this node from peers";
+  if (unique === undefined) {
+    return skipped(name, "all that is held here is held by peers too, so nobody has to come here");
+  }
+  const { digest, registry, repository } = unique;
+  const reference = { registry, repository, digest };
+  const failures: string[] = [];
+  for (const peer of peers) {
+    // Without the mark of a peer's request, the peer looks for it as for its own containerd.
+    const statuses: (number | undefined)[] = [];
+    for (const kind of ["blob", "manifest"] as const) {
+      const url = `${urlOf(peer)}${formatDistributionPath({ kind, reference })}`;
+      const { status } = await client.registry(url, "HEAD", PEER_REQUEST_MS);
+      if (status === 200) return ok(name, `${urlOf(peer)} found and reached it`);
+      statuses.push(status);
+    }
+    if (statuses.every((status) => status === 404)) failures.push(urlOf(peer));
+  }
+  if (failures.length === 0) return skipped(name, "no peer was willing to try");
+  const { registryAddr, routerAddr } = config;
+  return failed(
+    name,
+    `${failures.join(", ")} could not get ${digest.slice(0, 19)}… from here`,
+    `open the registry port (${registryAddr.port}) and the router port (${routerAddr.port}) for ` +
+      "other nodes; --registry-addr must not be loopback, and its port the same on every node",
+  );
+}
+
+function urlOf({ addresses: [address = ""], registryPort }: PeerView): string {
+  return `http://${address.includes(":") ? `[${address}]` : address}:${registryPort}`;
+}

@@ -1,0 +1,45 @@
+import { parse } from "smol-toml";
+
+/** What containerd's configuration file says about registries. */
+export interface ContainerdConfigFile {
+  /** Registries of the deprecated `registry.mirrors`. */
+  readonly mirrors: readonly string[];
+  /** Whether `use_local_image_pull` is set, and how. */
+  readonly localImagePull: boolean | undefined;
+  /** Files or patterns that are read besides. */
+  readonly imports: readonly string[];
+}
+
+/** Sections with image settings: of containerd 2.x, and of 1.x (which 2.x migrates). */
+const SECTIONS = ["io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri", "cri"];
+
+/**
+ * Reads the parts of a containerd configuration file (versions 1 to 3) that decide whether
+ * registry hosts are used.
+ *
+ * @throws {Error} with one line that says what is wrong with it.
+ */
+export function parseContainerdConfig(text: string): ContainerdConfigFile {
+  let root: Record<string, unknown>;
+  try {
+    root = parse(text, { integersAsBigInt: true });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(message.split("\n")[0] ?? message, { cause: error });
+  }
+  const plugins = table(root["plugins"]);
+  const sections = SECTIONS.map((name) => table(plugins[name]));
+  const pulls = sections.map((section) => section["use_local_image_pull"]);
+  return {
+    mirrors: sections.flatMap((section) =>
+      Object.keys(table(table(section["registry"])["mirrors"]))
+    ),
+    localImagePull: pulls.find((value) => typeof value === "boolean"),
+    imports: (Array.isArray(root["imports"]) ? root["imports"] : [])
+      .filter((path) => typeof path === "string"),
+  };
+}
+
+function table(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { sourceCommit } from "../../lib/commands/source_commit.ts";
+import { tempDirectory } from "../store/temp_directory.ts";
+import { test } from "../support/test.ts";
+
+const COMMIT = "0123456789abcdef0123456789abcdef01234567";
+const SHORT = COMMIT.slice(0, 12);
+
+/** Files of a working tree, and the commit that it is at. */
+const TREES: Record<string, { files: Record<string, string>; want: string | undefined }> = {
+  "a branch": {
+    files: { ".git/HEAD": "ref: refs/heads/main\n", ".git/refs/heads/main": `${COMMIT}\n` },
+    want: SHORT,
+  },
+  "a packed branch": {
+    files: {
+      ".git/HEAD": "ref: refs/heads/main\n",
+      ".git/packed-refs": `# pack-refs\n${"f".repeat(40)} refs/heads/not-main\n` +
+        `${COMMIT} refs/heads/main\n`,
+    },
+    want: SHORT,
+  },
+  "no branch": { files: { ".git/HEAD": `${COMMIT}\n` }, want: SHORT },
+  "a linked working tree": {
+    files: {
+      ".git": "gitdir: main/worktrees/this\n",
+      "main/worktrees/this/HEAD": "ref: refs/heads/topic\n",
+      "main/worktrees/this/commondir": "../..\n",
+      "main/refs/heads/topic": `${COMMIT}\n`,
+    },
+    want: SHORT,
+  },
+  "no repository": { files: {}, want: undefined },
+  "a branch without a commit": { files: { ".git/HEAD": "ref: refs/heads/main" }, want: undefined },
+  "nonsense": { files: { ".git/HEAD": "ref: ../../etc/passwd" }, want: undefined },
+};
+
+for (const [name, { files, want }] of Object.entries(TREES)) {
+  test(`the commit of a source tree: ${name}`, async () => {
+    await using root = await tempDirectory();
+    for (const [path, text] of Object.entries(files)) {
+      const file = join(root.path, path);
+      await Deno.mkdir(join(file, ".."), { recursive: true });
+      await Deno.writeTextFile(file, text);
+    }
+    assert.equal(sourceCommit(root.path), want);
+  });
+}
