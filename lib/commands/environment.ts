@@ -3,8 +3,10 @@ import { OPTION_ROWS } from "../config/options.ts";
 
 /** Variables besides those of options, with who reads them. */
 const OTHERS = [
-  // systemd's way to be told that a service is ready (sd_notify(3)).
+  // systemd's way to be told that a service is ready and alive (sd_notify(3)), from a socket there.
   "NOTIFY_SOCKET",
+  "WATCHDOG_USEC",
+  "RUNTIME_DIRECTORY",
   // Kubernetes names its API server so to every pod.
   "KUBERNETES_SERVICE_HOST",
   "KUBERNETES_SERVICE_PORT",

@@ -207,6 +207,24 @@ async function runningCases({ lab, machine, k3s }: Site, step: Case): Promise<vo
     report(`killed agent is active again after ${elapsedMs.toFixed(0)} ms`);
   });
 
+  await step("an agent that hangs is started again", async () => {
+    const dropIn = "/etc/systemd/system/eddy.service.d/watchdog.conf";
+    await machine.write(dropIn, "[Service]\nWatchdogSec=2\nRestartSec=1\n");
+    await machine.run(["systemctl", "daemon-reload"]);
+    await machine.run(["systemctl", "restart", "eddy.service"]);
+    const sign = () => show(machine, "WatchdogTimestampMonotonic");
+    const first = await sign();
+    await until(async () => await sign() !== first, { what: "the agent's sign of life" });
+    const pid = await show(machine, "MainPID");
+    await machine.run(["systemctl", "kill", "--signal=SIGSTOP", "eddy.service"]);
+    await until(async () => {
+      const now = await show(machine, "MainPID");
+      return now !== "0" && now !== pid && await show(machine, "ActiveState") === "active";
+    }, { what: "the service to be active again" });
+    await machine.run(["rm", "-r", dropIn.slice(0, dropIn.lastIndexOf("/"))]);
+    await machine.run(["systemctl", "daemon-reload"]);
+  });
+
   await step("a stop undoes nothing, and a start changes nothing", async () => {
     const before = await k3s.hosts();
     await machine.run(["systemctl", "stop", "eddy.service"]);
