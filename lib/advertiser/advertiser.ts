@@ -74,6 +74,17 @@ export class Advertiser {
     return this.#ledger.keys();
   }
 
+  /**
+   * Tells whether a reference may be served: the filter lets it through, and so does it all content
+   * by some name of this node's. Asking for filtered content by a name that nobody filters is no way
+   * to get it.
+   */
+  readonly serves: ReferenceFilter = (reference) => {
+    const { digest } = reference;
+    if (!this.#with.filter(reference)) return false;
+    return digest === undefined || !this.#withheld.has(digest) || this.#ledger.has(digest);
+  };
+
   /** What is advertised right now, by image; without one: content that belongs to none. */
   advertised(): AdvertisedKeys[] {
     const loose: string[] = [];

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
-import { deadline } from "../../lib/async/deadline.ts";
 import { createDebugPages } from "../../lib/commands/agent/debug_pages.ts";
 import type { AdvertisedContent } from "../../lib/observability/debug/debug_source.ts";
 import { RequestRing } from "../../lib/observability/debug/request_ring.ts";
@@ -11,16 +10,18 @@ import { registryHost } from "../../lib/config/types.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { createReferenceFilter } from "../../lib/oci/filter.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
-import type { Cancellable, StoreEvent } from "../../lib/ports.ts";
+import type { StoreEvent } from "../../lib/ports.ts";
 import { createRegistryApp } from "../../lib/registry/registry_app.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
+import { MemoryStore } from "../fakes/store.ts";
 import { FakeMirror } from "../registry/setup.ts";
 import type { WatcherFixture } from "../store/conformance.ts";
 import { digestOf } from "../store/digest_of.ts";
 import { type ContainerdFixture, containerdFixture, ociLayoutFixture } from "../store/fixtures.ts";
 import { putImage, sampleImage } from "../store/sample_image.ts";
+import { WatchRecorder } from "../store/watch_recorder.ts";
 import { test } from "../support/test.ts";
 
 /** One of the places where it shows what the filter lets through. */
@@ -84,13 +85,14 @@ const STORES: Readonly<Record<string, () => Promise<WatcherFixture>>> = {
 
 for (const [store, open] of Object.entries(STORES)) {
   test(`filters hold on every surface alike, ${store}`, async (t) => {
+    const { images, events } = await record(open);
+    const held = await heldInMemory();
     for (const [flags, tags, digests] of CASES) {
       await t.step(flags.join(" ") || "no flags", async () => {
-        await using fixture = await open();
-        await using node = await TestNode.start(fixture, flags);
-        if ("fake" in fixture) await node.repeatContent(fixture as ContainerdFixture);
+        const node = new TestNode(held, flags);
+        await node.play(events);
         for (const surface of node.surfaces) {
-          for (const image of node.images) {
+          for (const image of images) {
             const seen = `${surface.name}: ${image.name}`;
             assert.equal(await surface.shows(image, "tag"), tags.includes(image.name), seen);
             for (const digest of image.digests) {
@@ -99,40 +101,82 @@ for (const [store, open] of Object.entries(STORES)) {
             }
           }
         }
+        for (const image of images.filter(({ name }) => !digests.includes(name))) {
+          await node.checkOtherName(image, digests[0]);
+        }
         node.checkMirror();
       });
     }
   });
 }
 
+/**
+ * What a store tells of the images: some are there at the start, the others come one by one, and in
+ * the end all content arrives once more, as the parts of an image without a name would.
+ */
+async function record(open: () => Promise<WatcherFixture>): Promise<{
+  readonly images: readonly HeldImage[];
+  readonly events: readonly StoreEvent[];
+}> {
+  await using fixture = await open();
+  const images: HeldImage[] = [];
+  for (const name of NAMES.slice(0, 2)) images.push(await hold(fixture, name));
+  await using recorder = new WatchRecorder(fixture.watcher, fixture.clock);
+  await recorder.next("sync");
+  for (const name of NAMES.slice(2)) {
+    const image = await hold(fixture, name);
+    images.push(image);
+    await recorder.next("image", (event) =>
+      event.image.name === name &&
+      image.digests.every((digest) => event.image.present.includes(digest)));
+  }
+  if ("fake" in fixture) {
+    for (const { name, digests } of images) {
+      await recorder.pass(100);
+      await holdContent(fixture as ContainerdFixture, name);
+      for (const left = new Set(digests); left.size > 0;) {
+        left.delete((await recorder.next("content")).digest);
+      }
+    }
+  }
+  return { images, events: recorder.events };
+}
+
+/** The same images in a store that answers the many requests of this test. */
+async function heldInMemory(): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  for (const name of NAMES) {
+    const put = (content: string) => Promise.resolve(store.add(content));
+    const [target] = await putImage(sampleImage(name, digestOf), put);
+    store.tag(name, target as Digest);
+  }
+  return store;
+}
+
 /** The parts that a filter goes through, joined as the agent joins them. */
-class TestNode implements AsyncDisposable {
-  readonly images: HeldImage[] = [];
+class TestNode {
   readonly surfaces: readonly Surface[];
-  readonly #fixture: WatcherFixture;
+  readonly #app: ReturnType<typeof createRegistryApp>["app"];
   readonly #router = new MemoryRouter();
   readonly #mirror = new FakeMirror();
-  readonly #stop = new AbortController();
-  /** Events that the advertiser is done with. */
-  readonly #handled: StoreEvent[] = [];
-  readonly #advertising: Promise<void>;
+  readonly #advertiser: Advertiser;
+  #events: readonly StoreEvent[] = [];
 
-  private constructor(fixture: WatcherFixture, flags: readonly string[]) {
-    this.#fixture = fixture;
+  constructor(store: MemoryStore, flags: readonly string[]) {
     const config = parseConfig({ command: "agent", args: flags, env: {}, readFile: () => "" });
     const filter = createReferenceFilter({
       ...config,
       mirroredRegistries: config.mirroredRegistries.map(registryHost),
     });
-    const { store } = fixture;
     const shared = { store, log: new MemoryLog(), metrics: memoryMetrics(), clock: systemClock };
-    const watcher = { watch: (options: Cancellable) => this.#follow(options) };
+    const watcher = { watch: () => this.#replay() };
     const advertiser = new Advertiser({ ...shared, watcher, router: this.#router, filter });
     const { app } = createRegistryApp(
       { ...shared, mirror: this.#mirror, router: this.#router },
-      { filter },
+      { filter: advertiser.serves },
     );
-    this.#advertising = advertiser.run(this.#stop);
+    this.#app = app;
+    this.#advertiser = advertiser;
     this.surfaces = [
       requests("requests of containerd", app, {}),
       requests("requests of peers", app, { "x-spegel-mirrored": "true" }),
@@ -157,40 +201,22 @@ class TestNode implements AsyncDisposable {
     ];
   }
 
-  /** Some images are there at the start, the others come with events. */
-  static async start(fixture: WatcherFixture, flags: readonly string[]): Promise<TestNode> {
-    const early: HeldImage[] = [];
-    for (const name of NAMES.slice(0, 2)) early.push(await hold(fixture, name));
-    const node = new TestNode(fixture, flags);
-    node.images.push(...early);
-    await node.#until("the first look", ({ type }) => type === "sync");
-    for (const name of NAMES.slice(2)) node.images.push(await hold(fixture, name));
-    for (const { name, digests } of node.images) {
-      await node.#until(name, (event) => {
-        const images = event.type === "sync"
-          ? event.images
-          : event.type === "image"
-          ? [event.image]
-          : [];
-        return images.some((image) =>
-          image.name === name && digests.every((digest) => image.present.includes(digest))
-        );
-      });
-    }
-    return node;
+  /** Lets the advertiser follow what the store told. */
+  async play(events: readonly StoreEvent[]): Promise<void> {
+    this.#events = events;
+    await this.#advertiser.run({ signal: new AbortController().signal });
   }
 
-  /** Content arrives once more, as the parts of another image would: labelled, without a name. */
-  async repeatContent(fixture: ContainerdFixture): Promise<void> {
-    for (const image of this.images) {
-      const before = this.#handled.length;
-      await holdContent(fixture, image.name);
-      for (const digest of image.digests) {
-        await this.#until(
-          `content of ${image.name}`,
-          (event, at) => at >= before && event.type === "content" && event.digest === digest,
-        );
-      }
+  /** Content that is filtered cannot be had by a name that is not. */
+  async checkOtherName(image: HeldImage, disguise: string | undefined): Promise<void> {
+    if (disguise === undefined) return;
+    const { registry, repository } = parseReference(disguise) ?? {};
+    for (const digest of image.digests) {
+      const kind = digest === image.target ? "manifests" : "blobs";
+      const path = `/v2/${repository}/${kind}/${digest}?ns=${registry}`;
+      const response = await this.#app.request(path);
+      await response.body?.cancel();
+      assert.equal(response.status, 404, `${image.name} as ${disguise}`);
     }
   }
 
@@ -199,24 +225,8 @@ class TestNode implements AsyncDisposable {
     assert.deepEqual(this.#mirror.requests, [], "all that is not filtered is held here");
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#advertising;
-  }
-
-  async *#follow(options: Cancellable): AsyncGenerator<StoreEvent> {
-    for await (const event of this.#fixture.watcher.watch(options)) {
-      yield event;
-      this.#handled.push(event);
-    }
-  }
-
-  async #until(what: string, fits: (event: StoreEvent, at: number) => boolean): Promise<void> {
-    using limit = deadline(20_000);
-    while (!this.#handled.some(fits)) {
-      if (limit.signal.aborted) throw new Error(`no event of ${what}`);
-      await this.#fixture.clock?.advance(50);
-    }
+  async *#replay(): AsyncGenerator<StoreEvent> {
+    yield* this.#events;
   }
 }
 

@@ -80,7 +80,7 @@ export async function createParts(
   const requests = new RequestRing();
   const registry = createRegistryApp(
     { store, mirror, router: { ready }, log, metrics, clock, requests },
-    { filter, authorizations },
+    { filter: advertiser.serves, authorizations },
   );
   const others = config.debugWebEnabled
     ? createDebugPages({
