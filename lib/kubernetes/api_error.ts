@@ -29,6 +29,9 @@ export class ApiError extends Error {
 /** What the server said is cut off after so many characters. */
 const MAX_REASON = 300;
 
+/** The library drops what the server said for this one status. */
+const UNAUTHORIZED = "the token or certificate is not accepted";
+
 const KINDS: Readonly<Record<number, ApiErrorKind>> = {
   401: "unauthorized",
   403: "forbidden",
@@ -56,7 +59,7 @@ export function toApiError(action: string, server: string | undefined, error: un
     );
   }
   const kind = KINDS[status] ?? (status >= 500 ? "unavailable" : "other");
-  const said = shorten(saidBy(error));
+  const said = shorten(saidBy(error)) || (status === 401 ? UNAUTHORIZED : "no reason given");
   return new ApiError(kind, `cannot ${action}: API server${at} answered ${status}: ${said}`);
 }
 
@@ -76,7 +79,7 @@ function saidBy(error: unknown): string {
   } catch {
     // Proxies answer with pages of their own.
   }
-  return typeof body === "string" ? body : "no reason given";
+  return typeof body === "string" ? body : "";
 }
 
 /** The library's HTTP client puts the whole URL before the reason. */
