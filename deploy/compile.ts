@@ -35,6 +35,8 @@ const prelude = `${REQUIRE}const __EDDY_COMMIT__ = ${JSON.stringify(await commit
 for (const { name } of await Array.fromAsync(Deno.readDir(work))) {
   const module = await Deno.readTextFile(`${work}/${name}`);
   await Deno.writeTextFile(`${work}/${name}`, prelude + module);
+  // Times of files are part of the result; without them the same source gives the same bytes.
+  await Deno.utime(`${work}/${name}`, 0, 0);
 }
 // A configuration of its own keeps the packages of the project out.
 await Deno.writeTextFile(`${work}/deno.json`, '{ "unstable": ["net", "no-legacy-abort"] }\n');
