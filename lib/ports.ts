@@ -86,6 +86,11 @@ export interface Router {
    * no more can be found; ends early without an error when the signal aborts.
    */
   lookup(key: string, options: Cancellable): AsyncIterable<Peer>;
+  /**
+   * A peer did not answer somebody else. Until the router has found out whether it lives, no lookup
+   * waits for it. Unknown ids are ignored.
+   */
+  reportFailure(id: string): void;
   /** True once other nodes can be found, or it is known that there are none. */
   ready(): boolean;
   /** Peers that are known right now. */

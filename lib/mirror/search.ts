@@ -1,4 +1,4 @@
-import type { Clock, Log, MirrorMiss, MissReason } from "../ports.ts";
+import type { Clock, Log, MirrorMiss, MissReason, Router } from "../ports.ts";
 import { judgeAnswer, type Wanted } from "./answer.ts";
 import type { Candidate, Candidates } from "./candidates.ts";
 import { link } from "../async/link.ts";
@@ -12,6 +12,7 @@ import { Source } from "./source.ts";
 /** What a {@link Search} works with. */
 export interface SearchCollaborators {
   readonly candidates: Candidates;
+  readonly router: Pick<Router, "reportFailure">;
   readonly client: PeerClient;
   readonly table: PeerTable;
   readonly prober: Prober;
@@ -129,8 +130,10 @@ export class Search {
     const reached = await client.reach(peer, wanted, signal, table.address(peer.id));
     if (reached.type !== "answered") {
       release();
-      if (reached.type !== "aborted") table.failed(peer.id, reached.ms);
-      else if (signal.reason instanceof RaceOver) {
+      if (reached.type !== "aborted") {
+        table.failed(peer.id, reached.ms);
+        this.#collaborators.router.reportFailure(peer.id);
+      } else if (signal.reason instanceof RaceOver) {
         table.outrun(peer.id, reached.ms);
         prober.suspect(peer);
       }

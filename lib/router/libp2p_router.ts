@@ -126,13 +126,10 @@ export class Libp2pRouter implements Router {
     return this.#parts.departures.has(id);
   }
 
-  /**
-   * Tells the router that a peer could not be reached: it is pinged at once, and dropped from
-   * lookups if it does not answer. Unknown ids are ignored.
-   */
+  /** {@inheritDoc Router.reportFailure} */
   reportFailure(id: string): void {
     const peer = this.#parts.table.find(id);
-    if (peer !== undefined) void this.#parts.monitor.check(peer);
+    if (peer !== undefined) this.#parts.suspects.add(peer);
   }
 
   async #listen(): Promise<void> {

@@ -6,6 +6,7 @@ import { NO_PATH } from "./kad_dht.ts";
 import type { LookupSources } from "./lookup_search.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { ProviderStore } from "./provider_store.ts";
+import type { Suspects } from "./suspects.ts";
 
 /** Peers that are asked directly and at once. */
 const ASKED = 8;
@@ -17,24 +18,16 @@ export interface LookupSourcesCollaborators {
   readonly table: Pick<PeerTable, "info">;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
-  /** Called with a peer that did not answer; resolves once it is known to be alive or dead. */
-  readonly check: (peer: PeerId) => Promise<void>;
+  /** Peers that did not answer are not asked, and not waited for, until they are checked. */
+  readonly suspects: Suspects;
 }
 
 /** Makes the sources of a search out of the provider records and the DHT. */
 export function createLookupSources(collaborators: LookupSourcesCollaborators): LookupSources {
-  const { host, store, table, check } = collaborators;
-  // Nobody waits for a peer that did not answer, before it is known whether it is alive.
-  const suspects = new Set<string>();
+  const { host, store, table, suspects } = collaborators;
   const isOut = (peer: PeerId) => {
     const name = peer.toString();
     return suspects.has(name) || collaborators.isDown(name);
-  };
-  const onFailure = (peer: PeerId) => {
-    const name = peer.toString();
-    if (suspects.has(name)) return;
-    suspects.add(name);
-    check(peer).catch(() => {}).finally(() => suspects.delete(name));
   };
   return {
     async own(key) {
@@ -50,7 +43,12 @@ export function createLookupSources(collaborators: LookupSourcesCollaborators): 
       const known = new Set([host.node.peerId, ...asked].map(String));
       let complete = routingTable.size <= closest.length && asked.length === alive.length;
       await Promise.all(asked.map(async (peer) => {
-        const question = { key, found, onFailure, ...options };
+        const question = {
+          key,
+          found,
+          onFailure: (peer: PeerId) => suspects.add(peer),
+          ...options,
+        };
         for (const { id } of await ask(host, peer, question)) {
           if (!known.has(id.toString()) && !isOut(id)) complete = false;
         }

@@ -20,6 +20,7 @@ import { ProviderOutbox } from "./provider_outbox.ts";
 import { ProviderPublisher } from "./provider_publisher.ts";
 import { replaceProviderRecords } from "./provider_records.ts";
 import { ProviderStore } from "./provider_store.ts";
+import { Suspects } from "./suspects.ts";
 
 /** Records kept of one key, and named in one answer. */
 const MAX_PROVIDERS_PER_KEY = 128;
@@ -49,6 +50,7 @@ export interface RouterParts {
   readonly goodbye: Goodbye;
   /** Peers that said goodbye. */
   readonly departures: Departures;
+  readonly suspects: Suspects;
   /** Reads again where this node listens. */
   refreshOwnAddresses(): Promise<void>;
 }
@@ -85,6 +87,7 @@ export function createRouterParts(
   }, { pingIntervalMs: options.pingIntervalMs, pingTimeoutMs: 2 * options.requestTimeoutMs });
   const { goodbye, forget } = createGoodbye(collaborators, { store, departures });
   const publisher = createPublisher(collaborators, options);
+  const suspects = new Suspects((peer) => monitor.check(peer));
   const lookup = new Lookup({
     ...collaborators,
     self: host.node.peerId,
@@ -95,7 +98,7 @@ export function createRouterParts(
       store,
       table,
       isDown,
-      check: (peer) => table.has(peer) ? monitor.check(peer) : Promise.resolve(),
+      suspects,
     }),
   }, options);
   const bootstrap = new BootstrapLoop({
@@ -104,7 +107,6 @@ export function createRouterParts(
     peerCount: () => table.size,
     routerPort: () => own[0]?.port ?? options.listen.port,
   });
-  const discovery = createDiscovery(collaborators, () => table.size);
   const provides = (id: string) => !goodbye.leaving && publisher.provides(id);
   replaceProviderRecords({ host, store, isDown, provides });
   return {
@@ -114,9 +116,10 @@ export function createRouterParts(
     publisher,
     lookup,
     bootstrap,
-    discovery,
+    discovery: createDiscovery(collaborators, () => table.size),
     goodbye,
     departures,
+    suspects,
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });

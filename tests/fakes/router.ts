@@ -6,6 +6,8 @@ export class MemoryRouter implements Router {
   readonly #providers = new Map<string, Peer[]>();
   /** Ids of peers that have said goodbye. */
   readonly left = new Set<string>();
+  /** Ids of peers that were reported not to answer, in order. */
+  readonly failures: string[] = [];
   isReady = true;
 
   /** Makes `lookup(key)` yield these peers. */
@@ -28,6 +30,10 @@ export class MemoryRouter implements Router {
       if (signal.aborted) return;
       yield await Promise.resolve(peer);
     }
+  }
+
+  reportFailure(id: string): void {
+    this.failures.push(id);
   }
 
   ready(): boolean {

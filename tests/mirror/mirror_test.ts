@@ -27,6 +27,7 @@ test("all holders silent: a miss in the time that is allowed, the next one witho
   const request = blob(digestOf(SMALL));
   const first = await rig.fetch(request);
   assert.deepEqual(first, { found: false, reason: "peers-unreachable", attempts: 3 });
+  assert.equal(new Set(rig.router.failures).size, 3, "the router is told who did not answer");
   const second = await rig.fetch(request);
   assert.deepEqual(second, { found: false, reason: "peers-unreachable", attempts: 0 });
   assert(rig.mirror.health().every(({ standing }) => standing === "down"));
