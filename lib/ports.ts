@@ -169,8 +169,14 @@ export interface Log {
 export interface Metrics {
   /** A request of the local containerd was answered from here (`local`), from a peer, or not at all. */
   mirrorRequest(registry: string, outcome: "local" | "hit" | "miss", reason: MissReason | ""): void;
-  /** An HTTP request ended. */
-  httpRequest(handler: string, method: string, status: number, durationMs: number): void;
+  /** An HTTP request ended after so long, and so many bytes of its answer's body. */
+  httpRequest(
+    handler: string,
+    method: string,
+    status: number,
+    durationMs: number,
+    bytes: number,
+  ): void;
   /** A request began (+1) or ended (-1). */
   inFlight(handler: string, delta: 1 | -1): void;
   /** Bytes sent to a peer, which is known by its IP address. */

@@ -54,6 +54,13 @@ export const OPTIONS = {
     help: "Address of Prometheus metrics.",
     commands: AGENT,
   }),
+  spegelMetrics: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Export Spegel's metrics too, under its names, for dashboards and alerts made for it.",
+    commands: AGENT,
+  }),
   debugWebEnabled: option({
     type: boolean(),
     default: "true",

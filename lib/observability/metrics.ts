@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Metrics } from "../ports.ts";
 import { labelLimit } from "./label_limit.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
+import { type AdvertisedImage, registerSpegelMetrics } from "./spegel_metrics.ts";
 
 /** Settings of {@link createMetrics}. */
 export interface MetricsOptions {
@@ -9,6 +10,8 @@ export interface MetricsOptions {
   version: string;
   /** How many registries get a label of their own; all others are `other`. Default 100. */
   maxRegistries?: number;
+  /** Set to export Spegel's metrics too: what is advertised right now. */
+  spegel?: { readonly advertised: () => readonly AdvertisedImage[] };
 }
 
 /** Metrics and their exposition. */
@@ -29,26 +32,37 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 
 /** Makes the metrics of one agent, in a registry of their own. */
 export function createMetrics(options: MetricsOptions): MetricsRegistry {
-  const { version, maxRegistries = 100 } = options;
+  const { version, maxRegistries = 100, spegel } = options;
   const registry = new Registry();
   const collectors = createCollectors(registry);
   const registryLabel = labelLimit(maxRegistries);
   registerProcessMetrics(registry);
   collectors.build.set({ version, deno: Deno.version.deno }, 1);
 
+  const spegels = spegel && registerSpegelMetrics(registry, { ...spegel, registryLabel });
+
   const metrics: Metrics = {
     mirrorRequest(name, outcome, reason) {
       collectors.mirrorRequests.inc({ registry: registryLabel(name), outcome, reason });
+      spegels?.mirrorRequest(name, outcome, reason);
     },
-    httpRequest(handler, method, status, durationMs) {
-      const labels = { handler, method: METHODS.has(method) ? method : "other", code: status };
+    httpRequest(handler, given, code, durationMs, bytes) {
+      const method = METHODS.has(given) ? given : "other";
+      const labels = { handler, method, code };
       collectors.httpRequests.inc(labels);
       collectors.httpDuration.observe(labels, amount(durationMs) / 1000);
+      spegels?.httpRequest(handler, method, code, amount(durationMs), amount(bytes));
     },
-    inFlight: (handler, delta) => collectors.inFlight.inc({ handler }, delta),
+    inFlight(handler, delta) {
+      collectors.inFlight.inc({ handler }, delta);
+      spegels?.inFlight(handler, delta);
+    },
     bytesServed: (bytes) => collectors.served.inc(amount(bytes)),
     bytesFetched: (bytes) => collectors.fetched.inc(amount(bytes)),
-    resolveDuration: (durationMs) => collectors.resolve.observe(amount(durationMs) / 1000),
+    resolveDuration(durationMs) {
+      collectors.resolve.observe(amount(durationMs) / 1000);
+      spegels?.resolveDuration(amount(durationMs));
+    },
     peerSwitched: (reason) => collectors.switches.inc({ reason }),
     advertised({ digests, tags }) {
       collectors.digests.set(amount(digests));

@@ -107,7 +107,7 @@ export class Exchange {
     const latency = clock.now() - this.#startedAt;
     this.#endTransfer();
     metrics.inFlight(this.#handler, -1);
-    metrics.httpRequest(this.#handler, method, status, latency);
+    metrics.httpRequest(this.#handler, method, status, latency, end.bytes);
     if (this.fromPeer && end.bytes > 0 && status < 300) metrics.bytesServed(end.bytes, ip);
 
     const level = PROBES.has(this.#handler)

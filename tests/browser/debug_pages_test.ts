@@ -7,7 +7,7 @@ import { PAGES } from "../../lib/observability/debug/pages/layout.tsx";
 import { debugSource, hostileSource } from "../fakes/debug_source.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { browserTest, screenshot, type WatchedPage, watchedPage } from "./chromium.ts";
-import { LiveCluster } from "./live_cluster.ts";
+import { LiveCluster } from "../support/live_cluster.ts";
 
 const IMAGE = "registry.example/shop/api:2.1";
 const HOSTILE = `/v2/a/<img src=x onerror="globalThis.pwned=1">/manifests/1`;

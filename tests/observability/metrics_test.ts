@@ -4,22 +4,14 @@ import { labelLimit } from "../../lib/observability/label_limit.ts";
 import { createMetrics } from "../../lib/observability/metrics.ts";
 import { createMetricsApp } from "../../lib/observability/metrics_app.ts";
 import { test } from "../support/test.ts";
-
-/** The samples of an exposition: name and labels to value. */
-function samples(text: string): Map<string, number> {
-  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(lines.map((line) => {
-    const space = line.lastIndexOf(" ");
-    return [line.slice(0, space), Number(line.slice(space + 1))];
-  }));
-}
+import { samplesOf } from "./exposition.ts";
 
 test("metrics: each method of the port shows in the text", async () => {
   const { metrics, text, contentType } = createMetrics({ version: "1.2.3" });
   metrics.mirrorRequest("docker.io", "hit", "");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");
-  metrics.httpRequest("blob", "GET", 206, 1500);
+  metrics.httpRequest("blob", "GET", 206, 1500, 10);
   metrics.inFlight("blob", 1);
   metrics.inFlight("blob", 1);
   metrics.inFlight("blob", -1);
@@ -30,7 +22,7 @@ test("metrics: each method of the port shows in the text", async () => {
   metrics.peerSwitched("stalled");
   metrics.advertised({ digests: 3, tags: 2 });
   metrics.peers(4);
-  const found = samples(await text());
+  const found = samplesOf(await text());
   const expected: [sample: string, value: number][] = [
     ['eddy_mirror_requests_total{registry="docker.io",outcome="hit",reason=""}', 1],
     ['eddy_mirror_requests_total{registry="docker.io",outcome="miss",reason="no-peer"}', 2],
@@ -54,14 +46,14 @@ test("metrics: each method of the port shows in the text", async () => {
 
 test("metrics: the process shows, read anew each time", async () => {
   const { text } = createMetrics({ version: "1" });
-  const first = samples(await text());
+  const first = samplesOf(await text());
   for (const name of ["resident_memory_bytes", "heap_bytes", "cpu_seconds_total"]) {
     assert.ok((first.get(`process_${name}`) ?? 0) > 0, name);
   }
   const start = first.get("process_start_time_seconds") ?? 0;
   assert.ok(start > 1e9 && start <= Date.now() / 1000 + 1);
   const cpu = (await Promise.all([text(), text()])).map((each) =>
-    samples(each).get("process_cpu_seconds_total") ?? 0
+    samplesOf(each).get("process_cpu_seconds_total") ?? 0
   );
   for (const later of cpu) assert.ok(later >= (first.get("process_cpu_seconds_total") ?? 0));
 });
@@ -70,9 +62,9 @@ test("metrics: labels that come from requests are bounded", async () => {
   const { metrics, text } = createMetrics({ version: "1", maxRegistries: 2 });
   for (let i = 0; i < 1000; i++) {
     metrics.mirrorRequest(`r${i}.io`, "miss", "no-peer");
-    metrics.httpRequest("other", `METHOD${i}`, 405, 1);
+    metrics.httpRequest("other", `METHOD${i}`, 405, 1, 0);
   }
-  const found = samples(await text());
+  const found = samplesOf(await text());
   const counted = (name: string) => [...found].filter(([sample]) => sample.startsWith(`${name}{`));
   assert.deepEqual(
     counted("eddy_mirror_requests_total").map(([sample, value]) => [sample.slice(27, 42), value]),
@@ -87,17 +79,17 @@ test("metrics: a value that is no amount does no harm", async () => {
     metrics.bytesServed(value, "");
     metrics.bytesFetched(value, "");
     metrics.resolveDuration(value);
-    metrics.httpRequest("blob", "GET", 200, value);
+    metrics.httpRequest("blob", "GET", 200, value, value);
     metrics.peers(value);
     metrics.advertised({ digests: value, tags: value });
   }
-  assert.equal(samples(await text()).get("eddy_served_bytes_total"), 0);
+  assert.equal(samplesOf(await text()).get("eddy_served_bytes_total"), 0);
 });
 
 test("metrics: two agents in a process do not share, and nothing is global", async () => {
   const [a, b] = [createMetrics({ version: "1" }), createMetrics({ version: "1" })];
   a.metrics.bytesServed(1, "");
-  assert.equal(samples(await b.text()).get("eddy_served_bytes_total"), 0);
+  assert.equal(samplesOf(await b.text()).get("eddy_served_bytes_total"), 0);
   assert.deepEqual(globalRegister.getMetricsAsArray(), []);
 });
 

@@ -34,7 +34,7 @@ test("request log: one line a request, written when its body has ended", async (
     ["inFlight", "v2", -1],
     ["inFlight", "blob", 1],
     ["inFlight", "blob", -1],
-    ["httpRequest", "blob", "GET", 200, 250],
+    ["httpRequest", "blob", "GET", 200, 250, 10],
     ["bytesServed", 10, "10.0.0.7"],
   ]);
 });

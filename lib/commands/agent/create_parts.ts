@@ -38,9 +38,7 @@ export async function createParts(
   stack: StopStack,
 ) {
   const clock = systemClock;
-  const exposition = createMetrics({ version: VERSION });
-  const traffic = new Traffic();
-  const metrics = traffic.observe(exposition.metrics);
+  const { exposition, traffic, metrics } = count(config, () => advertiser.advertised());
   const opened = await openStore(config, { log, clock }, { signal });
   const { store, watcher, registryConfigPath } = opened;
   stack.push("store", opened.close);
@@ -99,4 +97,14 @@ export async function createParts(
     /** Says that the mirror configuration is in place. */
     configured: () => void (configured = true),
   };
+}
+
+/** Metrics for Prometheus, and the sums that the debug pages show. */
+function count({ spegelMetrics }: Config, advertised: () => ReturnType<Advertiser["advertised"]>) {
+  const exposition = createMetrics({
+    version: VERSION,
+    ...(spegelMetrics ? { spegel: { advertised } } : {}),
+  });
+  const traffic = new Traffic();
+  return { exposition, traffic, metrics: traffic.observe(exposition.metrics) };
 }

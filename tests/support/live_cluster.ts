@@ -5,8 +5,8 @@ import type { Agent } from "../../lib/commands/agent/start_agent.ts";
 import type { Measurement } from "../../lib/observability/debug/measure.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
-import { freePorts } from "../support/free_ports.ts";
-import { startLiveAgent } from "../support/live_agent.ts";
+import { freePorts } from "./free_ports.ts";
+import { startLiveAgent } from "./live_agent.ts";
 
 const LOOPBACK = "127.0.0.1";
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
@@ -16,6 +16,8 @@ const FORMED_MS = 15_000;
 export interface LiveNode {
   readonly agent: Agent;
   readonly writer: OciLayoutWriter;
+  /** Its directory. */
+  readonly layout: string;
 }
 
 /** Agents in this process, each with an OCI layout, who know each other. */
@@ -130,7 +132,7 @@ async function startNode(
     ...["--static-bootstrap-peers", ...routers.map((port) => `${LOOPBACK}:${port}`)],
     ...flags,
   ], (port) => registries[routers.indexOf(port)] ?? 0);
-  return { agent, writer };
+  return { agent, writer, layout };
 }
 
 function random(size: number): Uint8Array<ArrayBuffer> {

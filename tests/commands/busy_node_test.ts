@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { familiesOf, samplesOf } from "../observability/exposition.ts";
+import { LiveCluster } from "../support/live_cluster.ts";
+
+const IMAGE = "registry.example/shop/api:2.1";
+const SMALL = "registry.example/shop/config:1";
+
+/** What happens on every node sooner or later. */
+async function keepBusy(cluster: LiveCluster): Promise<void> {
+  const [first, second] = cluster.nodes;
+  await cluster.addImage(0, IMAGE, [3e6, 9e6]);
+  await cluster.addImage(0, SMALL, [2000]);
+  await cluster.addImage(1, "docker.io/library/redis:7", [4000]);
+  const ask = async (agent: typeof first, path: string) =>
+    await (await fetch(`${agent?.agent.url}${path}`)).arrayBuffer().catch(() => {});
+  const small = await cluster.measured(1, SMALL);
+  for (const { digest } of (await cluster.measured(1, IMAGE)).pieces.slice(1)) {
+    await ask(second, `/v2/shop/api/blobs/${digest}?ns=registry.example`);
+  }
+  await ask(second, "/v2/library/redis/manifests/7?ns=docker.io");
+  await ask(second, "/v2/library/nothing/manifests/1?ns=docker.io");
+  await cluster.measured(0, "docker.io/library/redis:7");
+  // A peer whose disk lies: what it sends is noticed, and asked for elsewhere.
+  const layer = small.pieces.at(-1)?.digest.split(":")[1] ?? assert.fail();
+  await Deno.writeFile(join(first?.layout ?? "", "blobs/sha256", layer), new Uint8Array(2000));
+  await ask(second, `/v2/shop/config/blobs/sha256:${layer}?ns=registry.example`);
+}
+
+Deno.test({
+  name: "metrics: each one that a node declares is set when the node is busy",
+  // Timers of libp2p outlive an agent by a second.
+  sanitizeOps: false,
+  sanitizeResources: false,
+}, async (t) => {
+  await using cluster = await LiveCluster.start(2, ["--spegel-metrics"]);
+  await keepBusy(cluster);
+  const text = await (await fetch(`${cluster.nodes[1]?.agent.metricsUrl}/metrics`)).text();
+  const samples = [...samplesOf(text)];
+  const families = familiesOf(text);
+  assert.ok(families.size > 20, [...families].join());
+  for (const family of families) {
+    await t.step(family, () => {
+      const own = samples.filter(([sample]) =>
+        sample.replace(/\{.*/, "").replace(/_(bucket|sum|count)$/, "") === family ||
+        sample.replace(/\{.*/, "") === family
+      );
+      assert.ok(own.length > 0, "it has no sample");
+      // What counts requests under way goes back to zero.
+      if (/in_?flight/.test(family)) return;
+      assert.ok(own.some(([, value]) => value > 0), "it was never touched");
+    });
+  }
+});
