@@ -244,9 +244,12 @@ async function embeddedMirrorCase({ machine }: Site, step: Case): Promise<void> 
     await machine.write("/etc/rancher/k3s/config.yaml", "embedded-registry: true\n", 0o600);
     await machine.run(["systemctl", "restart", "eddy.service"]);
     assert.match(await machine.journal("eddy.service"), said);
+    const { stdout } = await machine.run([DOWNLOAD, "doctor"], { allowFailure: true });
+    assert.match(stdout, said);
     await machine.run(["systemctl", "stop", "eddy.service"]);
     const listen = ["systemd-run", "--quiet", "--unit=p2p", "--socket-property=ListenStream=5001"];
-    await machine.run([...listen, "true"]);
+    // It begins with the first connection, and has to last longer than those of peers.
+    await machine.run([...listen, "sleep", "infinity"]);
     const { code } = await machine.run(["systemctl", "start", "eddy.service"], {
       allowFailure: true,
     });
@@ -255,7 +258,7 @@ async function embeddedMirrorCase({ machine }: Site, step: Case): Promise<void> 
       .findLast((line) => line.startsWith("eddy: ")) ?? "";
     assert.match(last, /^eddy: router cannot listen on :5001: the address is already in use; k3s /);
     assert.match(last, said);
-    await machine.run(["systemctl", "stop", "p2p.socket"]);
+    await machine.run(["systemctl", "stop", "p2p.socket", "p2p.service"]);
     await machine.run(["rm", "-r", "/etc/rancher"]);
     await machine.run(["systemctl", "restart", "eddy.service"]);
     assert.equal(await show(machine, "ActiveState"), "active");

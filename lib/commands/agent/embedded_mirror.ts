@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { parse as parseYaml } from "yaml";
+import type { ContainerdInstallation } from "../../store/containerd/detect_containerd.ts";
 
 /** The mirror that k3s and RKE2 have built in. */
 export interface EmbeddedMirror {
@@ -55,12 +56,27 @@ export async function findEmbeddedMirror(
   return evidence === undefined ? undefined : { program, evidence };
 }
 
-/** One line that says what the matter is and what to do. */
-export function describeEmbeddedMirror({ program, evidence }: EmbeddedMirror): string {
+/** What is to be said of the embedded mirror of an installation; undefined if nothing shows it. */
+export async function embeddedMirrorOf(
+  installation: ContainerdInstallation | undefined,
+  registryConfigPath: string,
+): Promise<{ readonly detail: string; readonly fix: string } | undefined> {
+  if (installation === undefined || installation.kind === "containerd") return undefined;
+  const found = await findEmbeddedMirror({ program: installation.kind, registryConfigPath });
+  return found === undefined ? undefined : describeEmbeddedMirror(found);
+}
+
+/** What the matter is, and what to do. */
+export function describeEmbeddedMirror(
+  { program, evidence }: EmbeddedMirror,
+): { readonly detail: string; readonly fix: string } {
   const name = program === "k3s" ? "k3s" : "RKE2";
-  return `${name} runs its own embedded registry mirror (${evidence}), which does the same as Eddy: ` +
-    `run one of the two; for Eddy, remove ${KEY} from the configuration of all servers and ` +
-    `restart ${name}`;
+  return {
+    detail:
+      `${name} runs its own embedded registry mirror (${evidence}), which does the same as Eddy`,
+    fix: `run one of the two; for Eddy, remove ${KEY} from the configuration of all servers and ` +
+      `restart ${name}`,
+  };
 }
 
 /** The file of settings, then those beside it in the order of their names; the last one counts. */

@@ -5,13 +5,10 @@ import { ContainerdClient } from "../../store/containerd/client.ts";
 import { ContainerdStore } from "../../store/containerd/containerd_store.ts";
 import { ContainerdContent } from "../../store/containerd/content.ts";
 import { ContainerdWatcher } from "../../store/containerd/containerd_watcher.ts";
-import {
-  type ContainerdInstallation,
-  detectContainerd,
-} from "../../store/containerd/detect_containerd.ts";
+import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
 import { probeContainerd } from "../../store/containerd/probe_containerd.ts";
 import { OciLayoutStore } from "../../store/oci_layout/oci_layout_store.ts";
-import { describeEmbeddedMirror, findEmbeddedMirror } from "./embedded_mirror.ts";
+import { embeddedMirrorOf } from "./embedded_mirror.ts";
 import { checkContainerd } from "./preflight.ts";
 
 /** A store that is open, and what else depends on its kind. */
@@ -108,7 +105,8 @@ async function openContainerd(
       content: readable ?? "through the socket",
       kind: installation?.kind ?? "containerd",
     });
-    const embeddedMirror = await embeddedMirrorOf(installation, registryConfigPath);
+    const embedded = await embeddedMirrorOf(installation, registryConfigPath);
+    const embeddedMirror = embedded && `${embedded.detail}: ${embedded.fix}`;
     if (embeddedMirror !== undefined) log.warn(embeddedMirror);
     const content = new ContainerdContent(
       client,
@@ -125,14 +123,4 @@ async function openContainerd(
     client.close();
     throw error;
   }
-}
-
-/** What is to be said of the mirror that k3s or RKE2 have built in; undefined if it is off. */
-async function embeddedMirrorOf(
-  installation: ContainerdInstallation | undefined,
-  registryConfigPath: string,
-): Promise<string | undefined> {
-  if (installation === undefined || installation.kind === "containerd") return undefined;
-  const found = await findEmbeddedMirror({ program: installation.kind, registryConfigPath });
-  return found === undefined ? undefined : describeEmbeddedMirror(found);
 }

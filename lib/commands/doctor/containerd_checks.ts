@@ -5,7 +5,8 @@ import type { Cancellable } from "../../ports.ts";
 import { ContainerdClient } from "../../store/containerd/client.ts";
 import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
 import { type ContainerdProbe, probeContainerd } from "../../store/containerd/probe_containerd.ts";
-import { failed, inspectContainerd, ok, skipped } from "../agent/preflight.ts";
+import { embeddedMirrorOf } from "../agent/embedded_mirror.ts";
+import { failed, inspectContainerd, ok, skipped, warning } from "../agent/preflight.ts";
 import { registryConfigPath } from "../registry_config_path.ts";
 import { checkContainerdFile } from "./containerd_file.ts";
 
@@ -30,7 +31,8 @@ export async function checkContainerdOfNode(
     return { checks, probe: undefined, configPath: wanted || undefined };
   }
   const configPath = wanted === "" ? undefined : await registryConfigPath(config);
-  const socket = config.containerdSock ?? (await detectContainerd())?.socketPath;
+  const installation = await detectContainerd();
+  const socket = config.containerdSock ?? installation?.socketPath;
   if (socket === undefined) {
     const detail = "no socket of containerd, k3s or RKE2 was found";
     const checks = [
@@ -57,10 +59,14 @@ export async function checkContainerdOfNode(
       localImagePull: file.localImagePull,
       strict: options.strict ?? false,
     };
+    const embedded = await embeddedMirrorOf(installation, configPath ?? "");
     const checks = [
       ok("containerd", `answers at ${socket}`),
       ...inspectContainerd(probe, settings),
       file.check,
+      ...(embedded === undefined
+        ? []
+        : [warning("embedded mirror", embedded.detail, embedded.fix)]),
     ];
     return { checks, probe, configPath };
   } finally {
