@@ -75,10 +75,12 @@ async function answerWith(
     { ...kit.options, signal },
   );
   const isWhole = part.start === 0 && part.end === descriptor.size;
-  if (!isWhole || descriptor.size > kit.options.smallBlobBytes) {
-    return { hit: { ...hit, body: transfer.stream() }, streaming: true };
-  }
   try {
+    if (!isWhole || descriptor.size > kit.options.smallBlobBytes) {
+      // A client that is given headers and then nothing fails; without them it goes on upstream.
+      const first = await transfer.next();
+      return { hit: { ...hit, body: transfer.stream(first) }, streaming: true };
+    }
     return { hit: { ...hit, body: streamOf(await transfer.collect()) }, streaming: false };
   } catch (error) {
     signal.throwIfAborted();

@@ -53,6 +53,9 @@ const ALPHA = 0.25;
 const ALIVE_BYTES_PER_SECOND = 1024;
 /** After so many bytes of one body a peer counts as one whose bodies get on. */
 const GETS_ON_BYTES = 64 * 1024;
+/** So short a wait for so few bytes tells nothing of a peer's speed. */
+const TELLING_MS = 10;
+const TELLING_BYTES = 1024 * 1024;
 /** A peer that sent bytes within this time is alive: no probe is needed to tell. */
 const BUSY_MS = 1000;
 /** A peer that says that it has too much to do is left alone for so long. */
@@ -198,6 +201,7 @@ export class PeerTable {
     const speed = bytes * 1000 / Math.max(waitedMs, 1);
     if (speed >= ALIVE_BYTES_PER_SECOND) entry.lastByteAt = this.#clock.now();
     if (bytes >= GETS_ON_BYTES) entry.stalls = 0;
+    if (waitedMs < TELLING_MS && bytes < TELLING_BYTES) return;
     entry.bytesPerSecond = entry.bytesPerSecond === undefined
       ? speed
       : entry.bytesPerSecond + ALPHA * (speed - entry.bytesPerSecond);

@@ -87,18 +87,19 @@ export class Transfer {
     else void this.#tick();
   }
 
-  /** The body as a stream that reads only what is asked of it. */
-  stream(): ReadableStream<Chunk> {
+  /** The body, after bytes that were taken already, as a stream that reads only what is asked of it. */
+  stream(first?: Chunk): ReadableStream<Chunk> {
     return new ReadableStream<Chunk>({
       start: (controller) => {
         const { signal } = this.#life;
-        const fail = () => controller.error(signal.reason);
-        if (signal.aborted) fail();
         // Once complete, the stream is closed when its last bytes are taken.
-        else signal.addEventListener("abort", () => this.#complete || fail(), { once: true });
+        const fail = () => this.#complete || controller.error(signal.reason);
+        if (signal.aborted) fail();
+        else signal.addEventListener("abort", fail, { once: true });
       },
       pull: async (controller) => {
-        const chunk = await this.next();
+        const chunk = first ?? await this.next();
+        first = undefined;
         if (chunk !== undefined) controller.enqueue(chunk);
         if (this.#complete) controller.close();
       },

@@ -154,6 +154,16 @@ test("a slow peer is kept when nobody else is there", async () => {
 });
 
 for (const fault of ["dieAt", "stallAt"] as const) {
+  test(`${fault} the start and nobody else: a miss, no headers without a body`, async () => {
+    await using rig = new Rig();
+    rig.add(LARGE, { [fault]: 0 });
+    const answer = await rig.fetch(blob(digestOf(LARGE)));
+    assert.ok(!answer.found);
+    assert.equal(answer.reason, "peers-unreachable");
+  });
+}
+
+for (const fault of ["dieAt", "stallAt"] as const) {
   test(`${fault} and nobody else: the body errors, it neither hangs nor ends`, async () => {
     await using rig = new Rig();
     rig.add(LARGE, { [fault]: 1_000_000 });
