@@ -10,8 +10,8 @@ import { cleanupCommand } from "./cleanup.ts";
 import { cleanupWaitCommand } from "./cleanup_wait.ts";
 import { configureCommand } from "./configure.ts";
 import { demoCommand } from "./demo/demo_command.ts";
+import { agentEnvironment } from "./doctor/agent_environment.ts";
 import { doctorCommand } from "./doctor/doctor_command.ts";
-import { serviceEnvironment } from "./doctor/service_environment.ts";
 import { ListenError } from "./http_server.ts";
 import type { CommandIo } from "./io.ts";
 import { installCommand } from "./service/install.ts";
@@ -61,8 +61,9 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     const config = parseConfig({
       command: name,
       args: rest,
-      // The doctor looks at the agent that runs as a service, with that one's settings.
-      env: name === "doctor" ? { ...await serviceEnvironment(), ...io.env } : io.env,
+      env: name === "doctor"
+        ? await agentEnvironment({ args: rest, env: io.env, readFile: readText }, io)
+        : io.env,
       readFile: readText,
     });
     return await COMMANDS[name](config, io);

@@ -19,7 +19,7 @@ export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> =
 export function renderHelp(command?: CommandName): string {
   if (command === undefined) {
     const rows = Object.entries(COMMAND_SUMMARIES)
-      .map(([name, summary]) => `  ${name.padEnd(11)}${summary}`);
+      .map(([name, summary]) => `  ${name.padEnd(14)}${summary}`);
     return ["Usage: eddy COMMAND [FLAG…]", "", ...rows, "", "eddy help COMMAND lists its flags."]
       .join("\n");
   }

@@ -118,9 +118,23 @@ export class DoctorNode {
   }
 
   /** What the doctor finds. */
-  async examine(flags: readonly string[] = []): Promise<{ code: number; checks: Check[] }> {
-    const { code, stdout } = await this.run("doctor", "--json", ...this.doctorFlags, ...flags);
+  async examine(
+    { options = this.doctorFlags, flags = [] }: {
+      readonly options?: readonly string[];
+      readonly flags?: readonly string[];
+    } = {},
+  ): Promise<{ code: number; checks: Check[] }> {
+    const { code, stdout } = await this.run("doctor", "--json", ...options, ...flags);
     return { code, checks: JSON.parse(stdout) };
+  }
+
+  /** What the agent cannot tell: where it is, and what is only so because of the test. */
+  get leastFlags(): readonly string[] {
+    return [
+      ...this.hostsFlags,
+      ...["--metrics-addr", this.#address(2)],
+      ...["--containerd-config", this.containerd.configFile],
+    ];
   }
 
   get doctorFlags(): readonly string[] {

@@ -199,7 +199,7 @@ async function examineUntil(
 ): Promise<{ code: number; checks: Check[] }> {
   const until = performance.now() + 20_000;
   while (true) {
-    const found = await node.examine(flags);
+    const found = await node.examine({ flags });
     if (settled(found.checks) || performance.now() > until) return found;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
@@ -222,6 +222,10 @@ async function suite(t: Deno.TestContext, binaries: ContainerdBinaries): Promise
       const { code, stdout } = await node.run("doctor", ...node.doctorFlags);
       assert.equal(code, 0);
       assert.match(stdout, /^✓ containerd +answers at .*\n(✓ .*\n)+\nNothing is wrong\.\n$/);
+    });
+    await t.step("the agent's options need not be repeated", async () => {
+      const { checks } = await node.examine({ options: node.leastFlags });
+      assert.deepEqual(checks.filter(({ state }) => state !== "ok"), []);
     });
     let changed = false;
     for (const planted of MISCONFIGURATIONS) {

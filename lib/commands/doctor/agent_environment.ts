@@ -1,0 +1,50 @@
+import { deadline } from "../../async/deadline.ts";
+import { parseConfig } from "../../config/parse.ts";
+import type { Setting } from "../../observability/debug/debug_source.ts";
+import type { Cancellable } from "../../ports.ts";
+import { ownUrl } from "../agent/mirror_configuration.ts";
+import { serviceEnvironment } from "./service_environment.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An agent on the same machine answers at once, or none runs, ms. */
+const ANSWER_MS = 1_000;
+
+/**
+ * The variables that make the doctor look at the agent of this node as that was started: what the
+ * agent says itself, then what its service was told, then those of the doctor's own process.
+ *
+ * @throws {ConfigError} if the arguments are wrong.
+ */
+export async function agentEnvironment(
+  sources: {
+    readonly args: readonly string[];
+    readonly env: Environment;
+    readonly readFile: (path: string) => string;
+  },
+  options: Cancellable,
+): Promise<Environment> {
+  const env = { ...await serviceEnvironment(), ...sources.env };
+  const { metricsAddr } = parseConfig({ command: "doctor", ...sources, env });
+  return { ...await askAgent(`${ownUrl(metricsAddr)}/debug/api/config`, options), ...env };
+}
+
+/** Nothing if there is no agent, or one whose debug pages are off. */
+async function askAgent(url: string, options: Cancellable): Promise<Environment> {
+  using limit = deadline(ANSWER_MS, options);
+  try {
+    const response = await fetch(url, { signal: limit.signal });
+    if (!response.ok) {
+      await response.body?.cancel();
+      return {};
+    }
+    const settings = await response.json() as readonly Setting[];
+    return Object.fromEntries(
+      settings.filter(({ value, isDefault }) => !isDefault && !value.includes("[masked]"))
+        .map(({ flag, value }) => [flag.toUpperCase().replaceAll("-", "_"), value]),
+    );
+  } catch {
+    options.signal.throwIfAborted();
+    return {};
+  }
+}
