@@ -59,6 +59,34 @@ test("while nobody is known it tries again, more and more rarely", async () => {
   await stop();
 });
 
+for (
+  const [answer, get] of [
+    ["is not to be had", () => Promise.reject(new Error("unreachable"))],
+    ["is empty", () => Promise.resolve([])],
+    [
+      "names nobody who is there",
+      () => Promise.resolve([{ id: "liar", addresses: [{ ip: "10.0.0.9" }] }]),
+    ],
+  ] as const
+) {
+  test(`a list that ${answer} is asked for again, more and more rarely`, async () => {
+    const asked: number[] = [];
+    const bootstrapper = {
+      get() {
+        asked.push(clock.now());
+        return get();
+      },
+    };
+    const { clock, stop } = makeLoop({ bootstrapper });
+    for (let second = 0; second < 60; second++) await clock.advance(1000);
+    const pauses = asked.slice(1).map((at, i) => at - (asked[i] ?? 0));
+    assert((pauses[0] ?? Infinity) <= 1000, pauses.join(" "));
+    const last = pauses.slice(-4);
+    assert(last.every((ms) => ms >= 5000 && ms <= 11_000), pauses.join(" "));
+    await stop();
+  });
+}
+
 test("addresses without a port get the router's", async () => {
   const { clock, state, stop } = makeLoop();
   await clock.advance(0);

@@ -41,8 +41,10 @@ export class Network implements AsyncDisposable {
     const network = new Network(`${prefix}-br`);
     try {
       await ip("netns", "add", network.#bridge);
-      await ip("-n", network.#bridge, "link", "add", "br0", "type", "bridge");
-      await ip("-n", network.#bridge, "link", "set", "br0", "up");
+      for (const segment of ["br0", "br1"]) {
+        await ip("-n", network.#bridge, "link", "add", segment, "type", "bridge");
+        await ip("-n", network.#bridge, "link", "set", segment, "up");
+      }
       for (const [index, name] of options.hosts.entries()) {
         await network.#add({
           name,
@@ -71,6 +73,11 @@ export class Network implements AsyncDisposable {
   /** Plugs a host's cable in or out. Nobody is told: packets are lost without a trace. */
   async setLink(host: Host, state: "up" | "down"): Promise<void> {
     await ip("-n", this.#bridge, "link", "set", port(host), state);
+  }
+
+  /** Moves a host's cable to another switch: it reaches only those that are there, too. */
+  async setSegment(host: Host, segment: "br0" | "br1"): Promise<void> {
+    await ip("-n", this.#bridge, "link", "set", port(host), "master", segment);
   }
 
   /** Limits what a host can send, e.g. `400mbit`. */
@@ -124,6 +131,16 @@ export class Network implements AsyncDisposable {
 /** The arguments in front of a command that make it run on a host. */
 export function onHost(host: Host, argv: readonly string[]): string[] {
   return ["ip", "netns", "exec", host.namespace, ...argv];
+}
+
+/**
+ * As {@link onHost}, with the machine's own control groups, which `ip netns exec` hides: whoever runs
+ * containers needs them.
+ */
+export function onHostWithCgroups(host: Host, argv: readonly string[]): string[] {
+  const script = 'for file in hosts resolv.conf; do mount --bind "/etc/netns/$0/$file" ' +
+    '"/etc/$file"; done; exec nsenter "--net=/run/netns/$0" "$@"';
+  return ["unshare", "--mount", "sh", "-c", script, host.namespace, ...argv];
 }
 
 /** Kills what still runs in a namespace of a lab and removes it with its name files. */

@@ -32,10 +32,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
-	if err := run(ctx, parseFlags()); err != nil {
+	if err := command(ctx); err != nil {
 		slog.Error("the node failed", "error", err)
 		os.Exit(1)
 	}
+}
+
+func command(ctx context.Context) error {
+	if len(os.Args) > 1 && os.Args[1] == "front" {
+		return runFront(ctx, os.Args[2:])
+	}
+	return run(ctx, parseFlags())
 }
 
 func parseFlags() settings {

@@ -57,7 +57,7 @@ func newRouter(addr, prefix string, quic bool) (*router, error) {
 	h, err := libp2p.New(
 		libp2p.ListenAddrs(listen...),
 		libp2p.DisableIdentifyAddressDiscovery(),
-		libp2p.AddrsFactory(withoutLoopback),
+		libp2p.AddrsFactory(announced(listen)),
 		libp2p.ChainOptions(transports...),
 	)
 	if err != nil {
@@ -204,8 +204,14 @@ func ipsOf(addrs []ma.Multiaddr) []netip.Addr {
 	return ips
 }
 
-func withoutLoopback(addrs []ma.Multiaddr) []ma.Multiaddr {
-	return ma.FilterAddrs(addrs, func(addr ma.Multiaddr) bool { return !manet.IsIPLoopback(addr) })
+// announced leaves loopback addresses out, unless the node listens on loopback alone.
+func announced(listen []ma.Multiaddr) func([]ma.Multiaddr) []ma.Multiaddr {
+	alone := manet.IsIPLoopback(listen[0])
+	return func(addrs []ma.Multiaddr) []ma.Multiaddr {
+		return ma.FilterAddrs(addrs, func(addr ma.Multiaddr) bool {
+			return alone || !manet.IsIPLoopback(addr)
+		})
+	}
 }
 
 // listenAddrs are all transports on one port; without a host, on IPv6 and IPv4.
