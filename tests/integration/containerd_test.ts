@@ -170,10 +170,10 @@ async function survivesHang(_t: TestContext, binaries: ContainerdBinaries): Prom
   using made = adapters(containerd, "k8s.io");
   await using recorder = new WatchRecorder(made.watcher);
   await recorder.next("sync");
-  containerd.signal("SIGSTOP");
+  await containerd.freeze();
   await assert.rejects(made.store.resolve("registry.test/team/app:1", never), /DEADLINE_EXCEEDED/);
   while (!made.log.lines.some(({ level }) => level === "warn")) await systemClock.sleep(100);
-  containerd.signal("SIGCONT");
+  containerd.thaw();
   await recorder.next("sync");
   await importImage(containerd, "after the hang", "registry.test/team/app:1");
   await recorder.next("image", (event) => event.image.present.length === 4);

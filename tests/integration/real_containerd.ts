@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { systemClock } from "../../lib/async/clock.ts";
 import { ContainerdClient, ContainerdError } from "../../lib/store/containerd/client.ts";
@@ -94,9 +95,21 @@ export class RealContainerd {
     this.#process = undefined;
   }
 
-  /** Sends it a signal, e.g. SIGSTOP to make it hang. */
-  signal(signal: Deno.Signal): void {
-    this.#process?.kill(signal);
+  /** Stops it, so that it hangs; resolves once all its threads stand still. */
+  async freeze(): Promise<void> {
+    assert.ok(this.#process);
+    this.#process.kill("SIGSTOP");
+    const tasks = `/proc/${this.#process.pid}/task`;
+    const until = systemClock.now() + START_TIMEOUT_MS;
+    while (!(await threadStates(tasks)).every((state) => state === "T")) {
+      assert.ok(systemClock.now() < until, "containerd does not stop");
+      await systemClock.sleep(5);
+    }
+  }
+
+  /** Lets it go on. */
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
   }
 
   /** Runs `ctr` in a namespace; rejects with what it says if it fails. */
@@ -146,6 +159,15 @@ export class RealContainerd {
       client.close();
     }
   }
+}
+
+/** The states of a process's threads (proc(5), `/proc/pid/stat`). */
+async function threadStates(tasks: string): Promise<(string | undefined)[]> {
+  const threads = await Array.fromAsync(Deno.readDir(tasks), ({ name }) => name);
+  return await Promise.all(threads.map(async (thread) => {
+    const stat = await Deno.readTextFile(`${tasks}/${thread}/stat`);
+    return /^\d+ \(.*\) (\S)/.exec(stat)?.[1];
+  }));
 }
 
 async function versionOf(program: string): Promise<string | undefined> {
