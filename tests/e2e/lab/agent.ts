@@ -15,6 +15,8 @@ export interface AgentOptions {
   directory: string;
   /** Flags besides those that every node of the lab has. */
   flags?: readonly string[];
+  /** What runs Eddy on the host; default: {@link eddyCommand}. */
+  command?: readonly string[];
 }
 
 /** A line of the agent's log. */
@@ -50,10 +52,10 @@ export class Agent implements AsyncDisposable {
    * @returns how long that took, ms.
    */
   async start(): Promise<number> {
-    const { host } = this.#options;
+    const { host, command = eddyCommand() } = this.#options;
     const process = ManagedProcess.start({
       name: `agent on ${host.name}`,
-      argv: onHost(host, [...eddyCommand(), "agent", ...this.#flags()]),
+      argv: onHost(host, [...command, "agent", ...this.#flags()]),
       logFile: this.#logFile,
       noise: /"handler":"(readyz|metrics)"/,
     });

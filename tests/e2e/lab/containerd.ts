@@ -3,7 +3,7 @@ import type { ContainerdRelease } from "./containerd_release.ts";
 import { CriImages } from "./cri_images.ts";
 import type { Image } from "./image.ts";
 import { ManagedProcess } from "./managed_process.ts";
-import { type Host, onHost } from "./network.ts";
+import { type Host, onHost, onHostWithCgroups } from "./network.ts";
 import { type CommandResult, runCommand, type RunCommandOptions } from "./run_command.ts";
 import { GiveUp, until } from "./until.ts";
 
@@ -13,6 +13,8 @@ export interface ContainerdOptions {
   release: ContainerdRelease;
   /** For everything it keeps: content, state, socket, configuration, log. */
   directory: string;
+  /** Whether it is to run containers, and not only to hold images. Default false. */
+  runsContainers?: boolean;
 }
 
 /** Mistakes in containerd's configuration. */
@@ -42,13 +44,14 @@ export class Containerd implements AsyncDisposable {
 
   /** Starts it and waits until its image service answers. */
   async start(mistakes: ContainerdMistakes = {}): Promise<void> {
-    const { directory, release, host } = this.#options;
+    const { directory, release, host, runsContainers = false } = this.#options;
+    const onNode = runsContainers ? onHostWithCgroups : onHost;
     await Deno.mkdir(this.certsPath, { recursive: true });
     const file = `${directory}/config.toml`;
     await Deno.writeTextFile(file, this.#config(mistakes));
     this.#process = ManagedProcess.start({
       name: `containerd ${release.name} on ${host.name}`,
-      argv: onHost(host, [`${release.directory}/containerd`, "--config", file]),
+      argv: onNode(host, [`${release.directory}/containerd`, "--config", file]),
       logFile: `${directory}/containerd.log`,
       noise: /loading plugin|msg=serving/,
     });
@@ -65,11 +68,18 @@ export class Containerd implements AsyncDisposable {
     this.#process = undefined;
   }
 
-  /** Runs `ctr` on the node in the namespace that the CRI uses. */
-  ctr(args: readonly string[], options: RunCommandOptions = {}): Promise<CommandResult> {
-    const { directory } = this.#options.release;
-    const argv = [`${directory}/ctr`, "-a", this.socket, "-n", "k8s.io", ...args];
-    return runCommand(onHost(this.#options.host, argv), { timeoutMs: 60_000, ...options });
+  /** Runs `ctr` on the node, in the namespace that the CRI uses unless another is named. */
+  ctr(
+    args: readonly string[],
+    { namespace, ...options }: RunCommandOptions & { namespace?: string } = {},
+  ): Promise<CommandResult> {
+    const argv = onHost(this.#options.host, [...this.ctrArgv(namespace), ...args]);
+    return runCommand(argv, { timeoutMs: 60_000, ...options });
+  }
+
+  /** What to put in front of `ctr`'s arguments on the node. */
+  ctrArgv(namespace = "k8s.io"): string[] {
+    return [`${this.#options.release.directory}/ctr`, "-a", this.socket, "-n", namespace];
   }
 
   /** Pulls without unpacking, by the client's own resolver, and makes the image record. */

@@ -35,6 +35,8 @@ export interface LabOptions {
   flags?: readonly string[];
   /** Leaves it to the test to start agents. Default false. */
   withoutAgents?: boolean;
+  /** Whether the nodes' containerds are to run containers. Default false. */
+  runsContainers?: boolean;
 }
 
 /** Nodes and an upstream on one network, all real. */
@@ -52,7 +54,10 @@ export class Lab implements AsyncDisposable {
     this.nodes = options.releases.map((release, index) => {
       const host = network.host(`n${index + 1}`);
       const own = `${directory}/${host.name}`;
-      const containerd = new Containerd({ host, release, directory: own });
+      const containerd = new Containerd({
+        ...{ host, release, directory: own },
+        runsContainers: options.runsContainers === true,
+      });
       const flags = options.flags ?? [];
       return { host, containerd, agent: new Agent({ host, containerd, directory: own, flags }) };
     });
@@ -111,13 +116,17 @@ export class Lab implements AsyncDisposable {
   }
 
   /**
-   * Waits until every agent knows so many others.
+   * Waits until every agent, or those of some nodes, knows so many others.
    *
    * @returns how long that took, ms.
    */
-  async untilKnown(peers: number, timeoutMs = 20_000): Promise<number> {
+  async untilKnown(
+    peers: number,
+    timeoutMs = 20_000,
+    nodes: readonly LabNode[] = this.nodes,
+  ): Promise<number> {
     const start = performance.now();
-    for (const { agent, host } of this.nodes) {
+    for (const { agent, host } of nodes) {
       await until(async () => {
         const known = (await agent.metrics()).sum("eddy_peers");
         if (known < peers) throw new Error(`it knows ${known}`);

@@ -12,6 +12,8 @@ export interface LabSuiteOptions extends LabOptions {
   tools?: readonly string[];
   /** Needs Eddy as one file (`EDDY_BIN`). Default false. */
   compiled?: boolean;
+  /** What else the machine lacks for it; default: nothing. */
+  lacking?: readonly string[];
 }
 
 /**
@@ -24,6 +26,7 @@ export async function labSuite(
   body: (lab: Lab, step: Case) => Promise<void>,
 ): Promise<void> {
   const missing = await missingRequirements(options.releases, options.tools);
+  missing.push(...options.lacking ?? []);
   if (options.compiled === true && eddyCommand().length > 1) missing.push("EDDY_BIN");
   const title = `e2e: ${name}`;
   if (missing.length > 0) {
