@@ -42,7 +42,7 @@ export async function imageContainer(
     ...CAPABILITIES.flatMap((name) => ["--cap-drop", `CAP_${name}`]),
   ];
   const mounts = [
-    mount(containerd.socket, "rw"),
+    mount(containerd.socket, "ro"),
     mount(containerd.contentPath, "ro"),
     mount(containerd.certsPath, "rw"),
     mount(`${directory}/data`, "rw"),
