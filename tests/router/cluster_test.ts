@@ -39,6 +39,31 @@ test("a node answers HTTP bootstrap with itself and with whom it knows", async (
   await cluster.meshed();
 });
 
+test("a node joins though its list was not to be had, empty and wrong before", async () => {
+  await using cluster = new Cluster();
+  const first = await cluster.add();
+  const [address = ""] = addressesOf(first);
+  const liar = await makeNode([]);
+  const lists = [
+    ["/ip4/127.0.0.1/tcp/9"],
+    // Somebody else's identity at an address where a peer is.
+    [address.replace(/[^/]+$/, liar.router.id)],
+    [address],
+  ];
+  let asked = 0;
+  await cluster.add({
+    get(options) {
+      asked++;
+      if (asked === 1) return Promise.reject(new Error("unreachable"));
+      if (asked === 2) return Promise.resolve([]);
+      const peers = lists[Math.min(asked - 3, lists.length - 1)] ?? [];
+      return createStaticBootstrapper({ peers }).get(options);
+    },
+  });
+  await cluster.meshed();
+  assert.equal(asked, 5);
+});
+
 test("five nodes: every holder is found from every other node, each once", async () => {
   await using cluster = await Cluster.of(5);
   const [a, b, c] = cluster.nodes;

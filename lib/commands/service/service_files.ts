@@ -87,6 +87,8 @@ export const SERVICE_ENVIRONMENT =
 #BOOTSTRAP_KIND=static
 #STATIC_BOOTSTRAP_PEERS=10.0.0.1:5001,10.0.0.2:5001
 
+#BOOTSTRAP_KIND=mdns
+
 # The registries that are mirrored; all of them unless named.
 #MIRRORED_REGISTRIES=docker.io,ghcr.io,quay.io,registry.k8s.io
 
