@@ -199,6 +199,14 @@ export const OPTIONS = {
   ...BOOTSTRAP_OPTIONS,
   ...KUBERNETES_OPTIONS,
   ...CLEANUP_OPTIONS,
+  peerNetwork: option({
+    type: oneOf("lan", "wan", "edge"),
+    default: "lan",
+    placeholder: "NETWORK",
+    help: "What lies between the nodes: lan, wan (tens of milliseconds) or edge (bad lines). " +
+      "Sets how long connecting to a peer and its answers are waited for.",
+    commands: AGENT,
+  }),
   dhtPrefix: option({
     type: text("a protocol prefix such as /spegel"),
     default: "/spegel",

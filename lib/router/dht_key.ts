@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
-import { CID } from "multiformats/cid";
-import * as Multihash from "multiformats/hashes/digest";
 
 /** Code of sha2-256 in the multicodec table. */
 const SHA2_256 = 0x12;
-/** Code of raw binary content in the multicodec table. */
-const RAW = 0x55;
+const SHA2_256_BYTES = 32;
 
 /** A key as the DHT sees it. */
 export interface DhtKey {
@@ -14,18 +11,15 @@ export interface DhtKey {
   readonly id: string;
   /** The multihash as it goes over the wire: two bytes of header and the sha2-256 digest. */
   readonly multihash: Uint8Array;
-  /** CIDv1, codec raw, of the multihash. */
-  readonly cid: CID;
 }
 
-/** Maps a digest or `registry/repository:tag` to its DHT key: sha2-256 of its UTF-8 bytes. */
+/**
+ * Maps a digest or `registry/repository:tag` to its DHT key: sha2-256 of its UTF-8 bytes, as the
+ * multihash of Spegel's CIDs (version 1, codec raw), which alone goes over the wire.
+ */
 export function dhtKey(key: string): DhtKey {
-  const multihash = Multihash.create(SHA2_256, sha256(key));
-  return {
-    id: multihashId(multihash.bytes),
-    multihash: multihash.bytes,
-    cid: CID.createV1(RAW, multihash),
-  };
+  const multihash = Uint8Array.of(SHA2_256, SHA2_256_BYTES, ...sha256(key));
+  return { id: multihashId(multihash), multihash };
 }
 
 /** The index under which a multihash is kept in maps. */

@@ -1,50 +1,191 @@
 /**
- * The few messages of the Kademlia DHT that are written here rather than by the library, which
- * does not export its codec (libp2p specification kad-dht, section "RPC messages"; field numbers
- * from its protobuf definition).
+ * The messages of the Kademlia DHT, which the library has but does not export (libp2p specification
+ * kad-dht, section "RPC messages"; field numbers from its protobuf definition). Written by hand, so
+ * that tens of thousands of records cost little.
  */
 
-/** `Message.type`, field 1, and the values used. */
+/** Values of `Message.type`. */
+export const MESSAGE_TYPE = {
+  addProvider: 2,
+  getProviders: 3,
+  findNode: 4,
+  ping: 5,
+} as const;
+
+/** `Message.type`, field 1, varint. */
 const TYPE_TAG = 0x08;
-const ADD_PROVIDER = 2;
-const PING = 5;
 /** `Message.key`, field 2, bytes. */
 const KEY_TAG = 0x12;
-/** `Message.providerPeers`, field 9, message. */
+/** `Message.closerPeers`, field 8, and `Message.providerPeers`, field 9: messages. */
+const CLOSER_TAG = 0x42;
 const PROVIDER_TAG = 0x4a;
 /** `Peer.id`, field 1, bytes, and `Peer.addrs`, field 2, repeated bytes. */
 const PEER_ID_TAG = 0x0a;
 const PEER_ADDRESS_TAG = 0x12;
+/** Peers of one message, and addresses of one peer, that are read; more are taken for an attack. */
+const MAX_PEERS = 64;
+const MAX_ADDRESSES = 16;
 
-/** A provider as it goes over the wire. */
-export interface WireProvider {
+/** A peer as it goes over the wire. */
+export interface WirePeer {
   /** Multihash of its peer id. */
   readonly id: Uint8Array;
   /** Binary multiaddrs. */
   readonly addresses: readonly Uint8Array[];
 }
 
-/** Encodes a PING, which the other side sends back as it is. */
-export function encodePing(): Uint8Array {
-  return Uint8Array.of(TYPE_TAG, PING);
+/** A message as it was read. Its parts are views of what was received. */
+export interface DhtMessage {
+  readonly type: number;
+  readonly key: Uint8Array;
+  /** Encoded peers, for {@link decodePeer}. */
+  readonly closer: readonly Uint8Array[];
+  readonly providers: readonly Uint8Array[];
 }
 
-/** Encodes the part of ADD_PROVIDER that is the same for every key. */
-export function encodeProvider(provider: WireProvider): Uint8Array {
-  const peer = concat([
-    field(PEER_ID_TAG, provider.id),
-    ...provider.addresses.map((address) => field(PEER_ADDRESS_TAG, address)),
+/** Bytes that are not a message of the DHT. */
+export class DhtMessageError extends Error {
+  override readonly name = "DhtMessageError";
+}
+
+/** Encodes a peer, for {@link encodeMessage} and {@link encodeRecords}. */
+export function encodePeer(peer: WirePeer): Uint8Array {
+  return concat([
+    ...field(PEER_ID_TAG, peer.id),
+    ...peer.addresses.flatMap((address) => field(PEER_ADDRESS_TAG, address)),
   ]);
-  return field(PROVIDER_TAG, peer);
 }
 
-/** Encodes ADD_PROVIDER for a multihash, with what {@link encodeProvider} made. */
-export function encodeAddProvider(multihash: Uint8Array, provider: Uint8Array): Uint8Array {
-  return concat([Uint8Array.of(TYPE_TAG, ADD_PROVIDER), field(KEY_TAG, multihash), provider]);
+/** Encodes a message, its length first. */
+export function encodeMessage(
+  message: Partial<DhtMessage> & { readonly type: number },
+): Uint8Array {
+  const { type, key, closer = [], providers = [] } = message;
+  const body = [
+    Uint8Array.of(TYPE_TAG, type),
+    ...(key === undefined ? [] : field(KEY_TAG, key)),
+    ...closer.flatMap((peer) => field(CLOSER_TAG, peer)),
+    ...providers.flatMap((peer) => field(PROVIDER_TAG, peer)),
+  ];
+  return concat([varint(body.reduce((sum, part) => sum + part.length, 0)), ...body]);
 }
 
-function field(tag: number, value: Uint8Array): Uint8Array {
-  return concat([Uint8Array.of(tag), varint(value.length), value]);
+/**
+ * Encodes one ADD_PROVIDER for each multihash, and behind them a PING whose echo says that all were
+ * read: each with its length first, all in one piece.
+ */
+export function encodeRecords(
+  multihashes: readonly Uint8Array[],
+  provider: Uint8Array,
+): Uint8Array {
+  const tail = concat(field(PROVIDER_TAG, provider));
+  const ping = encodeMessage({ type: MESSAGE_TYPE.ping });
+  const heads = multihashes.map((multihash) => {
+    const head = [Uint8Array.of(TYPE_TAG, MESSAGE_TYPE.addProvider), ...field(KEY_TAG, multihash)];
+    return concat([
+      varint(head.reduce((sum, part) => sum + part.length, tail.length)),
+      ...head,
+    ]);
+  });
+  const size = heads.reduce((sum, head) => sum + head.length + tail.length, ping.length);
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const head of heads) {
+    whole.set(head, offset);
+    whole.set(tail, offset + head.length);
+    offset += head.length + tail.length;
+  }
+  whole.set(ping, offset);
+  return whole;
+}
+
+/** Reads a message without its length. @throws {DhtMessageError} if it is none. */
+export function decodeMessage(bytes: Uint8Array): DhtMessage {
+  let type = 0;
+  let key: Uint8Array = bytes.subarray(0, 0);
+  const closer: Uint8Array[] = [];
+  const providers: Uint8Array[] = [];
+  for (const { tag, value, number } of fields(bytes)) {
+    if (tag === TYPE_TAG) type = number;
+    else if (tag === KEY_TAG) key = value;
+    else if (tag === CLOSER_TAG && closer.length < MAX_PEERS) closer.push(value);
+    else if (tag === PROVIDER_TAG && providers.length < MAX_PEERS) providers.push(value);
+  }
+  return { type, key, closer, providers };
+}
+
+/** Reads a peer. @throws {DhtMessageError} if it is none. */
+export function decodePeer(bytes: Uint8Array): WirePeer {
+  let id: Uint8Array = bytes.subarray(0, 0);
+  const addresses: Uint8Array[] = [];
+  for (const { tag, value } of fields(bytes)) {
+    if (tag === PEER_ID_TAG) id = value;
+    else if (tag === PEER_ADDRESS_TAG && addresses.length < MAX_ADDRESSES) addresses.push(value);
+  }
+  return { id, addresses };
+}
+
+interface Field {
+  readonly tag: number;
+  /** Of a field with a length; else empty. */
+  readonly value: Uint8Array;
+  /** Of a varint field; else 0. */
+  readonly number: number;
+}
+
+/** The fields of a protobuf message (protobuf encoding, "Message structure"). */
+function* fields(bytes: Uint8Array): Generator<Field, void, undefined> {
+  const none = bytes.subarray(0, 0);
+  let offset = 0;
+  const readVarint = (): number => {
+    const read = decodeVarint(bytes, offset);
+    if (read === undefined) throw new DhtMessageError("message ends within a number");
+    offset = read.end;
+    return read.value;
+  };
+  while (offset < bytes.length) {
+    const tag = readVarint();
+    const wireType = tag & 7;
+    if (wireType === 0) yield { tag, value: none, number: readVarint() };
+    else if (wireType === 2) {
+      const end = readVarint() + offset;
+      if (end > bytes.length) throw new DhtMessageError("message ends within a field");
+      const value = bytes.subarray(offset, end);
+      offset = end;
+      yield { tag, value, number: 0 };
+    } else throw new DhtMessageError(`field ${tag} has an encoding that the DHT does not use`);
+  }
+}
+
+/**
+ * The number at an offset and where it ends; undefined if the bytes end within it.
+ *
+ * @throws {DhtMessageError} if it is longer than any number of the DHT's.
+ */
+export function decodeVarint(
+  bytes: Uint8Array,
+  offset: number,
+): { readonly value: number; readonly end: number } | undefined {
+  let value = 0;
+  for (let i = 0; i < 10; i++) {
+    const byte = bytes[offset + i];
+    if (byte === undefined) return undefined;
+    value += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte <= 0x7f) return { value, end: offset + i + 1 };
+  }
+  throw new DhtMessageError("number is too long");
+}
+
+/** The parts of a field with a length. */
+function field(tag: number, value: Uint8Array): Uint8Array[] {
+  return [
+    value.length <= 0x7f ? Uint8Array.of(tag, value.length) : tagAndLength(tag, value),
+    value,
+  ];
+}
+
+function tagAndLength(tag: number, value: Uint8Array): Uint8Array {
+  return Uint8Array.of(tag, ...varint(value.length));
 }
 
 function varint(value: number): Uint8Array {

@@ -1,7 +1,6 @@
 import { backoff } from "../async/backoff.ts";
 import { deadline } from "../async/deadline.ts";
 import type { Cancellable, Clock, Log } from "../ports.ts";
-import type { DhtQueries } from "./host.ts";
 
 /** Between two walks: often while the network is getting known, rarely when nothing is new. */
 const INTERVAL = { baseMs: 1000, maxMs: 60_000 };
@@ -12,7 +11,8 @@ const SHA2_256_HEADER = [0x12, 32];
 
 /** Collaborators of a {@link Discovery}. */
 export interface DiscoveryCollaborators {
-  readonly query: Pick<DhtQueries, "getClosestPeers">;
+  /** Walks the DHT; resolves with the peers nearest to a multihash. Does not reject. */
+  readonly closest: (target: Uint8Array, options: Cancellable) => Promise<readonly unknown[]>;
   /** Multihash of this node's peer id. */
   readonly self: Uint8Array;
   /** How many peers the routing table has. */
@@ -51,15 +51,9 @@ export class Discovery {
 
   async #walk(target: Uint8Array, options: Cancellable): Promise<void> {
     using limit = deadline(WALK_TIMEOUT_MS, options);
-    let met = 0;
-    try {
-      const events = this.#collaborators.query.getClosestPeers(target, limit);
-      for await (const event of events) if (event.name === "FINAL_PEER") met++;
-      this.#collaborators.log.debug("walked the DHT", { met });
-    } catch (error) {
-      options.signal.throwIfAborted();
-      this.#collaborators.log.debug("walking the DHT failed", { error });
-    }
+    const { length } = await this.#collaborators.closest(target, limit);
+    options.signal.throwIfAborted();
+    this.#collaborators.log.debug("walked the DHT", { met: length });
   }
 }
 

@@ -3,14 +3,14 @@ import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
 import type { Libp2p, PrivateKey } from "@libp2p/interface";
-import { type KadDHT, kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { isUsableIp, toIpPort, toMultiaddrString, withoutBrackets } from "./address.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
-import { tcpWithoutDelay } from "./transport.ts";
+import { createTransport } from "./transport.ts";
 
 /** Peers stay in the peer store until they are removed: the library never renews an address. */
 const FOREVER_MS = Number.MAX_SAFE_INTEGER;
@@ -27,15 +27,11 @@ const PREFIX_LENGTH = 8;
 export interface Host {
   readonly node: Libp2p<{ ping: Ping }>;
   readonly dht: DhtInternals;
-  readonly query: DhtQueries;
   /** Addresses that the node listens on, wildcards resolved; empty before the start. */
   listening(): Multiaddr[];
   /** Those of them that other nodes are told. Neither has the peer id. */
   announced(): Multiaddr[];
 }
-
-/** Iterative queries of the DHT. */
-export type DhtQueries = Pick<KadDHT, "findProviders" | "getClosestPeers">;
 
 /** Builds the libp2p node; it does nothing until it is started. */
 export async function createHost(
@@ -58,13 +54,14 @@ export async function createHost(
       // one network, and what a node listens on is what it is reached at.
       announceFilter: () => announced(),
     },
-    transports: [tcpWithoutDelay()],
+    transports: [createTransport(options)],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionManager: {
       dialTimeout,
       addressDialTimeout: options.dialTimeoutMs,
-      maxConnections: options.maxConnections,
+      // Those who keep fewer still take more for a while: refused, a peer would be taken for dead.
+      maxConnections: 2 * options.maxConnections + MAX_PENDING_CONNECTIONS,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
       inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
       // Lost peers are tried again by the peer monitor.
@@ -100,7 +97,7 @@ export async function createHost(
     },
   });
   const { dht } = node.services;
-  return { node, dht: dhtInternals(dht), query: dht, listening: () => listening(), announced };
+  return { node, dht: dhtInternals(dht), listening: () => listening(), announced };
 }
 
 /** A timeout that does not adapt: the library's own begin at five seconds. */

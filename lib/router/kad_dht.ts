@@ -1,4 +1,4 @@
-import type { AbortOptions, PeerId, PeerInfo, Stream } from "@libp2p/interface";
+import type { AbortOptions, Connection, PeerId, Stream } from "@libp2p/interface";
 import type { CID } from "multiformats/cid";
 
 /**
@@ -9,8 +9,8 @@ import type { CID } from "multiformats/cid";
 export interface DhtInternals {
   /** Peers by distance; never evicts one by itself. Emits `peer:add` and `peer:remove`. */
   readonly routingTable: RoutingTable;
-  /** Speaks the DHT's protocol. */
-  readonly network: Network;
+  /** Serves the DHT's protocol. Its handler is replaced by ours before the start. */
+  readonly rpc: { onIncomingStream(stream: Stream, connection: Connection): Promise<void> };
   /** Asked and told by the library for provider records. */
   readonly providers: ProviderRecords;
   /** Protocol name, e.g. `/spegel/kad/1.0.0`. */
@@ -26,29 +26,6 @@ export interface RoutingTable extends EventTarget {
   queueRoutingTableUpdate(peer: PeerId): void;
 }
 
-/** Sends one message and yields what happens; failures are events, not exceptions. */
-export interface Network {
-  sendRequest(
-    to: PeerId,
-    message: { readonly type: string; readonly key: Uint8Array },
-    options: AbortOptions & { readonly path: DisjointPath },
-  ): AsyncIterable<NetworkEvent>;
-}
-
-/** Position of a message in a query; only for the library's own statistics. */
-export interface DisjointPath {
-  readonly index: number;
-  readonly queued: number;
-  readonly running: number;
-  readonly total: number;
-}
-
-/** An event of {@link Network.sendRequest}; only answers carry peers. */
-export type NetworkEvent =
-  | { readonly name: "PEER_RESPONSE"; readonly closer: PeerInfo[]; readonly providers: PeerInfo[] }
-  | { readonly name: "QUERY_ERROR"; readonly error: Error }
-  | { readonly name: "DIAL_PEER" | "SEND_QUERY" };
-
 /** Provider records; the methods are replaced by ours. */
 export interface ProviderRecords {
   addProvider(key: CID, provider: PeerId): Promise<void>;
@@ -59,9 +36,6 @@ export interface ProviderRecords {
 /** Opens a stream to a peer over an existing or a new connection. */
 export type OpenStream = (peer: PeerId, options: AbortOptions) => Promise<Stream>;
 
-/** A path for messages outside of any query. */
-export const NO_PATH: DisjointPath = { index: -1, queued: 0, running: 0, total: 0 };
-
 /**
  * Reaches into the DHT service.
  *
@@ -69,7 +43,7 @@ export const NO_PATH: DisjointPath = { index: -1, queued: 0, running: 0, total: 
  * noticed at the start and not in the middle of a pull.
  */
 export function dhtInternals(dht: object): DhtInternals {
-  require(dht, ["routingTable", "network", "providers", "protocol"]);
+  require(dht, ["routingTable", "rpc", "providers", "protocol"]);
   const internals = dht as DhtInternals;
   require(internals.routingTable, [
     "closestPeers",
@@ -78,7 +52,7 @@ export function dhtInternals(dht: object): DhtInternals {
     "queueRoutingTableUpdate",
     "addEventListener",
   ]);
-  require(internals.network, ["sendRequest"]);
+  require(internals.rpc, ["onIncomingStream"]);
   require(internals.providers, ["addProvider", "removeProvider", "getProviders"]);
   return internals;
 }

@@ -1,14 +1,18 @@
 import type { PeerId } from "@libp2p/interface";
 import { deadline } from "../async/deadline.ts";
-import type { Cancellable, Log } from "../ports.ts";
+import type { Cancellable, Clock } from "../ports.ts";
 import { type DhtKey, kademliaId } from "./dht_key.ts";
-import type { DhtQueries } from "./host.ts";
-import type { RoutingTable } from "./kad_dht.ts";
+import { NearestPeers, type Positioned } from "./nearest_peers.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
 /** Peers that keep each record: Kademlia's k. */
-const REPLICAS = 20;
+export const REPLICAS = 20;
 /** Time to look for the peers of a region. */
 const REGION_LOOKUP_TIMEOUT_MS = 5000;
+/** How long what was found in a region is used again, ms. */
+const REGION_KNOWN_FOR_MS = 60_000;
+/** Keys that are placed between two breaths. */
+const PIECE = 256;
 
 /** A key and its position. */
 export interface PlacedKey extends DhtKey {
@@ -23,91 +27,99 @@ export interface Parcel<K extends PlacedKey> {
 
 /** Collaborators of a {@link KeyPlacement}. */
 export interface KeyPlacementCollaborators {
-  /** This node, which keeps its own keys anyway. */
-  readonly self: PeerId;
-  readonly table: Pick<RoutingTable, "size" | "closestPeers">;
-  readonly query: Pick<DhtQueries, "getClosestPeers">;
-  readonly log: Log;
+  /** The peers of the routing table. */
+  readonly table: { readonly size: number; positioned(): readonly Positioned[] };
+  /** Walks the DHT; resolves with the peers nearest to a multihash. Does not reject. */
+  readonly closest: (target: Uint8Array, options: Cancellable) => Promise<readonly PeerId[]>;
+  readonly budget: Pick<WorkBudget, "breathe">;
+  readonly clock: Pick<Clock, "now">;
 }
 
 /**
  * Decides which peers keep which keys: everyone while there are at most 20, else the 20 nearest.
- * The routing table alone knows too few of those in a larger network, so one lookup into the
+ * The routing table alone may know too few of those in a larger network, so one lookup into the
  * keys' region comes first.
  */
 export class KeyPlacement {
   readonly #collaborators: KeyPlacementCollaborators;
+  /** First four bits of a position → peers that a lookup found there, and when. */
+  readonly #regions = new Map<number, { readonly peers: readonly Positioned[]; at: number }>();
 
   constructor(collaborators: KeyPlacementCollaborators) {
     this.#collaborators = collaborators;
   }
 
-  /** Tells whether a peer of the routing table is among those that keep a key. */
-  belongsTo(key: Uint8Array, peer: PeerId): boolean {
-    const { table } = this.#collaborators;
-    if (table.size <= REPLICAS) return true;
-    return table.closestPeers(key, { count: REPLICAS }).some((other) => other.equals(peer));
+  /** How many first bits a peer shares with nearly all keys that it is to keep. */
+  sharedBits(): number {
+    const { size } = this.#collaborators.table;
+    return Math.max(0, Math.floor(Math.log2((size + 1) / REPLICAS)) - 1);
   }
 
-  /** Sorts keys of one region by the peers that are to keep them. */
+  /** Those of the keys that a peer of the table is to keep. */
+  async belongingTo<K extends PlacedKey>(peer: PeerId, keys: readonly K[]): Promise<readonly K[]> {
+    const { table, budget } = this.#collaborators;
+    if (table.size <= REPLICAS) return keys;
+    const nearest = new NearestPeers(table.positioned());
+    const belonging: K[] = [];
+    for (const [index, key] of keys.entries()) {
+      if (index % PIECE === 0) await budget.breathe();
+      const keepers = nearest.to(key.kademliaId, REPLICAS);
+      if (keepers.some((keeper) => keeper.peer.equals(peer))) belonging.push(key);
+    }
+    return belonging;
+  }
+
+  /** Sorts keys by the peers that are to keep them. */
   async place<K extends PlacedKey>(keys: readonly K[], options: Cancellable): Promise<Parcel<K>[]> {
     const { table } = this.#collaborators;
+    if (keys.length === 0) return [];
+    if (table.size <= REPLICAS) return table.positioned().map(({ peer }) => ({ peer, keys }));
+    const parcels = new Map<string, { peer: PeerId; keys: K[] }>();
+    const regions = Map.groupBy(keys, ({ kademliaId: [first = 0] }) => first >> 4);
+    await Promise.all([...regions].map(async ([region, keys]) => {
+      await this.#placeRegion(keys, await this.#regionPeers(region, keys, options), parcels);
+    }));
+    return [...parcels.values()];
+  }
+
+  async #placeRegion<K extends PlacedKey>(
+    keys: readonly K[],
+    found: readonly Positioned[],
+    parcels: Map<string, { peer: PeerId; keys: K[] }>,
+  ): Promise<void> {
+    const { table, budget } = this.#collaborators;
+    const candidates = [...table.positioned(), ...found];
+    const nearest = new NearestPeers(
+      new Map(candidates.map((candidate) => [candidate.peer.toString(), candidate])).values(),
+    );
+    for (const [index, key] of keys.entries()) {
+      if (index % PIECE === 0) await budget.breathe();
+      for (const { peer } of nearest.to(key.kademliaId, REPLICAS)) {
+        const parcel = parcels.get(peer.toString());
+        if (parcel === undefined) parcels.set(peer.toString(), { peer, keys: [key] });
+        else parcel.keys.push(key);
+      }
+    }
+  }
+
+  async #regionPeers(
+    region: number,
+    keys: readonly PlacedKey[],
+    options: Cancellable,
+  ): Promise<readonly Positioned[]> {
+    const { clock } = this.#collaborators;
+    const known = this.#regions.get(region);
+    if (known !== undefined && clock.now() - known.at < REGION_KNOWN_FOR_MS) return known.peers;
     const [first] = keys;
-    if (first === undefined) return [];
-    const known = table.closestPeers(first.kademliaId, { count: table.size });
-    if (known.length <= REPLICAS) return known.map((peer) => ({ peer, keys }));
-    const found = await this.#lookupRegion(first, options);
-    const candidates = positions([...known, ...found]);
-    const parcels = new Map<Candidate, K[]>();
-    for (const key of keys) {
-      for (const candidate of nearest(candidates, key.kademliaId)) {
-        const parcel = parcels.get(candidate);
-        if (parcel === undefined) parcels.set(candidate, [key]);
-        else parcel.push(key);
-      }
-    }
-    return [...parcels].map(([{ peer }, keys]) => ({ peer, keys }));
+    const peers = first === undefined ? [] : await this.#lookup(first, options);
+    if (peers.length > 0) this.#regions.set(region, { peers, at: clock.now() });
+    return peers;
   }
 
-  async #lookupRegion(key: PlacedKey, options: Cancellable): Promise<PeerId[]> {
-    const { query, self, log } = this.#collaborators;
-    const found: PeerId[] = [];
+  async #lookup(key: PlacedKey, options: Cancellable): Promise<Positioned[]> {
     using limit = deadline(REGION_LOOKUP_TIMEOUT_MS, options);
-    try {
-      for await (const event of query.getClosestPeers(key.multihash, limit)) {
-        if (event.name !== "FINAL_PEER" || event.peer.id.equals(self)) continue;
-        found.push(event.peer.id);
-      }
-    } catch (error) {
-      log.debug("looking for the peers of a region failed", { error });
-    }
-    return found;
+    const found = await this.#collaborators.closest(key.multihash, limit);
+    options.signal.throwIfAborted();
+    return found.map((peer) => ({ peer, position: kademliaId(peer.toMultihash().bytes) }));
   }
-}
-
-interface Candidate {
-  readonly peer: PeerId;
-  readonly position: Uint8Array;
-}
-
-function positions(peers: readonly PeerId[]): Candidate[] {
-  const unique = new Map(peers.map((peer) => [peer.toString(), peer]));
-  return [...unique.values()].map((peer) => ({
-    peer,
-    position: kademliaId(peer.toMultihash().bytes),
-  }));
-}
-
-function nearest(candidates: readonly Candidate[], key: Uint8Array): Candidate[] {
-  return candidates.map((candidate) => ({ candidate, distance: distance(candidate.position, key) }))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, REPLICAS)
-    .map(({ candidate }) => candidate);
-}
-
-/** XOR distance of the first six bytes, which tell any two nodes apart. */
-function distance(a: Uint8Array, b: Uint8Array): number {
-  let sum = 0;
-  for (let i = 0; i < 6; i++) sum = sum * 256 + ((a[i] ?? 0) ^ (b[i] ?? 0));
-  return sum;
 }

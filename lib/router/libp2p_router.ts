@@ -12,6 +12,8 @@ import {
 
 /** How often expired records are removed and own addresses are read again. */
 const MAINTENANCE_INTERVAL_MS = 60_000;
+/** Keys whose records are looked at between two breaths. */
+const SWEPT_AT_ONCE = 2000;
 const STOP_TIMEOUT_MS = 3000;
 
 /** The router on libp2p's Kademlia DHT, compatible with Spegel's. */
@@ -32,6 +34,16 @@ export class Libp2pRouter implements Router {
   /** Peer id of this node. */
   get id(): string {
     return this.#collaborators.host.node.peerId.toString();
+  }
+
+  /** Records of other nodes that this node keeps. */
+  get recordCount(): number {
+    return this.#parts.store.size;
+  }
+
+  /** Connections to other nodes that are open. */
+  get connectionCount(): number {
+    return this.#collaborators.host.node.getConnections().length;
   }
 
   /** Multiaddrs that other nodes are told, each with the peer id; empty before the start. */
@@ -65,6 +77,7 @@ export class Libp2pRouter implements Router {
     monitor.start();
     this.#inBackground("looking for peers", () => bootstrap.run(this.#stop));
     this.#inBackground("meeting peers", () => discovery.run(this.#stop));
+    this.#inBackground("limiting connections", () => this.#parts.limiter.run(this.#stop));
     this.#inBackground("waiting to be ready", () => this.#waitToBeReady());
     this.#inBackground("maintenance", () => this.#maintain());
     const fields = { id: this.id, addresses: this.listenAddresses, status: node.status };
@@ -93,12 +106,12 @@ export class Libp2pRouter implements Router {
 
   /** {@inheritDoc Router.advertise} */
   async advertise(keys: readonly string[]): Promise<void> {
-    await this.#parts.publisher.advertise(keys.map(dhtKey));
+    await this.#parts.publisher.advertise(keys);
   }
 
   /** {@inheritDoc Router.withdraw} */
   withdraw(keys: readonly string[]): Promise<void> {
-    this.#parts.publisher.withdraw(keys.map(dhtKey));
+    this.#parts.publisher.withdraw(keys);
     return Promise.resolve();
   }
 
@@ -129,7 +142,7 @@ export class Libp2pRouter implements Router {
   /** {@inheritDoc Router.reportFailure} */
   reportFailure(id: string): void {
     const peer = this.#parts.table.find(id);
-    if (peer !== undefined) this.#parts.suspects.add(peer);
+    if (peer !== undefined) this.#parts.monitor.suspect(peer);
   }
 
   async #listen(): Promise<void> {
@@ -152,7 +165,7 @@ export class Libp2pRouter implements Router {
   async #maintain(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await this.#collaborators.clock.sleep(MAINTENANCE_INTERVAL_MS, this.#stop);
-      this.#parts.store.sweep();
+      while (!this.#parts.store.sweep(SWEPT_AT_ONCE)) await this.#parts.budget.breathe();
       try {
         await this.#parts.refreshOwnAddresses();
         await prunePeerStore(this.#collaborators.host, this.#parts.table);
@@ -171,13 +184,14 @@ export class Libp2pRouter implements Router {
 
   async #close(): Promise<void> {
     const { host, bootstrapper, log } = this.#collaborators;
-    const { table, publisher, monitor, lookup } = this.#parts;
+    const { table, publisher, monitor, lookup, client } = this.#parts;
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
     this.#parts.goodbye.stop();
     table.stop();
     publisher.stop();
     monitor.stop();
     lookup.stop();
+    client.stop();
     const closing = Promise.allSettled([bootstrapper.stop?.(), host.node.stop()]);
     using limit = deadline(STOP_TIMEOUT_MS);
     const late = new Promise<"late">((resolve) => {

@@ -9,18 +9,20 @@ const ENOUGH = 3;
 /** Holders that one search yields at most. */
 const MAX_FOUND = 20;
 
+/** What a walk through the DHT reports to. */
+export interface Seeker extends Cancellable {
+  /** Takes a holder. */
+  readonly found: (peer: PeerInfo) => void;
+  /** Tells whether there are enough holders. */
+  readonly enough: () => boolean;
+}
+
 /** Where a search looks. */
 export interface LookupSources {
   /** Providers of a key that this node keeps records of. */
-  own(key: DhtKey): Promise<PeerInfo[]>;
-  /** Asks the nearest known peers directly. `complete` if there is nobody else to ask. */
-  direct(
-    key: DhtKey,
-    found: (peer: PeerInfo) => void,
-    options: Cancellable,
-  ): Promise<{ readonly complete: boolean }>;
-  /** Walks the DHT. */
-  iterate(key: DhtKey, options: Cancellable): AsyncIterable<PeerInfo>;
+  own(key: DhtKey): readonly PeerInfo[];
+  /** Asks the nearest peers until there are enough holders, or all of them have answered. */
+  ask(key: DhtKey, seeker: Seeker): Promise<void>;
 }
 
 /** Collaborators of a {@link Lookup}. */
@@ -47,9 +49,6 @@ export class LookupSearch {
   readonly #collaborators: LookupCollaborators;
   readonly #options: LookupOptions;
   readonly #seen = new Set<string>();
-  /** Aborts when nobody follows any more. */
-  readonly #abandoned = new AbortController();
-  #followers = 0;
   #done = false;
   #exhausted = false;
   #changed = Promise.withResolvers<void>();
@@ -65,27 +64,25 @@ export class LookupSearch {
     return this.#done;
   }
 
-  /** True if it ended by itself, rather than because it was abandoned. */
+  /** True if it ended by itself, rather than because it failed. */
   get exhausted(): boolean {
     return this.#exhausted;
   }
 
   /**
-   * Looks into own records, then asks the nearest peers, then, if there is still nothing, walks the
-   * DHT as long as somebody follows.
+   * Looks into own records, then asks the nearest peers. It goes on when nobody follows any more:
+   * it is short, and others ask for the same.
    */
   async run(key: DhtKey, options: Cancellable): Promise<void> {
     const { clock, sources } = this.#collaborators;
     const start = clock.now();
     const add = (info: PeerInfo) => this.#add(info, start);
+    const enough = () => this.found.length >= ENOUGH;
     using limit = deadline(this.#options.lookupTimeoutMs, options);
     try {
-      for (const info of await sources.own(key)) add(info);
-      if (this.found.length < ENOUGH) {
-        const { complete } = await sources.direct(key, add, limit);
-        if (this.found.length === 0 && !complete) await this.#iterate(key, add, limit);
-      }
-      this.#exhausted = !this.#abandoned.signal.aborted;
+      for (const info of sources.own(key)) add(info);
+      if (!enough()) await sources.ask(key, { found: add, enough, signal: limit.signal });
+      this.#exhausted = true;
     } finally {
       this.#done = true;
       this.#notify();
@@ -97,7 +94,6 @@ export class LookupSearch {
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();
     signal.addEventListener("abort", onAbort, { once: true });
-    this.#followers++;
     try {
       for (let next = 0;;) {
         if (signal.aborted) return;
@@ -110,24 +106,6 @@ export class LookupSearch {
       }
     } finally {
       signal.removeEventListener("abort", onAbort);
-      if (--this.#followers === 0 && !this.#done) this.#abandoned.abort();
-    }
-  }
-
-  async #iterate(
-    key: DhtKey,
-    add: (info: PeerInfo) => void,
-    limit: Cancellable,
-  ): Promise<void> {
-    if (this.#followers === 0) return this.#abandoned.abort();
-    const signal = AbortSignal.any([limit.signal, this.#abandoned.signal]);
-    try {
-      for await (const info of this.#collaborators.sources.iterate(key, { signal })) {
-        add(info);
-        if (this.found.length >= MAX_FOUND) break;
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
     }
   }
 

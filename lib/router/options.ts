@@ -1,6 +1,6 @@
 import { isLoopback, withoutBrackets } from "./address.ts";
 
-/** Settings of the router. Fields that are left out get the default of {@link ROUTER_DEFAULTS}. */
+/** Settings of the router. Fields that are left out get a default. */
 export interface RouterOptions {
   /**
    * Where to listen. An empty host is every interface, IPv4 and IPv6. A loopback host makes
@@ -9,6 +9,8 @@ export interface RouterOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Port of every peer's registry; or how to tell it from the port of the peer's router. */
   readonly registryPort: number | ((routerPort: number) => number);
+  /** Times that are left out are those of this network; default `lan`. */
+  readonly network?: NetworkProfile;
   /** Directory of the identity; without it, the node gets a new identity at each start. */
   readonly dataDir?: string;
   /** Prefix of the DHT's protocol; nodes with different prefixes never meet. */
@@ -19,13 +21,15 @@ export interface RouterOptions {
   readonly recordTtlMs?: number;
   /** How often each own key is announced anew, ms; well inside every node's record lifetime. */
   readonly reprovideIntervalMs?: number;
-  /** How long one address of a peer is tried, ms. */
+  /** How long a TCP connection to one address of a peer may take, ms. */
+  readonly connectTimeoutMs?: number;
+  /** How long one address of a peer is tried, handshakes included, ms. */
   readonly dialTimeoutMs?: number;
   /** How long an answer of a peer's DHT is waited for, ms; a dial may be part of it. */
   readonly requestTimeoutMs?: number;
   /** How long a whole lookup may take, ms. */
   readonly lookupTimeoutMs?: number;
-  /** Connections at most. */
+  /** Connections that are kept; for a while there may be twice as many. */
   readonly maxConnections?: number;
   /** Records of other nodes kept in all. */
   readonly maxRecords?: number;
@@ -37,21 +41,53 @@ export interface RouterOptions {
   readonly readyTimeoutMs?: number;
 }
 
-/** Defaults of {@link RouterOptions}. */
+/** Defaults of {@link RouterOptions}, apart from those of {@link NETWORK_PROFILES}. */
 export const ROUTER_DEFAULTS = {
   protocolPrefix: "/spegel",
   /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
   recordTtlMs: 19 * 60_000,
   reprovideIntervalMs: 10 * 60_000,
-  dialTimeoutMs: 500,
-  requestTimeoutMs: 400,
-  lookupTimeoutMs: 2000,
-  maxConnections: 1000,
+  maxConnections: 300,
   maxRecords: 500_000,
   maxRecordsPerPeer: 50_000,
-  pingIntervalMs: 2000,
   readyTimeoutMs: 2000,
 } as const;
+
+/** What of {@link RouterOptions} depends on the network between the nodes. */
+type NetworkTimes = Required<
+  Pick<
+    RouterOptions,
+    "connectTimeoutMs" | "dialTimeoutMs" | "requestTimeoutMs" | "lookupTimeoutMs" | "pingIntervalMs"
+  >
+>;
+
+/** Times that suit one room, sites with tens of milliseconds between them, and bad lines. */
+export const NETWORK_PROFILES = {
+  lan: {
+    connectTimeoutMs: 200,
+    dialTimeoutMs: 1000,
+    requestTimeoutMs: 400,
+    lookupTimeoutMs: 2000,
+    pingIntervalMs: 2000,
+  },
+  wan: {
+    connectTimeoutMs: 1000,
+    dialTimeoutMs: 3000,
+    requestTimeoutMs: 1500,
+    lookupTimeoutMs: 5000,
+    pingIntervalMs: 5000,
+  },
+  edge: {
+    connectTimeoutMs: 3000,
+    dialTimeoutMs: 10_000,
+    requestTimeoutMs: 5000,
+    lookupTimeoutMs: 15_000,
+    pingIntervalMs: 15_000,
+  },
+} as const satisfies Record<string, NetworkTimes>;
+
+/** The name of a set of times. */
+export type NetworkProfile = keyof typeof NETWORK_PROFILES;
 
 /** Router options with every default filled in. */
 export type ResolvedRouterOptions = Required<Omit<RouterOptions, "dataDir">> & {
@@ -64,6 +100,8 @@ export function resolveRouterOptions(
 ): ResolvedRouterOptions {
   const resolved = {
     ...ROUTER_DEFAULTS,
+    network: "lan" as const,
+    ...NETWORK_PROFILES[options.network ?? "lan"],
     allowLoopback: options.listen.host === "localhost" ||
       isLoopback(withoutBrackets(options.listen.host)),
     dataDir: undefined,

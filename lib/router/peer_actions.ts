@@ -1,8 +1,12 @@
 import type { PeerId } from "@libp2p/interface";
+import { deadline } from "../async/deadline.ts";
+import type { DhtClient } from "./dht_client.ts";
 import type { Departures } from "./departures.ts";
 import type { Host } from "./host.ts";
 import type { PeerActions } from "./peer_monitor.ts";
 import type { PeerTable } from "./peer_table.ts";
+import { probeTcp } from "./probe_tcp.ts";
+import type { Provider } from "./provider.ts";
 import type { ProviderStore } from "./provider_store.ts";
 
 /** Peers offered to the routing table a round; each costs a ping. */
@@ -11,17 +15,35 @@ const OFFERED_A_ROUND = 4;
 /** Collaborators of {@link createPeerActions}. */
 export interface PeerActionsCollaborators {
   readonly host: Host;
-  readonly table: Pick<PeerTable, "ids" | "info" | "has">;
-  readonly store: ProviderStore<PeerId>;
+  readonly table: Pick<PeerTable, "ids" | "info" | "has" | "mapped" | "size">;
+  readonly store: Pick<ProviderStore<Provider>, "removeProvider">;
+  readonly client: Pick<DhtClient, "ping">;
   readonly departures: Pick<Departures, "has">;
 }
 
 /** Makes what the peer monitor does to peers, on libp2p. */
-export function createPeerActions(collaborators: PeerActionsCollaborators): PeerActions {
-  const { host: { node, dht }, table, store, departures } = collaborators;
+export function createPeerActions(
+  collaborators: PeerActionsCollaborators,
+  { connectTimeoutMs, maxConnections }: {
+    readonly connectTimeoutMs: number;
+    readonly maxConnections: number;
+  },
+): PeerActions {
+  const { host: { node, dht }, table, store, client, departures } = collaborators;
+  const takesConnections = async (peer: PeerId) => {
+    using limit = deadline(connectTimeoutMs);
+    return await probeTcp(table.mapped(peer)?.endpoints ?? [], limit);
+  };
   return {
     known: () => table.ids(),
-    ping: (peer, options) => node.services.ping.ping(peer, options),
+    // The DHT's own PING, on a stream that is open anyway: a tenth of what a stream for each costs.
+    async ping(peer, options) {
+      // Among more peers than there are connections to, a look whether anybody listens must do.
+      const isMeshed = table.size <= maxConnections || node.getConnections(peer).length > 0;
+      if (isMeshed) await client.ping(peer, options);
+      else if (!await takesConnections(peer)) throw new Error("the peer takes no connection");
+    },
+    takesConnections,
     async addresses(peer) {
       return (await table.info(peer))?.multiaddrs ?? [];
     },
@@ -40,12 +62,12 @@ export function createPeerActions(collaborators: PeerActionsCollaborators): Peer
       }
     },
     async evict(peer) {
-      store.removeProvider(peer);
       await dht.routingTable.remove(peer);
       for (const connection of node.getConnections(peer)) {
         connection.abort(new Error("peer does not answer"));
       }
       await node.peerStore.delete(peer);
     },
+    forget: (peer) => store.removeProvider(peer.toString()),
   };
 }

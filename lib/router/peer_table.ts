@@ -1,9 +1,13 @@
 import type { PeerId, PeerInfo } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
 import type { Log, Metrics, Peer } from "../ports.ts";
 import { toMultiaddrString } from "./address.ts";
 import type { BootstrapContact } from "./bootstrap/bootstrapper.ts";
+import { kademliaId } from "./dht_key.ts";
 import type { Host } from "./host.ts";
+import { NearestPeers, type Positioned } from "./nearest_peers.ts";
 import type { MappedPeer, PeerMapper } from "./peer_mapper.ts";
+import { Provider } from "./provider.ts";
 import { shuffle } from "./shuffle.ts";
 
 /** Collaborators of a {@link PeerTable}. */
@@ -20,9 +24,15 @@ export interface PeerTableCollaborators {
   readonly onDisconnect: (peer: PeerId) => void;
 }
 
-interface Entry {
-  readonly id: PeerId;
+/** A peer of the table. */
+export interface RoutingPeer extends Positioned {
+  /** As it goes into answers; undefined while no address is known. */
+  readonly wire: Uint8Array | undefined;
+}
+
+interface Entry extends RoutingPeer {
   mapped: MappedPeer | undefined;
+  wire: Uint8Array | undefined;
 }
 
 /** Mirrors the DHT's routing table in the port's terms, so that it can be read at any time. */
@@ -30,6 +40,7 @@ export class PeerTable {
   readonly #collaborators: PeerTableCollaborators;
   readonly #entries = new Map<string, Entry>();
   readonly #unlisten = new DisposableStack();
+  #nearest: NearestPeers<Entry> | undefined;
 
   constructor(collaborators: PeerTableCollaborators) {
     this.#collaborators = collaborators;
@@ -65,12 +76,28 @@ export class PeerTable {
 
   /** Ids of all peers. */
   ids(): PeerId[] {
-    return [...this.#entries.values()].map(({ id }) => id);
+    return [...this.#entries.values()].map(({ peer }) => peer);
+  }
+
+  /** The peers nearest to a position in the key space, the nearest first. */
+  nearest(position: Uint8Array, count: number): readonly RoutingPeer[] {
+    this.#nearest ??= new NearestPeers(this.#entries.values());
+    return this.#nearest.to(position, count);
+  }
+
+  /** All peers with their positions. */
+  positioned(): readonly Positioned[] {
+    return [...this.#entries.values()];
+  }
+
+  /** What a peer of the table has said of itself; undefined if it is not in the table. */
+  mapped(id: PeerId): MappedPeer | undefined {
+    return this.#entries.get(id.toString())?.mapped;
   }
 
   /** The peer with this id, if it is in the routing table. */
   find(id: string): PeerId | undefined {
-    return this.#entries.get(id)?.id;
+    return this.#entries.get(id)?.peer;
   }
 
   /** All peers whose addresses are known. */
@@ -104,12 +131,19 @@ export class PeerTable {
 
   #joined(id: PeerId): void {
     const name = id.toString();
-    const entry = this.#entries.get(name) ?? { id, mapped: undefined };
+    const entry = this.#entries.get(name) ?? {
+      peer: id,
+      position: kademliaId(id.toMultihash().bytes),
+      mapped: undefined,
+      wire: undefined,
+    };
     this.#entries.set(name, entry);
+    this.#nearest = undefined;
     this.#collaborators.metrics.peers(this.#entries.size);
     this.#collaborators.onJoin(id);
     this.info(id).then((info) => {
       entry.mapped = (info && this.#collaborators.toPeer(info)) ?? entry.mapped;
+      entry.wire = entry.mapped && toWire(id, entry.mapped);
     }).catch((error) =>
       this.#collaborators.log.warn("reading a peer's addresses failed", { error })
     );
@@ -117,6 +151,7 @@ export class PeerTable {
 
   #left(id: PeerId): void {
     if (!this.#entries.delete(id.toString())) return;
+    this.#nearest = undefined;
     this.#collaborators.metrics.peers(this.#entries.size);
     this.#collaborators.onLeave(id);
   }
@@ -127,4 +162,8 @@ export class PeerTable {
     target.addEventListener(type, listener);
     this.#unlisten.defer(() => target.removeEventListener(type, listener));
   }
+}
+
+function toWire(id: PeerId, { endpoints }: MappedPeer): Uint8Array {
+  return new Provider(id, endpoints.map((at) => multiaddr(toMultiaddrString(at)))).wire;
 }

@@ -1,37 +1,40 @@
-import type { AbortOptions, PeerId, Stream } from "@libp2p/interface";
-import { lpStream } from "@libp2p/utils";
+import type { PeerId } from "@libp2p/interface";
 import { backoff } from "../async/backoff.ts";
-import { deadline } from "../async/deadline.ts";
 import type { Clock, Log } from "../ports.ts";
+import type { DhtClient } from "./dht_client.ts";
 import type { DhtKey } from "./dht_key.ts";
-import { encodeAddProvider, encodePing, encodeProvider, type WireProvider } from "./dht_message.ts";
+import { encodeRecords } from "./dht_message.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
 /** Records between two acknowledgements. */
-const BATCH = 512;
-/** Time to connect and for one batch to be acknowledged. */
-const BATCH_TIMEOUT_MS = 5000;
+const BATCH = 256;
 /** Attempts for one peer before its keys are left to the next round. */
 const MAX_ATTEMPTS = 3;
 /** Peers that are sent to at once. */
 const MAX_PARALLEL = 16;
-/** An acknowledgement is a PING of a few bytes. */
-const MAX_ACK_BYTES = 1024;
+/** Keys that wait for one peer; what does not fit is left to the next round. */
+const MAX_WAITING = 200_000;
 
 /** Collaborators of a {@link ProviderOutbox}. */
 export interface ProviderOutboxCollaborators {
-  /** Opens a DHT stream. */
-  readonly openStream: (peer: PeerId, options: AbortOptions) => Promise<Stream>;
-  /** This node as a provider, as of now. */
-  readonly self: () => WireProvider;
+  /** Streams of its own, so that no lookup waits behind records. */
+  readonly client: Pick<DhtClient, "ask" | "stop">;
+  /** This node as a provider, encoded, as of now. */
+  readonly self: () => Uint8Array;
   /** Tells whether a key is still to be announced. */
   readonly provides: (id: string) => boolean;
+  readonly budget: Pick<WorkBudget, "breathe">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
+/** What waits for one peer. Keys for several peers are in the same arrays, which are not copied. */
 interface Box {
   readonly peer: PeerId;
-  readonly keys: Map<string, DhtKey>;
+  readonly parcels: (readonly DhtKey[])[];
+  /** Where to go on in the first parcel. */
+  offset: number;
+  waiting: number;
   readonly emptied: Promise<void>;
 }
 
@@ -43,7 +46,7 @@ interface Box {
 export class ProviderOutbox {
   readonly #collaborators: ProviderOutboxCollaborators;
   readonly #boxes = new Map<string, Box>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #queue: (() => void)[] = [];
   readonly #stop = new AbortController();
   #running = 0;
 
@@ -52,13 +55,13 @@ export class ProviderOutbox {
   }
 
   /** Sends keys to a peer, after what is already waiting for it. Never rejects. */
-  send(peer: PeerId, keys: Iterable<DhtKey>): Promise<void> {
+  send(peer: PeerId, keys: readonly DhtKey[]): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.resolve();
     const name = peer.toString();
     let box = this.#boxes.get(name);
     if (box === undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      box = { peer, keys: new Map(), emptied: promise };
+      box = { peer, parcels: [], offset: 0, waiting: 0, emptied: promise };
       this.#boxes.set(name, box);
       this.#deliver(box).catch((error) => {
         this.#collaborators.log.warn("announcing to a peer failed", { peer: name, error });
@@ -67,26 +70,30 @@ export class ProviderOutbox {
         resolve();
       });
     }
-    for (const key of keys) box.keys.set(key.id, key);
+    if (box.waiting + keys.length <= MAX_WAITING) {
+      box.parcels.push(keys);
+      box.waiting += keys.length;
+    }
     return box.emptied;
   }
 
   /** Ends all sending. */
   stop(): void {
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
-    for (const go of this.#waiting.splice(0)) go();
+    for (const go of this.#queue.splice(0)) go();
+    this.#collaborators.client.stop();
   }
 
   async #deliver(box: Box): Promise<void> {
     await this.#acquire();
     try {
       const delays = backoff({ baseMs: 100, maxMs: 1000 });
-      for (let attempt = 1; box.keys.size > 0 && !this.#stop.signal.aborted; attempt++) {
+      for (let attempt = 1; box.waiting > 0 && !this.#stop.signal.aborted; attempt++) {
         try {
           await this.#sendAll(box);
         } catch (error) {
           if (this.#stop.signal.aborted) return;
-          const fields = { peer: box.peer.toString(), keys: box.keys.size, attempt, error };
+          const fields = { peer: box.peer.toString(), keys: box.waiting, attempt, error };
           this.#collaborators.log.debug("announcing to a peer was interrupted", fields);
           if (attempt >= MAX_ATTEMPTS) return;
           await this.#collaborators.clock.sleep(delays.next().value, this.#stop);
@@ -96,53 +103,33 @@ export class ProviderOutbox {
       if (!this.#stop.signal.aborted) throw error;
     } finally {
       this.#running--;
-      this.#waiting.shift()?.();
+      this.#queue.shift()?.();
     }
   }
 
   async #acquire(): Promise<void> {
     if (this.#running >= MAX_PARALLEL) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await new Promise<void>((resolve) => this.#queue.push(resolve));
     }
     this.#running++;
   }
 
+  /** What was not acknowledged is still in the box when it throws. */
   async #sendAll(box: Box): Promise<void> {
-    const stream = await this.#open(box.peer);
-    try {
-      const frames = lpStream(stream, { maxDataLength: MAX_ACK_BYTES });
-      while (box.keys.size > 0) {
-        using limit = deadline(BATCH_TIMEOUT_MS, this.#stop);
-        const batch = [...box.keys.values()].slice(0, BATCH);
-        await frames.writeV(this.#encode(batch), limit);
-        await frames.read(limit);
-        for (const { id } of batch) box.keys.delete(id);
+    const { client, budget, provides, self } = this.#collaborators;
+    for (let parcel = box.parcels[0]; parcel !== undefined; parcel = box.parcels[0]) {
+      await budget.breathe();
+      const batch = parcel.slice(box.offset, box.offset + BATCH);
+      const multihashes = batch.filter(({ id }) => provides(id)).map(({ multihash }) => multihash);
+      if (multihashes.length > 0) {
+        await client.ask(box.peer, encodeRecords(multihashes, self()), this.#stop);
       }
-      await this.#close(stream);
-    } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error(String(error)));
-      throw error;
+      box.offset += batch.length;
+      box.waiting -= batch.length;
+      if (box.offset >= parcel.length) {
+        box.parcels.shift();
+        box.offset = 0;
+      }
     }
-  }
-
-  async #open(peer: PeerId): Promise<Stream> {
-    using limit = deadline(BATCH_TIMEOUT_MS, this.#stop);
-    return await this.#collaborators.openStream(peer, limit);
-  }
-
-  async #close(stream: Stream): Promise<void> {
-    using limit = deadline(BATCH_TIMEOUT_MS, this.#stop);
-    await stream.close(limit);
-  }
-
-  #encode(batch: readonly DhtKey[]): Uint8Array[] {
-    const { provides, self } = this.#collaborators;
-    const provider = encodeProvider(self());
-    return [
-      ...batch.filter(({ id }) => provides(id)).map(({ multihash }) =>
-        encodeAddProvider(multihash, provider)
-      ),
-      encodePing(),
-    ];
   }
 }

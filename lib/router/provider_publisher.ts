@@ -1,35 +1,47 @@
 import type { PeerId } from "@libp2p/interface";
 import type { Clock, Log } from "../ports.ts";
-import { type DhtKey, kademliaId } from "./dht_key.ts";
-import type { KeyPlacement } from "./key_placement.ts";
+import { dhtKey, kademliaId } from "./dht_key.ts";
+import type { KeyPlacement, PlacedKey } from "./key_placement.ts";
+import { OwnKeys, PARTS } from "./own_keys.ts";
 import type { ProviderOutbox } from "./provider_outbox.ts";
+import type { WorkBudget } from "./work_budget.ts";
 
-/** Regions of the key space, each announced anew in its own share of the interval. */
-const REGIONS = 16;
+/** Keys are announced anew in portions of about so many. */
+const PORTION = 128;
+/** Portions at least, so that few keys are spread too. */
+const MIN_PORTIONS = 16;
+/** Keys that are taken in between two breaths. */
+const PIECE = 128;
 /** `advertise` waits no longer for peers to acknowledge; sending goes on behind it. */
 const HANDOVER_MS = 1000;
-/** A new peer is told our keys so long after it joined, so that it is ready and joins coincide. */
+/**
+ * A new peer is told our keys after this time and up to so much longer: it is ready then, joins
+ * coincide, and nodes that start together do not all tell each other in the same moment.
+ */
 const JOIN_DELAY_MS = 200;
-/** A peer that comes and goes is told all keys no more often than this. */
+const JOIN_JITTER_MS = 500;
+/**
+ * A peer that comes and goes is told all keys no more often than this, doubled with each bit that
+ * peers and their keys share: in a large network connections come and go, and peers with them not.
+ */
 const JOIN_INTERVAL_MS = 10_000;
 
 /** Collaborators of a {@link ProviderPublisher}. */
 export interface ProviderPublisherCollaborators {
-  readonly placement: Pick<KeyPlacement, "place" | "belongsTo">;
+  readonly placement: Pick<KeyPlacement, "place" | "belongingTo" | "sharedBits">;
   readonly clock: Clock;
   readonly log: Log;
+  readonly budget: Pick<WorkBudget, "breathe">;
   /** Makes the outbox, which asks back whether a key is still ours. */
   readonly outbox: (provides: (id: string) => boolean) => Pick<ProviderOutbox, "send" | "stop">;
+  /** Source of chance in [0, 1); default `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** Settings of a {@link ProviderPublisher}. */
 export interface ProviderPublisherOptions {
   /** How often each own key is announced anew, ms. */
   readonly reprovideIntervalMs: number;
-}
-
-interface OwnKey extends DhtKey {
-  readonly kademliaId: Uint8Array;
 }
 
 /**
@@ -39,8 +51,9 @@ interface OwnKey extends DhtKey {
 export class ProviderPublisher {
   readonly #collaborators: ProviderPublisherCollaborators;
   readonly #options: ProviderPublisherOptions;
+  readonly #random: () => number;
   readonly #outbox: Pick<ProviderOutbox, "send" | "stop">;
-  readonly #keys = new Map<string, OwnKey>();
+  readonly #keys = new OwnKeys();
   /** When each peer was last told all keys; only peers that are known now. */
   readonly #told = new Map<string, number>();
   readonly #joining = new Set<string>();
@@ -49,6 +62,7 @@ export class ProviderPublisher {
   constructor(collaborators: ProviderPublisherCollaborators, options: ProviderPublisherOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
+    this.#random = collaborators.random ?? Math.random;
     this.#outbox = collaborators.outbox((id) => this.#keys.has(id));
   }
 
@@ -69,13 +83,12 @@ export class ProviderPublisher {
   }
 
   /** Announces keys; those that are announced already are left alone. Never rejects. */
-  async advertise(keys: readonly DhtKey[]): Promise<void> {
-    const added: OwnKey[] = [];
-    for (const key of keys) {
-      if (this.#keys.has(key.id)) continue;
-      const own = { ...key, kademliaId: kademliaId(key.multihash) };
-      this.#keys.set(key.id, own);
-      added.push(own);
+  async advertise(keys: readonly string[]): Promise<void> {
+    const added: PlacedKey[] = [];
+    for (const [index, key] of keys.entries()) {
+      if (index % PIECE === PIECE - 1) await this.#collaborators.budget.breathe();
+      const own = this.#keys.add(dhtKey(key));
+      if (own !== undefined) added.push(own);
     }
     if (added.length === 0) return;
     const handover = new AbortController();
@@ -86,8 +99,8 @@ export class ProviderPublisher {
   }
 
   /** Stops announcing keys. Records at other nodes live until they expire: no message recalls them. */
-  withdraw(keys: readonly DhtKey[]): void {
-    for (const { id } of keys) this.#keys.delete(id);
+  withdraw(keys: readonly string[]): void {
+    for (const key of keys) this.#keys.delete(dhtKey(key).id);
   }
 
   /** A peer can be sent to from now on. */
@@ -108,39 +121,39 @@ export class ProviderPublisher {
     const name = peer.toString();
     try {
       const last = this.#told.get(name) ?? -Infinity;
-      const wait = Math.max(JOIN_DELAY_MS, last + JOIN_INTERVAL_MS - clock.now());
-      await clock.sleep(wait, this.#stop);
+      const delay = JOIN_DELAY_MS + this.#random() * JOIN_JITTER_MS;
+      const interval = JOIN_INTERVAL_MS * 2 ** placement.sharedBits();
+      await clock.sleep(Math.max(delay, last + interval - clock.now()), this.#stop);
     } finally {
       this.#joining.delete(name);
     }
     this.#told.set(name, clock.now());
-    const keys = [...this.#keys.values()].filter((key) =>
-      placement.belongsTo(key.kademliaId, peer)
-    );
+    const position = kademliaId(peer.toMultihash().bytes);
+    const near = this.#keys.sharing(placement.sharedBits(), position);
+    const keys = await placement.belongingTo(peer, near);
     if (keys.length > 0) await this.#outbox.send(peer, keys);
   }
 
-  /** One region after another, so that the work is spread over the interval. */
+  /**
+   * Goes round the key space once an interval, from a random place on, in portions small enough to
+   * be no burst and large enough that the streams they open do not weigh more than they do.
+   */
   async #reprovide(): Promise<void> {
-    const { signal } = this.#stop;
-    let region = Math.floor(Math.random() * REGIONS);
-    while (!signal.aborted) {
-      await this.#collaborators.clock.sleep(
-        this.#options.reprovideIntervalMs / REGIONS,
-        this.#stop,
-      );
-      const keys = [...this.#keys.values()].filter((key) => regionOf(key) === region);
-      region = (region + 1) % REGIONS;
+    const { clock } = this.#collaborators;
+    let part = Math.floor(this.#random() * MIN_PORTIONS) * PARTS / MIN_PORTIONS;
+    while (!this.#stop.signal.aborted) {
+      const portions = Math.max(MIN_PORTIONS, this.#keys.size / PORTION);
+      const width = Math.min(Math.max(1, Math.floor(PARTS / portions)), PARTS - part);
+      await clock.sleep(this.#options.reprovideIntervalMs * width / PARTS, this.#stop);
+      const keys = this.#keys.inParts(part, width);
+      part = (part + width) % PARTS;
       if (keys.length > 0) await this.#publish(keys);
     }
   }
 
-  async #publish(keys: readonly OwnKey[]): Promise<void> {
-    const regions = Map.groupBy(keys, regionOf);
-    await Promise.all([...regions.values()].map(async (inRegion) => {
-      const parcels = await this.#collaborators.placement.place(inRegion, this.#stop);
-      await Promise.all(parcels.map(({ peer, keys }) => this.#outbox.send(peer, keys)));
-    }));
+  async #publish(keys: readonly PlacedKey[]): Promise<void> {
+    const parcels = await this.#collaborators.placement.place(keys, this.#stop);
+    await Promise.all(parcels.map(({ peer, keys }) => this.#outbox.send(peer, keys)));
   }
 
   #inBackground(what: string, run: () => Promise<void>): void {
@@ -151,8 +164,4 @@ export class ProviderPublisher {
     if (this.#stop.signal.aborted) return;
     this.#collaborators.log.warn(`${what} failed`, { error });
   }
-}
-
-function regionOf(key: OwnKey): number {
-  return (key.kademliaId[0] ?? 0) >> 4;
 }

@@ -11,7 +11,7 @@ export interface ProviderStoreCollaborators {
 export interface ProviderStoreOptions {
   /** How long a record lives after it was last added, ms. */
   readonly ttlMs: number;
-  /** Records kept in all. */
+  /** Records kept in all; when there are more, the provider with most of them gives some up. */
   readonly maxRecords: number;
   /** Records kept of one provider. */
   readonly maxRecordsPerProvider: number;
@@ -23,22 +23,47 @@ export interface ProviderStoreOptions {
   readonly maxKeyLength: number;
 }
 
+/** One provider of one key; a member of the key's list and of the provider's. */
+interface StoredRecord<P> {
+  readonly key: string;
+  readonly holder: Holder<P>;
+  /** Clock time in whole ms: a small integer needs no memory of its own. */
+  expiresAt: number;
+  nextOfKey: StoredRecord<P> | undefined;
+  previousOfHolder: StoredRecord<P> | undefined;
+  nextOfHolder: StoredRecord<P> | undefined;
+}
+
+interface Holder<P> {
+  /** As it was last added. */
+  provider: P;
+  newest: StoredRecord<P> | undefined;
+  records: number;
+}
+
+/** What the largest provider gives up at once when the store is full, as a share of all records. */
+const GIVEN_UP = 1 / 100;
+
 /**
  * Which peers said that they hold which key. Records expire when read, are bounded per provider,
  * per key and in all, and are answered in random order, so that load spreads over the providers.
+ * When there is no more room it comes from whoever has the most records: no number of flooders
+ * keeps an honest peer out.
  *
  * The library's own store is a flat list that is scanned on each lookup, never expires and answers
- * everything it has.
+ * everything it has. Lists that are linked through the records take a third of the memory that a
+ * map of maps does.
  */
 export class ProviderStore<P extends { toString(): string }> {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #options: ProviderStoreOptions;
-  /** Key → provider's name → record. */
-  readonly #keys = new Map<string, Map<string, { provider: P; expiresAt: number }>>();
-  /** Provider's name → keys that it has records of. */
-  readonly #providers = new Map<string, Set<string>>();
+  /** Key → its first record. */
+  readonly #keys = new Map<string, StoredRecord<P>>();
+  /** Provider's name → what is known of it; only providers with records. */
+  readonly #holders = new Map<string, Holder<P>>();
   #records = 0;
+  #sweeping: Iterator<StoredRecord<P>> | undefined;
 
   constructor(collaborators: ProviderStoreCollaborators, options: ProviderStoreOptions) {
     this.#clock = collaborators.clock;
@@ -53,74 +78,133 @@ export class ProviderStore<P extends { toString(): string }> {
 
   /** Adds or renews a record. Returns false if a limit forbids it. */
   add(key: string, provider: P): boolean {
-    if (key.length > this.#options.maxKeyLength) return false;
+    const { maxKeyLength, maxRecordsPerProvider, maxRecords, ttlMs } = this.#options;
+    if (key.length > maxKeyLength) return false;
     const name = provider.toString();
-    const expiresAt = this.#clock.now() + this.#options.ttlMs;
-    const record = this.#keys.get(key)?.get(name);
-    if (record !== undefined) {
-      record.expiresAt = expiresAt;
-      return true;
+    const expiresAt = Math.round(this.#clock.now() + ttlMs);
+    const known = this.#holders.get(name);
+    if (known !== undefined) {
+      known.provider = provider;
+      const record = this.#find(key, known);
+      if (record !== undefined) {
+        record.expiresAt = expiresAt;
+        return true;
+      }
+      if (known.records >= maxRecordsPerProvider) return false;
     }
-    const held = this.#providers.get(name)?.size ?? 0;
-    if (held >= this.#options.maxRecordsPerProvider) return false;
-    if (this.#records >= this.#options.maxRecords) return false;
-    this.#makeRoom(key);
-    getOrCreate(this.#keys, key, () => new Map()).set(name, { provider, expiresAt });
-    getOrCreate(this.#providers, name, () => new Set()).add(key);
-    this.#records++;
+    if (this.#records >= maxRecords && !this.#makeRoom(known?.records ?? 0)) return false;
+    this.#makeRoomOf(key);
+    // Looked up again: making room may have forgotten it.
+    let holder = this.#holders.get(name);
+    if (holder === undefined) {
+      holder = { provider, newest: undefined, records: 0 };
+      this.#holders.set(name, holder);
+    }
+    this.#link(key, holder, expiresAt);
     return true;
   }
 
   /** Live providers of a key, in random order, at most `maxAnswer`. */
   get(key: string): P[] {
-    const records = this.#keys.get(key);
-    if (records === undefined) return [];
     const now = this.#clock.now();
     const live: P[] = [];
-    for (const [name, record] of records) {
-      if (record.expiresAt > now) live.push(record.provider);
-      else this.#drop(key, name);
+    for (let record = this.#keys.get(key); record !== undefined; record = record.nextOfKey) {
+      if (record.expiresAt > now) live.push(record.holder.provider);
+      else this.#unlink(record);
     }
     return this.#sample(live);
   }
 
   /** Removes one record, if there is one. */
   remove(key: string, provider: P): void {
-    this.#drop(key, provider.toString());
+    const holder = this.#holders.get(provider.toString());
+    const record = holder && this.#find(key, holder);
+    if (record !== undefined) this.#unlink(record);
   }
 
   /** Removes all records of a provider, e.g. because it is gone. */
-  removeProvider(provider: P): void {
-    const name = provider.toString();
-    for (const key of this.#providers.get(name) ?? []) this.#drop(key, name);
+  removeProvider(name: string): void {
+    const holder = this.#holders.get(name);
+    while (holder?.newest !== undefined) this.#unlink(holder.newest);
   }
 
-  /** Removes what has expired. Costs time in proportion to all records. */
-  sweep(): void {
+  /**
+   * Removes what has expired, looking at so many keys; goes on where the last call ended. Returns
+   * true when all have been looked at.
+   */
+  sweep(maxKeys = Infinity): boolean {
     const now = this.#clock.now();
-    for (const [key, records] of this.#keys) {
-      for (const [name, { expiresAt }] of records) if (expiresAt <= now) this.#drop(key, name);
+    this.#sweeping ??= this.#keys.values();
+    for (let left = maxKeys; left > 0; left--) {
+      const { value: first, done } = this.#sweeping.next();
+      if (done === true) {
+        this.#sweeping = undefined;
+        return true;
+      }
+      for (let record: StoredRecord<P> | undefined = first; record; record = record.nextOfKey) {
+        if (record.expiresAt <= now) this.#unlink(record);
+      }
     }
+    return false;
   }
 
-  #makeRoom(key: string): void {
-    const records = this.#keys.get(key);
-    if (records === undefined || records.size < this.#options.maxProvidersPerKey) return;
-    let oldest: { name: string; expiresAt: number } | undefined;
-    for (const [name, { expiresAt }] of records) {
-      if (oldest === undefined || expiresAt < oldest.expiresAt) oldest = { name, expiresAt };
-    }
-    if (oldest !== undefined) this.#drop(key, oldest.name);
+  #find(key: string, holder: Holder<P>): StoredRecord<P> | undefined {
+    let record = this.#keys.get(key);
+    while (record !== undefined && record.holder !== holder) record = record.nextOfKey;
+    return record;
   }
 
-  #drop(key: string, name: string): void {
-    const records = this.#keys.get(key);
-    if (records?.delete(name) !== true) return;
+  /** Takes room from the largest provider if it has more records than the one that needs it. */
+  #makeRoom(records: number): boolean {
+    let largest: Holder<P> | undefined;
+    for (const holder of this.#holders.values()) {
+      if (largest === undefined || holder.records > largest.records) largest = holder;
+    }
+    if (largest === undefined || largest.records <= records + 1) return false;
+    const fair = Math.ceil(this.#options.maxRecords * GIVEN_UP);
+    const count = Math.min(fair, largest.records - records - 1);
+    for (let i = 0; i < count && largest.newest !== undefined; i++) this.#unlink(largest.newest);
+    return true;
+  }
+
+  /** In a full key the record nearest to its expiry makes room. */
+  #makeRoomOf(key: string): void {
+    let [count, oldest] = [0, this.#keys.get(key)];
+    for (let record = oldest; record !== undefined; record = record.nextOfKey, count++) {
+      if (oldest === undefined || record.expiresAt < oldest.expiresAt) oldest = record;
+    }
+    if (count >= this.#options.maxProvidersPerKey && oldest !== undefined) this.#unlink(oldest);
+  }
+
+  #link(key: string, holder: Holder<P>, expiresAt: number): void {
+    const record: StoredRecord<P> = {
+      key,
+      holder,
+      expiresAt,
+      nextOfKey: this.#keys.get(key),
+      previousOfHolder: undefined,
+      nextOfHolder: holder.newest,
+    };
+    if (holder.newest !== undefined) holder.newest.previousOfHolder = record;
+    holder.newest = record;
+    holder.records++;
+    this.#records++;
+    this.#keys.set(key, record);
+  }
+
+  #unlink(record: StoredRecord<P>): void {
+    const { key, holder, nextOfKey, previousOfHolder, nextOfHolder } = record;
+    let before = this.#keys.get(key);
+    if (before !== record) {
+      while (before !== undefined && before.nextOfKey !== record) before = before.nextOfKey;
+      if (before !== undefined) before.nextOfKey = nextOfKey;
+    } else if (nextOfKey === undefined) this.#keys.delete(key);
+    else this.#keys.set(key, nextOfKey);
+    if (previousOfHolder === undefined) holder.newest = nextOfHolder;
+    else previousOfHolder.nextOfHolder = nextOfHolder;
+    if (nextOfHolder !== undefined) nextOfHolder.previousOfHolder = previousOfHolder;
     this.#records--;
-    if (records.size === 0) this.#keys.delete(key);
-    const held = this.#providers.get(name);
-    held?.delete(key);
-    if (held?.size === 0) this.#providers.delete(name);
+    if (--holder.records === 0) this.#holders.delete(holder.provider.toString());
   }
 
   /** The first `maxAnswer` places of a Fisher-Yates shuffle. */
@@ -133,12 +217,4 @@ export class ProviderStore<P extends { toString(): string }> {
     }
     return all.slice(0, count);
   }
-}
-
-function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
-  const existing = map.get(key);
-  if (existing !== undefined) return existing;
-  const created = create();
-  map.set(key, created);
-  return created;
 }

@@ -4,23 +4,32 @@ import { type IpPort, toIpPort } from "./address.ts";
 import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
 import { createBootstrapDialer } from "./bootstrap_dialer.ts";
+import { ConnectionLimiter } from "./connection_limiter.ts";
 import { Departures } from "./departures.ts";
+import type { DhtClient } from "./dht_client.ts";
+import { kademliaId } from "./dht_key.ts";
 import { Discovery } from "./discovery.ts";
 import { Goodbye } from "./goodbye.ts";
 import type { Host } from "./host.ts";
-import { KeyPlacement } from "./key_placement.ts";
-import { Lookup } from "./lookup.ts";
-import { createLookupSources } from "./lookup_sources.ts";
+import {
+  closestBy,
+  createClient,
+  createLookup,
+  createPublisher,
+  createWalking,
+  serveDht,
+} from "./index_parts.ts";
+import { REPLICAS } from "./key_placement.ts";
+import type { Lookup } from "./lookup.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
-import { createPeerActions } from "./peer_actions.ts";
+import { createPeerActions, type PeerActionsCollaborators } from "./peer_actions.ts";
 import { createPeerMapper } from "./peer_mapper.ts";
 import { PeerMonitor } from "./peer_monitor.ts";
 import { PeerTable } from "./peer_table.ts";
-import { ProviderOutbox } from "./provider_outbox.ts";
-import { ProviderPublisher } from "./provider_publisher.ts";
-import { replaceProviderRecords } from "./provider_records.ts";
+import { Provider } from "./provider.ts";
+import type { ProviderPublisher } from "./provider_publisher.ts";
 import { ProviderStore } from "./provider_store.ts";
-import { Suspects } from "./suspects.ts";
+import { WorkBudget } from "./work_budget.ts";
 
 /** Records kept of one key, and named in one answer. */
 const MAX_PROVIDERS_PER_KEY = 128;
@@ -40,7 +49,7 @@ export interface RouterPartsCollaborators {
 /** The parts of a router, connected with each other. */
 export interface RouterParts {
   /** Records of other nodes. */
-  readonly store: ProviderStore<PeerId>;
+  readonly store: ProviderStore<Provider>;
   readonly table: PeerTable;
   readonly monitor: PeerMonitor;
   readonly publisher: ProviderPublisher;
@@ -50,7 +59,10 @@ export interface RouterParts {
   readonly goodbye: Goodbye;
   /** Peers that said goodbye. */
   readonly departures: Departures;
-  readonly suspects: Suspects;
+  /** Asks peers; lookups and pings share its streams. */
+  readonly client: DhtClient;
+  readonly budget: WorkBudget;
+  readonly limiter: ConnectionLimiter;
   /** Reads again where this node listens. */
   refreshOwnAddresses(): Promise<void>;
 }
@@ -62,10 +74,13 @@ export function createRouterParts(
 ): RouterParts {
   const { host, clock, log } = collaborators;
   let own: readonly IpPort[] = [];
+  let self = new Provider(host.node.peerId, []);
   const departures = new Departures(clock);
   const isDown = (id: string) => departures.has(id) || monitor.isDown(id);
   const toPeer = createPeerMapper({ ...options, own: () => own });
+  const budget = new WorkBudget({ clock });
   const store = createStore(clock, options);
+  const client = createClient(collaborators, options);
   const table = new PeerTable({
     ...collaborators,
     toPeer,
@@ -78,37 +93,31 @@ export function createRouterParts(
       publisher.peerLeft(peer);
       if (table.size === 0) bootstrap.wake();
     },
-    onDisconnect: (peer) => void monitor.check(peer),
+    onDisconnect: (peer) => monitor.suspect(peer),
   });
-  const monitor = new PeerMonitor({
-    clock,
-    log,
-    actions: createPeerActions({ host, table, store, departures }),
-  }, { pingIntervalMs: options.pingIntervalMs, pingTimeoutMs: 2 * options.requestTimeoutMs });
+  const monitor = createMonitor(collaborators, options, { table, store, client, departures });
   const { goodbye, forget } = createGoodbye(collaborators, { store, departures });
-  const publisher = createPublisher(collaborators, options);
-  const suspects = new Suspects((peer) => monitor.check(peer));
-  const lookup = new Lookup({
-    ...collaborators,
-    self: host.node.peerId,
-    toPeer,
-    isDown,
-    sources: createLookupSources({
-      host,
-      store,
-      table,
-      isDown,
-      suspects,
-    }),
-  }, options);
+  const context = { table, store, budget, client, isDown, self: () => self };
+  const walking = createWalking(collaborators, context, monitor);
+  const publisher = createPublisher(collaborators, options, { ...context, walking });
+  const lookup = createLookup(collaborators, options, { ...context, toPeer, walking });
   const bootstrap = new BootstrapLoop({
     ...collaborators,
     ...createBootstrapDialer({ host, table, own: () => own, log }),
     peerCount: () => table.size,
     routerPort: () => own[0]?.port ?? options.listen.port,
   });
-  const provides = (id: string) => !goodbye.leaving && publisher.provides(id);
-  replaceProviderRecords({ host, store, isDown, provides });
+  const discovery = new Discovery({
+    ...collaborators,
+    closest: closestBy(walking),
+    self: host.node.peerId.toMultihash().bytes,
+    peerCount: () => table.size,
+  });
+  const limiter = createLimiter(collaborators, options, { table, client });
+  serveDht(collaborators, options, {
+    ...context,
+    provides: (id) => !goodbye.leaving && publisher.provides(id),
+  });
   return {
     store,
     table,
@@ -116,46 +125,44 @@ export function createRouterParts(
     publisher,
     lookup,
     bootstrap,
-    discovery: createDiscovery(collaborators, () => table.size),
+    discovery,
     goodbye,
     departures,
-    suspects,
+    client,
+    budget,
+    limiter,
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
+      self = new Provider(host.node.peerId, host.announced());
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
     },
   };
 }
 
-function createDiscovery(
-  { host, clock, log }: RouterPartsCollaborators,
-  peerCount: () => number,
-): Discovery {
-  const self = host.node.peerId.toMultihash().bytes;
-  return new Discovery({ query: host.query, self, peerCount, clock, log });
+function createMonitor(
+  collaborators: RouterPartsCollaborators,
+  options: ResolvedRouterOptions,
+  subjects: Omit<PeerActionsCollaborators, "host">,
+): PeerMonitor {
+  const actions = createPeerActions({ ...collaborators, ...subjects }, options);
+  return new PeerMonitor({ ...collaborators, actions }, {
+    pingIntervalMs: options.pingIntervalMs,
+    pingTimeoutMs: 2 * options.requestTimeoutMs,
+  });
 }
 
-function createPublisher(
-  { host, clock, log }: RouterPartsCollaborators,
+function createLimiter(
+  { host: { node }, clock, log }: RouterPartsCollaborators,
   options: ResolvedRouterOptions,
-): ProviderPublisher {
-  const { node, dht, query } = host;
-  const placement = new KeyPlacement({ self: node.peerId, table: dht.routingTable, query, log });
-  return new ProviderPublisher({
-    placement,
+  { table, client }: { readonly table: PeerTable; readonly client: DhtClient },
+): ConnectionLimiter {
+  const position = kademliaId(node.peerId.toMultihash().bytes);
+  return new ConnectionLimiter({
+    connections: () => node.getConnections(),
+    isNeeded: (peer) => table.nearest(position, REPLICAS).some((near) => near.peer.equals(peer)),
+    lastAsked: (peer) => client.lastAsked(peer),
     clock,
     log,
-    outbox: (provides) =>
-      new ProviderOutbox({
-        openStream: (peer, limit) => node.dialProtocol(peer, dht.protocol, limit),
-        self: () => ({
-          id: node.peerId.toMultihash().bytes,
-          addresses: host.announced().map(({ bytes }) => bytes),
-        }),
-        provides,
-        clock,
-        log,
-      }),
   }, options);
 }
 
@@ -163,12 +170,12 @@ function createPublisher(
 function createGoodbye(
   { host, log }: RouterPartsCollaborators,
   { store, departures }: {
-    readonly store: ProviderStore<PeerId>;
+    readonly store: Pick<ProviderStore<Provider>, "removeProvider">;
     readonly departures: Departures;
   },
 ): { goodbye: Goodbye; forget: (peer: PeerId) => void } {
   const forget = (peer: PeerId) => {
-    store.removeProvider(peer);
+    store.removeProvider(peer.toString());
     host.dht.routingTable.remove(peer).catch((error) =>
       log.warn("removing a peer that left failed", { peer: peer.toString(), error })
     );
@@ -187,8 +194,8 @@ function createGoodbye(
   return { goodbye, forget };
 }
 
-function createStore(clock: Clock, options: ResolvedRouterOptions): ProviderStore<PeerId> {
-  return new ProviderStore<PeerId>({ clock }, {
+function createStore(clock: Clock, options: ResolvedRouterOptions): ProviderStore<Provider> {
+  return new ProviderStore<Provider>({ clock }, {
     ttlMs: options.recordTtlMs,
     maxRecords: options.maxRecords,
     maxRecordsPerProvider: options.maxRecordsPerPeer,

@@ -7,22 +7,35 @@ import type {
   Transport,
   Upgrader,
 } from "@libp2p/interface";
-import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
+import { tcp, type TCPComponents } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
+import { deadline } from "../async/deadline.ts";
+
+/** Settings of {@link createTransport}. */
+export interface TransportOptions {
+  /**
+   * How long a TCP connection may take, ms, in which a host that is gone is told from one that is
+   * busy: what comes after it, the handshakes, may take the rest of the dial's time.
+   */
+  readonly connectTimeoutMs: number;
+}
 
 /**
- * TCP with Nagle's algorithm switched off on dialled and accepted sockets. The transport's own
- * `noDelay` option does nothing in some versions of the runtime, where each small exchange then
- * takes 40 ms (Nagle and delayed acknowledgement).
+ * TCP with Nagle's algorithm switched off on dialled and accepted sockets, and a time limit for
+ * connecting. The transport's own `noDelay` option does nothing in some versions of the runtime,
+ * where each small exchange then takes 40 ms (Nagle and delayed acknowledgement).
  */
-export function tcpWithoutDelay(
-  options: TCPOptions = {},
+export function createTransport(
+  { connectTimeoutMs }: TransportOptions,
 ): (components: TCPComponents) => Transport {
   return (components) => {
-    const inner: Transport = tcp(options)(components);
+    const inner: Transport = tcp()(components);
     const wrapped: Transport = Object.create(inner);
-    wrapped.dial = (address: Multiaddr, dialOptions: DialTransportOptions) =>
-      inner.dial(address, { ...dialOptions, upgrader: withoutDelay(dialOptions.upgrader) });
+    wrapped.dial = async (address: Multiaddr, dialOptions: DialTransportOptions) => {
+      using limit = deadline(connectTimeoutMs, dialOptions);
+      const upgrader = withoutDelay(dialOptions.upgrader, () => limit.clear());
+      return await inner.dial(address, { ...dialOptions, signal: limit.signal, upgrader });
+    };
     wrapped.createListener = (listenOptions: CreateListenerOptions): Listener =>
       inner.createListener({ ...listenOptions, upgrader: withoutDelay(listenOptions.upgrader) });
     return wrapped;
@@ -30,13 +43,14 @@ export function tcpWithoutDelay(
 }
 
 /** The upgrader sees each socket first, whoever opened it. */
-function withoutDelay(upgrader: Upgrader): Upgrader {
+function withoutDelay(upgrader: Upgrader, onConnect: () => void = () => {}): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== "function") return member;
       if (name !== "upgradeInbound" && name !== "upgradeOutbound") return member.bind(target);
       return (connection: MultiaddrConnection, ...rest: unknown[]) => {
+        onConnect();
         setNoDelay(connection);
         return member.call(target, connection, ...rest);
       };

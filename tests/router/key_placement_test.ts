@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import type { PeerId } from "@libp2p/interface";
 import { dhtKey, kademliaId } from "../../lib/router/dht_key.ts";
-import type { DhtQueries } from "../../lib/router/host.ts";
 import { KeyPlacement } from "../../lib/router/key_placement.ts";
-import { MemoryLog } from "../fakes/log.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { test } from "../support/test.ts";
 import { peerIds } from "./ids.ts";
 
@@ -23,54 +22,47 @@ function nearest(peers: readonly PeerId[], key: Uint8Array, count: number): Peer
   return [...peers].sort((a, b) => xor(a, key) < xor(b, key) ? -1 : 1).slice(0, count);
 }
 
-function makePlacement(known: readonly PeerId[], found: readonly PeerId[], self: PeerId) {
+function makePlacement(known: readonly PeerId[], found: readonly PeerId[]) {
   let lookups = 0;
-  const query: Pick<DhtQueries, "getClosestPeers"> = {
-    async *getClosestPeers() {
-      lookups++;
-      for (const id of found) {
-        yield await Promise.resolve({
-          name: "FINAL_PEER" as const,
-          type: 2,
-          from: id,
-          peer: { id, multiaddrs: [] },
-          path: { index: 0, queued: 0, running: 0, total: 0 },
-        });
-      }
-    },
-  };
+  const clock = new FakeClock();
   const placement = new KeyPlacement({
-    self,
-    query,
-    log: new MemoryLog(),
+    closest() {
+      lookups++;
+      return Promise.resolve(found);
+    },
+    clock,
+    budget: { breathe: () => Promise.resolve() },
     table: {
       size: known.length,
-      closestPeers: (key, options) => nearest(known, key, options?.count ?? 20),
+      positioned: () =>
+        known.map((peer) => ({ peer, position: kademliaId(peer.toMultihash().bytes) })),
     },
   });
-  return { placement, lookups: () => lookups };
+  return { placement, clock, lookups: () => lookups };
 }
 
 test("in a small network everyone keeps everything, and nobody is looked up", async () => {
-  const [self, ...peers] = await peerIds(21);
-  assert(self);
-  const { placement, lookups } = makePlacement(peers, [], self);
+  const peers = await peerIds(20);
+  const { placement, lookups } = makePlacement(peers, []);
   const parcels = await placement.place(KEYS, { signal });
   assert.deepEqual(parcels.map(({ keys }) => keys.length), peers.map(() => 30));
   assert.equal(lookups(), 0);
-  assert(peers.every((peer) => placement.belongsTo(KEYS[0]?.kademliaId ?? assert.fail(), peer)));
+  for (const peer of peers) assert.equal(await placement.belongingTo(peer, KEYS), KEYS);
 });
 
-test("in a larger one each key goes to the 20 nearest, after one lookup", async () => {
-  const [self, ...peers] = await peerIds(101);
-  assert(self);
-  const { placement, lookups } = makePlacement(
+test("in a larger one each key goes to the 20 nearest, after one lookup a region", async () => {
+  const peers = await peerIds(100);
+  const { placement, clock, lookups } = makePlacement(
     peers.slice(0, 40),
-    [...peers.slice(30), self],
-    self,
+    peers.slice(30),
   );
+  const regions = new Set(KEYS.map(({ kademliaId: [first = 0] }) => first >> 4));
+  await placement.place(KEYS, { signal });
   const parcels = await placement.place(KEYS, { signal });
-  assert.equal(lookups(), 1);
+  assert.equal(lookups(), regions.size, "what was found is used again");
+  await clock.advance(60_000);
+  await placement.place(KEYS, { signal });
+  assert.equal(lookups(), 2 * regions.size, "and looked up anew later");
   for (const key of KEYS) {
     const keepers = parcels.filter(({ keys }) => keys.includes(key)).map(({ peer }) => peer);
     assert.deepEqual(
@@ -80,19 +72,20 @@ test("in a larger one each key goes to the 20 nearest, after one lookup", async 
   }
 });
 
-test("in a larger one a peer concerns the keys that it is near to", async () => {
-  const [self, ...peers] = await peerIds(101);
-  const key = KEYS[0]?.kademliaId;
-  assert(self && key);
-  const { placement } = makePlacement(peers, [], self);
-  const concerned = peers.filter((peer) => placement.belongsTo(key, peer));
-  assert.deepEqual(concerned.map(String).sort(), nearest(peers, key, 20).map(String).sort());
+test("in a larger one a peer is told the keys that it is near to", async () => {
+  const peers = await peerIds(100);
+  const { placement } = makePlacement(peers, []);
+  for (const peer of peers.slice(0, 10)) {
+    assert.deepEqual(
+      await placement.belongingTo(peer, KEYS),
+      KEYS.filter(({ kademliaId }) => nearest(peers, kademliaId, 20).includes(peer)),
+    );
+  }
 });
 
 test("a lookup that fails leaves the peers that are known; no keys make no parcels", async () => {
-  const [self, ...peers] = await peerIds(31);
-  assert(self);
-  const { placement } = makePlacement(peers, [], self);
+  const peers = await peerIds(30);
+  const { placement } = makePlacement(peers, []);
   assert.equal((await placement.place(KEYS.slice(0, 1), { signal })).length, 20);
   assert.deepEqual(await placement.place([], { signal }), []);
 });

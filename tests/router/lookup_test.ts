@@ -24,8 +24,7 @@ function makeLookup(sources: Partial<LookupSources> = {}, down: readonly PeerId[
   const clock = new FakeClock();
   const metrics = memoryMetrics();
   const calls: string[] = [];
-  const { own = () => Promise.resolve([]), direct = () => Promise.resolve({ complete: true }) } =
-    sources;
+  const { own = () => [], ask = () => Promise.resolve() } = sources;
   const lookup = new Lookup({
     self: SELF as PeerId,
     clock,
@@ -38,13 +37,9 @@ function makeLookup(sources: Partial<LookupSources> = {}, down: readonly PeerId[
         calls.push("own");
         return own(key);
       },
-      direct(key, found, options) {
-        calls.push("direct");
-        return direct(key, found, options);
-      },
-      async *iterate(key, options) {
-        calls.push("iterate");
-        if (sources.iterate) yield* sources.iterate(key, options);
+      ask(key, seeker) {
+        calls.push("ask");
+        return ask(key, seeker);
       },
     },
   }, { lookupTimeoutMs: 2000 });
@@ -59,36 +54,40 @@ const ids = (...peers: readonly (PeerId | undefined)[]) => peers.map(String);
 
 test("own records come first, then what peers say, each peer once and never this node", async () => {
   const { lookup, calls } = makeLookup({
-    own: () => Promise.resolve([info(A), info(SELF)]),
-    direct(_, found) {
+    own: () => [info(A), info(SELF)],
+    ask(_, { found }) {
       [A, B, SELF, B].map(info).forEach(found);
-      return Promise.resolve({ complete: false });
+      return Promise.resolve();
     },
   });
   assert.deepEqual(await find(lookup), ids(A, B));
-  assert.deepEqual(calls, ["own", "direct"]);
+  assert.deepEqual(calls, ["own", "ask"]);
 });
 
 test("nobody is asked when own records are enough", async () => {
-  const { lookup, calls } = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) });
+  const { lookup, calls } = makeLookup({ own: () => [A, B, C].map(info) });
   assert.deepEqual(await find(lookup), ids(A, B, C));
   assert.deepEqual(calls, ["own"]);
 });
 
-test("the DHT is walked only if nothing was found and not everybody was asked", async () => {
-  const iterate = async function* () {
-    yield await Promise.resolve(info(D));
-  };
-  const incomplete = () => Promise.resolve({ complete: false });
-  const far = makeLookup({ direct: incomplete, iterate });
-  assert.deepEqual(await find(far.lookup), ids(D));
-  const near = makeLookup({ iterate });
-  assert.deepEqual(await find(near.lookup), []);
-  assert.deepEqual(near.calls, ["own", "direct"]);
+test("three holders are enough", async () => {
+  let enough: boolean[] = [];
+  const { lookup } = makeLookup({
+    own: () => [info(A)],
+    ask(_, seeker) {
+      enough = [A, B, C].map((peer) => {
+        seeker.found(info(peer));
+        return seeker.enough();
+      });
+      return Promise.resolve();
+    },
+  });
+  assert.deepEqual(await find(lookup), ids(A, B, C));
+  assert.deepEqual(enough, [false, false, true]);
 });
 
 test("an answer is used again for five seconds, nothing only for a moment", async () => {
-  const hit = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) });
+  const hit = makeLookup({ own: () => [A, B, C].map(info) });
   await find(hit.lookup);
   await hit.clock.advance(4999);
   await find(hit.lookup);
@@ -107,49 +106,49 @@ test("an answer is used again for five seconds, nothing only for a moment", asyn
 });
 
 test("all that ask at the same time share one search", async () => {
-  const { lookup, calls, metrics } = makeLookup({ own: () => Promise.resolve([info(A)]) });
+  const { lookup, calls, metrics } = makeLookup({ own: () => [info(A)] });
   const all = await Promise.all(Array.from({ length: 50 }, () => find(lookup)));
   assert(all.every((found) => found.join() === String(A)));
-  assert.deepEqual(calls, ["own", "direct"]);
+  assert.deepEqual(calls, ["own", "ask"]);
   assert.equal(metrics.calls.filter(([name]) => name === "resolveDuration").length, 1);
 });
 
 test("a peer is yielded when it is found, not when the search ends", async () => {
-  const end = Promise.withResolvers<{ complete: boolean }>();
+  const end = Promise.withResolvers<void>();
   const { lookup } = makeLookup({
-    direct(_, found) {
+    ask(_, { found }) {
       found(info(A));
       return end.promise;
     },
   });
   const peers = lookup.find(KEY, new AbortController());
   assert.equal((await peers.next()).value?.id, String(A));
-  end.resolve({ complete: true });
+  end.resolve();
   assert.equal((await peers.next()).done, true);
 });
 
-test("an abort ends the iteration without an error, and the walk when nobody else follows", async () => {
-  const walked = Promise.withResolvers<void>();
+test("an abort ends the iteration without an error; the search goes on for others", async () => {
+  const end = Promise.withResolvers<void>();
   const { lookup, calls } = makeLookup({
-    direct: () => Promise.resolve({ complete: false }),
-    async *iterate(_, { signal }) {
-      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-      walked.resolve();
-      yield info(A);
+    async ask(_, { found }) {
+      await end.promise;
+      found(info(A));
     },
   });
   const controller = new AbortController();
   const found = find(lookup, controller.signal);
-  while (!calls.includes("iterate")) await Promise.resolve();
+  const other = find(lookup);
+  while (!calls.includes("ask")) await Promise.resolve();
   controller.abort();
   assert.deepEqual(await found, []);
-  await walked.promise;
+  end.resolve();
+  assert.deepEqual(await other, ids(A));
   assert.deepEqual(await find(lookup, AbortSignal.abort()), []);
 });
 
 test("dead peers are not yielded, not even remembered ones", async () => {
   const down: PeerId[] = [];
-  const { lookup } = makeLookup({ own: () => Promise.resolve([A, B, C].map(info)) }, down);
+  const { lookup } = makeLookup({ own: () => [A, B, C].map(info) }, down);
   assert.deepEqual(await find(lookup), ids(A, B, C));
   down.push(B);
   assert.deepEqual(await find(lookup), ids(A, C));
@@ -157,14 +156,14 @@ test("dead peers are not yielded, not even remembered ones", async () => {
 
 test("a search that fails ends with what it has", async () => {
   const { lookup } = makeLookup({
-    own: () => Promise.resolve([info(A)]),
-    direct: () => Promise.reject(new Error("broken")),
+    own: () => [info(A)],
+    ask: () => Promise.reject(new Error("broken")),
   });
   assert.deepEqual(await find(lookup), ids(A));
 });
 
 test("one search yields at most twenty peers; after stop none", async () => {
-  const { lookup } = makeLookup({ own: () => Promise.resolve(IDS.map(info)) });
+  const { lookup } = makeLookup({ own: () => IDS.map(info) });
   assert.equal((await find(lookup)).length, 20);
   lookup.stop();
   assert.deepEqual(await find(lookup), []);

@@ -38,6 +38,13 @@ test("what is said explicitly wins", () => {
   assert.equal(resolve({ dialTimeoutMs: 77 }).dialTimeoutMs, 77);
 });
 
+test("times suit a LAN unless another network is named; what is said explicitly wins", () => {
+  assert.equal(resolve().connectTimeoutMs, 200);
+  assert.equal(resolve({ network: "edge" }).connectTimeoutMs, 3000);
+  assert.equal(resolve({ network: "wan", requestTimeoutMs: 7 }).requestTimeoutMs, 7);
+  assert.equal(resolve({ network: "wan", requestTimeoutMs: 7 }).dialTimeoutMs, 3000);
+});
+
 const BAD: [Partial<RouterOptions>, RegExp][] = [
   [{ dialTimeoutMs: 0 }, /dialTimeoutMs is 0, want a number above 0/],
   [{ recordTtlMs: -1 }, /recordTtlMs is -1/],

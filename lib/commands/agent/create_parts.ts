@@ -57,6 +57,7 @@ export async function createParts(
     listen: config.routerAddr,
     registryPort: registryPortOf ?? config.registryAddr.port,
     protocolPrefix: config.dhtPrefix,
+    network: config.peerNetwork,
     ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
   });
   const auth = await BasicAuth.open(config, { log, clock });

@@ -1,0 +1,95 @@
+import type { Stream } from "@libp2p/interface";
+import { decodeVarint, DhtMessageError } from "./dht_message.ts";
+
+/** A message with 64 peers of 16 addresses stays below it. */
+const MAX_FRAME_BYTES = 256 * 1024;
+/** So much is held for a reader that does not come; then the sender has to wait. */
+const MAX_HELD_BYTES = 256 * 1024;
+const NOTHING = new Uint8Array(0);
+
+/** Cuts what is received into messages, each of which has its length first. */
+export class FrameDecoder {
+  #rest: Uint8Array = NOTHING;
+
+  /**
+   * The messages that are complete with this piece.
+   *
+   * @throws {DhtMessageError} if one is too long to be read.
+   */
+  *push(piece: Uint8Array): Generator<Uint8Array, void, undefined> {
+    const bytes = this.#rest.length === 0 ? piece : join(this.#rest, piece);
+    this.#rest = NOTHING;
+    let offset = 0;
+    while (offset < bytes.length) {
+      const length = decodeVarint(bytes, offset);
+      if (length === undefined) break;
+      const end = length.end + length.value;
+      if (length.value > MAX_FRAME_BYTES) {
+        throw new DhtMessageError(`message of ${length.value} bytes, at most ${MAX_FRAME_BYTES}`);
+      }
+      if (end > bytes.length) break;
+      offset = end;
+      yield bytes.subarray(length.end, end);
+    }
+    this.#rest = bytes.subarray(offset);
+  }
+}
+
+/**
+ * Yields what a stream receives until the other side ends it. While the reader is slow the stream is
+ * paused, and the other side has to wait.
+ *
+ * @throws what broke the stream.
+ */
+export async function* readStream(stream: Stream): AsyncGenerator<Uint8Array, void, undefined> {
+  const pieces: Uint8Array[] = [];
+  let held = 0;
+  let ended = stream.readableEnded;
+  let broken: Error | undefined;
+  let wake = Promise.withResolvers<void>();
+  const onMessage = ({ data }: { data: Uint8Array | { subarray(): Uint8Array } }) => {
+    const piece = data.subarray();
+    pieces.push(piece);
+    held += piece.length;
+    if (held > MAX_HELD_BYTES && stream.readStatus === "readable") stream.pause();
+    wake.resolve();
+  };
+  const onClose = ({ error }: { error?: Error | undefined }) => {
+    ended = true;
+    broken = error;
+    wake.resolve();
+  };
+  const onEnd = () => {
+    ended = true;
+    wake.resolve();
+  };
+  stream.addEventListener("message", onMessage);
+  stream.addEventListener("close", onClose);
+  stream.addEventListener("end", onEnd);
+  try {
+    while (true) {
+      const piece = pieces.shift();
+      if (piece !== undefined) {
+        held -= piece.length;
+        yield piece;
+      } else if (stream.readStatus === "paused") stream.resume();
+      else if (broken !== undefined) throw broken;
+      else if (ended) return;
+      else {
+        await wake.promise;
+        wake = Promise.withResolvers();
+      }
+    }
+  } finally {
+    stream.removeEventListener("message", onMessage);
+    stream.removeEventListener("close", onClose);
+    stream.removeEventListener("end", onEnd);
+  }
+}
+
+function join(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
+}

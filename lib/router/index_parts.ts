@@ -1,0 +1,152 @@
+import type { PeerId } from "@libp2p/interface";
+import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
+import { isUsableIp, toIpPort } from "./address.ts";
+import { DhtClient } from "./dht_client.ts";
+import { kademliaId } from "./dht_key.ts";
+import { encodeMessage, MESSAGE_TYPE } from "./dht_message.ts";
+import { DhtServer } from "./dht_server.ts";
+import { DhtWalk, type DhtWalkCollaborators } from "./dht_walk.ts";
+import type { Host } from "./host.ts";
+import { KeyPlacement, REPLICAS } from "./key_placement.ts";
+import { Lookup } from "./lookup.ts";
+import { createLookupSources } from "./lookup_sources.ts";
+import type { ResolvedRouterOptions } from "./options.ts";
+import { createPeerDecoder } from "./peer_decoder.ts";
+import type { PeerMapper } from "./peer_mapper.ts";
+import type { PeerMonitor } from "./peer_monitor.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Provider } from "./provider.ts";
+import { ProviderOutbox } from "./provider_outbox.ts";
+import { ProviderPublisher } from "./provider_publisher.ts";
+import { disableLibraryRecords } from "./provider_records.ts";
+import type { ProviderStore } from "./provider_store.ts";
+import type { WorkBudget } from "./work_budget.ts";
+
+/** Time to connect and for one batch of records to be acknowledged. */
+const BATCH_TIMEOUT_MS = 5000;
+
+/** Collaborators of the parts that make the index. */
+export interface IndexCollaborators {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** What several of the parts work with. */
+export interface IndexContext {
+  readonly table: PeerTable;
+  readonly store: ProviderStore<Provider>;
+  readonly budget: WorkBudget;
+  readonly client: DhtClient;
+  readonly isDown: (id: string) => boolean;
+  /** This node as a provider, as of now. */
+  readonly self: () => Provider;
+}
+
+/** Makes a client of other nodes' DHT. */
+export function createClient(
+  { host: { node, dht }, clock }: IndexCollaborators,
+  { requestTimeoutMs }: { readonly requestTimeoutMs: number },
+): DhtClient {
+  return new DhtClient({
+    openStream: (peer, limit) => node.dialProtocol(peer, dht.protocol, limit),
+    clock,
+  }, { requestTimeoutMs });
+}
+
+/** Our server in the place of the library's. */
+export function serveDht(
+  { host, clock, log }: IndexCollaborators,
+  options: ResolvedRouterOptions,
+  context: IndexContext & { readonly provides: (id: string) => boolean },
+): void {
+  disableLibraryRecords(host);
+  const server = new DhtServer({
+    ...context,
+    clock,
+    log,
+    isUsable(address) {
+      const target = toIpPort(address);
+      return target !== undefined && isUsableIp(target.ip, options);
+    },
+  });
+  host.dht.rpc.onIncomingStream = (stream, connection) => server.serve(stream, connection);
+}
+
+/** Makes what finds the holders of a key. */
+export function createLookup(
+  collaborators: IndexCollaborators,
+  options: ResolvedRouterOptions,
+  context: IndexContext & { readonly toPeer: PeerMapper; readonly walking: DhtWalkCollaborators },
+): Lookup {
+  const { host: { node } } = collaborators;
+  const { table, toPeer, walking, store } = context;
+  return new Lookup({
+    ...collaborators,
+    ...context,
+    self: node.peerId,
+    // What a peer has said of itself counts, whatever others say of it.
+    toPeer: (info) => table.mapped(info.id) ?? toPeer(info),
+    sources: createLookupSources({ ...walking, store }),
+  }, options);
+}
+
+/** What walks through the DHT need. */
+export function createWalking(
+  { host: { node, dht } }: IndexCollaborators,
+  { table, client, isDown }: IndexContext,
+  monitor: PeerMonitor,
+): DhtWalkCollaborators {
+  return {
+    self: node.peerId,
+    table,
+    client,
+    // Nobody waits for a peer that did not answer, before it is known whether it is alive.
+    isDown: (id) => isDown(id) || monitor.isSuspect(id),
+    decode: createPeerDecoder(),
+    async introduce({ id, multiaddrs }) {
+      if (table.has(id)) return;
+      await node.peerStore.merge(id, { multiaddrs });
+      dht.routingTable.queueRoutingTableUpdate(id);
+    },
+    isConnected: (peer) => node.getConnections(peer).length > 0,
+    onFailure(peer) {
+      if (table.has(peer)) monitor.suspect(peer);
+    },
+  };
+}
+
+/** Finds the peers nearest to a multihash. */
+export function closestBy(
+  walking: DhtWalkCollaborators,
+): (target: Uint8Array, options: Cancellable) => Promise<readonly PeerId[]> {
+  return async (target, { signal }) => {
+    const walk = new DhtWalk(walking, {
+      position: kademliaId(target),
+      question: encodeMessage({ type: MESSAGE_TYPE.findNode, key: target }),
+      width: REPLICAS,
+      signal,
+    });
+    return (await walk.run()).map(({ id }) => id);
+  };
+}
+
+/** Makes what keeps own keys known. */
+export function createPublisher(
+  collaborators: IndexCollaborators,
+  options: ResolvedRouterOptions,
+  { table, budget, self, walking }: IndexContext & { readonly walking: DhtWalkCollaborators },
+): ProviderPublisher {
+  const { clock, log } = collaborators;
+  const placement = new KeyPlacement({ closest: closestBy(walking), table, budget, clock });
+  const client = createClient(collaborators, { requestTimeoutMs: BATCH_TIMEOUT_MS });
+  return new ProviderPublisher({
+    placement,
+    budget,
+    clock,
+    log,
+    outbox: (provides) =>
+      new ProviderOutbox({ client, self: () => self().wire, provides, budget, clock, log }),
+  }, options);
+}
