@@ -124,7 +124,7 @@ test("run: help and version; Spegel's names of commands are understood", async (
   assert.match((await run("help", "agent")).stdout, /--registry-addr HOST:PORT/);
   assert.match((await run("agent", "--help")).stdout, /--registry-addr HOST:PORT/);
   assert.match((await run("configuration", "--help")).stdout, /^Usage: eddy configure/);
-  assert.match((await run("version")).stdout, /^eddy \d+\.\d+\.\d+ \(Deno /);
+  assert.match((await run("version")).stdout, /^eddy \d+\.\d+\.\d+ \(commit \S+, Deno /);
   const unknown = await run("fly");
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /^eddy: unknown command "fly", want one of agent, /);
