@@ -80,6 +80,12 @@ export class K3s {
   hosts(): Promise<Record<string, string>> {
     return readTree(this.#machine.path(K3S_CERTS));
   }
+
+  /** Kind, mode and owner of all that is in the directory of registry hosts. */
+  async permissions(): Promise<string[]> {
+    const { stdout } = await this.#machine.run(["find", K3S_CERTS, "-printf", "%P %y %m %U:%G\n"]);
+    return stdout.split("\n").sort();
+  }
 }
 
 /** What k3s makes of a registry. */
@@ -92,6 +98,17 @@ export function hostsToml({ server, endpoints }: K3sRegistry): string {
     "[host]",
     ...hosts,
   ].join("\n") + "\n";
+}
+
+/** Those of some registries whose hosts do not lead to Eddy first. */
+export function unmerged(
+  hosts: Readonly<Record<string, string>>,
+  registries: readonly string[],
+): string[] {
+  return registries.filter((name) => {
+    const first = /^\s*\[host\.['"]?([^'"\]]+)/m.exec(hosts[`${name}/hosts.toml`] ?? "")?.[1];
+    return first !== "http://127.0.0.1:5000";
+  });
 }
 
 const UNIT = `[Unit]
