@@ -94,7 +94,8 @@ export class DoctorNode {
       registryPortOf ?? this.#registryPortOf,
     );
     this.#others.push(agent);
-    await this.run("configure", ...this.hostsFlags, "--mirror-targets", agent.url);
+    const written = flags.filter((flag) => flag.startsWith("--resolve-tags"));
+    await this.run("configure", ...this.hostsFlags, "--mirror-targets", agent.url, ...written);
     // Peers are met at once if they can be; who has none waits in vain.
     for (let tries = 0; tries < 40 && !await hasPeer(agent); tries++) {
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -227,6 +227,16 @@ async function suite(t: Deno.TestContext, binaries: ContainerdBinaries): Promise
       const { checks } = await node.examine({ options: node.leastFlags });
       assert.deepEqual(checks.filter(({ state }) => state !== "ok"), []);
     });
+    await t.step("a good node that resolves no tags", async () => {
+      await node.heal();
+      const flags = await node.another({ flags: ["--resolve-tags=false"] });
+      const { checks } = await examineUntil(node, flags, good);
+      assert.deepEqual(checks.filter(({ state }) => !["ok", "skipped"].includes(state)), []);
+      assert.match(
+        checks.find(({ name }) => name === "canary pull")?.detail ?? "",
+        /comes through/,
+      );
+    });
     let changed = false;
     for (const planted of MISCONFIGURATIONS) {
       if ((planted.major ?? binaries.major) !== binaries.major) continue;

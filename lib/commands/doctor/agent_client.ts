@@ -85,12 +85,18 @@ export class AgentClient {
       return { status, headers, error: "", body: await readBounded(response) };
     } catch (error) {
       this.#options.signal.throwIfAborted();
-      return { status: undefined, headers: new Headers(), error: reason(error), body: NOTHING };
+      return { ...NO_REPLY, error: reason(error) };
     }
   }
 }
 
-const NOTHING = new Uint8Array();
+/** Nobody was asked. */
+export const NO_REPLY: Reply = {
+  status: undefined,
+  error: "",
+  headers: new Headers(),
+  body: new Uint8Array(),
+};
 
 /** Lists of content may be long; nothing else is. */
 const MAX_BODY_BYTES = 16 * MAX_MANIFEST_BYTES;

@@ -1,11 +1,14 @@
+import { isDigest } from "../../oci/digest.ts";
 import { manifestChildren } from "../../oci/manifest.ts";
 import { detectMediaType, isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
 import { formatDistributionPath } from "../../oci/path.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
 import type { AdvertisedContent, Check } from "../../observability/debug/debug_source.ts";
 import { failed, ok, skipped, warning } from "../agent/preflight.ts";
-import { type AgentClient, sha256 } from "./agent_client.ts";
+import { type AgentClient, NO_REPLY, type Reply, sha256 } from "./agent_client.ts";
 
+/** Digests of an image without a tag among which its manifest is looked for. */
+const MAX_TOPS = 200;
 /** Images whose layers are looked for. */
 const MAX_IMAGES = 50;
 
@@ -13,6 +16,8 @@ const MAX_IMAGES = 50;
 interface Image {
   readonly name: string;
   readonly reference: Reference;
+  /** Its tag is advertised, so it can be asked for by it. */
+  readonly byTag: boolean;
   readonly digests: ReadonlySet<string>;
 }
 
@@ -37,20 +42,19 @@ export async function checkImages(
   ];
 }
 
-function toImage({ image, digests }: AdvertisedContent): Image[] {
+function toImage({ image, tags, digests }: AdvertisedContent): Image[] {
   const reference = image === undefined ? undefined : parseReference(image);
   if (image === undefined || reference === undefined || digests.length === 0) return [];
-  return [{ name: image, reference, digests: new Set(digests) }];
+  return [{ name: image, reference, byTag: tags.length > 0, digests: new Set(digests) }];
 }
 
 /** Pulls a manifest and what it names first as containerd would, from this node's own images. */
 async function checkCanary(client: AgentClient, images: readonly Image[]): Promise<Check> {
   const name = "canary pull";
-  const image = images.find(({ reference: { tag, digest } }) => tag !== undefined && !digest) ??
-    images[0];
+  const image = images.find(({ byTag }) => byTag) ?? images[0];
   if (image === undefined) return skipped(name, "no image is advertised");
   const { registry, repository } = image.reference;
-  const manifest = await ask(client, { kind: "manifest", reference: image.reference });
+  const manifest = await askTop(client, image);
   const fix = "look at /debug/requests and the agent's log for the reason";
   if (manifest.status !== 200) {
     const what = manifest.status ?? manifest.error;
@@ -91,7 +95,7 @@ async function lacksLayers(client: AgentClient, image: Image): Promise<boolean> 
   const { registry, repository } = image.reference;
   const read = async (reference: Reference) =>
     (await ask(client, { kind: "manifest", reference })).body;
-  const top = await read(image.reference);
+  const { body: top } = await askTop(client, image);
   if (!isIndexMediaType(detectMediaType(top))) return lacksChildren(top, image);
   // Of an index usually only the node's own platform is here.
   for (
@@ -100,6 +104,21 @@ async function lacksLayers(client: AgentClient, image: Image): Promise<boolean> 
     if (lacksChildren(await read({ registry, repository, digest }), image)) return true;
   }
   return false;
+}
+
+/** The manifest that an image begins with; without its tag, the first one among its digests. */
+async function askTop(client: AgentClient, image: Image): Promise<Reply> {
+  const { registry, repository, digest } = image.reference;
+  if (image.byTag || digest !== undefined) {
+    return await ask(client, { kind: "manifest", reference: image.reference });
+  }
+  let reply = NO_REPLY;
+  for (const each of [...image.digests].filter(isDigest).slice(0, MAX_TOPS)) {
+    const reference = { registry, repository, digest: each };
+    reply = await ask(client, { kind: "manifest", reference });
+    if (reply.status === 200) break;
+  }
+  return reply;
 }
 
 function lacksChildren(manifest: Uint8Array, image: Image): boolean {
