@@ -57,6 +57,12 @@ async function lacking(): Promise<string[]> {
   const missing = await missingRequirements(
     spegelBinary() === undefined ? [] : [containerdReleases().current],
   );
+  return [...missing, ...await missingPeers()];
+}
+
+/** Executables of peers that are not there. */
+export async function missingPeers(): Promise<string[]> {
+  const missing: string[] = [];
   for (const file of [goNode(), ...[spegelBinary() ?? []].flat()]) {
     const there = await Deno.stat(file).then((info) => info.isFile, () => false);
     if (!there) missing.push(file);
