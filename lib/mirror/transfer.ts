@@ -128,11 +128,7 @@ export class Transfer {
     }
   }
 
-  /**
-   * All of it at once.
-   *
-   * @throws as `next` does.
-   */
+  /** All of it at once. @throws as `next` does. */
   async collect(): Promise<Chunk> {
     const content = new Uint8Array(this.#end - this.#offset);
     let length = 0;
@@ -236,8 +232,9 @@ export class Transfer {
       next = await this.#reopen();
       if (next !== undefined) break;
     }
-    if (next === undefined && trouble === "died") {
-      throw new Error(this.#story("the connection broke and nobody else has the content"));
+    // As long as nothing has come the client can go on elsewhere without a break.
+    if (next === undefined && (trouble === "died" || this.#contributors.size === 0)) {
+      throw new Error(this.#story(`${trouble}, and nobody else has the content`));
     }
     this.#watch.renew();
     if (next !== undefined) this.#switchTo(next, trouble);
