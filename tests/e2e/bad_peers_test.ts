@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Agent } from "./lab/agent.ts";
-import { containerdReleases } from "./lab/containerd_release.ts";
+import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
 import type { Lab, LabNode } from "./lab/lab.ts";
 import { type Case, labSuite } from "./lab/lab_suite.ts";
 import { publish, type Published } from "./lab/publish.ts";
@@ -17,17 +17,25 @@ const LAYERS = [300_000, 300_000, 2 * MIB, 2 * MIB, 2 * MIB, 2 * MIB];
 const LIMIT_MS = 20_000;
 const MANNERS = ["silent", "stalls", "trickles"] as const satisfies Manner[];
 
-const { current } = containerdReleases();
+const { old, current } = containerdReleases();
 
-await labSuite(
-  "peers that leave, stall or are gone",
-  { id: "bad", releases: [current, current, current], withoutAgents: true },
-  async (lab, step) => {
-    await goodbyeCases(lab, step);
-    await stalledCases(lab, step);
-    await deadAddressCases(lab, step);
-  },
-);
+for (const release of [old, current] satisfies ContainerdRelease[]) {
+  await labSuite(
+    `peers that leave, stall or are gone, containerd ${release.name}`,
+    {
+      id: `bad-${release.name}`,
+      releases: [release, release, release],
+      withoutAgents: true,
+    },
+    async (lab, step) => {
+      // How containerd takes an answer that breaks differs; the rest is between agents.
+      if (release === current) await goodbyeCases(lab, step);
+      else for (const { agent } of [lab.node(2), lab.node(3)]) await agent.start();
+      await stalledCases(lab, step, release);
+      if (release === current) await deadAddressCases(lab, step);
+    },
+  );
+}
 
 /** A node that stops says so first, and is asked for nothing more while it still sends. */
 async function goodbyeCases(lab: Lab, step: Case): Promise<void> {
@@ -77,7 +85,11 @@ async function goodbyeCases(lab: Lab, step: Case): Promise<void> {
 }
 
 /** A peer that takes requests and sends nothing, or next to nothing. */
-async function stalledCases(lab: Lab, step: Case): Promise<void> {
+async function stalledCases(
+  lab: Lab,
+  step: Case,
+  { name }: ContainerdRelease,
+): Promise<void> {
   const [n1, n2, n3] = [lab.node(1), lab.node(2), lab.node(3)];
   const hidden = new Agent({
     host: n1.host,
@@ -95,7 +107,7 @@ async function stalledCases(lab: Lab, step: Case): Promise<void> {
         const image = await holders(lab, `${manner}/both`, [n1, n2]);
         const tookMs = await pullTime(n3, image, lab, () => stub.behave(manner));
         await stub.behave("good");
-        told(`${manner}, another holder`, tookMs, plainMs);
+        told(`containerd ${name}: ${manner}, another holder`, tookMs, plainMs);
       });
 
       await step(`${manner}: nobody else but upstream`, async () => {
@@ -103,7 +115,7 @@ async function stalledCases(lab: Lab, step: Case): Promise<void> {
         const image = await holders(lab, `${manner}/only`, [n1]);
         const tookMs = await pullTime(n3, image, undefined, () => stub.behave(manner));
         await stub.behave("good");
-        told(`${manner}, nobody else but upstream`, tookMs, plainMs);
+        told(`containerd ${name}: ${manner}, nobody else but upstream`, tookMs, plainMs);
       });
     }
   } finally {
