@@ -25,27 +25,26 @@ await clusterSuite("agents and a real API server", async (cluster, step) => {
     async () => {
       await cluster.publish(RELEASE, []);
       const pod = await cluster.pod(RELEASE, "n1");
-      await pod.start({ held: true });
+      await pod.start({ slow: true });
       await pod.untilLogged(/^node is known/);
       // The agent runs, knows its node and could remove the taint: only readiness is missing.
-      for (let look = 0; look < 20; look++) {
-        assert.deepEqual(await cluster.taintsOf("n1"), WITH_TAINT);
-        assert.equal((await pod.get("/readyz")).status, 503);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-      await pod.release();
+      let before = 0;
       const { elapsedMs } = await until(async () => {
-        const gone = !(await cluster.taintsOf("n1")).includes(TAINT);
-        if (!gone) return false;
-        // What was seen to be gone must not have gone too early.
-        assert.equal((await pod.get("/readyz")).status, 200);
-        assert(
-          (await mirrorFiles(pod)).includes("_default"),
-          "the mirror configuration is written",
-        );
-        return true;
-      }, { what: "the taint to be removed", intervalMs: 20 });
-      report(`start-up taint removed ${elapsedMs.toFixed(0)} ms after the store could be read`);
+        const taints = await cluster.taintsOf("n1");
+        if (!taints.includes(TAINT)) return true;
+        assert.deepEqual(taints, WITH_TAINT);
+        if ((await pod.get("/readyz")).status === 503) before++;
+        return false;
+      }, { what: "the taint to be removed", intervalMs: 10 });
+      // Looked at once: what is gone must not have gone too early.
+      assert.equal((await pod.get("/readyz")).status, 200);
+      assert((await mirrorFiles(pod)).includes("_default"), "the mirror configuration is written");
+      assert(before >= 5, `seen with its taint and not ready ${before} times`);
+      const ready = (await pod.log()).find(({ msg }) => msg === "eddy is ready");
+      report(
+        `start-up taint seen ${before} times while not ready; gone ${elapsedMs.toFixed(0)} ms ` +
+          `after the node was known, ready ${ready?.["afterMs"]} ms after the start`,
+      );
       assert.deepEqual(await cluster.taintsOf("n1"), OTHER_TAINTS);
       const lines = (await pod.log()).map(({ msg }) => String(msg));
       const order = ["mirror configuration is in place", "start-up taint removed"];
@@ -110,10 +109,10 @@ await clusterSuite("agents and a real API server", async (cluster, step) => {
     async () => {
       await cluster.registerNode("n3");
       const pod = await cluster.pod(RELEASE, "n3");
-      await pod.start({ held: true });
+      await pod.start({ slow: true });
       await pod.untilLogged(/^node is known/);
       api.freeze(true);
-      await pod.release();
+      assert.equal((await pod.get("/readyz")).status, 503);
       await pod.untilReady();
       await pod.untilLogged(/cannot read node n3: .*not done within/);
       await serves(pod);
@@ -122,7 +121,6 @@ await clusterSuite("agents and a real API server", async (cluster, step) => {
       await pod.untilLogged(/cannot read node n3: .*ECONNREFUSED/);
       await serves(pod);
       await api.startServer();
-      assert.deepEqual(await cluster.taintsOf("n3"), WITH_TAINT);
       const { elapsedMs } = await until(
         async () => !(await cluster.taintsOf("n3")).includes(TAINT),
         { what: "the taint to be removed", timeoutMs: 90_000, intervalMs: 200 },

@@ -29,6 +29,7 @@ export class Cluster implements AsyncDisposable {
   readonly api: ApiServer;
   readonly #directory: string;
   readonly #pods: Pod[] = [];
+  #made = 0;
 
   private constructor(network: Network, api: ApiServer, directory: string) {
     this.network = network;
@@ -90,7 +91,7 @@ export class Cluster implements AsyncDisposable {
     const [container] = spec.template.spec.containers;
     const env = this.#environment(container.env ?? [], node);
     const directory = after?.directory ??
-      `${this.#directory}/${daemonSet}-${node}-${this.#pods.length}`;
+      `${this.#directory}/${daemonSet}-${node}-${++this.#made}`;
     const args: string[] = container.args.map((arg: string) =>
       arg.replaceAll(/\$\((\w+)\)/g, (_, name) => env[name] ?? "")
     );

@@ -2,13 +2,14 @@ import { eddyCommand } from "../lab/eddy_command.ts";
 import { type HttpAnswer, httpRequest } from "../lab/http_request.ts";
 import { ManagedProcess } from "../lab/managed_process.ts";
 import { type Host, onHost } from "../lab/network.ts";
-import { runCommand } from "../lab/run_command.ts";
 import { GiveUp, until } from "../lab/until.ts";
 import type { ApiServer } from "./api_server.ts";
 
 /** A line of the agent's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
+/** No host of the lab has this address: packets to it get no answer at all. */
+const NOBODY = "http://10.213.7.250:5002/id";
 const INDEX = '{"schemaVersion":2,"manifests":[]}';
 
 /** Settings of {@link Pod}. */
@@ -60,18 +61,18 @@ export class Pod implements AsyncDisposable {
     return `${this.#options.directory}/layout`;
   }
 
-  /** Starts it; with `held`, its images cannot be read, so that it cannot become ready.
-   * `token` replaces that of its service account. */
-  async start({ held = false, token = this.#options.token } = {}): Promise<void> {
+  /**
+   * Starts it. With `slow` it waits for peers that do not answer, and becomes ready two seconds later.
+   * `token` replaces that of its service account.
+   */
+  async start({ slow = false, token = this.#options.token } = {}): Promise<void> {
     const { host, api, directory, namespace, args, env } = this.#options;
     const account = `${directory}/serviceaccount`;
     await Deno.mkdir(`${this.layoutPath}/blobs/sha256`, { recursive: true });
     await Deno.mkdir(account, { recursive: true });
     await Deno.mkdir(this.certsPath, { recursive: true });
     await Deno.writeTextFile(`${this.layoutPath}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
-    // Whoever opens a pipe waits for what is written to it.
-    if (held) await runCommand(["mkfifo", this.#indexPath]);
-    else await this.#writeIndex();
+    await Deno.writeTextFile(`${this.layoutPath}/index.json`, INDEX);
     await Deno.copyFile(api.caFile, `${account}/ca.crt`);
     await Deno.writeTextFile(`${account}/namespace`, namespace);
     await Deno.writeTextFile(`${account}/token`, token);
@@ -93,17 +94,10 @@ export class Pod implements AsyncDisposable {
         ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
         ...eddyCommand(),
         ...args,
+        ...(slow ? ["--bootstrap-kind=http", `--http-bootstrap-url=${NOBODY}`] : []),
       ]),
       logFile: this.#logFile,
     });
-  }
-
-  /** Lets a held agent go on. */
-  async release(): Promise<void> {
-    const pipe = await Deno.open(this.#indexPath, { write: true });
-    await this.#writeIndex();
-    await pipe.write(new TextEncoder().encode(INDEX));
-    pipe.close();
   }
 
   async untilReady(): Promise<void> {
@@ -152,14 +146,5 @@ export class Pod implements AsyncDisposable {
 
   get #logFile(): string {
     return `${this.#options.directory}/eddy.log`;
-  }
-
-  get #indexPath(): string {
-    return `${this.layoutPath}/index.json`;
-  }
-
-  async #writeIndex(): Promise<void> {
-    await Deno.writeTextFile(`${this.#indexPath}.new`, INDEX);
-    await Deno.rename(`${this.#indexPath}.new`, this.#indexPath);
   }
 }
