@@ -55,6 +55,10 @@ test("Grafana dashboard: it is over the agent's metrics, and over all of Eddy's 
   await t.step("each metric of Eddy's own is shown", () => {
     assert.deepEqual([...families].filter((name) => !used.has(name)), []);
   });
+  await t.step("the chart has the same", async () => {
+    const copy = new URL("../../deploy/helm/eddy/files/eddy.json", import.meta.url);
+    assert.equal(await Deno.readTextFile(copy), await Deno.readTextFile(DASHBOARD));
+  });
   await t.step("variables", () => {
     for (const { name, definition } of templating.list) {
       if (definition === undefined) continue;

@@ -18,6 +18,7 @@ const VARIANTS: readonly (readonly string[])[] = [
   ["service.registry.exposure=NodePort"],
   ["service.registry.exposure=NodePort", "service.registry.internalTrafficLocal=false"],
   ["networkPolicy.enabled=true", "podDisruptionBudget.enabled=true"],
+  ["grafanaDashboard.enabled=true", "serviceMonitor.enabled=false"],
   ["eddy.bootstrapKind=kubernetes"],
   [`eddy.startupTaint=${TAINT}`],
   [`eddy.startupTaint=${TAINT}`, "admissionPolicy.enabled=false"],

@@ -127,7 +127,7 @@ export function Bar(
       <rect
         class="fill"
         x={part(start).toFixed(2)}
-        width={Math.max(part(value), 0.6).toFixed(2)}
+        width={(value === 0 ? 0 : Math.max(part(value), 0.6)).toFixed(2)}
         height="8"
       />
     </svg>
