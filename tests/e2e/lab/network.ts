@@ -22,8 +22,8 @@ export interface NetworkOptions {
   hosts: readonly string[];
   /** Lines of each host's `/etc/hosts`: names, and the hosts that each stands for. */
   names: Readonly<Record<string, readonly string[]>>;
-  /** What each host may send, as `tc` writes rates. */
-  rate: string;
+  /** What each host may send, as `tc` writes rates; undefined: no limit. */
+  rate: string | undefined;
 }
 
 /** Hosts on one bridge, which is in a namespace of its own. */
@@ -80,13 +80,14 @@ export class Network implements AsyncDisposable {
     await ip("-n", this.#bridge, "link", "set", port(host), "master", segment);
   }
 
-  /** Limits what a host can send, e.g. `400mbit`. */
-  async setRate(host: Host, rate: string): Promise<void> {
-    const slow = rate.endsWith("bit") && !rate.endsWith("mbit");
-    await runCommand([
-      ...["tc", "-n", host.namespace, "qdisc", "replace", "dev", "eth0", "root", "tbf"],
-      ...["rate", rate, "burst", slow ? "2kb" : "512kb", "latency", "100ms"],
-    ]);
+  /** Limits what a host can receive; undefined: no limit. */
+  async setDownlink(host: Host, rate: string | undefined): Promise<void> {
+    await limit(this.#bridge, port(host), rate);
+  }
+
+  /** Limits what a host can send, e.g. `400mbit`; undefined: no limit. */
+  async setRate(host: Host, rate: string | undefined): Promise<void> {
+    await limit(host.namespace, "eth0", rate);
   }
 
   /** Bytes that a host has sent so far, by the bridge's count. */
@@ -155,6 +156,21 @@ export async function removeNamespace(namespace: string): Promise<void> {
   }
   await runCommand(["ip", "netns", "del", namespace], { allowFailure: true });
   await Deno.remove(`/etc/netns/${namespace}`, { recursive: true }).catch(() => {});
+}
+
+/** Limits what an interface sends. */
+async function limit(namespace: string, device: string, rate: string | undefined): Promise<void> {
+  const qdisc = ["tc", "-n", namespace, "qdisc"];
+  if (rate === undefined) {
+    const command = [...qdisc, "del", "dev", device, "root"];
+    await runCommand(command, { allowFailure: true });
+    return;
+  }
+  const slow = rate.endsWith("bit") && !rate.endsWith("mbit");
+  await runCommand([
+    ...[...qdisc, "replace", "dev", device, "root", "tbf"],
+    ...["rate", rate, "burst", slow ? "2kb" : "512kb", "latency", "100ms"],
+  ]);
 }
 
 /** The bridge's end of a host's cable; interface names have at most 15 characters. */

@@ -1,0 +1,174 @@
+import { Containerd } from "../tests/e2e/lab/containerd.ts";
+import { containerdReleases } from "../tests/e2e/lab/containerd_release.ts";
+import { createImage, type Image } from "../tests/e2e/lab/image.ts";
+import { type Host, LAB_PREFIX, Network } from "../tests/e2e/lab/network.ts";
+import { removeStaleLabs } from "../tests/e2e/lab/remove_stale_labs.ts";
+import { until } from "../tests/e2e/lab/until.ts";
+import { UPSTREAM, Upstream } from "../tests/e2e/lab/upstream.ts";
+import { AgentProcess } from "./agent_process.ts";
+import { NodeStore } from "./store.ts";
+import { NODES, type System } from "./system.ts";
+
+/** Holders of all images; the first is the one that peers are measured with. */
+const HOLDERS = ["n1", "n3", "n4"];
+/** Holds nothing and gets everything through its agent. */
+const PULLER = "n2";
+
+/** A machine of the bench. */
+export interface BenchNode {
+  readonly host: Host;
+  readonly containerd: Containerd;
+  readonly store: NodeStore;
+}
+
+/** An image that upstream and all holders have. */
+export interface BenchImage {
+  readonly reference: string;
+  readonly image: Image;
+}
+
+/** Three nodes that hold all images, one that holds none, and an upstream, all real. */
+export class BenchLab implements AsyncDisposable {
+  readonly network: Network;
+  readonly upstream: Upstream;
+  readonly holders: readonly BenchNode[];
+  readonly puller: BenchNode;
+  readonly images = new Map<string, BenchImage>();
+  readonly directory: string;
+  /** What is to be known beside the figures. */
+  readonly notes: string[] = [];
+  readonly #agents = new Map<string, AgentProcess>();
+
+  private constructor(network: Network, directory: string) {
+    this.network = network;
+    this.directory = directory;
+    this.upstream = new Upstream(network.host("up"), `${directory}/up`);
+    this.holders = HOLDERS.map((name) => this.#node(name));
+    this.puller = this.#node(PULLER);
+  }
+
+  /** Starts everything but agents. */
+  static async create(): Promise<BenchLab> {
+    const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
+    await removeStaleLabs(temporary);
+    const nodes = [...HOLDERS, PULLER];
+    const network = await Network.create({
+      id: "bench",
+      hosts: ["up", ...nodes],
+      names: { [UPSTREAM.replace(/:.*/, "")]: ["up"], [NODES]: nodes },
+      rate: undefined,
+    });
+    const lab = new BenchLab(network, `${temporary}/${LAB_PREFIX}-${Deno.pid}-bench`);
+    try {
+      await lab.upstream.start();
+      await Promise.all(lab.#nodes.map(({ containerd }) => containerd.start()));
+      return lab;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Makes an image of layers of these sizes and gives it to upstream and to all holders. */
+  async add(name: string, layerBytes: readonly number[]): Promise<BenchImage> {
+    const image = createImage({ seed: name, layerBytes, plain: true });
+    await this.upstream.add(image, name, "v1");
+    const added = { reference: `${UPSTREAM}/${name}@${image.root.digest}`, image };
+    for (const { store } of this.holders) {
+      await store.mirrorAt(undefined);
+      await store.pull(added.reference);
+    }
+    this.images.set(name, added);
+    return added;
+  }
+
+  /** Starts agents of a system on all nodes and waits until the puller's gets content of others. */
+  async start(system: System): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => this.startOn(system, node)));
+    for (const [name, { image }] of this.images) {
+      for (const { digest } of image.layers) {
+        await until(
+          async () => await this.agent(system, this.puller).status(blob(name, digest)) === 200,
+          {
+            what: `${system.name} to find ${name}`,
+            timeoutMs: 60_000,
+          },
+        );
+      }
+    }
+  }
+
+  /** Starts one agent. Returns the time until it was ready, ms. */
+  async startOn(system: System, node: BenchNode): Promise<number> {
+    const own = `${this.directory}/${node.host.name}-${system.name}`;
+    await Deno.mkdir(own, { recursive: true });
+    const args = system.arguments(node.containerd, own);
+    const agent = AgentProcess.start(system, node.host, args, `${own}/log`);
+    this.#agents.set(key(system, node), agent);
+    return await agent.ready();
+  }
+
+  /** Ends one agent at once. */
+  async stopOn(system: System, node: BenchNode): Promise<void> {
+    await this.agent(system, node)[Symbol.asyncDispose]();
+    this.#agents.delete(key(system, node));
+  }
+
+  agent(system: System, node: BenchNode): AgentProcess {
+    const agent = this.#agents.get(key(system, node));
+    if (agent === undefined) throw new Error(`${key(system, node)} does not run`);
+    return agent;
+  }
+
+  /** Adds to what is to be known beside the figures, once. */
+  note(text: string): void {
+    if (!this.notes.includes(text)) this.notes.push(text);
+  }
+
+  /** Requests for blobs that upstream has answered so far. */
+  async blobsOfUpstream(): Promise<number> {
+    return (await this.upstream.requests()).filter(({ method, path }) =>
+      method === "GET" && path.includes("/blobs/")
+    ).length;
+  }
+
+  /** The holder that others are measured with. */
+  get holder(): BenchNode {
+    const [first] = this.holders;
+    if (first === undefined) throw new Error("the bench has no holder");
+    return first;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const agent of this.#agents.values()) await agent[Symbol.asyncDispose]();
+    for (const { containerd } of this.#nodes) await containerd[Symbol.asyncDispose]();
+    await this.upstream[Symbol.asyncDispose]();
+    await this.network[Symbol.asyncDispose]();
+    await Deno.remove(this.directory, { recursive: true }).catch(() => {});
+  }
+
+  get #nodes(): BenchNode[] {
+    return [...this.holders, this.puller];
+  }
+
+  #node(name: string): BenchNode {
+    const release = containerdReleases().current;
+    const host = this.network.host(name);
+    const containerd = new Containerd({ host, release, directory: `${this.directory}/${name}` });
+    return { host, containerd, store: new NodeStore(host, containerd, release.directory) };
+  }
+}
+
+/** Path of a blob of an image, as containerd asks a mirror for it. */
+export function blob(name: string, digest: string): string {
+  return `/v2/${name}/blobs/${digest}?ns=${UPSTREAM}`;
+}
+
+/** Path of a manifest. */
+export function manifest(name: string, reference: string): string {
+  return `/v2/${name}/manifests/${reference}?ns=${UPSTREAM}`;
+}
+
+function key(system: System, node: BenchNode): string {
+  return `${system.name} on ${node.host.name}`;
+}
