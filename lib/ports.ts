@@ -22,7 +22,8 @@ export interface Store {
   descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined>;
   /**
    * Opens content, or the part of it that `range` names; undefined if it is not held. A stream that
-   * cannot be completed errors, it never ends early. The caller reads it to its end or cancels it.
+   * cannot be completed errors, it never ends early. The caller reads it to its end or cancels it,
+   * and owns the buffer of each chunk: it may transfer it.
    */
   open(
     digest: Digest,
@@ -129,8 +130,16 @@ export interface MirrorHit {
   readonly descriptor: Descriptor;
   /** Set when the request had a range: the part that `body` holds. */
   readonly range?: ByteRange;
-  /** Null for HEAD. Errors, and never ends early, if the content cannot be completed or is wrong. */
+  /**
+   * Null for HEAD. Errors, and never ends early, if the content cannot be completed or is wrong. Its
+   * reader owns the buffer of each chunk and may transfer it.
+   */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  /**
+   * All that `body` would bring, where it is at hand: then `body` need not be read. Shared with
+   * others, so not to be changed.
+   */
+  readonly content?: Uint8Array<ArrayBuffer>;
   /** Who answered, for the log. */
   readonly peer: string;
 }

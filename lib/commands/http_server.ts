@@ -15,12 +15,22 @@ export interface HttpServer {
   shutdown(drainTimeoutMs: number): Promise<void>;
 }
 
+/** What the server tells with each request. */
+export interface ServerInfo {
+  readonly remoteAddr: Deno.Addr;
+  /**
+   * The server is done with each chunk of a response's body when it asks for the next: the runtime
+   * has moved it to where the garbage collector of this thread has no say.
+   */
+  readonly takesChunks: true;
+}
+
 /** What a server works with. */
 export interface HttpServerCollaborators {
   /** Answers requests, e.g. the `fetch` method of an app. */
   readonly fetch: (
     request: Request,
-    info: { remoteAddr: Deno.Addr },
+    info: ServerInfo,
   ) => Response | Promise<Response>;
   readonly log: Log;
 }
@@ -57,7 +67,7 @@ export function startHttpServer(
         log.error("HTTP handler failed", { error });
         return new Response(null, { status: 500 });
       },
-    }, (request, info) => fetch(request, { remoteAddr: info.remoteAddr }));
+    }, (request, info) => fetch(request, { remoteAddr: info.remoteAddr, takesChunks: true }));
   const server = listenOn(wanted, listen);
   const { hostname, port } = server.addr;
   return {

@@ -13,6 +13,7 @@ import {
   PLACES,
   unset,
 } from "./option.ts";
+import { TRANSFER_OPTIONS } from "./transfer_options.ts";
 import {
   boolean,
   duration,
@@ -196,6 +197,7 @@ export const OPTIONS = {
     help: "Most peers that are asked before the pull goes on upstream.",
     commands: AGENT,
   }),
+  ...TRANSFER_OPTIONS,
   ...BOOTSTRAP_OPTIONS,
   ...KUBERNETES_OPTIONS,
   ...CLEANUP_OPTIONS,

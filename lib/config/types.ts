@@ -69,6 +69,18 @@ export function duration(minMs: number, maxMs: number): OptionType<number> {
   });
 }
 
+const UNIT_BITS: Record<string, number> = { bps: 1, kbps: 1e3, mbps: 1e6, gbps: 1e9 };
+const MIN_BITS = 64_000;
+
+/** A rate in bits, such as `500Mbps`; in bytes per second. */
+export function rate(): OptionType<number> {
+  return scalar("a rate such as 500Mbps or 1Gbps, at least 64kbps", (value) => {
+    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmg]?bps)$/i.exec(value) ?? [];
+    const bits = Number(amount) * (UNIT_BITS[unit.toLowerCase()] ?? NaN);
+    return bits >= MIN_BITS && bits < 1e15 ? bits / 8 : undefined;
+  });
+}
+
 /** One of a few words, in any case. */
 export function oneOf<const T extends string>(...words: readonly T[]): OptionType<T> {
   return scalar(

@@ -1,6 +1,7 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { OCTET_STREAM } from "../oci/media_type.ts";
+import type { HeaderFields } from "./http/head.ts";
 import { parseContentRange, resolveRange } from "../oci/range.ts";
 
 /** What is asked of a peer, and so what its answer must agree with. */
@@ -46,7 +47,7 @@ export type Verdict =
  * sections 14 and 15.3.7). Everything that is not exactly what was asked for is a refusal:
  * redirects, encodings, a missing length, another part, another digest.
  */
-export function judgeAnswer(status: number, headers: Headers, wanted: Wanted): Verdict {
+export function judgeAnswer(status: number, headers: HeaderFields, wanted: Wanted): Verdict {
   if (status === 416 && wanted.range !== undefined) return judgeUnsatisfiable(headers, wanted);
   if (BUSY.has(status)) return { type: "busy", why: `status ${status}` };
   const expected = wanted.range === undefined ? 200 : 206;
@@ -78,7 +79,7 @@ export function judgeAnswer(status: number, headers: Headers, wanted: Wanted): V
 
 /** Where the body lies within the content, or what is wrong with it. */
 function locate(
-  headers: Headers,
+  headers: HeaderFields,
   { range }: Wanted,
   length: number,
 ): (Part & { size: number }) | string {
@@ -92,7 +93,7 @@ function locate(
 }
 
 /** RFC 9110, section 15.5.17: a 416 states the size as `bytes * /SIZE`, without the space. */
-function judgeUnsatisfiable(headers: Headers, { range, size: known }: Wanted): Verdict {
+function judgeUnsatisfiable(headers: HeaderFields, { range, size: known }: Wanted): Verdict {
   const stated = /^bytes \*\/(\d{1,15})$/.exec(headers.get("content-range") ?? "")?.[1];
   if (stated === undefined) return refused("status 416 without a size");
   const size = Number(stated);

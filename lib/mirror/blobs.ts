@@ -7,57 +7,97 @@ import type { Wanted } from "./answer.ts";
 import { type MirrorKit, startSearch } from "./kit.ts";
 import type { Search } from "./search.ts";
 import type { Source } from "./source.ts";
-import { streamOf } from "./stream_of.ts";
 import { Transfer } from "./transfer.ts";
+import type { VerifiedContent } from "./content_cache.ts";
+import { type Settle, SmallBlobs } from "./small_blobs.ts";
+import { wholeBody } from "./whole_body.ts";
 import { BadContentError } from "./bad_content_error.ts";
 
 /**
- * Gets a blob from peers. A whole blob is verified: a small one before anything of it is returned,
- * a large one before its last bytes are. A part of a blob cannot be verified by anybody but the
+ * Gets blobs from peers. A whole blob is verified: a small one before anything of it is returned, a
+ * large one before its last bytes are. A part of a blob cannot be verified by anybody but the
  * client, who has the whole in the end.
- *
- * @throws {OciError} 416 for a range outside of the blob, 400 for a malformed one.
  */
-export async function fetchBlob(
-  kit: MirrorKit,
-  request: MirrorRequest,
-  signal: AbortSignal,
-): Promise<MirrorHit | MirrorMiss> {
-  const range = request.method === "GET" ? request.range : undefined;
-  requireOneRange(range);
-  const wanted: Wanted = {
-    path: formatDistributionPath(request),
-    method: request.method,
-    digest: request.reference.digest,
-    yielding: request.method === "GET",
-    ...(range === undefined ? {} : { range }),
-  };
-  const search = startSearch(kit, referenceKey(request.reference));
-  let streaming = false;
-  try {
-    for (let round = 0; round < kit.options.resolveRetries; round++) {
-      const source = await search.open(wanted, signal);
-      if (source === undefined) break;
-      const answer = await answerWith(kit, search, source, wanted, signal);
-      if (answer === undefined) continue;
-      streaming = answer.streaming;
-      return answer.hit;
+export class Blobs {
+  readonly #kit: MirrorKit;
+  readonly #small = new SmallBlobs();
+
+  constructor(kit: MirrorKit) {
+    this.#kit = kit;
+  }
+
+  /**
+   * @throws {OciError} 416 for a range outside of the blob, 400 for a malformed one; the signal's
+   * reason when it aborts.
+   */
+  async fetch(request: MirrorRequest, signal: AbortSignal): Promise<MirrorHit | MirrorMiss> {
+    const range = request.method === "GET" ? request.range : undefined;
+    requireOneRange(range);
+    const { digest } = request.reference;
+    const wanted: Wanted = {
+      path: formatDistributionPath(request),
+      method: request.method,
+      digest,
+      yielding: request.method === "GET",
+      ...(range === undefined ? {} : { range }),
+    };
+    if (digest === undefined || range !== undefined || request.method === "HEAD") {
+      return await this.#find(request, wanted, signal, () => {});
     }
-    if (search.unsatisfiableSize !== undefined) throw notSatisfiable(range, search);
-    return search.miss();
-  } finally {
-    if (!streaming) search.close();
+    signal.throwIfAborted();
+    const joined = this.#small.join(digest, { signal });
+    const shared = joined && await joined;
+    if (shared !== undefined) return hitOf(shared);
+    const settle = this.#small.lead(digest);
+    try {
+      return await this.#find(request, wanted, signal, settle);
+    } finally {
+      settle(undefined);
+    }
+  }
+
+  /** @param settle told of a small blob, and as soon as it is known that the blob is large. */
+  async #find(
+    request: MirrorRequest,
+    wanted: Wanted,
+    signal: AbortSignal,
+    settle: Settle,
+  ): Promise<MirrorHit | MirrorMiss> {
+    const search = startSearch(this.#kit, referenceKey(request.reference));
+    let streaming = false;
+    try {
+      for (let round = 0; round < this.#kit.options.resolveRetries; round++) {
+        const source = await search.open(wanted, signal);
+        if (source === undefined) break;
+        const answer = await answerWith(this.#kit, search, source, wanted, signal);
+        if (answer === undefined) continue;
+        if ("found" in answer) {
+          streaming = answer.body !== null;
+          return answer;
+        }
+        settle(answer);
+        return hitOf(answer);
+      }
+      if (search.unsatisfiableSize !== undefined) throw notSatisfiable(wanted.range, search);
+      return search.miss();
+    } finally {
+      if (!streaming) search.close();
+    }
   }
 }
 
-/** Undefined if what the peer sent cannot be used. */
+function hitOf({ descriptor, peer, content }: VerifiedContent): MirrorHit {
+  return Object.assign(wholeBody(content), { found: true as const, descriptor, peer });
+}
+
+/** A small blob whole, else a hit; undefined if what the peer sent cannot be used. */
 async function answerWith(
   kit: MirrorKit,
   search: Search,
   source: Source,
   wanted: Wanted,
   signal: AbortSignal,
-): Promise<{ hit: MirrorHit; streaming: boolean } | undefined> {
+): Promise<VerifiedContent | MirrorHit | undefined> {
   const { descriptor, part, peer } = source;
   const hit = {
     found: true as const,
@@ -66,22 +106,22 @@ async function answerWith(
     ...(wanted.range === undefined ? {} : { range: { start: part.start, end: part.end - 1 } }),
   };
   if (wanted.method === "HEAD") {
-    void source.finish(kit.clock, kit.options.responseTimeoutMs);
-    return { hit: { ...hit, body: null }, streaming: false };
+    source.close();
+    return { ...hit, body: null };
   }
+  const small = wanted.range === undefined && descriptor.size <= kit.options.smallBlobBytes;
   const transfer = new Transfer(
     { first: source, wanted: { path: wanted.path, method: "GET" } },
     { ...kit, search },
-    { ...kit.options, signal },
+    { ...kit.options, verify: kit.options.verify || small, signal },
   );
-  const isWhole = part.start === 0 && part.end === descriptor.size;
   try {
-    if (!isWhole || descriptor.size > kit.options.smallBlobBytes) {
+    if (!small) {
       // A client that is given headers and then nothing fails; without them it goes on upstream.
       const first = await transfer.next();
-      return { hit: { ...hit, body: transfer.stream(first) }, streaming: true };
+      return { ...hit, body: transfer.stream(first) };
     }
-    return { hit: { ...hit, body: streamOf(await transfer.collect()) }, streaming: false };
+    return { descriptor, peer: peer.id, content: await transfer.collect() };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof BadContentError) kit.metrics.peerSwitched("lied");

@@ -1,10 +1,13 @@
+import type { RateLimiter } from "../async/rate_limiter.ts";
 import type { Clock, Log, Metrics, Router } from "../ports.ts";
 import { Candidates } from "./candidates.ts";
+import type { Hashes } from "./hashing/hashes.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
 import { Search } from "./search.ts";
+import type { SplitPolicy } from "./split/split_policy.ts";
 
 /** What all requests of one mirror share. */
 export interface MirrorKit {
@@ -12,6 +15,10 @@ export interface MirrorKit {
   readonly table: PeerTable;
   readonly client: PeerClient;
   readonly prober: Prober;
+  readonly hashes: Hashes;
+  readonly splits: SplitPolicy;
+  /** Rate of what is received from peers, shared fairly. */
+  readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

@@ -3,12 +3,12 @@ import { formatDistributionPath } from "../oci/path.ts";
 import { referenceKey } from "../oci/reference.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
 import { type MirrorKit, startSearch } from "./kit.ts";
-import { ManifestCache, type VerifiedManifest } from "./manifest_cache.ts";
+import { ContentCache, type VerifiedContent } from "./content_cache.ts";
 import type { Search } from "./search.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Source } from "./source.ts";
-import { streamOf } from "./stream_of.ts";
 import { Transfer } from "./transfer.ts";
+import { wholeBody } from "./whole_body.ts";
 import { BadContentError } from "./bad_content_error.ts";
 
 /**
@@ -17,12 +17,12 @@ import { BadContentError } from "./bad_content_error.ts";
  */
 export class Manifests {
   readonly #kit: MirrorKit;
-  readonly #cache: ManifestCache;
-  readonly #flights = new SingleFlight<VerifiedManifest | MirrorMiss>();
+  readonly #cache: ContentCache;
+  readonly #flights = new SingleFlight<VerifiedContent | MirrorMiss>();
 
   constructor(kit: MirrorKit) {
     this.#kit = kit;
-    this.#cache = new ManifestCache(kit.clock, kit.options);
+    this.#cache = new ContentCache(kit.clock, kit.options);
   }
 
   /** @throws the signal's reason when it aborts. */
@@ -36,11 +36,13 @@ export class Manifests {
       );
     if ("found" in manifest) return manifest;
     const { descriptor, peer, content } = manifest;
-    const body = request.method === "HEAD" ? null : streamOf(content);
-    return { found: true, descriptor, peer, body };
+    const hit = { found: true as const, descriptor, peer };
+    return request.method === "HEAD"
+      ? { ...hit, body: null }
+      : Object.assign(wholeBody(content), hit);
   }
 
-  async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedManifest | MirrorMiss> {
+  async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedContent | MirrorMiss> {
     const { options } = this.#kit;
     const search = startSearch(this.#kit, referenceKey(request.reference));
     try {
@@ -69,7 +71,7 @@ export class Manifests {
     search: Search,
     source: Source,
     signal: AbortSignal,
-  ): Promise<VerifiedManifest | undefined> {
+  ): Promise<VerifiedContent | undefined> {
     const { log, metrics, options } = this.#kit;
     const { registry, repository } = request.reference;
     const { digest, size } = source.descriptor;

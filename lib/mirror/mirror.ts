@@ -1,14 +1,17 @@
+import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
-import { fetchBlob } from "./blobs.ts";
-import { createDirectClient } from "./direct_client.ts";
+import { Blobs } from "./blobs.ts";
+import { ConnectionPool, type Send } from "./http/pool.ts";
+import { Hashes } from "./hashing/hashes.ts";
 import type { MirrorKit } from "./kit.ts";
 import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
 import { type MirrorOptions, mirrorOptions } from "./options.ts";
-import { type Fetch, PeerClient } from "./peer_client.ts";
+import { PeerClient } from "./peer_client.ts";
 import { type PeerHealth, PeerTable } from "./peer_table.ts";
 import { Prober } from "./prober.ts";
+import { SplitPolicy } from "./split/split_policy.ts";
 
 /** What the mirror works with. */
 export interface MirrorCollaborators {
@@ -21,8 +24,10 @@ export interface MirrorCollaborators {
    * default none.
    */
   readonly authorizations?: () => readonly string[];
-  /** Sends requests instead of the runtime's own `fetch` with direct connections. */
-  readonly fetch?: Fetch;
+  /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
+  readonly downloads?: Pick<RateLimiter, "take"> | undefined;
+  /** Sends requests to peers; default over direct connections. */
+  readonly send?: Send;
   /** Source of randomness in [0, 1); default `Math.random`. */
   readonly random?: () => number;
 }
@@ -50,13 +55,15 @@ export function createMirror(
 ): HttpMirror {
   const options = mirrorOptions(given);
   const { router, log, metrics, clock, random = Math.random } = collaborators;
-  const http = collaborators.fetch === undefined ? createDirectClient(options) : undefined;
+  const connections = new ConnectionPool(options);
+  const { send = connections.send.bind(connections) } = collaborators;
   const table = new PeerTable(clock, options);
   const { authorizations = () => [] } = collaborators;
   const client = new PeerClient(
-    { clock, http, fetch: collaborators.fetch ?? fetch, authorizations },
+    { clock, send, authorizations },
     options,
   );
+  const hashes = new Hashes(log);
   const prober = new Prober(table, client);
   const life = link();
   const closing = life.signal;
@@ -71,14 +78,18 @@ export function createMirror(
     prober,
     closing,
     options,
+    hashes,
+    splits: new SplitPolicy(clock, options),
+    downloads: collaborators.downloads,
   };
   const manifests = new Manifests(kit);
+  const blobs = new Blobs(kit);
   return {
     async fetch(request, { signal }) {
       try {
         return request.kind === "manifest"
           ? await manifests.fetch(request, signal)
-          : await fetchBlob(kit, request, signal);
+          : await blobs.fetch(request, signal);
       } catch (error) {
         signal.throwIfAborted();
         closing.throwIfAborted();
@@ -91,7 +102,8 @@ export function createMirror(
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));
       await prober.close();
-      http?.close();
+      connections.close();
+      hashes.close();
     },
     health: () => table.snapshot(),
   };

@@ -50,11 +50,21 @@ export interface MirrorOptions {
   readonly maxTrackedPeers: number;
   /** Peers taken from one lookup. */
   readonly maxCandidates: number;
-  /** Idle connections kept to each peer. */
+  /** Idle connections kept to each address of a peer. */
   readonly poolIdlePerHost: number;
+  /** Idle connections kept in all. */
+  readonly poolIdleTotal: number;
   /** How long an idle connection is kept. */
   readonly poolIdleTimeoutMs: number;
-  /** False: bodies of blobs are not hashed. For measurements only. */
+  /** Peers that one large body is got from at the same time; 1: never more than one. */
+  readonly splitPeers: number;
+  /** Bytes of the pieces that each of them gets in turn. */
+  readonly splitPieceBytes: number;
+  /** Time for which one peer alone is watched before others are asked as well. */
+  readonly splitProbeMs: number;
+  /** Bodies of which less is left are not split. */
+  readonly splitMinBytes: number;
+  /** False: bodies of blobs are not hashed; manifests and small blobs that are kept are. */
   readonly verify: boolean;
 }
 
@@ -85,8 +95,13 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
   manifestCacheTtlMs: 5000,
   maxTrackedPeers: 1024,
   maxCandidates: 20,
-  poolIdlePerHost: 8,
+  poolIdlePerHost: 32,
+  poolIdleTotal: 256,
   poolIdleTimeoutMs: 30_000,
+  splitPeers: 4,
+  splitPieceBytes: 2 * 1024 * 1024,
+  splitProbeMs: 250,
+  splitMinBytes: 24 * 1024 * 1024,
   verify: true,
 };
 
@@ -97,6 +112,7 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   "hedgeMinMs",
   "minBytesPerSecond",
   "poolIdlePerHost",
+  "poolIdleTotal",
   "probeWaitMs",
   "smallBlobBytes",
 ]);

@@ -2,21 +2,14 @@ import { isIP } from "node:net";
 import type { Clock, Peer } from "../ports.ts";
 import type { Wanted } from "./answer.ts";
 import { link } from "../async/link.ts";
+import type { PeerBody, PeerRequest, PeerResponse, Send } from "./http/pool.ts";
 import { type Contest, race, RaceOver } from "./race.ts";
 
-/** The part of `fetch` that is used. Bodies are byte streams, as those of `fetch` are. */
-export type Fetch = (url: string, init: RequestInit & { client?: Deno.HttpClient }) => Promise<
-  Response
->;
-
 /** A peer's answer, its body unread. */
-export interface Reply {
-  readonly response: Response;
+export interface Reply extends PeerResponse {
   /** Address that answered. */
   readonly address: string;
-  /** Ends the exchange, whatever its state. */
-  abort(): void;
-  /** Ends it as well, yet keeps the connection if little is left to read. */
+  /** Ends the exchange, yet keeps the connection if little of the body is left to read. */
   dismiss(): void;
 }
 
@@ -31,6 +24,13 @@ const DRAIN_BYTES = 4096;
 /** Time for that. */
 const DRAIN_MS = 100;
 
+/** Sent with every request: who asks, and that only the peer's own content is wanted. */
+const HEADERS = {
+  "accept-encoding": "identity",
+  "user-agent": "eddy",
+  "x-spegel-mirrored": "true",
+};
+
 /** Settings of {@link PeerClient}. */
 export interface PeerClientOptions {
   /** Time until headers, ms. */
@@ -42,11 +42,9 @@ export interface PeerClientOptions {
 /** What is needed to ask a peer. */
 export interface PeerClientCollaborators {
   readonly clock: Clock;
-  readonly fetch: Fetch;
+  readonly send: Send;
   /** `Authorization` headers that peers may want, the likeliest first. */
   readonly authorizations: () => readonly string[];
-  /** Connections; undefined for those of `fetch` itself. */
-  readonly http: Deno.HttpClient | undefined;
 }
 
 /** Sends one request to one peer, at whichever of its addresses answers. */
@@ -60,7 +58,7 @@ export class PeerClient {
   }
 
   /**
-   * Never rejects. After an answer the signal has no more power over it, `reply.abort()` has.
+   * Never rejects. After an answer the signal has no more power over it, closing its body has.
    *
    * @param preferred address to try first, if the peer (still) has it.
    */
@@ -76,9 +74,9 @@ export class PeerClient {
     const contest: Contest<string, Reply> = {
       next: () => Promise.resolve(addresses.next().value),
       ask: (address, turn) =>
-        this.#ask(`http://${host(address)}:${peer.registryPort}`, address, wanted, turn),
+        this.#ask({ ...wanted, address, port: peer.registryPort, headers: {} }, turn),
       hedgeMs: (address) => this.#options.addressStaggerMs * (address === preferred ? 4 : 1),
-      discard: (reply) => reply.abort(),
+      discard: (reply) => reply.body.close(),
     };
     try {
       const result = await race(contest, clock, {
@@ -97,36 +95,22 @@ export class PeerClient {
   }
 
   async #ask(
-    origin: string,
-    address: string,
-    wanted: Pick<Wanted, "path" | "method" | "range">,
+    request: PeerRequest & Pick<Wanted, "range">,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const exchange = link(signal);
-    try {
-      const response = await this.#send(origin, wanted, exchange.signal);
-      exchange.detach();
-      const abort = () => {
-        exchange.abort(new RaceOver("lost"));
-        // A body that nobody has begun to read is not released by the abort alone.
-        if (response.body?.locked === false) response.body.cancel().catch(() => {});
-      };
-      return { response, address, abort, dismiss: () => void this.#drain(response, abort) };
-    } catch (error) {
-      exchange.abort(error);
-      throw error;
-    }
+    const response = await this.#send(request, signal);
+    const dismiss = () => void this.#drain(response.body);
+    return { ...response, address: request.address, dismiss };
   }
 
-  async #drain(response: Response, abort: () => void): Promise<void> {
-    const length = Number(response.headers.get("content-length") ?? Infinity);
-    if (response.body === null || length > DRAIN_BYTES) return abort();
+  async #drain(body: PeerBody): Promise<void> {
+    if (body.left > DRAIN_BYTES) return body.close();
     const timer = link();
-    this.#collaborators.clock.sleep(DRAIN_MS, { signal: timer.signal }).then(abort, () => {});
+    this.#collaborators.clock.sleep(DRAIN_MS, timer).then(() => body.close(), () => {});
     try {
-      await response.arrayBuffer();
+      while (body.left > 0) await body.read(DRAIN_BYTES);
     } catch {
-      abort();
+      body.close();
     } finally {
       timer.abort();
     }
@@ -134,48 +118,19 @@ export class PeerClient {
 
   /** While credentials are being replaced peers may still want the ones before. */
   async #send(
-    origin: string,
-    wanted: Pick<Wanted, "path" | "method" | "range">,
+    { range, ...request }: PeerRequest & Pick<Wanted, "range">,
     signal: AbortSignal,
-  ): Promise<Response> {
-    const [first, ...others] = this.#collaborators.authorizations();
-    let response = await this.#sendTwice(origin, wanted, first, signal);
+  ): Promise<PeerResponse> {
+    const { send, authorizations } = this.#collaborators;
+    const headers = { ...HEADERS, ...(range === undefined ? {} : { range }) };
+    const [first, ...others] = authorizations().map((authorization) => ({ authorization }));
+    let response = await send({ ...request, headers: { ...headers, ...first } }, signal);
     for (const other of others) {
       if (response.status !== 401) break;
-      response.body?.cancel().catch(() => {});
-      response = await this.#sendTwice(origin, wanted, other, signal);
+      response.body.close();
+      response = await send({ ...request, headers: { ...headers, ...other } }, signal);
     }
     return response;
-  }
-
-  /** A kept connection may be closed by the peer just when it is used again: hence a second try. */
-  async #sendTwice(
-    origin: string,
-    { path, method, range }: Pick<Wanted, "path" | "method" | "range">,
-    authorization: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Response> {
-    const { fetch, http } = this.#collaborators;
-    const send = () =>
-      fetch(origin + path, {
-        method,
-        signal,
-        redirect: "manual",
-        headers: {
-          "accept-encoding": "identity",
-          "user-agent": "eddy",
-          "x-spegel-mirrored": "true",
-          ...(range === undefined ? {} : { range }),
-          ...(authorization === undefined ? {} : { authorization }),
-        },
-        ...(http === undefined ? {} : { client: http }),
-      });
-    try {
-      return await send();
-    } catch (error) {
-      if (signal.aborted) throw error;
-      return await send();
-    }
   }
 }
 
@@ -184,8 +139,4 @@ function order(addresses: readonly string[], preferred: string | undefined): str
   const valid = addresses.filter((address) => isIP(address) !== 0);
   if (preferred === undefined || !valid.includes(preferred)) return valid;
   return [preferred, ...valid.filter((address) => address !== preferred)];
-}
-
-function host(address: string): string {
-  return isIP(address) === 6 ? `[${address}]` : address;
 }

@@ -1,4 +1,4 @@
-import type { Clock, Log, MirrorMiss, MissReason, Router } from "../ports.ts";
+import type { Clock, Log, MirrorMiss, MissReason, Peer, Router } from "../ports.ts";
 import { judgeAnswer, type Wanted } from "./answer.ts";
 import type { Candidate, Candidates } from "./candidates.ts";
 import { link } from "../async/link.ts";
@@ -56,7 +56,7 @@ export class Search {
         next: (turn) => candidates.next(turn, stream),
         ask: (candidate, turn) => this.#ask(candidate, wanted, turn),
         hedgeMs: ({ peer }) => table.hedgeMs(peer.id),
-        discard: (source) => source.abort(),
+        discard: (source) => source.close(),
         dismiss: ({ release }) => release(),
       },
       clock,
@@ -69,6 +69,21 @@ export class Search {
     );
     if (!result.won && stream !== undefined && candidates.isBusy(stream)) this.#busy = true;
     return result.won ? result.prize : undefined;
+  }
+
+  /**
+   * Asks one certain peer; undefined if it has not what is wanted, or does not answer in time.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async openAt(peer: Peer, wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const { table, closing } = this.#collaborators;
+    using either = link(signal, closing);
+    const candidate = { peer, release: table.begin(peer.id) };
+    const source = await this.#ask(candidate, wanted, either.signal);
+    if (either.signal.aborted) source?.close();
+    either.signal.throwIfAborted();
+    return source;
   }
 
   /** Cuts off peers that sent wrong content. */
@@ -143,7 +158,7 @@ export class Search {
     const { reply } = reached;
     table.answered(peer.id, reached.ms);
     table.reachedAt(peer.id, reply.address);
-    const verdict = judgeAnswer(reply.response.status, reply.response.headers, wanted);
+    const verdict = judgeAnswer(reply.status, reply.headers, wanted);
     if (verdict.type === "offer") {
       return new Source({
         peer,

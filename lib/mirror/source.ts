@@ -1,4 +1,4 @@
-import type { Clock, Peer } from "../ports.ts";
+import type { Peer } from "../ports.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Part } from "./answer.ts";
 import type { Reply } from "./peer_client.ts";
@@ -28,7 +28,6 @@ export class Source {
   readonly part: Part;
   readonly #reply: Reply;
   readonly #release: () => void;
-  readonly #reader: ReadableStreamBYOBReader | undefined;
   #readBytes = MIN_READ_BYTES;
 
   constructor({ peer, reply, descriptor, part, release }: SourceInit) {
@@ -37,36 +36,22 @@ export class Source {
     this.part = part;
     this.#reply = reply;
     this.#release = release;
-    this.#reader = reply.response.body?.getReader({ mode: "byob" });
   }
 
   /** The next bytes; undefined at the end. Rejects when the connection breaks or is aborted. */
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (this.#reader === undefined) return undefined;
-    const { done, value } = await this.#reader.read(new Uint8Array(this.#readBytes));
-    if (done || value === undefined) return undefined;
-    this.#readBytes = Math.min(Math.max(2 * value.length, MIN_READ_BYTES), MAX_READ_BYTES);
-    return value;
+    const bytes = await this.#reply.body.read(this.#readBytes);
+    if (bytes === undefined) return undefined;
+    this.#readBytes = Math.min(Math.max(2 * bytes.length, MIN_READ_BYTES), MAX_READ_BYTES);
+    return bytes;
   }
 
-  /** Ends the exchange; the peer sees its connection closed. */
-  abort(): void {
+  /**
+   * Ends the exchange. If all of the body has been read its connection is used again; otherwise the
+   * peer sees it closed.
+   */
+  close(): void {
     this.#release();
-    this.#reply.abort();
-    this.#reader?.cancel().catch(() => {});
-  }
-
-  /** Ends the exchange after the last byte, so that the connection can be used again. */
-  async finish(clock: Clock, graceMs: number): Promise<void> {
-    this.#release();
-    const timer = new AbortController();
-    clock.sleep(graceMs, { signal: timer.signal }).then(() => this.abort(), () => {});
-    try {
-      if (await this.read() !== undefined) this.abort();
-    } catch {
-      this.abort();
-    } finally {
-      timer.abort();
-    }
+    this.#reply.body.close();
   }
 }

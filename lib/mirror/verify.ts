@@ -3,17 +3,21 @@ import { type Digest, splitDigest } from "../oci/digest.ts";
 
 /** Hashes content as it passes. */
 export interface Verifier {
-  update(chunk: Uint8Array): void;
+  /** Takes the next chunk; needs it no more once the promise has resolved. */
+  update(chunk: Uint8Array): Promise<void> | void;
   /** Tells, once all has passed, whether it has the digest. */
-  matches(): boolean;
+  matches(): Promise<boolean> | boolean;
+  /** Forgets about it; of no effect after `matches`. */
+  drop(): void;
 }
 
-/** Makes a verifier of content that should have this digest. */
+/** Makes a verifier, on this thread, of content that should have this digest. */
 export function createVerifier(digest: Digest): Verifier {
   const { algorithm, hex } = splitDigest(digest);
   const hash = createHash(algorithm);
   return {
     update: (chunk) => void hash.update(chunk),
     matches: () => hash.digest("hex") === hex,
+    drop: () => {},
   };
 }

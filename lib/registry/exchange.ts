@@ -1,6 +1,7 @@
+import type { RateLimiter } from "../async/rate_limiter.ts";
 import type { Clock, Log, Metrics, MissReason, RequestObserver } from "../ports.ts";
 import type { Answer } from "./answer.ts";
-import { type BodyEnd, observeBody } from "./observe_body.ts";
+import { type BodyEnd, observeBody, type Pace } from "./observe_body.ts";
 import type { Transfers } from "./transfers.ts";
 
 /** Which part of the registry answers a request, for the log and as a label of metrics. */
@@ -19,6 +20,8 @@ export interface ExchangeCollaborators {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly transfers: Transfers;
+  /** Rate of what is sent to peers; undefined: as fast as it goes. */
+  readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Told of requests for content, besides the log. */
   readonly requests?: RequestObserver;
 }
@@ -30,6 +33,8 @@ export interface ExchangeRequest {
   /** Address of the client; empty if unknown. */
   readonly ip: string;
   readonly handler: HandlerName;
+  /** Whoever reads the answer's body is done with each chunk when it asks for the next. */
+  readonly freeTaken: boolean;
 }
 
 /** Probes come every few seconds: their lines are worth nothing but at level debug. */
@@ -91,6 +96,8 @@ export class Exchange {
     }
     const observed = observeBody(body, {
       length: Number(headers["content-length"]),
+      freeTaken: this.#request.freeTaken,
+      ...this.#pace(),
       signal: this.#collaborators.transfers.signal,
       onEnd: (end) => {
         if (end.by !== "source" && end.error) abandon();
@@ -99,6 +106,15 @@ export class Exchange {
       },
     });
     return new Response(observed, { status, headers });
+  }
+
+  /** What goes to peers is held to the rate of uploads, which they share fairly. */
+  #pace(): { pace?: Pace } {
+    const { uploads } = this.#collaborators;
+    if (uploads === undefined || !this.fromPeer) return {};
+    const { ip } = this.#request;
+    const take = (bytes: number, signal: AbortSignal) => uploads.take(ip, bytes, signal);
+    return { pace: { pieceBytes: uploads.pieceBytes, take } };
   }
 
   #end(status: number, end: BodyEnd): void {

@@ -1,14 +1,16 @@
 import { deadline } from "../async/deadline.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange } from "../oci/range.ts";
-import type { Log, Metrics, Mirror, MirrorHit, MirrorMiss } from "../ports.ts";
+import type { Cancellable, Log, Metrics, Mirror, MirrorHit, MirrorMiss } from "../ports.ts";
 import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ClientPresence } from "./follow_client.ts";
-import type { LocalContent } from "./local_content.ts";
+import type { LocalContent, OpenContent } from "./local_content.ts";
+import type { UploadSlots } from "./upload_slots.ts";
 
 /** Collaborators of {@link createPull}. */
 export interface PullCollaborators {
@@ -16,6 +18,7 @@ export interface PullCollaborators {
   readonly mirror: Mirror;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly uploads: UploadSlots;
 }
 
 /** Settings of {@link createPull}. */
@@ -107,8 +110,41 @@ async function serveLocal(
     return { answer: contentAnswer({ ...answer, body: method === "GET" ? body : null }) };
   }
   if (method === "HEAD") return { answer: contentAnswer({ path, descriptor, range, body: null }) };
-  const opened = await local.openBlob(descriptor, { range, signal });
+  const opened = await openBlob(collaborators, exchange, descriptor, { range, signal });
   return { answer: opened && contentAnswer({ path, descriptor, range, ...opened }), resolved };
+}
+
+/**
+ * Opens a blob of the own store, for a peer only while not too many are sent.
+ *
+ * @throws {OciError} 429 (RFC 6585, section 4): the peer asks another, or a little later.
+ */
+async function openBlob(
+  { local, uploads }: PullCollaborators,
+  { fromPeer }: Exchange,
+  descriptor: Descriptor,
+  options: Cancellable & { readonly range: ByteRange | undefined },
+): Promise<OpenContent | undefined> {
+  const giveBack = fromPeer ? uploads.take() : () => {};
+  if (giveBack === undefined) {
+    throw new OciError("TOOMANYREQUESTS", "as many blobs as allowed are on their way to peers", {
+      status: 429,
+    });
+  }
+  try {
+    const opened = await local.openBlob(descriptor, options);
+    if (opened === undefined) giveBack();
+    return opened && {
+      body: opened.body,
+      release: () => {
+        giveBack();
+        opened.release();
+      },
+    };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
 }
 
 function byDigest({ reference: { registry, repository } }: DistributionPath, digest: Digest) {
@@ -180,10 +216,13 @@ async function mirroredAnswer(
   method: "GET" | "HEAD",
   release: () => void,
 ): Promise<Answer> {
-  const { descriptor, range, body } = hit;
-  if (method === "GET") return contentAnswer({ path, descriptor, range, body, release });
+  const { descriptor, range, content } = hit;
+  if (method === "GET") {
+    const body = content ?? hit.body;
+    return contentAnswer({ path, descriptor, range, body, release });
+  }
   release();
-  await body?.cancel();
+  await hit.body?.cancel();
   return contentAnswer({ path, descriptor, range: undefined, body: null });
 }
 

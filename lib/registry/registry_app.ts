@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import { isAuthorized } from "../oci/basic_auth.ts";
+import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
@@ -20,6 +21,7 @@ import { LocalContent } from "./local_content.ts";
 import { applicableRange, createPull, type Pull } from "./pull.ts";
 import { rawPath, requestPath } from "./request_target.ts";
 import { Transfers } from "./transfers.ts";
+import { UploadSlots } from "./upload_slots.ts";
 
 /** What the registry works with. */
 export interface RegistryCollaborators {
@@ -29,12 +31,16 @@ export interface RegistryCollaborators {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
+  readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
 }
 
 /** Settings of {@link createRegistryApp}. */
 export interface RegistryOptions {
+  /** Most blobs that are sent to peers at the same time, others are answered 429; default no bound. */
+  maxUploads?: number;
   /** Tells which references may be served; others are 404 and not looked up. */
   filter: ReferenceFilter;
   /**
@@ -53,6 +59,8 @@ export interface RegistryOptions {
 /** What the server tells of a connection, as the second argument of `app.fetch`. */
 export interface RegistryBindings {
   remoteAddr?: Deno.Addr;
+  /** The server is done with each chunk of a body when it asks for the next. */
+  takesChunks?: boolean;
 }
 
 /** The registry and what it takes to stop it gracefully. */
@@ -95,10 +103,11 @@ export function createRegistryApp(
 ): RegistryApp {
   const { router, log, metrics, mirror } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
-  const { authorizations = () => [] } = options;
+  const { authorizations = () => [], maxUploads = Infinity } = options;
   const transfers = new Transfers();
   const local = new LocalContent(collaborators, { storeTimeoutMs });
-  const pull = createPull({ local, mirror, log, metrics }, { filter, mirrorTimeoutMs });
+  const uploads = new UploadSlots(maxUploads);
+  const pull = createPull({ local, mirror, log, metrics, uploads }, { filter, mirrorTimeoutMs });
   const observed = observe({ ...collaborators, transfers }, maxUrlLength);
   let draining = false;
 
@@ -133,7 +142,13 @@ function observe(
   return (name, handler) => async (c) => {
     const { method, url } = c.req.raw;
     const ip = clientAddress(c.env?.remoteAddr);
-    const exchange = new Exchange(collaborators, { method, path: rawPath(url), ip, handler: name });
+    const exchange = new Exchange(collaborators, {
+      method,
+      path: rawPath(url),
+      ip,
+      handler: name,
+      freeTaken: c.env?.takesChunks === true,
+    });
     const client = followClient(c.req.raw, collaborators.transfers);
     let answer: Answer;
     try {

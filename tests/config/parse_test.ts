@@ -80,6 +80,27 @@ test("config: durations", async (t) => {
   }
 });
 
+test("config: rates are in bits, and kept in bytes per second", () => {
+  const cases: Record<string, number> = {
+    "500Mbps": 62_500_000,
+    "1gbps": 125_000_000,
+    "1.5 Gbps": 187_500_000,
+    "64kbps": 8000,
+    "64000bps": 8000,
+  };
+  for (const [text, bytes] of Object.entries(cases)) {
+    assert.equal(parse({ args: ["--upload-limit", text] }).uploadLimit, bytes, text);
+  }
+  assert.equal(parse({}).uploadLimit, undefined);
+  for (const text of ["500", "500MB", "0bps", "-1Mbps", "63kbps", "fast", "9999999Gbps"]) {
+    assert.throws(
+      () => parse({ args: ["--download-limit", text] }),
+      /^ConfigError: --download-limit: got ".*", want a rate such as 500Mbps/,
+      text,
+    );
+  }
+});
+
 test("config: every mistake is one line that names option, value and remedy", async (t) => {
   const cases: [Given, RegExp][] = [
     [{ args: ["--registry-addr", "nonsense"] }, /^--registry-addr: got "nonsense", want .*:5000/],

@@ -53,10 +53,13 @@ test("busy: requests at the same moment do not slip past each other", async () =
 });
 
 test("busy: a request waits for one that ends in time", async () => {
-  await using rig = new Rig({ ...BUSY, busyWaitMs: 5000 });
+  // Small ones are shared instead.
+  await using rig = new Rig({ ...BUSY, busyWaitMs: 5000, smallBlobBytes: 0 });
   const peer = rig.add(SMALL, { headerDelayMs: 50 });
-  const answers = await Promise.all([1, 2].map(() => rig.fetch(blob(digestOf(SMALL)))));
-  for (const answer of answers) assert.deepEqual(await bytesOf(hit(answer)), SMALL);
+  const bodies = await Promise.all(
+    [1, 2].map(async () => await bytesOf(hit(await rig.fetch(blob(digestOf(SMALL)))))),
+  );
+  for (const body of bodies) assert.deepEqual(body, SMALL);
   assert.equal(peer.requests.length, 2);
 });
 
@@ -148,4 +151,31 @@ test("busy: a manifest is asked for at the next peer, not again and again at the
   const answer = await rig.fetch(manifest("GET", digestOf(SMALL)));
   assert.ok(!answer.found);
   assert.equal(peer.requests.length, 1);
+});
+
+test("a small blob that many want at once is asked for once", async () => {
+  await using rig = new Rig({ ...PATIENT, busyWaitMs: 10 });
+  const content = noise(20_000, 77);
+  const peer = rig.add(content, { headerDelayMs: 50 });
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => rig.fetch(blob(digestOf(content)))),
+  );
+  for (const answer of answers) assert.deepEqual(await bytesOf(answer), content);
+  assert.equal(peer.asked.length, 1);
+});
+
+test("who shares a small blob does not depend on whoever asked first", async () => {
+  await using rig = new Rig(PATIENT);
+  const content = noise(20_000, 78);
+  rig.add(content, { headerDelayMs: 100 });
+  const gone = new AbortController();
+  const first = rig.fetch(blob(digestOf(content)), gone.signal);
+  const second = rig.fetch(blob(digestOf(content)));
+  const left = new AbortController();
+  const third = rig.fetch(blob(digestOf(content)), left.signal);
+  setTimeout(() => left.abort(new Error("third left")), 10);
+  setTimeout(() => gone.abort(new Error("first left")), 20);
+  await assert.rejects(third, /third left/);
+  await assert.rejects(first, /first left/);
+  assert.deepEqual(await bytesOf(await second), content);
 });

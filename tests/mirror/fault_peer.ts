@@ -20,6 +20,8 @@ export interface Faults {
   trickleAt?: number;
   trickleMs?: number;
   trickleBytes?: number;
+  /** Pause before each 64 KiB: a link of limited rate. */
+  chunkDelayMs?: number;
   /** Flips this byte. */
   lieAt?: number;
   /** Appends bytes: more than the length says. */
@@ -182,6 +184,7 @@ export class FaultPeer implements AsyncDisposable {
       stallAt = Infinity,
       trickleAt = Infinity,
       trickleMs = 20,
+      chunkDelayMs = 0,
       trickleBytes = 1,
       lieAt,
       extraBytes,
@@ -190,6 +193,7 @@ export class FaultPeer implements AsyncDisposable {
       if (at >= dieAt) return false;
       if (at >= stallAt) return await this.#hang(connection);
       if (at >= trickleAt) await this.#pause(trickleMs);
+      else if (chunkDelayMs > 0) await this.#pause(chunkDelayMs);
       const step = at >= trickleAt ? trickleBytes : 65_536;
       const next = Math.min(
         ...[at + step, end, dieAt, stallAt, trickleAt].filter((stop) => stop > at),

@@ -6,7 +6,7 @@ import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./fault_peer.ts";
+import { digestOf, FaultPeer } from "./fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
@@ -269,14 +269,27 @@ test("credentials go with each request to a peer, the older ones where those are
     metrics: memoryMetrics(),
     clock: systemClock,
     authorizations: () => authorizations,
-    fetch: (_url, init) => {
-      const authorization = new Headers(init.headers).get("authorization");
+    send: ({ headers }) => {
+      const { authorization = null } = headers;
       seen.push(authorization);
-      const body = authorization === "Basic b2xk" ? SMALL : "no";
-      const headers = { "content-length": String(body.length), "docker-content-digest": digest };
-      const source = new Blob([body]).stream();
-      const status = authorization === "Basic b2xk" ? 200 : 401;
-      return Promise.resolve(new Response(source, { status, headers }));
+      const good = authorization === "Basic b2xk";
+      const content = good ? SMALL : new Uint8Array(2);
+      const length = String(content.length);
+      const fields = new Headers({ "content-length": length, "docker-content-digest": digest });
+      let left = content.length;
+      const read = () => {
+        const bytes = left === 0 ? undefined : content.slice();
+        left = 0;
+        return Promise.resolve(bytes);
+      };
+      const body = {
+        read,
+        close: () => {},
+        get left() {
+          return left;
+        },
+      };
+      return Promise.resolve({ status: good ? 200 : 401, headers: fields, body });
     },
   }, PATIENT);
   const { signal } = new AbortController();
@@ -301,4 +314,27 @@ test("a peer whose bodies stand still is left alone, though it answers probes", 
     }
     assert.equal(peer.asked.length, asked);
   }
+});
+
+test("what peers send passes the limiter, by peer, verified or not", async () => {
+  const taken = new Map<string, number>();
+  const downloads = {
+    take: (flow: string, bytes: number) => {
+      taken.set(flow, (taken.get(flow) ?? 0) + bytes);
+      return Promise.resolve();
+    },
+  };
+  const content = noise(3_000_000);
+  await using peer = new FaultPeer("p", new Map([[digestOf(content), content]]));
+  for (const verify of [true, false]) {
+    const router = new MemoryRouter();
+    router.provide(digestOf(content), peer.peer);
+    const parts = { log: new MemoryLog(), metrics: memoryMetrics(), clock: systemClock };
+    const mirror = createMirror({ router, ...parts, downloads }, { ...PATIENT, verify });
+    const { signal } = new AbortController();
+    const answer = await mirror.fetch(blob(digestOf(content)), { signal });
+    assert.deepEqual(await bytesOf(answer), content);
+    await mirror.close();
+  }
+  assert.deepEqual([...taken], [["p", 2 * content.length]]);
 });

@@ -223,3 +223,22 @@ test("loopback: a server that is shut down with no patience breaks what is under
   await read;
   await until(() => s.inFlight() === 0);
 });
+
+test("loopback: a large blob arrives as it is, whatever the server frees on the way", async () => {
+  const chunk = 256 * 1024;
+  const count = 64;
+  let made = 0;
+  const blob = () =>
+    new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        if (made === count) return controller.close();
+        controller.enqueue(new Uint8Array(chunk).fill(++made));
+      },
+    }, { highWaterMark: 0 });
+  const s = setup({}, { store: storeWith(chunk * count, blob) });
+  await using server = serve(s);
+  const response = await fetch(`http://${server.address}/v2/a/blobs/${DIGEST}`);
+  const bytes = await response.bytes();
+  assert.equal(bytes.length, chunk * count);
+  assert.ok(bytes.every((byte, at) => byte === Math.floor(at / chunk) + 1));
+});

@@ -101,3 +101,20 @@ test("observed bodies: the signal breaks the body and cancels a source that hang
     assert.equal(ends[0]?.by, "stop");
   }
 });
+
+test("observed bodies: with freeTaken a chunk's memory is freed when the next is asked for", async () => {
+  const body = observeBody(source(3, 4), {
+    length: 7,
+    signal: NEVER,
+    freeTaken: true,
+    onEnd: () => {},
+  });
+  const reader = body.getReader();
+  const first = (await reader.read()).value;
+  assert.equal(first?.buffer.byteLength, 3);
+  const second = (await reader.read()).value;
+  assert.equal(first?.buffer.byteLength, 0);
+  assert.equal(second?.buffer.byteLength, 4);
+  assert.ok((await reader.read()).done);
+  assert.equal(second?.buffer.byteLength, 0);
+});

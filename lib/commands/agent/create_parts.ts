@@ -19,6 +19,7 @@ import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes } from "./kubernetes.ts";
 import { openStore } from "./open_store.ts";
 import type { StopStack } from "./stop_stack.ts";
+import { transferLimits } from "./transfer_limits.ts";
 
 /** What an agent is started with besides its configuration. */
 export interface AgentOptions extends Cancellable {
@@ -62,10 +63,12 @@ export async function createParts(
   });
   const auth = await BasicAuth.open(config, { log, clock });
   const authorizations = auth.accepted;
-  const mirrorLog = log.child({ part: "mirror" });
-  const mirror = createMirror({ router, log: mirrorLog, metrics, clock, authorizations }, {
+  const { uploads, downloads, maxUploads } = transferLimits(config, clock);
+  const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
+  const mirror = createMirror({ ...kit, authorizations, downloads }, {
     resolveTimeoutMs: config.mirrorResolveTimeout,
     resolveRetries: config.mirrorResolveRetries,
+    verify: config.verifyPeerContent,
   });
   stack.push("mirror", () => mirror.close());
   const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
@@ -78,8 +81,8 @@ export async function createParts(
   const ready = () => conditions().every(({ met }) => met);
   const requests = new RequestRing();
   const registry = createRegistryApp(
-    { store, mirror, router: { ready }, log, metrics, clock, requests },
-    { filter: advertiser.serves, authorizations },
+    { store, mirror, router: { ready }, log, metrics, clock, requests, uploads },
+    { filter: advertiser.serves, authorizations, ...maxUploads },
   );
   const others = config.debugWebEnabled
     ? createDebugPages({

@@ -3,16 +3,16 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Clock } from "../ports.ts";
 
-/** A manifest whose digest has been verified. */
-export interface VerifiedManifest {
+/** A manifest or small blob whose digest has been verified. */
+export interface VerifiedContent {
   readonly descriptor: Descriptor;
   readonly content: Uint8Array<ArrayBuffer>;
   /** Who sent it. */
   readonly peer: string;
 }
 
-/** Settings of {@link ManifestCache}. */
-export interface ManifestCacheOptions {
+/** Settings of {@link ContentCache}. */
+export interface ContentCacheOptions {
   /** Total of contents, bytes. */
   readonly manifestCacheBytes: number;
   /** How long one is kept, ms. */
@@ -20,15 +20,15 @@ export interface ManifestCacheOptions {
 }
 
 /**
- * Keeps manifests for the few seconds between a client's question for a tag and the one for its
+ * Keeps content for the few seconds between a client's question for a tag and the one for its
  * digest, so that the second is answered even if the peer is gone by then.
  */
-export class ManifestCache {
+export class ContentCache {
   readonly #clock: Clock;
   readonly #ttlMs: number;
-  readonly #entries: LRUCache<Digest, VerifiedManifest & { readonly until: number }>;
+  readonly #entries: LRUCache<Digest, VerifiedContent & { readonly until: number }>;
 
-  constructor(clock: Clock, options: ManifestCacheOptions) {
+  constructor(clock: Clock, options: ContentCacheOptions) {
     this.#clock = clock;
     this.#ttlMs = options.manifestCacheTtlMs;
     this.#entries = new LRUCache({
@@ -37,14 +37,14 @@ export class ManifestCache {
     });
   }
 
-  get(digest: Digest): VerifiedManifest | undefined {
+  get(digest: Digest): VerifiedContent | undefined {
     const entry = this.#entries.get(digest);
     if (entry !== undefined && entry.until > this.#clock.now()) return entry;
     this.#entries.delete(digest);
     return undefined;
   }
 
-  put(manifest: VerifiedManifest): void {
+  put(manifest: VerifiedContent): void {
     const until = this.#clock.now() + this.#ttlMs;
     this.#entries.set(manifest.descriptor.digest, { ...manifest, until });
   }

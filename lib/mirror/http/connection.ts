@@ -1,0 +1,177 @@
+import { MAX_HEAD_BYTES, parseHead, type ResponseHead } from "./head.ts";
+
+/** Informational answers (RFC 9110, section 15.2) that are skipped before the real one. */
+const MAX_INFORMATIONAL = 4;
+const END_OF_HEAD = "\r\n\r\n";
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("latin1");
+
+/** A request without a body. */
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD";
+  /** Path and query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What the owner of a connection wants to know of it. */
+export type WhenIdle = (connection: HttpConnection) => void;
+
+/**
+ * A connection for one exchange after the other (HTTP/1.1). Bodies are read straight from the
+ * socket into buffers of the size that the reader asks for, and never past their end.
+ */
+export class HttpConnection {
+  readonly #conn: Deno.TcpConn;
+  readonly #host: string;
+  readonly #whenIdle: WhenIdle;
+  /** Bytes that came with a head and belong to its body. */
+  #surplus = new Uint8Array(0);
+  #left = 0;
+  #keepAlive = false;
+  #closed = false;
+
+  private constructor(conn: Deno.TcpConn, host: string, whenIdle: WhenIdle) {
+    this.#conn = conn;
+    this.#host = host;
+    this.#whenIdle = whenIdle;
+  }
+
+  /**
+   * Connects.
+   *
+   * @param whenIdle called after each body that was read to its end, if the connection stays open.
+   * @throws if that fails, and when the signal aborts.
+   */
+  static async open(
+    { address, port }: { readonly address: string; readonly port: number },
+    signal: AbortSignal,
+    whenIdle: WhenIdle,
+  ): Promise<HttpConnection> {
+    const conn = await Deno.connect({ hostname: address, port, signal });
+    // A small request must not wait for the acknowledgement of the one before (RFC 896).
+    conn.setNoDelay(true);
+    const host = address.includes(":") ? `[${address}]` : address;
+    return new HttpConnection(conn, `${host}:${port}`, whenIdle);
+  }
+
+  /** Bytes of the body that have not been read. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /** Whether it is of no more use. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Sends a request and reads the answer's head. The body has to be read to its end, or the
+   * connection closed, before the next.
+   *
+   * @throws if the connection breaks or the answer is malformed, and when the signal aborts: the
+   * connection is then closed.
+   */
+  async exchange(request: HttpRequest, signal: AbortSignal): Promise<ResponseHead> {
+    const onAbort = () => this.close();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      signal.throwIfAborted();
+      await this.#send(request);
+      const head = await this.#readHead();
+      this.#frame(head, request.method);
+      return head;
+    } catch (error) {
+      this.close();
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * The next bytes of the body, at most so many; undefined at its end. They are the caller's own.
+   *
+   * @throws if the connection ends or is closed before the body does.
+   */
+  async read(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#left === 0) return undefined;
+    if (this.#surplus.length > 0) return this.#took(this.#takeSurplus(maxBytes));
+    const buffer = new Uint8Array(Math.min(maxBytes, this.#left));
+    const read = await this.#conn.read(buffer);
+    if (read === null) {
+      this.close();
+      throw new Error(`the connection ended ${this.#left} bytes before the body's end`);
+    }
+    return this.#took(read === buffer.length ? buffer : buffer.subarray(0, read));
+  }
+
+  /** Closes it at once; the peer sees that. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+
+  async #send({ method, path, headers }: HttpRequest): Promise<void> {
+    let text = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n`;
+    for (const [name, value] of Object.entries(headers)) text += `${name}: ${value}\r\n`;
+    const message = encoder.encode(text + "\r\n");
+    for (let at = 0; at < message.length;) at += await this.#conn.write(message.subarray(at));
+  }
+
+  async #readHead(): Promise<ResponseHead> {
+    const buffer = new Uint8Array(MAX_HEAD_BYTES);
+    let filled = 0;
+    let informational = 0;
+    while (true) {
+      const text = decoder.decode(buffer.subarray(0, filled));
+      const end = text.indexOf(END_OF_HEAD);
+      if (end >= 0) {
+        const head = parseHead(text.slice(0, end));
+        const next = end + END_OF_HEAD.length;
+        if (head.status >= 200) {
+          this.#surplus = buffer.subarray(next, filled);
+          return head;
+        }
+        if (++informational > MAX_INFORMATIONAL) throw new Error("too many informational answers");
+        buffer.copyWithin(0, next, filled);
+        filled -= next;
+        continue;
+      }
+      if (filled === buffer.length) throw new Error(`head of more than ${filled} bytes`);
+      const read = await this.#conn.read(buffer.subarray(filled));
+      if (read === null) throw new Error("the connection ended before an answer");
+      filled += read;
+    }
+  }
+
+  /** RFC 9112, section 6.3: no body after HEAD and with 204 and 304, whatever the headers say. */
+  #frame({ status, length, keepAlive }: ResponseHead, method: string): void {
+    const bodiless = method === "HEAD" || status === 204 || status === 304;
+    this.#left = bodiless ? 0 : length ?? 0;
+    // What follows the body was not asked for; without a length its end cannot be told.
+    const clean = this.#surplus.length <= this.#left && (bodiless || length !== undefined);
+    this.#keepAlive = keepAlive && clean;
+    this.#surplus = this.#surplus.subarray(0, this.#left);
+    if (this.#left === 0) this.#ended();
+  }
+
+  #takeSurplus(maxBytes: number): Uint8Array<ArrayBuffer> {
+    const taken = this.#surplus.slice(0, maxBytes);
+    this.#surplus = this.#surplus.subarray(taken.length);
+    return taken;
+  }
+
+  #took(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    this.#left -= bytes.length;
+    if (this.#left === 0) this.#ended();
+    return bytes;
+  }
+
+  #ended(): void {
+    if (this.#keepAlive && !this.#closed) this.#whenIdle(this);
+    else this.close();
+  }
+}

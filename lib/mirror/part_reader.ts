@@ -1,0 +1,271 @@
+import type { Digest } from "../oci/digest.ts";
+import type { Cancellable, Clock, Log, Metrics, Peer } from "../ports.ts";
+import type { Part, Wanted } from "./answer.ts";
+import { type Link, link } from "../async/link.ts";
+import type { MirrorOptions } from "./options.ts";
+import type { PeerTable } from "./peer_table.ts";
+import { type Progress, ProgressWatch } from "./progress.ts";
+import type { Search } from "./search.ts";
+import type { Source } from "./source.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
+type Trouble = Exclude<Progress, "fine"> | "died";
+
+/** What a {@link PartReader} works with. */
+export interface PartReaderCollaborators {
+  readonly search: Search;
+  readonly table: PeerTable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** What is read. */
+export interface PartReaderInit {
+  /** The answer that is read first. */
+  readonly first: Source;
+  /** Asks for the same content, by digest so that every peer sends the same; its range is set. */
+  readonly wanted: Omit<Wanted, "range" | "size" | "digest">;
+}
+
+/** Pauses before looking for a holder again when a peer died and there was nobody else. */
+const SECOND_LOOKS_MS = [0, 250];
+/** A transfer that got so far since its last switch may switch as often as a new one. */
+const GOOD_PROGRESS_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads a part of some content, or all of it: goes on at another peer, from the byte that is due,
+ * when one dies, stalls or slows down.
+ */
+export class PartReader {
+  readonly #collaborators: PartReaderCollaborators;
+  readonly #options: MirrorOptions & Cancellable;
+  readonly #wanted: PartReaderInit["wanted"];
+  readonly #digest: Digest;
+  readonly #size: number;
+  #end: number;
+  readonly #contributors: Set<string>;
+  readonly #life: Link;
+  readonly #watch: ProgressWatch;
+  #source: Source;
+  #reading: Promise<Chunk | undefined> | undefined;
+  #offset: number;
+  #alarm: (trouble: Trouble) => void = () => {};
+  #unreported = { bytes: 0, waitedMs: 0 };
+  #switches = 0;
+  #switchedAt: number;
+  #over = false;
+
+  /** @param contributors where the ids of those are kept whose bytes were passed on. */
+  constructor(
+    { first, wanted }: PartReaderInit,
+    contributors: Set<string>,
+    collaborators: PartReaderCollaborators,
+    options: MirrorOptions & Cancellable,
+  ) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#wanted = wanted;
+    this.#contributors = contributors;
+    this.#source = first;
+    const { digest, size } = first.descriptor;
+    this.#digest = digest;
+    this.#size = size;
+    this.#offset = this.#switchedAt = first.part.start;
+    this.#end = first.part.end;
+    this.#watch = new ProgressWatch(options);
+    this.#life = link(options.signal, collaborators.closing);
+    this.#life.signal.addEventListener("abort", () => this.#close(), { once: true });
+    if (this.#life.signal.aborted) this.#close();
+    else void this.#tick();
+  }
+
+  /** Who is read from just now. */
+  get peer(): Peer {
+    return this.#source.peer;
+  }
+
+  /** The next byte to be read. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Where the part ends. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Ends the part sooner than the peer was asked to; it must not have got so far yet. */
+  shorten(end: number): void {
+    this.#end = Math.max(Math.min(end, this.#end), this.#offset);
+  }
+
+  /**
+   * The next bytes; undefined at the end.
+   *
+   * @throws if the content cannot be completed, the signal's reason when it aborts.
+   */
+  async next(): Promise<Chunk | undefined> {
+    try {
+      while (this.#offset < this.#end) {
+        this.#life.signal.throwIfAborted();
+        const got = await this.#await();
+        if (typeof got === "string") await this.#recover(got);
+        else if (got.length > 0) return this.#accept(got);
+      }
+      this.close();
+      return undefined;
+    } catch (error) {
+      this.close(error);
+      throw error;
+    }
+  }
+
+  /** Ends it. A peer that has not sent all that it was asked for sees its connection closed. */
+  close(reason: unknown = new DOMException("the body is not wanted any more", "AbortError")): void {
+    this.#life.abort(reason);
+  }
+
+  /** Waits for bytes, or for trouble. */
+  async #await(): Promise<Chunk | Trouble> {
+    const { clock } = this.#collaborators;
+    const { promise, resolve } = Promise.withResolvers<Chunk | Trouble>();
+    this.#reading ??= this.#source.read();
+    this.#reading.then((chunk) => resolve(chunk ?? "died"), () => resolve("died"));
+    this.#alarm = resolve;
+    this.#watch.wait(clock.now());
+    const got = await promise;
+    this.#alarm = () => {};
+    this.#life.signal.throwIfAborted();
+    if (typeof got === "string") return got;
+    this.#reading = undefined;
+    if (got.length > 0) this.#count(got.length);
+    return got;
+  }
+
+  #count(bytes: number): void {
+    const { clock, metrics } = this.#collaborators;
+    this.#unreported.waitedMs += this.#watch.arrived(clock.now(), bytes);
+    this.#unreported.bytes += bytes;
+    metrics.bytesFetched(bytes, this.#source.peer.id);
+  }
+
+  /** Tells the table how the peer does; not for each chunk, whose timing says little. */
+  #report(): void {
+    const { bytes, waitedMs } = this.#unreported;
+    if (bytes > 0) this.#collaborators.table.progressed(this.#source.peer.id, bytes, waitedMs);
+    this.#unreported = { bytes: 0, waitedMs: 0 };
+  }
+
+  #accept(got: Chunk): Chunk {
+    this.#contributors.add(this.#source.peer.id);
+    const chunk = got.subarray(0, this.#end - this.#offset);
+    this.#offset += chunk.length;
+    if (this.#offset - this.#switchedAt >= GOOD_PROGRESS_BYTES) {
+      this.#switches = 0;
+      this.#switchedAt = this.#offset;
+    }
+    if (this.#offset === this.#end) this.close();
+    return chunk;
+  }
+
+  /** Goes on elsewhere, or stays if there is time and nobody else. */
+  async #recover(trouble: Trouble): Promise<void> {
+    const { search, table } = this.#collaborators;
+    const { peer } = this.#source;
+    if (trouble === "dead") throw new Error(this.#story(`no byte in ${this.#options.giveUpMs} ms`));
+    if (this.#switches >= this.#options.maxSwitches) {
+      throw new Error(this.#story(`${this.#switches} switches without progress`));
+    }
+    if (trouble === "died") {
+      table.broke(peer.id);
+      this.#source.close();
+      return await this.#replace(SECOND_LOOKS_MS, trouble);
+    }
+    search.ban(peer.id);
+    if (trouble === "stalled") table.stalled(peer.id, this.#options.responseTimeoutMs);
+    else this.#watch.forgiveSlowness();
+    await this.#replace([0], trouble);
+  }
+
+  async #replace(pausesMs: readonly number[], trouble: "died" | "stalled" | "slow") {
+    const { search, clock } = this.#collaborators;
+    let next = await this.#reopen();
+    for (const pauseMs of next === undefined ? pausesMs : []) {
+      if (pauseMs > 0) await clock.sleep(pauseMs, this.#life);
+      search.refresh();
+      next = await this.#reopen();
+      if (next !== undefined) break;
+    }
+    // As long as nothing has come the client can go on elsewhere without a break.
+    if (next === undefined && (trouble === "died" || this.#contributors.size === 0)) {
+      throw new Error(this.#story(`${trouble}, and nobody else has the content`));
+    }
+    this.#watch.renew();
+    if (next !== undefined) this.#switchTo(next, trouble);
+  }
+
+  #switchTo(next: Source, reason: "died" | "stalled" | "slow"): void {
+    const { log, metrics } = this.#collaborators;
+    log.info("transfer goes on at another peer", {
+      digest: this.#digest,
+      from: this.#source.peer.id,
+      peer: next.peer.id,
+      reason,
+      offset: this.#offset,
+    });
+    metrics.peerSwitched(reason);
+    this.#report();
+    this.#source.close();
+    this.#source = next;
+    this.#reading = undefined;
+    this.#switches++;
+    this.#switchedAt = this.#offset;
+  }
+
+  /** Asks others for the rest. */
+  async #reopen(): Promise<Source | undefined> {
+    const part: Part = { start: this.#offset, end: this.#end };
+    const whole = part.start === 0 && part.end === this.#size;
+    const source = await this.#collaborators.search.open({
+      ...this.#wanted,
+      digest: this.#digest,
+      size: this.#size,
+      ...(whole ? {} : { range: `bytes=${part.start}-${part.end - 1}` }),
+    }, this.#life.signal);
+    if (!this.#over) return source;
+    source?.close();
+    return undefined;
+  }
+
+  /** Looks after the progress for as long as the transfer lasts. */
+  async #tick(): Promise<void> {
+    const { clock } = this.#collaborators;
+    try {
+      while (!this.#over) {
+        await clock.sleep(this.#watch.tickMs, this.#life);
+        this.#report();
+        const progress = this.#watch.check(clock.now());
+        if (progress !== "fine") this.#alarm(progress);
+      }
+    } catch {
+      // The transfer is over: nothing is left to look after.
+    }
+  }
+
+  /** Lets go of everything, once. */
+  #close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#report();
+    this.#alarm("died");
+    this.#source.close();
+  }
+
+  #story(what: string): string {
+    return `transfer of ${this.#digest} from peer ${this.#source.peer.id} failed at byte ` +
+      `${this.#offset} of ${this.#size}: ${what}`;
+  }
+}

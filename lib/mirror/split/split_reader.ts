@@ -1,0 +1,259 @@
+import { type Link, link } from "../../async/link.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Cancellable, Peer } from "../../ports.ts";
+import type { Wanted } from "../answer.ts";
+import type { MirrorOptions } from "../options.ts";
+import { PartReader, type PartReaderCollaborators, type PartReaderInit } from "../part_reader.ts";
+import type { Source } from "../source.ts";
+import { type Piece, Pieces } from "./pieces.ts";
+import type { SplitPermit } from "./split_policy.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
+
+/** What a {@link SplitReader} reads. */
+export interface SplitReaderInit {
+  /** Reads from one peer so far; goes on with the next piece. */
+  readonly first: PartReader;
+  readonly wanted: PartReaderInit["wanted"];
+  readonly descriptor: Descriptor;
+  readonly permit: SplitPermit;
+}
+
+/** Whether several peers are faster than one was is judged after so long, ms. */
+const JUDGE_AFTER_MS = 1500;
+
+/**
+ * Reads a body from several peers at once: each gets the next piece when it is done with one, so
+ * that faster peers get more of them. Pieces are passed on in order. No more is under way than two
+ * pieces a peer, and a piece that holds up the others is halved.
+ */
+export class SplitReader {
+  readonly #init: SplitReaderInit;
+  readonly #contributors: Set<string>;
+  readonly #collaborators: PartReaderCollaborators;
+  readonly #options: MirrorOptions & Cancellable;
+  readonly #pieces: Pieces;
+  readonly #life: Link;
+  readonly #startedAt: number;
+  #changed = Promise.withResolvers<void>();
+  #peer: Peer;
+  #lanes = 0;
+  #wantedLanes: number;
+  #hungry = false;
+  #passed = 0;
+  #judged = false;
+  #failure: unknown;
+
+  constructor(
+    init: SplitReaderInit,
+    contributors: Set<string>,
+    collaborators: PartReaderCollaborators,
+    options: MirrorOptions & Cancellable,
+  ) {
+    const { first } = init;
+    this.#init = init;
+    this.#contributors = contributors;
+    this.#collaborators = collaborators;
+    this.#life = link(options.signal);
+    this.#options = { ...options, signal: this.#life.signal };
+    this.#wantedLanes = options.splitPeers;
+    this.#peer = first.peer;
+    this.#startedAt = collaborators.clock.now();
+    this.#pieces = new Pieces(first.offset, first.end, options.splitPieceBytes);
+    const piece = this.#pieces.take(1);
+    if (piece !== undefined) {
+      first.shorten(piece.end);
+      piece.reader = first;
+      this.#begin(first.peer, piece);
+    }
+    this.#guard(this.#findOthers());
+  }
+
+  /** Who sent, or sends, what is passed on just now. */
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  /** As {@link PartReader.next}. */
+  async next(): Promise<Chunk | undefined> {
+    try {
+      while (!this.#pieces.finished) {
+        this.#life.signal.throwIfAborted();
+        if (this.#failure !== undefined) throw this.#failure;
+        const head = this.#pieces.head;
+        const chunk = head?.chunks.shift();
+        if (chunk !== undefined) return this.#pass(head, chunk);
+        if (head?.done) {
+          this.#pieces.shift();
+          this.#notify();
+        } else {
+          await this.#starve();
+        }
+      }
+      this.close();
+      return undefined;
+    } catch (error) {
+      this.close(error);
+      throw error;
+    }
+  }
+
+  /** As {@link PartReader.close}. */
+  close(reason: unknown = new DOMException("the body is not wanted any more", "AbortError")): void {
+    this.#life.abort(reason);
+    this.#init.first.close(reason);
+    this.#init.permit.release();
+    this.#notify();
+  }
+
+  #pass(head: Piece | undefined, chunk: Chunk): Chunk {
+    this.#peer = head?.reader?.peer ?? this.#peer;
+    this.#passed += chunk.length;
+    const elapsedMs = this.#collaborators.clock.now() - this.#startedAt;
+    if (!this.#judged && elapsedMs >= JUDGE_AFTER_MS) {
+      this.#judged = true;
+      const speed = this.#passed * 1000 / elapsedMs;
+      if (this.#lanes > 1 && !this.#init.permit.worthwhile(speed)) this.#wantedLanes = 1;
+    }
+    return chunk;
+  }
+
+  /** Waits for bytes of the first piece. */
+  async #starve(): Promise<void> {
+    if (this.#lanes === 0) this.#guard(this.#rescue());
+    this.#hungry = true;
+    this.#notify();
+    await this.#changed.promise;
+    this.#hungry = false;
+  }
+
+  /** Finds peers for more lanes, as many as are wanted and can be had. */
+  async #findOthers(): Promise<void> {
+    for (let count = 1; count < this.#options.splitPeers; count++) {
+      const piece = this.#pieces.take(this.#room);
+      if (piece === undefined) return;
+      const source = await this.#collaborators.search.open(this.#ask(piece), this.#life.signal);
+      if (source === undefined) return this.#abandon(piece);
+      this.#collaborators.log.debug("a further peer sends parts of a blob", {
+        digest: this.#init.descriptor.digest,
+        peer: source.peer.id,
+      });
+      this.#read(piece, source);
+      this.#begin(source.peer, piece);
+    }
+  }
+
+  /** All lanes have gone: looks for holders anew. */
+  async #rescue(): Promise<void> {
+    const piece = this.#pieces.take(Infinity);
+    if (piece === undefined) return;
+    this.#lanes++;
+    const { search } = this.#collaborators;
+    search.refresh();
+    const source = await search.open(this.#ask(piece), this.#life.signal);
+    this.#lanes--;
+    if (source === undefined) {
+      const { digest } = this.#init.descriptor;
+      throw new Error(`nobody has bytes ${piece.start} to ${piece.end - 1} of ${digest} any more`);
+    }
+    this.#read(piece, source);
+    this.#begin(source.peer, piece);
+  }
+
+  /** A peer gets one piece after the other, this one first. */
+  #begin(peer: Peer, piece: Piece): void {
+    this.#lanes++;
+    this.#guard(
+      this.#lane(peer, piece).finally(() => {
+        this.#lanes--;
+        this.#notify();
+      }),
+    );
+  }
+
+  async #lane(peer: Peer, first: Piece): Promise<void> {
+    let piece: Piece | undefined = first;
+    while (piece !== undefined) {
+      if (piece.reader === undefined) {
+        const { search } = this.#collaborators;
+        const source = await search.openAt(peer, this.#ask(piece), this.#life.signal);
+        if (source === undefined) return this.#lost(peer, piece);
+        this.#read(piece, source);
+      }
+      await this.#drain(piece);
+      // Its reader had to go on at another peer, which has a lane of its own or is worth one later.
+      if (piece.reader?.peer.id !== peer.id) return;
+      piece = await this.#nextPiece();
+    }
+  }
+
+  async #drain(piece: Piece): Promise<void> {
+    while (true) {
+      const chunk = await piece.reader?.next();
+      if (chunk === undefined) break;
+      if (chunk.length > 0) piece.chunks.push(chunk);
+      this.#notify();
+    }
+    piece.done = true;
+    this.#notify();
+  }
+
+  /** Undefined when this lane is of no more use. */
+  async #nextPiece(): Promise<Piece | undefined> {
+    while (!this.#life.signal.aborted && this.#lanes <= Math.max(this.#wantedLanes, 1)) {
+      const piece = this.#pieces.take(this.#room) ??
+        (this.#hungry ? this.#pieces.takeHalf() : undefined);
+      if (piece !== undefined) return piece;
+      if (this.#pieces.finished) return undefined;
+      await this.#changed.promise;
+    }
+    return undefined;
+  }
+
+  get #room(): number {
+    return 2 * Math.max(this.#lanes, 1) + 1;
+  }
+
+  #read(piece: Piece, first: Source): void {
+    piece.reader = new PartReader(
+      { first, wanted: this.#init.wanted },
+      this.#contributors,
+      this.#collaborators,
+      this.#options,
+    );
+  }
+
+  #ask({ start, end }: Piece): Wanted {
+    const { wanted, descriptor: { digest, size } } = this.#init;
+    return { ...wanted, digest, size, range: `bytes=${start}-${end - 1}` };
+  }
+
+  /** A peer that has sent pieces sends no more: the others get the rest. */
+  #lost(peer: Peer, piece: Piece): void {
+    const { log, metrics } = this.#collaborators;
+    const { digest } = this.#init.descriptor;
+    if (!this.#life.signal.aborted) {
+      log.info("transfer goes on without a peer", { digest, peer: peer.id, offset: piece.start });
+      metrics.peerSwitched("died");
+    }
+    this.#abandon(piece);
+  }
+
+  #abandon(piece: Piece): void {
+    this.#pieces.putBack(piece);
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  /** What fails in the background fails the body. */
+  #guard(work: Promise<void>): void {
+    work.catch((error) => {
+      this.#failure ??= error;
+      this.#notify();
+    });
+  }
+}
