@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, splitDigest } from "../oci/digest.ts";
@@ -38,6 +39,8 @@ export interface OpenContent {
 
 /** A store that is down fails each request: one line in so many ms says so. */
 const WARN_EVERY_MS = 10_000;
+/** Manifests kept in memory, bytes: thousands of usual ones. */
+const MANIFEST_CACHE_BYTES = 8 * 1024 * 1024;
 const ABSENT: LocalFinding = { state: "absent" };
 
 /** Content of the own store. A store that fails or hangs is a store that does not hold it. */
@@ -46,6 +49,10 @@ export class LocalContent {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #storeTimeoutMs: number;
+  readonly #manifests = new LRUCache<Digest, Uint8Array<ArrayBuffer>>({
+    maxSize: MANIFEST_CACHE_BYTES,
+    sizeCalculation: ({ length }) => length + 1,
+  });
   #warnedAt = -Infinity;
   #suppressed = 0;
 
@@ -82,13 +89,16 @@ export class LocalContent {
 
   /**
    * Reads a manifest whole and checks it against its digest; undefined if it is not held, or is
-   * damaged. Rejects with the signal's reason if it aborts, else not.
+   * damaged. What was read before and, as its descriptor shows, is still held is not read again; so
+   * the bytes must not be changed. Rejects with the signal's reason if it aborts, else not.
    */
-  readManifest(
+  async readManifest(
     descriptor: Descriptor,
     { signal }: Cancellable,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.#attempt("read manifest", signal, async (signal) => {
+    const known = this.#manifests.get(descriptor.digest);
+    if (known !== undefined) return known;
+    return await this.#attempt("read manifest", signal, async (signal) => {
       const stream = await this.#store.open(descriptor.digest, { signal });
       if (stream === undefined) return undefined;
       const bytes = await readAll(stream, descriptor.size);
@@ -96,6 +106,7 @@ export class LocalContent {
       if (createHash(algorithm).update(bytes).digest("hex") !== hex) {
         throw new Error(`content of ${descriptor.digest} in the store is damaged`);
       }
+      this.#manifests.set(descriptor.digest, bytes);
       return bytes;
     });
   }

@@ -400,3 +400,21 @@ test("pull: a tag is not resolved to a digest that a filter forbids", async () =
   assert.equal(response.status, 404);
   assert.deepEqual((await response.json()).errors[0].detail, { reason: "filtered" });
 });
+
+test("pull: a manifest is read once while it is held, and not served once it is gone", async () => {
+  const s = setup();
+  const digest = s.store.add(new TextEncoder().encode(MANIFEST));
+  let opened = 0;
+  const open = s.store.open.bind(s.store);
+  s.store.open = (...given) => {
+    opened++;
+    return open(...given);
+  };
+  const path = `/v2/a/manifests/${digest}`;
+  for (let count = 0; count < 3; count++) {
+    assert.equal(await (await s.request(path)).text(), MANIFEST);
+  }
+  assert.equal(opened, 1);
+  s.store.remove(digest);
+  assert.equal((await s.request(path)).status, 404);
+});
