@@ -4,7 +4,8 @@
  * Prints a table and writes `bench.json` and `bench.svg`.
  *
  * Usage: `deno task bench [--quick] [--vs PATH] [--runs N] [--only GROUP,…] [--binary PATH]
- * [--out DIR]`. Needs what the end-to-end tests need, and `dist/eddy` (`deno task compile`).
+ * [--out DIR]`. The group `soak` takes 15 minutes a system, 5 with `--quick`, and only when it is
+ * named. Needs what the end-to-end tests need, and `dist/eddy` (`deno task compile`).
  */
 import { fileURLToPath } from "node:url";
 import { BenchLab } from "./bench_lab.ts";
@@ -14,6 +15,7 @@ import { measureFootprint } from "./cases/footprint.ts";
 import { measureMisses } from "./cases/misses.ts";
 import { measurePulls } from "./cases/pulls.ts";
 import { measureSmall } from "./cases/small.ts";
+import { soak } from "./cases/soak.ts";
 import { Figures } from "./figure.ts";
 import { formatSvg } from "./report/svg.ts";
 import { formatTable } from "./report/table.ts";
@@ -26,6 +28,7 @@ const CASES: Record<string, (run: BenchRun) => Promise<void>> = {
   misses: measureMisses,
   pulls: measurePulls,
   footprint: measureFootprint,
+  soak,
 };
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
