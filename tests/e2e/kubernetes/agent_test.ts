@@ -100,7 +100,6 @@ await clusterSuite("agents and a real API server", async (cluster, step) => {
     await pod.untilReady();
     await pod.untilLogged(/cannot read node n2: .*answered 401/);
     await serves(pod);
-    // Tokens are replaced in place; the new one is read within a minute.
     assert(!JSON.stringify(await pod.log()).includes("nonsense"), "no token is logged");
   });
 

@@ -39,6 +39,15 @@ await clusterSuite("the chart and a real API server", async (cluster, step) => {
     }
   });
 
+  await step("the manifests for those without Helm are taken, too", async () => {
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "eddy" } };
+    await api.do("POST", "/api/v1/namespaces", { body: namespace });
+    for (const [file, kind] of [["eddy.yaml", "DaemonSet"], ["cleanup.yaml", "Job"]] as const) {
+      const text = await Deno.readTextFile(`${CHART}/../../kubernetes/${file}`);
+      assert((await api.applyDry(text, "eddy")).includes(kind), file);
+    }
+  });
+
   await step("without Kubernetes features there is no right at all, and no token", async () => {
     await api.helm("install", "plain", CHART, ...IN_NAMESPACE);
     const { body } = await api.do("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles");
