@@ -9,6 +9,7 @@ import type { LoadJob, LoadPlan, LoadResult } from "./plan.ts";
 const plan = JSON.parse(Deno.args[0] ?? "") as LoadPlan;
 const latencies: number[] = [];
 const result = { bytes: 0, requests: 0, errors: 0 };
+const statuses: Record<number, number> = {};
 let taken = 0;
 const begun = performance.now();
 const until = begun + (plan.durationMs ?? Infinity);
@@ -17,6 +18,7 @@ const wallMs = performance.now() - begun;
 latencies.sort((a, b) => a - b);
 const report: LoadResult = {
   ...result,
+  statuses,
   wallMs,
   p50Ms: quantile(0.5),
   p99Ms: quantile(0.99),
@@ -35,17 +37,19 @@ async function work(): Promise<void> {
   let connection: LoadConnection | undefined;
   for (let job = next(); job !== undefined; job = next()) {
     const started = performance.now();
+    let status = 0;
     try {
       connection ??= await LoadConnection.open(plan);
-      const { status, bytes } = await connection.request(job);
-      result.bytes += bytes;
-      if (status !== plan.status) result.errors++;
+      const answer = await connection.request(job);
+      status = answer.status;
+      result.bytes += answer.bytes;
     } catch {
-      result.errors++;
       connection?.close();
       connection = undefined;
     }
     result.requests++;
+    statuses[status] = (statuses[status] ?? 0) + 1;
+    if (status !== plan.status) result.errors++;
     latencies.push(performance.now() - started);
   }
   connection?.close();

@@ -30,6 +30,8 @@ export interface LoadResult {
   readonly requests: number;
   /** Requests without an answer, or with another status than planned. */
   readonly errors: number;
+  /** How often which status came; 0 stands for no answer. */
+  readonly statuses: Readonly<Record<number, number>>;
   readonly wallMs: number;
   /** Of the time until the last byte of a body. */
   readonly p50Ms: number;
