@@ -112,6 +112,10 @@ export type MissReason =
   | "peers-refused"
   /** A filter forbids it. */
   | "filtered"
+  /** Upstream has no such tag (any more). */
+  | "absent-upstream"
+  /** It is private, and the client did not show that it may have it. */
+  | "unauthorized"
   /** The time for finding a peer ran out. */
   | "timeout"
   /** Peers sent content that is not what was asked for. */
@@ -200,6 +204,12 @@ export interface Metrics {
   advertised(counts: { digests: number; tags: number }): void;
   /** How many peers the router knows. */
   peers(count: number): void;
+  /** Upstream was asked for content; the type of its answer, or why there was none. */
+  upstreamRequest(outcome: string): void;
+  /** A tag was resolved: by upstream, or by what is known here since upstream could not be asked. */
+  tagResolved(by: "upstream" | "cache" | "unverified"): void;
+  /** This node knew another digest for a tag than upstream. */
+  staleTag(): void;
 }
 
 /** A request for content that has ended. */

@@ -14,6 +14,7 @@ import { agentEnvironment } from "./doctor/agent_environment.ts";
 import { doctorCommand } from "./doctor/doctor_command.ts";
 import { ListenError } from "./http_server.ts";
 import type { CommandIo } from "./io.ts";
+import { keygenCommand } from "./keygen.ts";
 import { installCommand } from "./service/install.ts";
 import { uninstallCommand } from "./service/uninstall.ts";
 import { versionCommand } from "./version.ts";
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   install: installCommand,
   uninstall: uninstallCommand,
   demo: demoCommand,
+  keygen: keygenCommand,
   version: versionCommand,
 };
 

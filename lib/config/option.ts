@@ -42,6 +42,7 @@ export const ALL = [
     "install",
     "uninstall",
     "demo",
+    "keygen",
     "version",
   ] as const,
 ] as const;

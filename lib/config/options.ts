@@ -1,3 +1,4 @@
+import { ACCESS_OPTIONS } from "./access_options.ts";
 import { BOOTSTRAP_OPTIONS } from "./bootstrap_options.ts";
 import { CLEANUP_OPTIONS } from "./cleanup_options.ts";
 import { KUBERNETES_OPTIONS } from "./kubernetes_options.ts";
@@ -175,6 +176,7 @@ export const OPTIONS = {
     commands: AGENT,
     list: true,
   }),
+  ...ACCESS_OPTIONS,
   basicAuthDir: unset({
     type: path(),
     defaultText: "/etc/secrets/basic-auth, if it has any",

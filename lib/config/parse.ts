@@ -45,10 +45,20 @@ export function parseConfig(sources: ConfigSources): Config {
       { value: row.default, origin: `--${row.flag} (default)` };
     config[row.key] = parseSetting(row, setting);
   }
+  if (config.tagPolicy === "off") config.resolveTags = false;
   const frozen = Object.freeze(config) as Config;
   checkBootstrap(frozen);
   checkNode(frozen);
+  checkPrivateImages(frozen);
   return frozen;
+}
+
+function checkPrivateImages({ privateImages }: Config): void {
+  if (privateImages.includes("share") && privateImages.length > 1) {
+    throw new ConfigError(
+      `--private-images: got ${quote(privateImages.join(","))}, want share alone or without it`,
+    );
+  }
 }
 
 /** Each kind of bootstrap needs its own option. */

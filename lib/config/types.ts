@@ -176,3 +176,12 @@ function splitList(input: string): string[] {
   }
   return parts.filter((part) => part !== "");
 }
+
+/** `auto`, `share`, or a pattern of repositories such as `ghcr.io/acme/*`. */
+export function privateImages(): OptionType<string> {
+  const want = "auto, share, or a pattern such as ghcr.io/acme/*";
+  return scalar(want, (value) => {
+    if (value === "auto" || value === "share") return value;
+    return /^[a-zA-Z0-9*][a-zA-Z0-9.:*_-]*\/[a-z0-9._*/-]+$/.test(value) ? value : undefined;
+  });
+}

@@ -1,6 +1,7 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
+import type { PeerAuth } from "../ports/access.ts";
 import { Blobs } from "./blobs.ts";
 import { ConnectionPool, type Send } from "./http/pool.ts";
 import { Hashes } from "./hashing/hashes.ts";
@@ -24,6 +25,8 @@ export interface MirrorCollaborators {
    * default none.
    */
   readonly authorizations?: () => readonly string[];
+  /** Proves to peers that this node belongs to the cluster. */
+  readonly peerAuth?: Pick<PeerAuth, "sign">;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Sends requests to peers; default over direct connections. */
@@ -58,9 +61,9 @@ export function createMirror(
   const connections = new ConnectionPool(options);
   const { send = connections.send.bind(connections) } = collaborators;
   const table = new PeerTable(clock, options);
-  const { authorizations = () => [] } = collaborators;
+  const { authorizations = () => [], peerAuth } = collaborators;
   const client = new PeerClient(
-    { clock, send, authorizations },
+    { clock, send, authorizations, peerAuth },
     options,
   );
   const hashes = new Hashes(log);

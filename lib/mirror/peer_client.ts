@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { Clock, Peer } from "../ports.ts";
+import type { PeerAuth } from "../ports/access.ts";
 import type { Wanted } from "./answer.ts";
 import { link } from "../async/link.ts";
 import type { PeerBody, PeerRequest, PeerResponse, Send } from "./http/pool.ts";
@@ -45,7 +46,12 @@ export interface PeerClientCollaborators {
   readonly send: Send;
   /** `Authorization` headers that peers may want, the likeliest first. */
   readonly authorizations: () => readonly string[];
+  /** Proves to peers that this node belongs to the cluster; undefined: there is no proof. */
+  readonly peerAuth: Pick<PeerAuth, "sign"> | undefined;
 }
+
+/** What a peer is asked at one of its addresses. */
+type Asked = PeerRequest & Pick<Wanted, "range"> & { readonly peer: string };
 
 /** Sends one request to one peer, at whichever of its addresses answers. */
 export class PeerClient {
@@ -74,7 +80,10 @@ export class PeerClient {
     const contest: Contest<string, Reply> = {
       next: () => Promise.resolve(addresses.next().value),
       ask: (address, turn) =>
-        this.#ask({ ...wanted, address, port: peer.registryPort, headers: {} }, turn),
+        this.#ask(
+          { ...wanted, address, port: peer.registryPort, headers: {}, peer: peer.id },
+          turn,
+        ),
       hedgeMs: (address) => this.#options.addressStaggerMs * (address === preferred ? 4 : 1),
       discard: (reply) => reply.body.close(),
     };
@@ -95,7 +104,7 @@ export class PeerClient {
   }
 
   async #ask(
-    request: PeerRequest & Pick<Wanted, "range">,
+    request: Asked,
     signal: AbortSignal,
   ): Promise<Reply> {
     const response = await this.#send(request, signal);
@@ -118,17 +127,23 @@ export class PeerClient {
 
   /** While credentials are being replaced peers may still want the ones before. */
   async #send(
-    { range, ...request }: PeerRequest & Pick<Wanted, "range">,
+    { range, peer, ...request }: Asked,
     signal: AbortSignal,
   ): Promise<PeerResponse> {
-    const { send, authorizations } = this.#collaborators;
+    const { send, authorizations, peerAuth } = this.#collaborators;
     const headers = { ...HEADERS, ...(range === undefined ? {} : { range }) };
+    // A proof is good for one request only.
+    const ask = async (authorization: Record<string, string> | undefined) => {
+      const proof = await peerAuth?.sign({ ...request, peer });
+      const all = { ...headers, ...authorization, ...proof };
+      return await send({ ...request, headers: all }, signal);
+    };
     const [first, ...others] = authorizations().map((authorization) => ({ authorization }));
-    let response = await send({ ...request, headers: { ...headers, ...first } }, signal);
+    let response = await ask(first);
     for (const other of others) {
       if (response.status !== 401) break;
       response.body.close();
-      response = await send({ ...request, headers: { ...headers, ...other } }, signal);
+      response = await ask(other);
     }
     return response;
   }

@@ -69,6 +69,9 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
       collectors.tags.set(amount(tags));
     },
     peers: (count) => collectors.peers.set(amount(count)),
+    upstreamRequest: (outcome) => collectors.upstream.inc({ outcome }),
+    tagResolved: (by) => collectors.tagsResolved.inc({ by }),
+    staleTag: () => collectors.stale.inc(),
   };
   return { metrics, text: () => registry.metrics(), contentType: registry.contentType };
 }
@@ -79,7 +82,11 @@ function amount(value: number): number {
 }
 
 function createCollectors(registry: Registry) {
-  return { ...requestCollectors(registry), ...peerCollectors(registry) };
+  return {
+    ...requestCollectors(registry),
+    ...peerCollectors(registry),
+    ...upstreamCollectors(registry),
+  };
 }
 
 function requestCollectors(registry: Registry) {
@@ -158,6 +165,29 @@ function peerCollectors(registry: Registry) {
     peers: new Gauge({
       name: "eddy_peers",
       help: "Peers that the router knows.",
+      registers,
+    }),
+  };
+}
+
+function upstreamCollectors(registry: Registry) {
+  const registers = [registry];
+  return {
+    upstream: new Counter({
+      name: "eddy_upstream_requests_total",
+      help: "Questions to registries of origin, by answer or by why there was none.",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    tagsResolved: new Counter({
+      name: "eddy_tags_resolved_total",
+      help: "Tags of local clients, by who said what they point to.",
+      labelNames: ["by"],
+      registers,
+    }),
+    stale: new Counter({
+      name: "eddy_stale_tags_total",
+      help: "Tags for which this node knew another digest than upstream.",
       registers,
     }),
   };

@@ -20,6 +20,8 @@ export interface OciErrorOptions {
   status: number;
   /** Machine-readable detail, put into the body as it is; must be JSON-serialisable. */
   detail?: unknown;
+  /** Headers of the answer, such as a challenge. */
+  headers?: Readonly<Record<string, string>>;
   /** What led to the error; never shown to the client. */
   cause?: unknown;
 }
@@ -30,12 +32,14 @@ export class OciError extends Error {
   readonly code: OciErrorCode;
   readonly status: number;
   readonly detail: unknown;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: OciErrorCode, message: string, options: OciErrorOptions) {
     super(message, { cause: options.cause });
     this.code = code;
     this.status = options.status;
     this.detail = options.detail;
+    this.headers = options.headers ?? {};
   }
 
   /** The JSON body that the distribution specification asks for. */

@@ -12,6 +12,15 @@ export const OCTET_STREAM = "application/octet-stream";
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST]);
 const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST, DOCKER_SCHEMA1]);
 
+/** What a client that takes any image asks for, as containerd does. */
+export const MANIFEST_MEDIA_TYPES: readonly string[] = [
+  OCI_INDEX,
+  OCI_MANIFEST,
+  DOCKER_LIST,
+  DOCKER_MANIFEST,
+  "*/*",
+];
+
 /** Tells whether a media type names an index or manifest list. */
 export function isIndexMediaType(mediaType: string): boolean {
   return INDEXES.has(mediaType);

@@ -49,7 +49,8 @@ const MAX_LOGGED_PATH = 512;
  *
  * The line has `path`, `status`, `method`, `latency` (ms until the end of the body), `ip`,
  * `handler`, `bytes` (of the body), and where they apply `registry`, `mirrored` (the client is a
- * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `error`.
+ * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `verified` (false for a tag
+ * that upstream could not be asked about), `error`.
  */
 export class Exchange {
   registry: string | undefined;
@@ -58,6 +59,10 @@ export class Exchange {
   peer: string | undefined;
   reason: MissReason | undefined;
   attempts: number | undefined;
+  /** The peer has proved that it belongs to the cluster. */
+  authenticated = false;
+  /** False: upstream could not be asked what the tag points to. */
+  verified: boolean | undefined;
   #handler: HandlerName;
   readonly #collaborators: ExchangeCollaborators;
   readonly #request: ExchangeRequest;
@@ -71,6 +76,11 @@ export class Exchange {
     this.#startedAt = collaborators.clock.now();
     this.#endTransfer = collaborators.transfers.begin();
     collaborators.metrics.inFlight(this.#handler, 1);
+  }
+
+  /** IP address of the client; empty if unknown. */
+  get clientAddress(): string {
+    return this.#request.ip;
   }
 
   /** Says which part answers, once it is known. */
@@ -145,6 +155,7 @@ export class Exchange {
         peer: this.peer,
         reason: this.reason,
         attempts: this.attempts,
+        verified: this.verified,
         error: end.error,
       }),
     });

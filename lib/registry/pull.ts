@@ -5,7 +5,10 @@ import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange } from "../oci/range.ts";
-import type { Cancellable, Log, Metrics, Mirror, MirrorHit, MirrorMiss } from "../ports.ts";
+import type { Cancellable, Log, Metrics, Mirror, MirrorHit, MirrorMiss, Store } from "../ports.ts";
+import type { Access } from "../ports/access.ts";
+import { admit, admitPeer } from "./admission.ts";
+import type { Call, PullRequest } from "./call.ts";
 import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ClientPresence } from "./follow_client.ts";
@@ -15,7 +18,10 @@ import type { UploadSlots } from "./upload_slots.ts";
 /** Collaborators of {@link createPull}. */
 export interface PullCollaborators {
   readonly local: LocalContent;
+  readonly store: Store;
   readonly mirror: Mirror;
+  /** Decides who may have what; without it everybody may. */
+  readonly access?: Access;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly uploads: UploadSlots;
@@ -27,21 +33,6 @@ export interface PullOptions {
   filter: ReferenceFilter;
   /** How long the mirror may take until it has an answer; its body may take longer. */
   mirrorTimeoutMs: number;
-}
-
-/** A parsed request for content. */
-export interface PullRequest {
-  readonly method: "GET" | "HEAD";
-  readonly path: DistributionPath;
-  /** `Range` header, if it applies: to blobs and GET only. */
-  readonly range: string | undefined;
-}
-
-/** The request as it goes through {@link createPull}'s steps. */
-interface Call {
-  readonly request: PullRequest;
-  readonly exchange: Exchange;
-  readonly client: ClientPresence;
 }
 
 /** Answers requests for manifests and blobs. */
@@ -64,7 +55,10 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     exchange.registry = registry;
     exchange.enter(path.kind);
     if (!options.filter(path.reference)) throw filtered(collaborators, request, exchange);
-    const call = { request, exchange, client };
+    const asked = { request, exchange, client };
+    const call = exchange.fromPeer
+      ? asked
+      : { ...asked, request: { ...request, path: await admit(collaborators, asked) } };
     const local = await serveLocal(collaborators, options, call);
     if (local.answer !== undefined) {
       if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
@@ -86,8 +80,9 @@ interface LocalOutcome {
 async function serveLocal(
   collaborators: PullCollaborators,
   { filter }: PullOptions,
-  { request, exchange, client: { signal } }: Call,
+  call: Call,
 ): Promise<LocalOutcome> {
+  const { request, exchange, client: { signal } } = call;
   const { local } = collaborators;
   const { method, path, range: rangeHeader } = request;
   const finding = await local.find(path, { signal });
@@ -99,6 +94,7 @@ async function serveLocal(
   const { descriptor } = finding;
   const { digest: resolved } = descriptor;
   if (!filter(byDigest(path, resolved))) throw filtered(collaborators, request, exchange);
+  if (exchange.fromPeer) admitPeer(collaborators, call, resolved);
   const range = resolveRange(rangeHeader, descriptor.size);
   if (path.kind === "manifest") {
     // Whoever is told the digest of a tag will ask for it: it must be there, and right.
@@ -106,6 +102,7 @@ async function serveLocal(
       ? await local.readManifest(descriptor, { signal })
       : null;
     if (body === undefined) return { resolved };
+    if (body !== null) collaborators.access?.learn(path.reference, body);
     const answer = { path, descriptor, range: undefined };
     return { answer: contentAnswer({ ...answer, body: method === "GET" ? body : null }) };
   }

@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { isAuthorized } from "../oci/basic_auth.ts";
 import type { RateLimiter } from "../async/rate_limiter.ts";
+import { parseBasicAuthorization } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
@@ -14,12 +15,13 @@ import type {
   Router,
   Store,
 } from "../ports.ts";
+import type { Access, PeerAuth } from "../ports/access.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
 import { Exchange, type HandlerName } from "./exchange.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
 import { applicableRange, createPull, type Pull } from "./pull.ts";
-import { rawPath, requestPath } from "./request_target.ts";
+import { rawPath, rawTarget, requestPath } from "./request_target.ts";
 import { Transfers } from "./transfers.ts";
 import { UploadSlots } from "./upload_slots.ts";
 
@@ -33,6 +35,10 @@ export interface RegistryCollaborators {
   readonly clock: Clock;
   /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
+  /** Decides who may have what; without it everybody may. */
+  readonly access?: Access;
+  /** Tells nodes of the cluster from others. */
+  readonly peerAuth?: PeerAuth;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
 }
@@ -101,13 +107,13 @@ export function createRegistryApp(
   collaborators: RegistryCollaborators,
   options: RegistryOptions,
 ): RegistryApp {
-  const { router, log, metrics, mirror } = collaborators;
+  const { router, peerAuth } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
   const { authorizations = () => [], maxUploads = Infinity } = options;
   const transfers = new Transfers();
   const local = new LocalContent(collaborators, { storeTimeoutMs });
   const uploads = new UploadSlots(maxUploads);
-  const pull = createPull({ local, mirror, log, metrics, uploads }, { filter, mirrorTimeoutMs });
+  const pull = createPull({ ...collaborators, local, uploads }, { filter, mirrorTimeoutMs });
   const observed = observe({ ...collaborators, transfers }, maxUrlLength);
   let draining = false;
 
@@ -116,7 +122,7 @@ export function createRegistryApp(
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
   const v2: Handler = (c, exchange, client) => {
     requireAuthorization(c.req.raw, authorizations());
-    return serveV2(pull, c, exchange, client);
+    return serveV2({ pull, peerAuth }, c, exchange, client);
   };
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
@@ -167,7 +173,7 @@ function observe(
 /** Anything but an OciError is a defect here: it is logged whole, and the client learns nothing. */
 function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answer {
   if (thrown instanceof OciError) {
-    return errorAnswer(thrown, thrown.status === 405 ? ALLOW : {});
+    return errorAnswer(thrown, thrown.status === 405 ? ALLOW : thrown.headers);
   }
   if (client.signal.aborted) return { status: CLIENT_CLOSED_REQUEST, headers: {}, body: null };
   log.error("request could not be handled", { error: thrown });
@@ -179,7 +185,7 @@ function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answe
 }
 
 async function serveV2(
-  pull: Pull,
+  { pull, peerAuth }: { readonly pull: Pull; readonly peerAuth: PeerAuth | undefined },
   c: RegistryContext,
   exchange: Exchange,
   client: ClientPresence,
@@ -195,7 +201,12 @@ async function serveV2(
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);
   const range = applicableRange(method, path, raw.headers);
-  return await pull({ method, path, range }, exchange, client);
+  if (exchange.fromPeer && peerAuth !== undefined) {
+    const proof = { method, path: rawTarget(raw.url), headers: raw.headers };
+    exchange.authenticated = await peerAuth.verify(proof);
+  }
+  const credentials = parseBasicAuthorization(raw.headers.get("authorization"));
+  return await pull({ method, path, range, credentials }, exchange, client);
 }
 
 /**

@@ -15,6 +15,12 @@ export function requestPath(url: string): string {
   }
 }
 
+/** Path and query of a request URL as they were sent. */
+export function rawTarget(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  return start < 0 ? "/" : url.slice(start).replace(/#.*$/, "");
+}
+
 /** The path of a request URL as it was sent. */
 export function rawPath(url: string): string {
   const authority = url.indexOf("://") + 3;

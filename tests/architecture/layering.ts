@@ -15,6 +15,7 @@ export interface SourceImport {
 
 /** Concepts that know nothing of each other. */
 const PARTS = [
+  "access",
   "registry",
   "mirror",
   "router",
@@ -23,6 +24,7 @@ const PARTS = [
   "advertiser",
   "kubernetes",
   "observability",
+  "upstream",
 ];
 /** What every part may import besides itself. */
 const COMMON = ["ports", "oci", "async"];
@@ -32,7 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   main: ["commands", "config"],
   commands: ["commands", "config", "version", ...COMMON, ...PARTS],
   config: ["config", "oci"],
-  ports: ["oci"],
+  ports: ["oci", "ports"],
   oci: ["oci"],
   async: ["async", "ports"],
   version: [],
@@ -52,7 +54,7 @@ const VENDORS: readonly (readonly [name: RegExp, layers: readonly string[]])[] =
   [/^prom-client$/, ["observability"]],
   [/^yaml$/, ["commands", "config"]],
   // Wherever documents from outside are read.
-  [/^zod$/, ["commands", "config", "configurator", "store"]],
+  [/^zod$/, ["access", "commands", "config", "configurator", "store", "upstream"]],
   [/^fast-check$/, []],
 ];
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { WITHOUT_UPSTREAM } from "../support/without_upstream.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { type Agent, startAgent } from "../../lib/commands/agent/start_agent.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
@@ -60,6 +61,7 @@ class Agents implements AsyncDisposable {
       ...["--metrics-addr", `127.0.0.1:${this.#ports[2 * count + index]}`],
       ...["--bootstrap-kind", "static", "--static-bootstrap-peers"],
       ...routers.map((port) => `127.0.0.1:${port}`),
+      ...WITHOUT_UPSTREAM,
       ...this.#flags,
     ];
     const config = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });

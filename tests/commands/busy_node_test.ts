@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { familiesOf, samplesOf } from "../observability/exposition.ts";
+import { TokenRegistry } from "../upstream/token_registry.ts";
 import { LiveCluster } from "../support/live_cluster.ts";
 
 const IMAGE = "registry.example/shop/api:2.1";
 const SMALL = "registry.example/shop/config:1";
 
 /** What happens on every node sooner or later. */
-async function keepBusy(cluster: LiveCluster): Promise<void> {
+async function keepBusy(cluster: LiveCluster, upstream: TokenRegistry): Promise<void> {
   const [first, second] = cluster.nodes;
   await cluster.addImage(0, IMAGE, [3e6, 9e6]);
   await cluster.addImage(0, SMALL, [2000]);
@@ -21,6 +22,14 @@ async function keepBusy(cluster: LiveCluster): Promise<void> {
   await ask(second, "/v2/library/redis/manifests/7?ns=docker.io");
   await ask(second, "/v2/library/nothing/manifests/1?ns=docker.io");
   await cluster.measured(0, "docker.io/library/redis:7");
+  // A tag that upstream has moved, and one while upstream is away.
+  const moved = `${upstream.host}/open:v1`;
+  await cluster.addImage(1, moved, [1000]);
+  for (const tag of ["v1", "v1"]) {
+    await ask(second, `/v2/open/manifests/${tag}?ns=${upstream.host}`);
+  }
+  upstream.fault = () => new Response(null, { status: 503 });
+  await ask(second, `/v2/open/manifests/v2?ns=${upstream.host}`);
   // A peer whose disk lies: what it sends is noticed, and asked for elsewhere.
   const layer = small.pieces.at(-1)?.digest.split(":")[1] ?? assert.fail();
   await Deno.writeFile(join(first?.layout ?? "", "blobs/sha256", layer), new Uint8Array(2000));
@@ -33,8 +42,16 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
 }, async (t) => {
-  await using cluster = await LiveCluster.start(2, ["--spegel-metrics"]);
-  await keepBusy(cluster);
+  await using upstream = new TokenRegistry({ open: ["open"] });
+  // Names of other registries lead to it as well.
+  const certs = await Deno.makeTempDir({ prefix: "eddy-certs-" });
+  await Deno.mkdir(`${certs}/_default`);
+  await Deno.writeTextFile(`${certs}/_default/hosts.toml`, `server = "http://${upstream.host}"\n`);
+  await using cluster = await LiveCluster.start(2, [
+    ...["--spegel-metrics", "--tag-policy", "verify"],
+    ...["--containerd-registry-config-path", certs],
+  ]);
+  await keepBusy(cluster, upstream);
   const text = await (await fetch(`${cluster.nodes[1]?.agent.metricsUrl}/metrics`)).text();
   const samples = [...samplesOf(text)];
   const families = familiesOf(text);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { WITHOUT_UPSTREAM } from "../support/without_upstream.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { test } from "../support/test.ts";
@@ -68,7 +69,7 @@ test("tracing: with Deno's variables set, each request has a span at the collect
   const collector = startCollector();
   const agent = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", MAIN, "agent", "--store", `oci-layout:${layout}`],
+      ...["run", "-A", MAIN, "agent", "--store", `oci-layout:${layout}`, ...WITHOUT_UPSTREAM],
       ...["--registry-addr", `127.0.0.1:${registry}`, "--router-addr", `127.0.0.1:${router}`],
       ...["--metrics-addr", `127.0.0.1:${metrics}`],
     ],

@@ -37,7 +37,7 @@ async function pullCases(lab: Lab, step: Case, name: string): Promise<void> {
       layerBytes: SMALL,
     });
     await n1.containerd.fetch(reference);
-    const before = await lab.upstream.requests();
+    const before = await lab.upstream.downloads();
     assert.ok(before.some(({ path }) => path.includes(`/${repository}/`)), "n1 asked upstream");
     const delay = await untilFindable(n2, image, { repository, tag: "v1" });
     report(
@@ -47,14 +47,14 @@ async function pullCases(lab: Lab, step: Case, name: string): Promise<void> {
     await lab.upstream.stop();
     await fromPeers(n2, image, () => n2.containerd.fetch(reference));
     await fromPeers(n3, image, () => n3.containerd.fetch(digestReference));
-    assert.deepEqual(await lab.upstream.requests(), before, "requests that upstream has seen");
+    assert.deepEqual(await lab.upstream.downloads(), before, "content that upstream was asked for");
   });
 
   await step("ctr images pull, upstream running but not asked", async () => {
     const { image, repository, reference } = await publish(lab, "pull", { layerBytes: SMALL });
     await n1.containerd.fetch(reference);
     await untilFindable(n2, image, { repository, tag: "v1" });
-    const before = await lab.upstream.requests();
+    const before = await lab.upstream.downloads();
     await fromPeers(n2, image, async () => {
       await n2.containerd.ctr([
         "images",
@@ -64,7 +64,7 @@ async function pullCases(lab: Lab, step: Case, name: string): Promise<void> {
         reference,
       ]);
     });
-    assert.deepEqual(await lab.upstream.requests(), before, "requests that upstream has seen");
+    assert.deepEqual(await lab.upstream.downloads(), before, "content that upstream was asked for");
   });
 
   await step("CRI: an image with an index, by tag and by digest, upstream off", async () => {
@@ -73,13 +73,13 @@ async function pullCases(lab: Lab, step: Case, name: string): Promise<void> {
     await n1.containerd.cri.pull(reference);
     await untilFindable(n2, image, { repository, tag: "v1" });
     await untilFindable(n3, image, { repository });
-    const before = await lab.upstream.requests();
+    const before = await lab.upstream.downloads();
     await lab.upstream.stop();
     await fromPeers(n2, image, () => n2.containerd.cri.pull(reference));
     await fromPeers(n3, image, () => n3.containerd.cri.pull(digestReference));
     const names = (await n2.containerd.cri.list()).flatMap(({ repoTags }) => repoTags);
     assert.ok(names.includes(reference), `${reference} in ${names.join(" ")}`);
-    assert.deepEqual(await lab.upstream.requests(), before, "requests that upstream has seen");
+    assert.deepEqual(await lab.upstream.downloads(), before, "content that upstream was asked for");
   });
 }
 

@@ -18,5 +18,8 @@ export function memoryMetrics(): Metrics & { readonly calls: MetricCall[] } {
     peerSwitched: record("peerSwitched"),
     advertised: record("advertised"),
     peers: record("peers"),
+    upstreamRequest: record("upstreamRequest"),
+    tagResolved: record("tagResolved"),
+    staleTag: record("staleTag"),
   };
 }

@@ -1,9 +1,10 @@
 import { type Agent, startAgent } from "../../lib/commands/agent/start_agent.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
+import { WITHOUT_UPSTREAM } from "./without_upstream.ts";
 import { createLog } from "../../lib/observability/log.ts";
 
 /**
- * Starts an agent in this process.
+ * Starts an agent in this process, which asks no upstream unless it is told to.
  *
  * @param registryPortOf registry port of the peer whose router has this port: on one machine they
  * cannot all have the same.
@@ -12,7 +13,13 @@ export async function startLiveAgent(
   args: readonly string[],
   registryPortOf: (routerPort: number) => number,
 ): Promise<Agent> {
-  return await startAgent(parseConfig({ command: "agent", args, env: {}, readFile: () => "" }), {
+  const config = parseConfig({
+    command: "agent",
+    args: [...WITHOUT_UPSTREAM, ...args],
+    env: {},
+    readFile: () => "",
+  });
+  return await startAgent(config, {
     log: createLog({ level: "error" }),
     signal: new AbortController().signal,
     registryPortOf,

@@ -8,15 +8,17 @@ import { Traffic } from "../../observability/debug/traffic.ts";
 import { createMetrics } from "../../observability/metrics.ts";
 import { createMetricsApp } from "../../observability/metrics_app.ts";
 import { createReferenceFilter } from "../../oci/filter.ts";
-import type { Cancellable, Log } from "../../ports.ts";
+import type { Cancellable, Clock, Log, Metrics } from "../../ports.ts";
 import { createRegistryApp } from "../../registry/registry_app.ts";
 import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
 import { BasicAuth } from "../basic_auth.ts";
 import { examineSetup } from "../doctor/examine.ts";
+import { createAccess } from "./access.ts";
+import { createClusterKey } from "./cluster_key_file.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createDebugPages } from "./debug_pages.ts";
-import { createKubernetes } from "./kubernetes.ts";
+import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { openStore } from "./open_store.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { transferLimits } from "./transfer_limits.ts";
@@ -41,35 +43,33 @@ export async function createParts(
   const clock = systemClock;
   const { exposition, traffic, metrics } = count(config, () => advertiser.advertised());
   const opened = await openStore(config, { log, clock }, { signal });
-  const { store, watcher, registryConfigPath } = opened;
+  const { store, registryConfigPath } = opened;
   stack.push("store", opened.close);
-  const filter = createReferenceFilter({
-    ...config,
-    mirroredRegistries: config.mirroredRegistries.map(registryHost),
+  const { access, watcher } = await createAccess(config, {
+    ...opened,
+    log: log.child({ part: "access" }),
+    ...{ clock, metrics, stack },
   });
-
+  const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
-  const router = await createRouter({
-    log: log.child({ part: "router" }),
-    metrics,
-    clock,
-    bootstrapper: chooseBootstrapper(config, { kubernetes: kubernetes.api, clock, log }),
-  }, {
-    listen: config.routerAddr,
-    registryPort: registryPortOf ?? config.registryAddr.port,
-    protocolPrefix: config.dhtPrefix,
-    network: config.peerNetwork,
-    ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
-  });
+  const router = await createAgentRouter(
+    config,
+    { kubernetes, clock, log, metrics },
+    registryPortOf,
+  );
   const auth = await BasicAuth.open(config, { log, clock });
+  const peerAuth = await createClusterKey(config, { self: router.id, clock, log, stack });
   const authorizations = auth.accepted;
   const { uploads, downloads, maxUploads } = transferLimits(config, clock);
   const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
-  const mirror = createMirror({ ...kit, authorizations, downloads }, {
-    resolveTimeoutMs: config.mirrorResolveTimeout,
-    resolveRetries: config.mirrorResolveRetries,
-    verify: config.verifyPeerContent,
-  });
+  const mirror = createMirror(
+    { ...kit, authorizations, downloads, ...(peerAuth && { peerAuth }) },
+    {
+      resolveTimeoutMs: config.mirrorResolveTimeout,
+      resolveRetries: config.mirrorResolveRetries,
+      verify: config.verifyPeerContent,
+    },
+  );
   stack.push("mirror", () => mirror.close());
   const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
   let configured = false;
@@ -81,7 +81,11 @@ export async function createParts(
   const ready = () => conditions().every(({ met }) => met);
   const requests = new RequestRing();
   const registry = createRegistryApp(
-    { store, mirror, router: { ready }, log, metrics, clock, requests, uploads },
+    {
+      ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads },
+      ...(access && { access }),
+      ...(peerAuth && { peerAuth }),
+    },
     { filter: advertiser.serves, authorizations, ...maxUploads },
   );
   const others = config.debugWebEnabled
@@ -111,4 +115,33 @@ function count({ spegelMetrics }: Config, advertised: () => ReturnType<Advertise
   });
   const traffic = new Traffic();
   return { exposition, traffic, metrics: traffic.observe(exposition.metrics) };
+}
+
+function filterOf(config: Config) {
+  const mirroredRegistries = config.mirroredRegistries.map(registryHost);
+  return createReferenceFilter({ ...config, mirroredRegistries });
+}
+
+function createAgentRouter(
+  config: Config,
+  { kubernetes, clock, log, metrics }: {
+    readonly kubernetes: Kubernetes;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly metrics: Metrics;
+  },
+  registryPortOf: AgentOptions["registryPortOf"],
+) {
+  return createRouter({
+    log: log.child({ part: "router" }),
+    metrics,
+    clock,
+    bootstrapper: chooseBootstrapper(config, { kubernetes: kubernetes.api, clock, log }),
+  }, {
+    listen: config.routerAddr,
+    registryPort: registryPortOf ?? config.registryAddr.port,
+    protocolPrefix: config.dhtPrefix,
+    network: config.peerNetwork,
+    ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
+  });
 }

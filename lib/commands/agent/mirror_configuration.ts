@@ -24,17 +24,23 @@ type MirrorConfig =
 
 /** What the configurator is asked for. */
 export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
-  const { mirrorTargets, registryAddr } = config;
   const authorization = config.authorization();
   return {
     configPath: config.containerdRegistryConfigPath,
     mirroredRegistries: config.mirroredRegistries,
-    mirrorTargets: mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)],
+    mirrorTargets: mirrorTargetsOf(config),
     additionalMirrorRegistries: config.additionalMirrorRegistries,
     prependExisting: config.prependExisting,
     resolveTags: config.resolveTags,
     ...(authorization === undefined ? {} : { authorization }),
   };
+}
+
+/** Where containerd reaches Eddy. */
+export function mirrorTargetsOf(
+  { mirrorTargets, registryAddr }: Pick<Config, "mirrorTargets" | "registryAddr">,
+): readonly string[] {
+  return mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)];
 }
 
 /** Writes the mirror configuration and logs what was done. */

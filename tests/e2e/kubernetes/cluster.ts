@@ -1,3 +1,4 @@
+import { WITHOUT_UPSTREAM } from "../../support/without_upstream.ts";
 import { cacheEddy } from "../lab/eddy_command.ts";
 import { LAB_PREFIX, Network } from "../lab/network.ts";
 import { removeStaleLabs } from "../lab/remove_stale_labs.ts";
@@ -97,7 +98,11 @@ export class Cluster implements AsyncDisposable {
     );
     const overrides = [`--containerd-registry-config-path=${directory}/certs.d`];
     if (args[0] === "agent") {
-      overrides.push(`--store=oci-layout:${directory}/layout`, `--data-dir=${directory}/data`);
+      overrides.push(
+        ...WITHOUT_UPSTREAM,
+        `--store=oci-layout:${directory}/layout`,
+        `--data-dir=${directory}/data`,
+      );
     }
     const name = spec.template.spec.serviceAccountName ?? "default";
     const uid = await this.#registerPod(spec.template, daemonSet, node);

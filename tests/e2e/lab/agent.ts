@@ -33,6 +33,14 @@ export class Agent implements AsyncDisposable {
     this.#logFile = `${options.directory}/agent.log`;
   }
 
+  get host(): Host {
+    return this.#options.host;
+  }
+
+  get dataDirectory(): string {
+    return `${this.#options.directory}/data`;
+  }
+
   /** @throws {Error} if the agent does not run. */
   get process(): ManagedProcess {
     if (this.#process === undefined) {

@@ -7,7 +7,8 @@ const PROTO = `
   syntax = "proto3";
   package runtime.v1;
   message ImageSpec { string image = 1; }
-  message PullImageRequest { ImageSpec image = 1; }
+  message AuthConfig { string username = 1; string password = 2; }
+  message PullImageRequest { ImageSpec image = 1; AuthConfig auth = 2; }
   message PullImageResponse { string image_ref = 1; }
   message RemoveImageRequest { ImageSpec image = 1; }
   message RemoveImageResponse {}
@@ -15,6 +16,12 @@ const PROTO = `
   message ListImagesResponse { repeated Image images = 1; }
   message Image { string id = 1; repeated string repo_tags = 2; repeated string repo_digests = 3; }
 `;
+
+/** User and password of a pull secret. */
+export interface PullSecret {
+  readonly username: string;
+  readonly password: string;
+}
 
 /** An image as the kubelet sees it. */
 export interface CriImage {
@@ -33,9 +40,14 @@ export class CriImages implements Disposable {
     this.#client = new Client(`unix://${socket}`, credentials.createInsecure());
   }
 
-  /** Pulls and unpacks an image. */
-  async pull(reference: string, timeoutMs = 60_000): Promise<void> {
-    await this.#call("PullImage", { image: { image: reference } }, timeoutMs);
+  /** Pulls and unpacks an image, with a pull secret as the kubelet hands it on: without a server. */
+  async pull(
+    reference: string,
+    options: { readonly timeoutMs?: number; readonly auth?: PullSecret } = {},
+  ): Promise<void> {
+    const { timeoutMs = 60_000, auth } = options;
+    const request = { image: { image: reference }, ...(auth === undefined ? {} : { auth }) };
+    await this.#call("PullImage", request, timeoutMs);
   }
 
   /** Removes an image with all its names. */

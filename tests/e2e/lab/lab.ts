@@ -33,6 +33,10 @@ export interface LabOptions {
   hosts?: readonly string[];
   /** Flags of every agent besides those that the lab needs. */
   flags?: readonly string[];
+  /** Upstream wants a token, which all get for repositories below `open/`. Default false. */
+  authenticated?: boolean;
+  /** Hosts without containerd and agent besides the nodes. */
+  strangers?: readonly string[];
   /** Leaves it to the test to start agents. Default false. */
   withoutAgents?: boolean;
   /** Whether the nodes' containerds are to run containers. Default false. */
@@ -50,7 +54,7 @@ export class Lab implements AsyncDisposable {
   private constructor(options: LabOptions, network: Network, directory: string) {
     this.directory = directory;
     this.network = network;
-    this.upstream = new Upstream(network.host("up"), `${directory}/up`);
+    this.upstream = new Upstream(network.host("up"), `${directory}/up`, options);
     this.nodes = options.releases.map((release, index) => {
       const host = network.host(`n${index + 1}`);
       const own = `${directory}/${host.name}`;
@@ -71,7 +75,7 @@ export class Lab implements AsyncDisposable {
     const peers = [...names, ...options.hosts ?? []];
     const network = await Network.create({
       id: options.id,
-      hosts: ["up", ...peers],
+      hosts: ["up", ...peers, ...options.strangers ?? []],
       names: { [UPSTREAM.replace(/:.*/, "")]: ["up"], "eddy.test": peers },
       rate: RATE,
     });

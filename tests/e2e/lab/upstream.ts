@@ -1,4 +1,5 @@
 import { splitDigest } from "../../../lib/oci/digest.ts";
+import { TokenAuthentication } from "./auth/token_authentication.ts";
 import { httpRequest } from "./http_request.ts";
 import type { Blob, Image } from "./image.ts";
 import { ManagedProcess } from "./managed_process.ts";
@@ -21,12 +22,19 @@ export interface UpstreamRequest {
 export class Upstream implements AsyncDisposable {
   readonly #host: Host;
   readonly #directory: string;
+  readonly #authentication: TokenAuthentication | undefined;
   #process: ManagedProcess | undefined;
 
-  /** @param directory for its storage, configuration and log. */
-  constructor(host: Host, directory: string) {
+  /**
+   * @param directory for its storage, configuration and log.
+   * @param options `authenticated`: a token is needed, which all get for repositories below `open/`.
+   */
+  constructor(host: Host, directory: string, options: { readonly authenticated?: boolean } = {}) {
     this.#host = host;
     this.#directory = directory;
+    this.#authentication = options.authenticated === true
+      ? new TokenAuthentication(host, `${directory}/auth`)
+      : undefined;
   }
 
   /** Puts an image into the registry's storage, in the layout that it reads. */
@@ -52,7 +60,11 @@ export class Upstream implements AsyncDisposable {
       log: { level: "error", accesslog: { disabled: false } },
       storage: { filesystem: { rootdirectory: `${this.#directory}/storage` } },
       http: { addr: ":5000" },
+      ...(this.#authentication === undefined
+        ? {}
+        : { auth: this.#authentication.configuration(UPSTREAM.replace(/:.*/, "")) }),
     };
+    await this.#authentication?.start();
     const file = `${this.#directory}/config.yml`;
     await Deno.writeTextFile(file, JSON.stringify(config));
     this.#process = ManagedProcess.start({
@@ -61,7 +73,10 @@ export class Upstream implements AsyncDisposable {
       logFile: `${this.#directory}/log`,
     });
     await until(
-      async () => (await httpRequest(this.#host, "http://127.0.0.1:5000/v2/")).status === 200,
+      async () => {
+        const { status } = await httpRequest(this.#host, "http://127.0.0.1:5000/v2/");
+        return status === (this.#authentication === undefined ? 200 : 401);
+      },
       {
         what: "upstream to answer",
       },
@@ -72,6 +87,12 @@ export class Upstream implements AsyncDisposable {
   async stop(): Promise<void> {
     await this.#process?.kill();
     this.#process = undefined;
+    await this.#authentication?.stop();
+  }
+
+  /** GET requests of other hosts so far: content that upstream was asked for. */
+  async downloads(): Promise<UpstreamRequest[]> {
+    return (await this.requests()).filter(({ method }) => method === "GET");
   }
 
   /** Requests of other hosts so far, from the access log. */

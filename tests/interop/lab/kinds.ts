@@ -1,3 +1,4 @@
+import { WITHOUT_UPSTREAM } from "../../support/without_upstream.ts";
 import { eddyCommand } from "../../e2e/lab/eddy_command.ts";
 import type { Containerd } from "../../e2e/lab/containerd.ts";
 import type { NodeKind } from "./node.ts";
@@ -14,6 +15,7 @@ export const EDDY: NodeKind = {
   argv: ({ directory }) => [
     ...[...eddyCommand(), "agent", ...ADDRESSES],
     ...["--store", `oci-layout:${directory}/layout`, "--log-level", "debug", ...PATIENT],
+    ...WITHOUT_UPSTREAM,
   ],
 };
 

@@ -27,6 +27,8 @@ export const REASONS: Readonly<Record<MissReason | "other", string>> = {
   "peers-refused": "Nodes said to hold it, but did not: they removed it a moment ago.",
   "peers-busy": "Nodes hold it, but all were busy: more of them will hold it in a moment.",
   filtered: "A filter or an option of this node excludes it.",
+  "absent-upstream": "Upstream has no such tag or image; it has the last word.",
+  unauthorized: "It is private and came without credentials that upstream accepts.",
   timeout: "Finding a node took longer than --mirror-resolve-timeout.",
   "bad-content": "Nodes sent something else than what was asked for; they are shunned.",
   other: "The mirror gave no reason.",

@@ -1,0 +1,286 @@
+import type { Credentials } from "../oci/credentials.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import { formatReference, type Reference } from "../oci/reference.ts";
+import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
+import type {
+  Access,
+  AccessRequest,
+  Admission,
+  Upstream,
+  UpstreamAnswer,
+} from "../ports/access.ts";
+import { Grants } from "./grants.ts";
+import type { IsLocalClient } from "./local_clients.ts";
+import { type PrivateImages, Repositories, repositoryName } from "./repositories.ts";
+import { RepositoryContent } from "./repository_content.ts";
+import { TagDigests } from "./tag_digests.ts";
+
+/** What a {@link Gate} works with. */
+export interface GateCollaborators {
+  readonly upstream: Upstream;
+  readonly repositories: Repositories;
+  readonly content: RepositoryContent;
+  readonly isLocalClient: IsLocalClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Settings of a {@link Gate}. */
+export interface GateOptions {
+  /** True: upstream says what a tag points to, as long as it can be asked. */
+  readonly verifyTags: boolean;
+  /** How long its word holds, ms. */
+  readonly tagTtlMs: number;
+  /** How long credentials that upstream let in are not checked again, ms. */
+  readonly privateTtlMs: number;
+  /** True: while upstream is away, who was let in within 24 hours still is. */
+  readonly allowOffline: boolean;
+  /** False: whatever is not named private is anybody's. */
+  readonly auto: PrivateImages["auto"];
+  /** True: only local clients and nodes are served at all. */
+  readonly localOnly: boolean;
+}
+
+const SERVE: Admission = { type: "serve", verified: true };
+const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };
+const CHALLENGE: Admission = { type: "challenge" };
+const ABSENT: Admission = { type: "refuse", reason: "absent-upstream" };
+const UNAUTHORIZED: Admission = { type: "refuse", reason: "unauthorized" };
+
+/** A request with the names under which things are remembered. */
+interface Question extends AccessRequest {
+  readonly repository: string;
+  /** Of a request by tag. */
+  readonly tagName: string | undefined;
+}
+
+/** Lets upstream decide who may have what and what a tag means, and remembers what it said. */
+export class Gate implements Access {
+  readonly #collaborators: GateCollaborators;
+  readonly #options: GateOptions;
+  readonly #grants: Grants;
+  readonly #tags: TagDigests;
+
+  constructor(collaborators: GateCollaborators, options: GateOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#grants = new Grants(collaborators.clock, options.privateTtlMs);
+    this.#tags = new TagDigests(collaborators.clock, options.tagTtlMs);
+  }
+
+  /** {@inheritDoc Access.admit} */
+  async admit(request: AccessRequest, options: Cancellable): Promise<Admission> {
+    const { reference } = request.path;
+    const { isLocalClient, repositories } = this.#collaborators;
+    if (this.#options.localOnly && !isLocalClient(request.clientAddress)) return UNAUTHORIZED;
+    const question: Question = {
+      ...request,
+      repository: repositoryName(reference),
+      tagName: reference.digest === undefined ? formatReference(reference) : undefined,
+    };
+    switch (repositories.visibility(question.repository)) {
+      case "public":
+        return await this.#admitPublic(question, options);
+      case "private":
+        return await this.#admitPrivate(question, options);
+      case "unknown":
+        return await this.#admitUnknown(question, options);
+    }
+  }
+
+  /** {@inheritDoc Access.admitPeer} */
+  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): boolean {
+    const { repositories, content } = this.#collaborators;
+    const isPrivate = (name: string) => repositories.visibility(name) === "private";
+    const asked = repositoryName(reference);
+    const names = content.repositories(digest);
+    if (names.some((name) => !isPrivate(name) && content.isProven(name, digest))) return true;
+    const secret = isPrivate(asked) || names.some(isPrivate);
+    // The other node has made sure of its client's right to the repository, not of what is in it.
+    return !secret || (authenticated && names.includes(asked));
+  }
+
+  /** {@inheritDoc Access.learn} */
+  learn(reference: Reference, manifest: Uint8Array): void {
+    this.#collaborators.content.claimManifest(repositoryName(reference), manifest);
+  }
+
+  async #admitPublic(question: Question, options: Cancellable): Promise<Admission> {
+    const { path: { reference }, tagName } = question;
+    if (reference.digest !== undefined) {
+      return this.#isPrivateElsewhere(question.repository, reference.digest)
+        ? await this.#prove(question, options)
+        : SERVE;
+    }
+    if (!this.#options.verifyTags) return SERVE_UNVERIFIED;
+    const kept = this.#keptTag(tagName);
+    if (kept !== undefined) return kept;
+    const answer = await this.#ask(question.path, undefined, options);
+    switch (answer.type) {
+      case "found":
+        return this.#found(question, answer.digest);
+      case "missing":
+        return ABSENT;
+      case "denied":
+        // It was public a moment ago, or nobody looks whether it is.
+        return this.#options.auto ? this.#denied(question, options) : this.#unverified(question);
+      case "unavailable":
+        return this.#unverified(question);
+    }
+  }
+
+  async #admitUnknown(question: Question, options: Cancellable): Promise<Admission> {
+    const { repositories } = this.#collaborators;
+    const answer = await this.#ask(question.path, undefined, options);
+    switch (answer.type) {
+      case "found":
+        repositories.learn(question.repository, "public");
+        return this.#found(question, answer.digest);
+      case "missing":
+        if (answer.hidden) return await this.#denied(question, options);
+        repositories.learn(question.repository, "public");
+        // Upstream may have removed what nodes still hold under its digest.
+        return question.tagName === undefined ? await this.#admitPublic(question, options) : ABSENT;
+      case "denied":
+        repositories.learn(question.repository, "private");
+        return await this.#denied(question, options);
+      case "unavailable": {
+        const { digest } = question.path.reference;
+        const secret = digest !== undefined &&
+          this.#isPrivateElsewhere(question.repository, digest);
+        return secret ? UNAUTHORIZED : this.#unverified(question);
+      }
+    }
+  }
+
+  /** Anybody may not have it: the credentials tell. */
+  async #denied(question: Question, options: Cancellable): Promise<Admission> {
+    if (!this.#collaborators.isLocalClient(question.clientAddress)) return UNAUTHORIZED;
+    const { credentials } = question;
+    return credentials === undefined
+      ? CHALLENGE
+      : await this.#askFor(question, credentials, options);
+  }
+
+  async #admitPrivate(question: Question, options: Cancellable): Promise<Admission> {
+    const { isLocalClient, repositories, content } = this.#collaborators;
+    const { credentials, repository, path, tagName } = question;
+    if (!isLocalClient(question.clientAddress)) return UNAUTHORIZED;
+    if (credentials === undefined) {
+      if (!repositories.isDue(repository)) return CHALLENGE;
+      const answer = await this.#ask(path, undefined, options);
+      if (answer.type !== "found") {
+        if (answer.type !== "unavailable") repositories.learn(repository, "private");
+        return CHALLENGE;
+      }
+      repositories.learn(repository, "public");
+      return this.#found(question, answer.digest);
+    }
+    if (this.#grants.isValid(credentials, repository)) {
+      const { digest } = path.reference;
+      if (digest !== undefined && content.isProven(repository, digest)) return SERVE;
+      const kept = this.#keptTag(tagName);
+      if (kept !== undefined) return kept;
+    }
+    return await this.#askFor(question, credentials, options);
+  }
+
+  /** Asks upstream with a client's credentials. */
+  async #askFor(
+    question: Question,
+    credentials: Credentials,
+    options: Cancellable,
+  ): Promise<Admission> {
+    const { repository, path } = question;
+    const answer = await this.#ask(path, credentials, options);
+    switch (answer.type) {
+      case "found":
+        this.#collaborators.repositories.learn(repository, "private");
+        this.#grants.add(credentials, repository);
+        return this.#found(question, answer.digest);
+      case "missing":
+        return CHALLENGE;
+      case "denied":
+        this.#grants.remove(credentials, repository);
+        return CHALLENGE;
+      case "unavailable":
+        return this.#offline(question, credentials);
+    }
+  }
+
+  /** Upstream cannot be asked about something private. */
+  #offline(question: Question, credentials: Credentials): Admission {
+    const { repository } = question;
+    const { digest } = question.path.reference;
+    const isLetIn = this.#grants.isValid(credentials, repository) ||
+      (this.#options.allowOffline && this.#grants.wasValid(credentials, repository));
+    if (!isLetIn) return UNAUTHORIZED;
+    if (digest !== undefined && !this.#isOnlyOf(repository, digest)) return UNAUTHORIZED;
+    return this.#unverified(question);
+  }
+
+  /** Content that is private elsewhere is this repository's only if upstream says so. */
+  async #prove(question: Question, options: Cancellable): Promise<Admission> {
+    const answer = await this.#ask(question.path, undefined, options);
+    if (answer.type === "found") return this.#found(question, answer.digest);
+    if (answer.type === "unavailable") return UNAUTHORIZED;
+    return await this.#denied(question, options);
+  }
+
+  #found({ repository, path, tagName }: Question, digest: Digest): Admission {
+    this.#collaborators.content.prove(repository, path.reference.digest ?? digest);
+    if (tagName === undefined) return SERVE;
+    if (!this.#options.verifyTags) return SERVE_UNVERIFIED;
+    this.#tags.set(tagName, digest);
+    this.#collaborators.metrics.tagResolved("upstream");
+    return { type: "serve", digest, verified: true };
+  }
+
+  #keptTag(tagName: string | undefined): Admission | undefined {
+    const digest = tagName === undefined ? undefined : this.#tags.get(tagName);
+    if (digest === undefined) return undefined;
+    this.#collaborators.metrics.tagResolved("cache");
+    return { type: "serve", digest, verified: true };
+  }
+
+  #unverified({ tagName }: Question): Admission {
+    if (tagName !== undefined) this.#collaborators.metrics.tagResolved("unverified");
+    return SERVE_UNVERIFIED;
+  }
+
+  /** Tells whether content is named by another repository that is private, and not proven here. */
+  #isPrivateElsewhere(repository: string, digest: Digest): boolean {
+    const { content, repositories } = this.#collaborators;
+    if (content.isProven(repository, digest)) return false;
+    return content.repositories(digest).some((name) =>
+      name !== repository && repositories.visibility(name) === "private"
+    );
+  }
+
+  /** Tells whether a repository names content, and no other repository that is private does. */
+  #isOnlyOf(repository: string, digest: Digest): boolean {
+    const { content } = this.#collaborators;
+    return content.repositories(digest).includes(repository) &&
+      !this.#isPrivateElsewhere(repository, digest);
+  }
+
+  async #ask(
+    path: DistributionPath,
+    credentials: Credentials | undefined,
+    { signal }: Cancellable,
+  ): Promise<UpstreamAnswer> {
+    const { upstream, metrics, log } = this.#collaborators;
+    const asked = credentials === undefined ? { signal } : { signal, credentials };
+    const answer = await upstream.head(path, asked);
+    metrics.upstreamRequest(answer.type === "unavailable" ? answer.reason : answer.type);
+    log.debug("upstream was asked", {
+      reference: formatReference(path.reference),
+      kind: path.kind,
+      withCredentials: credentials !== undefined,
+      ...answer,
+    });
+    return answer;
+  }
+}

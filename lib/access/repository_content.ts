@@ -1,0 +1,49 @@
+import { LRUCache } from "lru-cache";
+import type { Digest } from "../oci/digest.ts";
+import { manifestChildren } from "../oci/manifest.ts";
+
+/** Digests that are remembered, and repositories of each. */
+const MAX_DIGESTS = 200_000;
+const MAX_REPOSITORIES_PER_DIGEST = 32;
+
+/**
+ * Knows which repositories name content. A manifest may name what its repository does not have, to
+ * get at content of others: a name is proven only when upstream said that the content is there.
+ */
+export class RepositoryContent {
+  readonly #names = new LRUCache<Digest, Map<string, boolean>>({ max: MAX_DIGESTS });
+
+  /** An image or a manifest of a repository names this content. */
+  claim(repository: string, digest: Digest): void {
+    this.#set(repository, digest, false);
+  }
+
+  /** A repository has this manifest, and names what is named in it. */
+  claimManifest(repository: string, manifest: Uint8Array): void {
+    for (const { digest } of manifestChildren(manifest)) this.claim(repository, digest);
+  }
+
+  /** Upstream has the content in this repository. */
+  prove(repository: string, digest: Digest): void {
+    this.#set(repository, digest, true);
+  }
+
+  /** Tells whether upstream said that a repository has the content. */
+  isProven(repository: string, digest: Digest): boolean {
+    return this.#names.get(digest)?.get(repository) === true;
+  }
+
+  /** Repositories that name the content; empty if none is known. */
+  repositories(digest: Digest): readonly string[] {
+    return [...this.#names.get(digest)?.keys() ?? []];
+  }
+
+  #set(repository: string, digest: Digest, proven: boolean): void {
+    let names = this.#names.get(digest);
+    if (names === undefined) this.#names.set(digest, names = new Map());
+    if (names.get(repository) === true) return;
+    if (names.size < MAX_REPOSITORIES_PER_DIGEST || names.has(repository)) {
+      names.set(repository, proven);
+    }
+  }
+}

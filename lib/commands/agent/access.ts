@@ -1,0 +1,139 @@
+import { LRUCache } from "lru-cache";
+import { Gate } from "../../access/gate.ts";
+import { keepRepositories, loadRepositories } from "../../access/keep_repositories.ts";
+import { createLocalClients, type IsLocalClient } from "../../access/local_clients.ts";
+import { type PrivateImages, Repositories } from "../../access/repositories.ts";
+import { RepositoryContent } from "../../access/repository_content.ts";
+import { watchContent } from "../../access/watch_content.ts";
+import { ConfigError } from "../../config/config_error.ts";
+import type { Config } from "../../config/options.ts";
+import { denoFileSystem } from "../../configurator/deno_file_system.ts";
+import { readUpstreamServers, type UpstreamServer } from "../../configurator/upstream_servers.ts";
+import type { Clock, Log, Metrics, Watcher } from "../../ports.ts";
+import type { Access } from "../../ports/access.ts";
+import { createUpstream } from "../../upstream/create_upstream.ts";
+import type { UpstreamEndpoints } from "../../upstream/endpoint.ts";
+import { mirrorTargetsOf } from "./mirror_configuration.ts";
+import type { StopStack } from "./stop_stack.ts";
+
+/** How long what hosts.toml says is not read again, ms, and of how many registries. */
+const ENDPOINTS_TTL_MS = 10_000;
+const MAX_REGISTRIES = 256;
+/** In the data directory. */
+const REPOSITORIES_FILE = "private-repositories.json";
+
+/** Who may have what, joined with the rest of an agent. */
+export interface AgentAccess {
+  /** Undefined: what this node holds is anybody's, and tags mean what nodes hold. */
+  readonly access: Access | undefined;
+  /** The watcher through which it learns which repositories content is of. */
+  readonly watcher: Watcher;
+}
+
+/** What {@link createAccess} works with. */
+export interface AccessCollaborators {
+  readonly watcher: Watcher;
+  readonly registryConfigPath: string | undefined;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly stack: StopStack;
+}
+
+/**
+ * Makes what decides about private images and tags, if anything is to be decided.
+ *
+ * @throws {ConfigError} if a local client is no address or network.
+ */
+export async function createAccess(
+  config: Config,
+  { watcher, registryConfigPath, log, clock, metrics, stack }: AccessCollaborators,
+): Promise<AgentAccess> {
+  const privateImages = privateImagesOf(config);
+  const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
+  const isLocalClient = localClients(config);
+  const localOnly = config.clusterKeyFile !== undefined;
+  const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
+  if (!verifyTags && isOpen && !localOnly) {
+    return { access: undefined, watcher };
+  }
+  const upstream = createUpstream({
+    clock,
+    log,
+    ...(registryConfigPath === undefined
+      ? {}
+      : { endpoints: configuredEndpoints({ ...config, registryConfigPath }, log) }),
+  }, { budgetMs: config.upstreamTimeout });
+  stack.push("upstream client", () => upstream.close());
+  const repositories = new Repositories(clock, privateImages);
+  const content = new RepositoryContent();
+  if (config.dataDir !== undefined && privateImages.auto) {
+    const path = `${config.dataDir}/${REPOSITORIES_FILE}`;
+    await loadRepositories(repositories, { log }, path);
+    const stop = new AbortController();
+    const kept = keepRepositories(repositories, { clock, log }, { path, signal: stop.signal });
+    stack.push("list of private repositories", () => {
+      stop.abort();
+      return kept;
+    });
+  }
+  return {
+    access: new Gate(
+      { upstream, repositories, content, isLocalClient, clock, log, metrics },
+      {
+        verifyTags,
+        tagTtlMs: config.tagTtl,
+        privateTtlMs: config.privateTtl,
+        allowOffline: config.privateOffline === "allow",
+        auto: privateImages.auto,
+        localOnly,
+      },
+    ),
+    watcher: watchContent(watcher, content),
+  };
+}
+
+function privateImagesOf({ privateImages }: Config): PrivateImages {
+  return {
+    auto: privateImages.includes("auto"),
+    patterns: privateImages.filter((pattern) => pattern !== "auto" && pattern !== "share"),
+  };
+}
+
+function localClients(config: Config): IsLocalClient {
+  try {
+    return createLocalClients(
+      config.localClients,
+      () => Deno.networkInterfaces().map(({ address }) => address),
+    );
+  } catch (error) {
+    throw new ConfigError(`--local-clients: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Upstream is where containerd itself would go. */
+function configuredEndpoints(
+  config: Config & { readonly registryConfigPath: string },
+  log: Log,
+): UpstreamEndpoints {
+  const configPath = config.registryConfigPath.replace(/\/+$/, "");
+  const own = mirrorTargetsOf(config);
+  const kept = new LRUCache<string, readonly UpstreamServer[]>({
+    max: MAX_REGISTRIES,
+    ttl: ENDPOINTS_TTL_MS,
+    ttlResolution: 0,
+  });
+  return async (registry) => {
+    let servers = kept.get(registry);
+    if (servers !== undefined) return servers;
+    try {
+      const place = { configPath, registry, own };
+      servers = await readUpstreamServers({ fileSystem: denoFileSystem }, place);
+    } catch (error) {
+      log.warn("where a registry is could not be read", { registry, configPath, error });
+      servers = [];
+    }
+    kept.set(registry, servers);
+    return servers;
+  };
+}

@@ -1,0 +1,105 @@
+import { ClusterKey, parseClusterKeys } from "../../access/cluster_key.ts";
+import { ConfigError } from "../../config/config_error.ts";
+import type { Config } from "../../config/options.ts";
+import type { Clock, Log } from "../../ports.ts";
+import type { StopStack } from "./stop_stack.ts";
+
+/** How often the file is read again, ms. */
+const REREAD_MS = 5000;
+const MAX_BYTES = 4096;
+
+/** Collaborators of {@link createClusterKey}, and this node's peer id. */
+export interface ClusterKeyCollaborators {
+  readonly self: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stack: StopStack;
+}
+
+/**
+ * Makes the proof of nodes to each other, if there is a key, and follows its file.
+ *
+ * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
+ */
+export async function createClusterKey(
+  { clusterKeyFile, privateImages }: Config,
+  { self, clock, log, stack }: ClusterKeyCollaborators,
+): Promise<ClusterKey | undefined> {
+  if (clusterKeyFile === undefined) {
+    if (!privateImages.includes("share")) {
+      log.info("no cluster key: private images are not served to other nodes", {
+        fix: "--cluster-key-file",
+      });
+    }
+    return undefined;
+  }
+  const key = new ClusterKey(await readClusterKeys(clusterKeyFile), { clock, log }, { self });
+  const stop = followClusterKeys(clusterKeyFile, { clock, log }, (keys) => key.replace(keys));
+  stack.push("cluster key", stop);
+  return key;
+}
+
+/**
+ * Reads the keys of the cluster.
+ *
+ * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
+ */
+async function readClusterKeys(path: string): Promise<string[]> {
+  try {
+    return await readKeys(path);
+  } catch (error) {
+    throw new ConfigError(
+      `--cluster-key-file: got ${JSON.stringify(path)}, want a file with a key such as eddy ` +
+        `keygen prints (${error instanceof Error ? error.message : error})`,
+    );
+  }
+}
+
+/**
+ * Reads the file again and again in the background. One that is gone or bad leaves the keys as they
+ * are: a broken mount must not open a node, nor lock it out.
+ *
+ * @param onKeys called when there are other keys.
+ * @returns how to end that.
+ */
+function followClusterKeys(
+  path: string,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  onKeys: (keys: readonly string[]) => void,
+): () => Promise<void> {
+  const stop = new AbortController();
+  let last: string | undefined;
+  let problem = "";
+  const follow = async () => {
+    while (!stop.signal.aborted) {
+      await clock.sleep(REREAD_MS, stop);
+      try {
+        const keys = await readKeys(path);
+        const text = keys.join("\n");
+        if (last !== undefined && text !== last) log.info("there are other cluster keys");
+        if (text !== last) onKeys(keys);
+        last = text;
+        problem = "";
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== problem) {
+          log.warn("cluster keys cannot be read, the last ones stay in force", { path, reason });
+        }
+        problem = reason;
+      }
+    }
+  };
+  const followed = follow().catch((error) => {
+    if (!stop.signal.aborted) log.error("cluster keys are no longer read again", { error });
+  });
+  return () => {
+    stop.abort();
+    return followed;
+  };
+}
+
+async function readKeys(path: string): Promise<string[]> {
+  const { size } = await Deno.stat(path);
+  if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
+  return parseClusterKeys(await Deno.readTextFile(path));
+}

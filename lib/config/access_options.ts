@@ -1,0 +1,72 @@
+import { AGENT, DAY_MS, MIRROR, option, unset } from "./option.ts";
+import { duration, list, oneOf, path, privateImages, text } from "./types.ts";
+
+/** Who may have what, and what tags mean. */
+export const ACCESS_OPTIONS = {
+  tagPolicy: option({
+    type: oneOf("verify", "peer", "off"),
+    default: "verify",
+    placeholder: "POLICY",
+    help: "What a tag means: what upstream says while it can be asked (verify), what nodes hold " +
+      "(peer), or tags are not served (off, as --resolve-tags=false).",
+    commands: MIRROR,
+  }),
+  tagTtl: option({
+    type: duration(0, DAY_MS),
+    default: "30s",
+    placeholder: "DURATION",
+    help: "How long upstream's word on a tag holds on this node.",
+    commands: AGENT,
+  }),
+  upstreamTimeout: option({
+    type: duration(10, 60_000),
+    default: "1s",
+    placeholder: "DURATION",
+    help: "Longest time that upstream is asked about a tag or about credentials.",
+    commands: AGENT,
+  }),
+  privateImages: option({
+    type: list(privateImages()),
+    default: "auto",
+    placeholder: "WHAT…",
+    help: "Images that need credentials: what upstream does not give to anybody (auto), " +
+      "repositories by pattern such as ghcr.io/acme/*, or none (share).",
+    commands: AGENT,
+    list: true,
+  }),
+  privateTtl: option({
+    type: duration(0, DAY_MS),
+    default: "5m",
+    placeholder: "DURATION",
+    help: "How long credentials that upstream accepted are not checked again.",
+    commands: AGENT,
+  }),
+  privateOffline: option({
+    type: oneOf("deny", "allow"),
+    default: "deny",
+    placeholder: "WHAT",
+    help:
+      "Private images while upstream is away: deny, or allow for whom this node let in within " +
+      "24 hours.",
+    commands: AGENT,
+  }),
+  clusterKeyFile: unset({
+    type: path(),
+    defaultText: "none: private images are served on their own nodes only",
+    placeholder: "FILE",
+    help: "File with the key by which nodes know each other, as eddy keygen prints it, and in a " +
+      "second line one that is valid too; read again when it changes. With it private images are " +
+      "served to other nodes, and requests of others than nodes and local clients are refused.",
+    commands: AGENT,
+  }),
+  localClients: option({
+    type: list(text("an address or network such as 10.42.0.0/24")),
+    default: "",
+    defaultText: "loopback and this node's addresses",
+    placeholder: "NETWORK…",
+    help: "Where requests of the local containerd come from besides loopback and this node's " +
+      "addresses; only they are asked for credentials.",
+    commands: AGENT,
+    list: true,
+  }),
+};

@@ -1,0 +1,105 @@
+import type { TomlTable, TomlValue } from "smol-toml";
+import type { FileSystem } from "./file_system.ts";
+import { type Entries, hostKey, parseHostsDocument } from "./hosts_document.ts";
+import { DEFAULT_FOLDER } from "./settings.ts";
+import { HOSTS_FILE } from "./snapshot.ts";
+
+/** A server that containerd asks for a registry's content when Eddy does not have it. */
+export interface UpstreamServer {
+  /** Base of its API, e.g. `https://registry.example/v2`. */
+  readonly url: string;
+  /** Certificates that are trusted besides the system's, PEM. */
+  readonly caCertificates: readonly string[];
+  /** Headers that each request carries; may be secret. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Files of certificates that one host may name. */
+const MAX_CERTIFICATES = 16;
+
+/**
+ * Reads from containerd's configuration where a registry's tags are resolved, in the order in which
+ * containerd asks: hosts with the capability, then the server. Client certificates and `skip_verify`
+ * are not used: a server that needs them cannot be asked.
+ *
+ * Sources: containerd core/remotes/docker/config/hosts.go and docs/hosts.md.
+ *
+ * @param own URLs of Eddy itself, which are left out.
+ * @returns an empty list if nothing is configured for the registry, or what is cannot be read.
+ */
+export async function readUpstreamServers(
+  { fileSystem }: { readonly fileSystem: FileSystem },
+  { configPath, registry, own }: {
+    readonly configPath: string;
+    readonly registry: string;
+    readonly own: readonly string[];
+  },
+): Promise<UpstreamServer[]> {
+  const folder = await findFolder(fileSystem, configPath, registry);
+  if (folder === undefined) return [];
+  const { top, hosts } = parseHostsDocument(folder.bytes);
+  const skipped = new Set(own.map(hostKey));
+  const server = top.find(([key]) => key === "server")?.[1];
+  const entries = hosts.filter(([url, table]) => !skipped.has(hostKey(url)) && resolves(table));
+  const read = async (url: string, table: TomlTable) => ({
+    url: apiOf(url, table["override_path"] === true),
+    caCertificates: await readCertificates(fileSystem, folder.path, table["ca"]),
+    headers: headersOf(table["header"]),
+  });
+  const servers = await Promise.all(
+    entries.map(([url, table]) => read(url, table as TomlTable)),
+  );
+  if (typeof server === "string" && server !== "") {
+    servers.push(await read(server, Object.fromEntries(top)));
+  }
+  return servers;
+}
+
+async function findFolder(
+  fileSystem: FileSystem,
+  configPath: string,
+  registry: string,
+): Promise<{ path: string; bytes: Uint8Array<ArrayBuffer> } | undefined> {
+  // containerd reads `host_port_` before `host:port`, and the default folder when there is neither.
+  const names = [registry.replace(/:(\d+)$/, "_$1_"), registry, DEFAULT_FOLDER];
+  for (const name of new Set(names)) {
+    const path = `${configPath}/${name}`;
+    if (await fileSystem.directory(path) === undefined) continue;
+    const bytes = await fileSystem.readThrough(`${path}/${HOSTS_FILE}`);
+    return bytes === undefined ? undefined : { path, bytes };
+  }
+  return undefined;
+}
+
+function resolves(table: TomlValue): boolean {
+  const capabilities = (table as TomlTable)["capabilities"];
+  return !Array.isArray(capabilities) || capabilities.includes("resolve");
+}
+
+function apiOf(text: string, overridePath: boolean): string {
+  const url = new URL(text.includes("://") ? text : `https://${text}`);
+  const path = url.pathname.replace(/\/+$/, "");
+  return `${url.origin}${overridePath || path.endsWith("/v2") ? path : `${path}/v2`}`;
+}
+
+async function readCertificates(
+  fileSystem: FileSystem,
+  folder: string,
+  value: TomlValue | undefined,
+): Promise<string[]> {
+  const names = (Array.isArray(value) ? value : [value])
+    .filter((name) => typeof name === "string" && name !== "").slice(0, MAX_CERTIFICATES);
+  const files = await Promise.all(names.map((name) => {
+    const path = String(name);
+    return fileSystem.readThrough(path.startsWith("/") ? path : `${folder}/${path}`);
+  }));
+  return files.flatMap((bytes) => bytes === undefined ? [] : [new TextDecoder().decode(bytes)]);
+}
+
+function headersOf(value: TomlValue | undefined): Record<string, string> {
+  if (typeof value !== "object" || Array.isArray(value)) return {};
+  const entries: Entries = Object.entries(value as TomlTable);
+  return Object.fromEntries(
+    entries.map(([name, v]) => [name, String(Array.isArray(v) ? v[0] ?? "" : v)]),
+  );
+}

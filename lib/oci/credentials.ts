@@ -1,0 +1,38 @@
+import { Buffer } from "node:buffer";
+import { createHmac, randomBytes } from "node:crypto";
+
+/** User and password for a registry. Never logged, kept on disk, or passed on to a peer. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What containerd sends is far shorter, tokens as passwords included. */
+const MAX_HEADER_LENGTH = 16 * 1024;
+
+/**
+ * Reads an `Authorization` header of the Basic scheme (RFC 7617, section 2); undefined if it is
+ * missing, of another scheme, or malformed.
+ */
+export function parseBasicAuthorization(header: string | null): Credentials | undefined {
+  if (header === null || header.length > MAX_HEADER_LENGTH) return undefined;
+  const token = /^basic +([A-Za-z0-9+/_-]+={0,2}) *$/i.exec(header)?.[1];
+  if (token === undefined) return undefined;
+  const text = Buffer.from(token, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon < 0) return undefined;
+  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** Names credentials without telling them; empty for none. */
+export type CredentialsHash = (credentials: Credentials | undefined) => string;
+
+/** Makes names that are worth nothing to others or after a restart: the salt is never told. */
+export function createCredentialsHash(): CredentialsHash {
+  const salt = randomBytes(32);
+  return (credentials) => {
+    if (credentials === undefined) return "";
+    const { username, password } = credentials;
+    return createHmac("sha256", salt).update(JSON.stringify([username, password])).digest("base64");
+  };
+}

@@ -1,0 +1,98 @@
+import type { Credentials } from "../oci/credentials.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import type { Reference } from "../oci/reference.ts";
+import type { Cancellable } from "../ports.ts";
+
+/** What the registry of origin says about a manifest or a blob. */
+export type UpstreamAnswer =
+  | { readonly type: "found"; readonly digest: Digest }
+  /**
+   * There is no such content; if `hidden`, none that whoever asked may see: registries that want
+   * authentication do not always say which of the two it is.
+   */
+  | { readonly type: "missing"; readonly hidden: boolean }
+  /** These credentials, or none, are not enough. */
+  | { readonly type: "denied" }
+  /** It could not be asked: nothing is known. */
+  | { readonly type: "unavailable"; readonly reason: UpstreamTrouble };
+
+/** Why upstream could not be asked. */
+export type UpstreamTrouble =
+  /** No answer in time. */
+  | "timeout"
+  /** No connection, or a broken one. */
+  | "unreachable"
+  /** It failed (5xx), or what it said made no sense. */
+  | "broken"
+  /** It asked for fewer requests (429). */
+  | "limited"
+  /** It failed lately, so it was not asked. */
+  | "circuit-open";
+
+/** The registries that images come from. */
+export interface Upstream {
+  /**
+   * Asks the registry of origin for content, without transferring it. Without credentials it is
+   * asked as anybody might. Bounded in time; rejects only with the signal's reason when that aborts.
+   */
+  head(
+    path: DistributionPath,
+    options: Cancellable & { readonly credentials?: Credentials },
+  ): Promise<UpstreamAnswer>;
+}
+
+/** A request of the local containerd, or of whoever else asks this node's mirror. */
+export interface AccessRequest {
+  readonly path: DistributionPath;
+  /** What the client sent with it. */
+  readonly credentials: Credentials | undefined;
+  /** The client's IP address. */
+  readonly clientAddress: string;
+}
+
+/** What may be done about a request. */
+export type Admission =
+  /** Serve it, and for a tag only this content, if it is named. */
+  | {
+    readonly type: "serve";
+    readonly digest?: Digest;
+    /** False: upstream could not be asked what the tag points to. */
+    readonly verified: boolean;
+  }
+  /** Ask the client for credentials, or let it go on to upstream, which has the last word. */
+  | { readonly type: "challenge" }
+  /** Let the client go on to upstream. */
+  | { readonly type: "refuse"; readonly reason: "absent-upstream" | "unauthorized" };
+
+/** Decides who may have what, and what a tag means. */
+export interface Access {
+  /** Bounded in time; rejects only with the signal's reason when that aborts. */
+  admit(request: AccessRequest, options: Cancellable): Promise<Admission>;
+  /**
+   * Tells whether another node may have content that is held here. `authenticated`: it has proved
+   * that it belongs to the cluster.
+   */
+  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): boolean;
+  /** Tells that a manifest of a repository, whose bytes these are, names other content. */
+  learn(reference: Reference, manifest: Uint8Array): void;
+}
+
+/** A request to another node. */
+export interface PeerRequest {
+  readonly method: string;
+  /** Path and query as they are sent. */
+  readonly path: string;
+  /** Id of the peer that is asked. */
+  readonly peer: string;
+}
+
+/** Proofs between nodes that they belong to one cluster. */
+export interface PeerAuth {
+  /** Headers that prove it to the peer; empty if there is nothing to prove it with. */
+  sign(request: PeerRequest): Promise<Readonly<Record<string, string>>>;
+  /** Tells whether a request proves it. Does not reject. */
+  verify(
+    request: Omit<PeerRequest, "peer"> & { readonly headers: Headers },
+  ): Promise<boolean>;
+}

@@ -1,0 +1,85 @@
+import type { Digest } from "../oci/digest.ts";
+import { OciError } from "../oci/error.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import { formatReference } from "../oci/reference.ts";
+import type { Metrics, MissReason, Store } from "../ports.ts";
+import type { Access } from "../ports/access.ts";
+import { unknownContent } from "./answer.ts";
+import type { Call } from "./call.ts";
+
+/** What {@link admit} works with. */
+export interface AdmissionCollaborators {
+  readonly access?: Access;
+  readonly store: Store;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Asks whether a local client may have what it asks for.
+ *
+ * @returns the path to serve: by digest if the request is by tag and upstream said what that means.
+ * @throws {OciError} 401 with a challenge, which makes containerd show its credentials or go on to
+ * upstream, or 404; the client's abort reason if it went away.
+ */
+export async function admit(
+  { access, store, metrics }: AdmissionCollaborators,
+  { request, exchange, client }: Call,
+): Promise<DistributionPath> {
+  const { path, credentials } = request;
+  if (access === undefined) return path;
+  const { clientAddress } = exchange;
+  const { signal } = client;
+  const admission = await access.admit({ path, credentials, clientAddress }, { signal });
+  switch (admission.type) {
+    case "challenge":
+      throw refused("unauthorized", challenge(path));
+    case "refuse":
+      throw refused(admission.reason, unknownContent(path, { reason: admission.reason }));
+    case "serve": {
+      const { digest, verified } = admission;
+      if (path.reference.tag === undefined) return path;
+      if (!verified) exchange.verified = false;
+      if (digest === undefined) return path;
+      const known = await store.resolve(formatReference(path.reference), client)
+        .catch(() => undefined);
+      if (known !== undefined && known !== digest) metrics.staleTag();
+      return byDigest(path, digest);
+    }
+  }
+
+  function refused(reason: MissReason, error: OciError): OciError {
+    metrics.mirrorRequest(path.reference.registry, "miss", reason);
+    exchange.reason = reason;
+    return error;
+  }
+}
+
+/**
+ * Lets another node have only what it may.
+ *
+ * @throws {OciError} 404, as if the content were not held: who may not have it need not know of it.
+ */
+export function admitPeer(
+  { access }: AdmissionCollaborators,
+  { request: { path }, exchange }: Call,
+  digest: Digest,
+): void {
+  if (access === undefined || access.admitPeer(path.reference, digest, exchange.authenticated)) {
+    return;
+  }
+  exchange.reason = "unauthorized";
+  throw unknownContent(path, { reason: "not held" });
+}
+
+function byDigest(path: DistributionPath, digest: Digest): DistributionPath {
+  const { registry, repository } = path.reference;
+  return { ...path, reference: { registry, repository, digest } };
+}
+
+/** RFC 7617, section 2. containerd answers with what the kubelet gave it for the image, if anything. */
+function challenge({ reference: { registry, repository } }: DistributionPath): OciError {
+  return new OciError("UNAUTHORIZED", `${registry}/${repository} is private`, {
+    status: 401,
+    headers: { "www-authenticate": `Basic realm="${registry}/${repository}", charset="UTF-8"` },
+  });
+}

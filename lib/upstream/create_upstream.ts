@@ -1,0 +1,142 @@
+import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
+import { deadline } from "../async/deadline.ts";
+import { SingleFlight } from "../async/single_flight.ts";
+import { type DistributionPath, formatDistributionPath } from "../oci/path.ts";
+import type { Cancellable, Clock, Log } from "../ports.ts";
+import type { Upstream, UpstreamAnswer } from "../ports/access.ts";
+import { Circuit, type CircuitOptions } from "./circuit.ts";
+import { defaultEndpoint, type UpstreamEndpoint, type UpstreamEndpoints } from "./endpoint.ts";
+import { type EndpointAnswer, RegistryClient } from "./registry_client.ts";
+import { createSender, type Sender } from "./send.ts";
+
+/** Collaborators of {@link createUpstream}. */
+export interface UpstreamCollaborators {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Default: {@link defaultEndpoint} for each registry. */
+  readonly endpoints?: UpstreamEndpoints;
+  /** Sends requests; default: over the network. */
+  readonly sender?: Sender;
+}
+
+/** Settings of {@link createUpstream}. */
+export interface UpstreamOptions {
+  /** How long one question may take, with all that it needs, ms; default 1,000. */
+  readonly budgetMs?: number;
+  readonly circuit?: CircuitOptions;
+}
+
+/** Registries of origin, and what is held for asking them. */
+export interface HttpUpstream extends Upstream {
+  /** Ends what is under way and closes connections. */
+  close(): void;
+}
+
+type Settings = Cancellable & { readonly credentials?: Credentials };
+const CIRCUIT_OPEN: UpstreamAnswer = { type: "unavailable", reason: "circuit-open" };
+
+/**
+ * Makes a client of the registries that images come from. It asks by HEAD only, follows the
+ * distribution specification's token flow, shares one question among all who have it, and does not
+ * wait for registries that failed lately.
+ */
+export function createUpstream(
+  { clock, log, endpoints, sender = createSender() }: UpstreamCollaborators,
+  options: UpstreamOptions = {},
+): HttpUpstream {
+  const { budgetMs = 1000 } = options;
+  const client = new RegistryClient(sender, clock);
+  const circuit = new Circuit(clock, options.circuit);
+  const flights = new SingleFlight<UpstreamAnswer>();
+  const closing = new AbortController();
+  const hash = createCredentialsHash();
+
+  const ask = async (path: DistributionPath, settings: Settings): Promise<UpstreamAnswer> => {
+    using limit = deadline(budgetMs, settings);
+    const { registry } = path.reference;
+    try {
+      const servers = await endpoints?.(registry, limit) ?? [];
+      const answer = await askAll(
+        client,
+        servers.length > 0 ? servers : [defaultEndpoint(registry)],
+        {
+          path,
+          settings: { ...settings, signal: limit.signal },
+        },
+      );
+      return settle(circuit, registry, answer);
+    } catch (error) {
+      // Whoever asked went away: that says nothing about the registry.
+      if (settings.signal.aborted) circuit.abandoned(registry);
+      settings.signal.throwIfAborted();
+      circuit.failed(registry);
+      const reason = limit.signal.aborted ? "timeout" : "unreachable";
+      log.debug("upstream could not be asked", { registry, reason, error: describe(error) });
+      return { type: "unavailable", reason };
+    }
+  };
+
+  return {
+    async head(path, { signal, credentials }) {
+      signal.throwIfAborted();
+      const passage = circuit.enter(path.reference.registry);
+      const asked = credentials === undefined ? {} : { credentials };
+      if (passage === "closed") {
+        const key = `${hash(credentials)} ${formatDistributionPath(path)}`;
+        return await flights.run(key, { signal }, (signal) => ask(path, { ...asked, signal }));
+      }
+      if (passage === "probe") {
+        ask(path, { ...asked, signal: closing.signal }).catch((error) => {
+          if (!closing.signal.aborted) log.warn("probing upstream failed", { error });
+        });
+      }
+      return CIRCUIT_OPEN;
+    },
+    close() {
+      closing.abort(new DOMException("upstream client is closed", "AbortError"));
+      sender[Symbol.dispose]();
+    },
+  };
+}
+
+/** The first server that has it; else what the last one says, as containerd decides it. */
+async function askAll(
+  client: RegistryClient,
+  servers: readonly UpstreamEndpoint[],
+  { path, settings }: { readonly path: DistributionPath; readonly settings: Settings },
+): Promise<EndpointAnswer> {
+  let last: EndpointAnswer = { type: "missing", hidden: false };
+  let failure: unknown;
+  for (const server of servers) {
+    settings.signal.throwIfAborted();
+    try {
+      last = await client.head(server, path, settings);
+      failure = undefined;
+      if (last.type === "found") return last;
+    } catch (error) {
+      failure = error ?? new Error("unknown failure");
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return last;
+}
+
+function settle(circuit: Circuit, registry: string, answer: EndpointAnswer): UpstreamAnswer {
+  switch (answer.type) {
+    case "broken":
+      circuit.failed(registry);
+      return { type: "unavailable", reason: "broken" };
+    case "limited":
+      circuit.limited(registry, answer.retryAfterMs);
+      return { type: "unavailable", reason: "limited" };
+    default:
+      circuit.succeeded(registry);
+      return answer;
+  }
+}
+
+/** Errors of the runtime's fetch name the URL, and that of a token request may be telling. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  return error.message.replaceAll(/\(?https?:\/\/[^\s)]*\)?/g, "(URL)").slice(0, 300);
+}

@@ -1,0 +1,35 @@
+import { isIP } from "node:net";
+import type { Cancellable } from "../ports.ts";
+
+/** A server that has a registry's content. */
+export interface UpstreamEndpoint {
+  /** Base of its API without a slash at its end, e.g. `https://registry-1.docker.io/v2`. */
+  readonly url: string;
+  /** Certificates that are trusted besides the system's, PEM. */
+  readonly caCertificates: readonly string[];
+  /** Headers that each request carries, as the user configured them; may be secret. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Tells where a registry's content is: what the user configured, else {@link defaultEndpoint}. */
+export type UpstreamEndpoints = (
+  registry: string,
+  options: Cancellable,
+) => Promise<readonly UpstreamEndpoint[]>;
+
+/** Where images of `docker.io` really are. */
+const DOCKER_HUB = "registry-1.docker.io";
+
+/** The server that containerd asks when nothing is configured for a registry (host[:port]). */
+export function defaultEndpoint(registry: string): UpstreamEndpoint {
+  const host = registry === "docker.io" ? DOCKER_HUB : registry;
+  const scheme = isLoopbackHost(new URL(`http://${host}`).hostname) ? "http" : "https";
+  return { url: `${scheme}://${host}/v2`, caCertificates: [], headers: {} };
+}
+
+/** Tells whether a URL's host name is this machine, without asking anyone. */
+export function isLoopbackHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (host === "localhost" || host.endsWith(".localhost") || host === "::1") return true;
+  return isIP(host) === 4 && host.startsWith("127.");
+}

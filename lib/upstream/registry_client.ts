@@ -1,0 +1,195 @@
+import { basicAuthorization } from "../oci/basic_auth.ts";
+import type { Credentials } from "../oci/credentials.ts";
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import { type Digest, isDigest } from "../oci/digest.ts";
+import { MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import type { Reference } from "../oci/reference.ts";
+import type { Cancellable, Clock } from "../ports.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { UpstreamEndpoint } from "./endpoint.ts";
+import { readLimited, type Sender } from "./send.ts";
+import { type TokenRequest, Tokens } from "./tokens.ts";
+
+/** What one server says about content. */
+export type EndpointAnswer =
+  | { readonly type: "found"; readonly digest: Digest }
+  | { readonly type: "missing"; readonly hidden: boolean }
+  | { readonly type: "denied" }
+  | { readonly type: "broken" }
+  /** Its `Retry-After`, ms. */
+  | { readonly type: "limited"; readonly retryAfterMs: number };
+
+const ACCEPT = MANIFEST_MEDIA_TYPES.join(", ");
+/** Repositories whose way of authentication is remembered, so that it is not asked for each time. */
+const MAX_CHALLENGES = 4096;
+/** When 429 does not say for how long (RFC 6585), and the longest that is obeyed. */
+const DEFAULT_RETRY_AFTER_MS = 10_000;
+const MAX_RETRY_AFTER_MS = 300_000;
+
+/** Asks servers for manifests and blobs, with the authentication that each wants. */
+export class RegistryClient {
+  readonly #sender: Sender;
+  readonly #tokens: Tokens;
+  readonly #bearer = new LRUCache<string, Challenge>({ max: MAX_CHALLENGES });
+
+  constructor(sender: Sender, clock: Clock) {
+    this.#sender = sender;
+    this.#tokens = new Tokens(sender, clock);
+  }
+
+  /** @throws if the server cannot be reached or misbehaves, the signal's reason when it aborts. */
+  async head(
+    endpoint: UpstreamEndpoint,
+    path: DistributionPath,
+    { signal, credentials }: Cancellable & { readonly credentials?: Credentials },
+  ): Promise<EndpointAnswer> {
+    const { reference } = path;
+    const ask = (method: "GET" | "HEAD", authorization: string | undefined) =>
+      this.#send(method, endpoint, path, authorization, signal);
+    const first = await this.#authorize(endpoint, reference, credentials, signal);
+    if (typeof first === "object") return first;
+    let authorization = first;
+    let response = await ask("HEAD", authorization);
+    if (response.status === 401) {
+      const next = await this.#answerChallenge(response, endpoint, reference, credentials, signal);
+      if (typeof next === "object") return next;
+      authorization = next;
+      response = await ask("HEAD", authorization);
+    }
+    const { status } = response;
+    // Blobs are often elsewhere, under URLs that are good for GET alone: to be sent there is a yes.
+    const elsewhere = path.kind === "blob" && status >= 300 && status < 400;
+    if (status === 404) return { type: "missing", hidden: authorization !== undefined };
+    if (status !== 200 && !elsewhere) return refusal(status, retryAfter(response));
+    if (path.kind === "blob" && reference.digest !== undefined) {
+      return { type: "found", digest: reference.digest };
+    }
+    const digest = response.headers.get("docker-content-digest") ?? "";
+    if (isDigest(digest)) return { type: "found", digest };
+    // The header is only recommended: without it the content itself tells.
+    return await this.#digestOf(await ask("GET", authorization), reference);
+  }
+
+  async #send(
+    method: "GET" | "HEAD",
+    endpoint: UpstreamEndpoint,
+    { kind, reference: { repository, tag, digest } }: DistributionPath,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const url = new URL(`${endpoint.url}/${repository}/${kind}s/${digest ?? tag ?? "latest"}`);
+    const response = await this.#sender.send({
+      method,
+      url,
+      headers: {
+        ...withoutAuthorization(endpoint.headers),
+        accept: ACCEPT,
+        ...(authorization === undefined ? {} : { authorization }),
+      },
+      caCertificates: endpoint.caCertificates,
+      trustedHosts: new Set([url.host]),
+      follow: kind === "manifest",
+      signal,
+    });
+    if (method === "HEAD" || response.status !== 200) await response.body?.cancel();
+    return response;
+  }
+
+  /** With what is known of the repository already. */
+  async #authorize(
+    endpoint: UpstreamEndpoint,
+    reference: Reference,
+    credentials: Credentials | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined | EndpointAnswer> {
+    const challenge = this.#bearer.get(challengeKey(endpoint, reference));
+    if (challenge === undefined) return undefined;
+    const request = tokenRequest(challenge, endpoint, reference, credentials);
+    return request && await this.#bearerAuthorization(request, signal);
+  }
+
+  async #answerChallenge(
+    response: Response,
+    endpoint: UpstreamEndpoint,
+    reference: Reference,
+    credentials: Credentials | undefined,
+    signal: AbortSignal,
+  ): Promise<string | EndpointAnswer> {
+    const key = challengeKey(endpoint, reference);
+    const challenges = parseChallenges(response.headers.get("www-authenticate") ?? "");
+    const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+    const request = bearer && tokenRequest(bearer, endpoint, reference, credentials);
+    if (bearer !== undefined && request !== undefined) {
+      // A token that was kept was just refused.
+      this.#tokens.forget(request);
+      this.#bearer.set(key, bearer);
+      return await this.#bearerAuthorization(request, signal);
+    }
+    this.#bearer.delete(key);
+    const basic = challenges.some(({ scheme }) => scheme === "basic");
+    if (!basic || credentials === undefined) return { type: "denied" };
+    return basicAuthorization(credentials.username, credentials.password);
+  }
+
+  async #bearerAuthorization(
+    request: TokenRequest,
+    signal: AbortSignal,
+  ): Promise<string | EndpointAnswer> {
+    const answer = await this.#tokens.get(request, { signal });
+    if ("token" in answer) return `Bearer ${answer.token}`;
+    // Token servers of some registries answer 400 or 404 to wrong credentials.
+    const refused = answer.status >= 400 && answer.status < 500 && answer.status !== 429;
+    return refused ? { type: "denied" } : refusal(answer.status, answer.retryAfter);
+  }
+
+  async #digestOf(response: Response, { digest }: Reference): Promise<EndpointAnswer> {
+    if (response.status !== 200) return refusal(response.status, retryAfter(response));
+    const bytes = await readLimited(response, MAX_MANIFEST_BYTES);
+    const sha256: Digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    return { type: "found", digest: digest ?? sha256 };
+  }
+}
+
+/** Whose rights are asked about is the caller's to say: a configured secret must not answer for all. */
+function withoutAuthorization(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization"),
+  );
+}
+
+function tokenRequest(
+  { parameters }: Challenge,
+  endpoint: UpstreamEndpoint,
+  { repository }: Reference,
+  credentials: Credentials | undefined,
+): TokenRequest | undefined {
+  const realm = parameters.get("realm");
+  if (realm === undefined) return undefined;
+  // The scope is what is needed here; a server that asks for more does not get it.
+  const scope = `repository:${repository}:pull`;
+  return { endpoint, realm, service: parameters.get("service"), scope, credentials };
+}
+
+function challengeKey({ url }: UpstreamEndpoint, { repository }: Reference): string {
+  return `${url} ${repository}`;
+}
+
+function refusal(status: number, after: string | null): EndpointAnswer {
+  if (status === 401 || status === 403) return { type: "denied" };
+  if (status === 429) return { type: "limited", retryAfterMs: retryAfterMs(after) };
+  return { type: "broken" };
+}
+
+function retryAfter(response: Response): string | null {
+  return response.headers.get("retry-after");
+}
+
+/** Seconds or a date (RFC 9110, section 10.2.3). */
+function retryAfterMs(value: string | null): number {
+  const seconds = /^\d{1,9}$/.test(value ?? "") ? Number(value) : undefined;
+  const ms = seconds !== undefined ? seconds * 1000 : Date.parse(value ?? "") - Date.now();
+  if (!Number.isFinite(ms)) return DEFAULT_RETRY_AFTER_MS;
+  return Math.min(Math.max(ms, 1000), MAX_RETRY_AFTER_MS);
+}

@@ -1,0 +1,126 @@
+import { basicAuthorization } from "../oci/basic_auth.ts";
+import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
+import { LRUCache } from "lru-cache";
+import { z } from "zod";
+import { SingleFlight } from "../async/single_flight.ts";
+import type { Cancellable, Clock } from "../ports.ts";
+import type { UpstreamEndpoint } from "./endpoint.ts";
+import { readLimited, type Sender } from "./send.ts";
+
+/** What a token is asked for. */
+export interface TokenRequest {
+  readonly endpoint: UpstreamEndpoint;
+  /** Token server, as the registry named it. */
+  readonly realm: string;
+  readonly service: string | undefined;
+  /** E.g. `repository:library/nginx:pull`. */
+  readonly scope: string;
+  readonly credentials: Credentials | undefined;
+}
+
+/** What a token server answers; the status if it gives no token. */
+export type TokenAnswer =
+  | { readonly token: string }
+  | { readonly status: number; readonly retryAfter: string | null };
+
+const MAX_TOKENS = 2048;
+const MAX_ANSWER_BYTES = 256 * 1024;
+/** What a header may hold at most. */
+const MAX_TOKEN_LENGTH = 64 * 1024;
+/** Tokens live so long where the answer does not say (token authentication specification). */
+const DEFAULT_LIFE_S = 60;
+const MAX_LIFE_S = 3600;
+/** Renewed so long before they expire: clocks differ. */
+const MARGIN_S = 10;
+
+const answerSchema = z.object({
+  token: z.string().max(MAX_TOKEN_LENGTH).optional(),
+  access_token: z.string().max(MAX_TOKEN_LENGTH).optional(),
+  expires_in: z.number().optional(),
+});
+
+/**
+ * Gets bearer tokens from token servers, by the distribution project's token authentication
+ * specification, and keeps them in memory while they are good. One request for all that want the
+ * same.
+ */
+export class Tokens {
+  readonly #sender: Sender;
+  readonly #clock: Clock;
+  readonly #kept = new LRUCache<string, { readonly token: string; readonly until: number }>({
+    max: MAX_TOKENS,
+  });
+  readonly #flights = new SingleFlight<TokenAnswer>();
+  readonly #hash = createCredentialsHash();
+
+  constructor(sender: Sender, clock: Clock) {
+    this.#sender = sender;
+    this.#clock = clock;
+  }
+
+  /** @throws if the server cannot be asked, or what it says makes no sense. */
+  async get(request: TokenRequest, options: Cancellable): Promise<TokenAnswer> {
+    const key = this.#keyOf(request);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && kept.until > this.#clock.now()) return { token: kept.token };
+    return await this.#flights.run(key, options, (signal) => this.#fetch(key, request, signal));
+  }
+
+  /** Forgets a token that the registry did not take. */
+  forget(request: TokenRequest): void {
+    this.#kept.delete(this.#keyOf(request));
+  }
+
+  async #fetch(key: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer> {
+    const { endpoint, credentials } = request;
+    const registry = new URL(endpoint.url);
+    const url = realmUrl(request, registry);
+    const response = await this.#sender.send({
+      method: "GET",
+      url,
+      headers: {
+        accept: "application/json",
+        ...(credentials === undefined
+          ? {}
+          : { authorization: basicAuthorization(credentials.username, credentials.password) }),
+      },
+      caCertificates: endpoint.caCertificates,
+      trustedHosts: new Set([registry.host]),
+      signal,
+    });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      return { status: response.status, retryAfter: response.headers.get("retry-after") };
+    }
+    const text = new TextDecoder().decode(await readLimited(response, MAX_ANSWER_BYTES));
+    const answer = answerSchema.parse(JSON.parse(text));
+    const token = answer.token || answer.access_token;
+    if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
+      throw new Error(`token server ${url.host} answered without a token`);
+    }
+    const lifeS = Math.min(answer.expires_in ?? DEFAULT_LIFE_S, MAX_LIFE_S) - MARGIN_S;
+    if (lifeS > 0) this.#kept.set(key, { token, until: this.#clock.now() + lifeS * 1000 });
+    return { token };
+  }
+
+  #keyOf({ endpoint, realm, service, scope, credentials }: TokenRequest): string {
+    return JSON.stringify([endpoint.url, realm, service, scope, this.#hash(credentials)]);
+  }
+}
+
+/**
+ * The URL of a token request. Credentials only travel encrypted, unless the registry itself is
+ * spoken to in the clear.
+ *
+ * @throws {TypeError} if the realm is no URL that a registry may name.
+ */
+function realmUrl({ realm, service, scope }: TokenRequest, registry: URL): URL {
+  const url = URL.parse(realm);
+  if (url === null) throw new TypeError(`realm of ${registry.host} is no URL`);
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && registry.protocol === "http:")) {
+    throw new TypeError(`realm of ${registry.host} is ${url.protocol}//…, want https`);
+  }
+  if (service !== undefined) url.searchParams.set("service", service);
+  url.searchParams.append("scope", scope);
+  return url;
+}

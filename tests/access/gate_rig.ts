@@ -1,0 +1,127 @@
+import { Gate, type GateOptions } from "../../lib/access/gate.ts";
+import { createLocalClients } from "../../lib/access/local_clients.ts";
+import { Repositories } from "../../lib/access/repositories.ts";
+import { RepositoryContent } from "../../lib/access/repository_content.ts";
+import type { Credentials } from "../../lib/oci/credentials.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import { type DistributionPath, formatDistributionPath } from "../../lib/oci/path.ts";
+import type {
+  Admission,
+  Upstream,
+  UpstreamAnswer,
+  UpstreamTrouble,
+} from "../../lib/ports/access.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { memoryMetrics } from "../fakes/metrics.ts";
+
+export const USER: Credentials = { username: "user", password: "right" };
+export const WRONG: Credentials = { username: "user", password: "wrong" };
+export const LOCAL = "127.0.0.1";
+
+/** A digest by a letter. */
+export function digestOf(letter: string): Digest {
+  return `sha256:${letter.repeat(64)}`;
+}
+
+/** What an upstream in memory holds: by `registry/repository`, tags and digests. */
+export interface Holding {
+  readonly private?: boolean;
+  /** Its registry wants authentication of everybody, so it says 404 for what is not to be seen. */
+  readonly guarded?: boolean;
+  /** What its tags point to; may be moved. */
+  readonly tags: Record<string, Digest>;
+  /** Manifests and blobs. */
+  readonly digests: readonly Digest[];
+}
+
+/** Registries of origin in memory, which note each question. */
+export class MemoryUpstream implements Upstream {
+  readonly questions: string[] = [];
+  trouble: UpstreamTrouble | undefined;
+  readonly holdings: Record<string, Holding>;
+
+  constructor(holdings: Record<string, Holding>) {
+    this.holdings = holdings;
+  }
+
+  head(
+    path: DistributionPath,
+    { credentials }: { credentials?: Credentials },
+  ): Promise<UpstreamAnswer> {
+    const who = credentials === undefined ? "anybody" : credentials.password;
+    this.questions.push(`${who} ${formatDistributionPath(path)}`);
+    return Promise.resolve(this.#answer(path, credentials));
+  }
+
+  #answer(
+    { reference }: DistributionPath,
+    credentials: Credentials | undefined,
+  ): UpstreamAnswer {
+    if (this.trouble !== undefined) return { type: "unavailable", reason: this.trouble };
+    const holding = this.holdings[`${reference.registry}/${reference.repository}`];
+    if (holding === undefined) return { type: "denied" };
+    if (holding.private && credentials?.password !== USER.password) return { type: "denied" };
+    const digest = reference.digest ?? holding.tags[reference.tag ?? ""];
+    const known = digest !== undefined &&
+      (holding.digests.includes(digest) || Object.values(holding.tags).includes(digest));
+    const hidden = holding.private === true || holding.guarded === true;
+    return known ? { type: "found", digest } : { type: "missing", hidden };
+  }
+}
+
+/** A gate with fakes around it. */
+export function gateRig(
+  holdings: Record<string, Holding>,
+  options: Partial<GateOptions> & { patterns?: readonly string[] } = {},
+) {
+  const clock = new FakeClock();
+  const { patterns = [], ...given } = options;
+  const settings: GateOptions = {
+    verifyTags: true,
+    tagTtlMs: 30_000,
+    privateTtlMs: 300_000,
+    allowOffline: false,
+    auto: true,
+    localOnly: false,
+    ...given,
+  };
+  const upstream = new MemoryUpstream(holdings);
+  const repositories = new Repositories(clock, { auto: settings.auto, patterns });
+  const content = new RepositoryContent();
+  const metrics = memoryMetrics();
+  const log = new MemoryLog();
+  const gate = new Gate({
+    ...{ upstream, repositories, content, clock, log, metrics },
+    isLocalClient: createLocalClients([], () => []),
+  }, settings);
+  return {
+    ...{ gate, upstream, repositories, content, clock, metrics, log },
+    /** Asks as containerd does: `ghcr.io/acme/app:v1`, `…@sha256:…` or `blob …@sha256:…`. */
+    admit(
+      text: string,
+      credentials?: Credentials,
+      clientAddress = LOCAL,
+    ): Promise<Admission> {
+      const path = pathOf(text);
+      const { signal } = new AbortController();
+      return gate.admit({ path, credentials, clientAddress }, { signal });
+    },
+  };
+}
+
+/** A path from its short form. */
+export function pathOf(text: string): DistributionPath {
+  const kind = text.startsWith("blob ") ? "blob" : "manifest";
+  const match = /^([^/]+)\/([^:@]+)(?::([^@]+))?(?:@(.+))?$/.exec(text.replace(/^blob /, ""));
+  const [, registry = "", repository = "", tag, digest] = match ?? [];
+  return {
+    kind,
+    reference: {
+      registry,
+      repository,
+      ...(tag === undefined ? {} : { tag }),
+      ...(digest === undefined ? {} : { digest: digest as Digest }),
+    },
+  };
+}

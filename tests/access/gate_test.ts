@@ -1,0 +1,277 @@
+import assert from "node:assert/strict";
+import type { Admission, UpstreamTrouble } from "../../lib/ports/access.ts";
+import { test } from "../support/test.ts";
+import { digestOf, gateRig, type Holding, LOCAL, pathOf, USER, WRONG } from "./gate_rig.ts";
+
+const [A, B, C, D] = ["a", "b", "c", "d"].map(digestOf) as [
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+];
+const OPEN = "docker.io/library/open";
+const CLOSED = "ghcr.io/acme/closed";
+const CHALLENGE: Admission = { type: "challenge" };
+const UNAUTHORIZED: Admission = { type: "refuse", reason: "unauthorized" };
+const ABSENT: Admission = { type: "refuse", reason: "absent-upstream" };
+const SERVE: Admission = { type: "serve", verified: true };
+const UNVERIFIED: Admission = { type: "serve", verified: false };
+
+function holdings(): Record<string, Holding> {
+  return {
+    [OPEN]: { tags: { v1: A }, digests: [A, B] },
+    [CLOSED]: { private: true, tags: { v1: C }, digests: [C, D] },
+  };
+}
+
+function serve(digest: string): Admission {
+  return { type: "serve", digest, verified: true } as Admission;
+}
+
+test("a tag means what upstream says, asked once for a while", async () => {
+  const { admit, upstream, clock, metrics } = gateRig(holdings());
+  assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
+  assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
+  assert.equal(upstream.questions.length, 1);
+  upstream.holdings[OPEN] = { tags: { v1: B }, digests: [A, B] };
+  await clock.advance(29_999);
+  assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
+  await clock.advance(1);
+  assert.deepEqual(await admit(`${OPEN}:v1`), serve(B), "moved tags are noticed");
+  assert.deepEqual(await admit(`${OPEN}:gone`), ABSENT);
+  const by = metrics.calls.filter(([name]) => name === "tagResolved").map(([, by]) => by);
+  assert.deepEqual(by, ["upstream", "cache", "cache", "upstream"]);
+});
+
+test("a tag means what nodes hold while upstream cannot be asked", async () => {
+  const troubles: UpstreamTrouble[] = [
+    "timeout",
+    "unreachable",
+    "broken",
+    "limited",
+    "circuit-open",
+  ];
+  for (const trouble of troubles) {
+    const { admit, upstream, metrics } = gateRig(holdings());
+    upstream.trouble = trouble;
+    assert.deepEqual(await admit(`${OPEN}:v1`), UNVERIFIED, trouble);
+    assert.ok(metrics.calls.some(([name, by]) => name === "tagResolved" && by === "unverified"));
+    assert.ok(metrics.calls.some(([name, why]) => name === "upstreamRequest" && why === trouble));
+  }
+});
+
+test("with the policy `peer` a public tag needs no question once the repository is known", async () => {
+  const { admit, upstream } = gateRig(holdings(), { verifyTags: false });
+  assert.deepEqual(await admit(`${OPEN}:v1`), UNVERIFIED);
+  assert.deepEqual(await admit(`${OPEN}:v1`), UNVERIFIED);
+  assert.equal(upstream.questions.length, 1);
+  const shared = gateRig(holdings(), { verifyTags: false, auto: false });
+  assert.deepEqual(await shared.admit(`${CLOSED}:v1`), UNVERIFIED);
+  assert.equal(shared.upstream.questions.length, 0);
+});
+
+test("public content by digest costs one question for each repository", async () => {
+  const { admit, upstream } = gateRig(holdings());
+  for (const path of [`${OPEN}@${A}`, `${OPEN}@${B}`, `blob ${OPEN}@${B}`]) {
+    assert.deepEqual(await admit(path), SERVE);
+  }
+  assert.equal(upstream.questions.length, 1);
+});
+
+test("a private image: asked for credentials, which upstream checks, once for a while", async () => {
+  const { admit, upstream, clock } = gateRig(holdings());
+  assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
+  assert.deepEqual(await admit(`${CLOSED}:v1`, WRONG), CHALLENGE);
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));
+  const asked = upstream.questions.length;
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));
+  assert.deepEqual(await admit(`${CLOSED}@${C}`, USER), SERVE);
+  assert.equal(upstream.questions.length, asked, "nothing new was asked");
+  assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, USER), SERVE);
+  assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, USER), SERVE);
+  assert.equal(upstream.questions.length, asked + 1, "content is proved once");
+  for (const credentials of [undefined, WRONG]) {
+    assert.deepEqual(await admit(`${CLOSED}@${C}`, credentials), CHALLENGE);
+    assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, credentials), CHALLENGE);
+  }
+  await clock.advance(300_000);
+  const before = upstream.questions.length;
+  assert.deepEqual(await admit(`${CLOSED}@${C}`, USER), SERVE);
+  assert.equal(upstream.questions.length, before + 1, "the grant has run out");
+});
+
+test("rights that were taken away end with the grant", async () => {
+  const { admit, upstream, clock } = gateRig(holdings());
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));
+  delete upstream.holdings[CLOSED];
+  await clock.advance(300_000);
+  assert.deepEqual(await admit(`${CLOSED}@${C}`, USER), CHALLENGE);
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), CHALLENGE);
+});
+
+test("only clients of this node are asked for credentials, or get what is private", async () => {
+  const { admit } = gateRig(holdings());
+  for (const address of ["10.0.0.7", "192.0.2.1", "2001:db8::1", ""]) {
+    assert.deepEqual(await admit(`${CLOSED}:v1`, undefined, address), UNAUTHORIZED, address);
+    assert.deepEqual(await admit(`${CLOSED}:v1`, USER, address), UNAUTHORIZED, address);
+    assert.deepEqual(await admit(`${OPEN}:v1`, undefined, address), serve(A), address);
+  }
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER, LOCAL), serve(C));
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER, "192.0.2.1"), UNAUTHORIZED);
+});
+
+test("with a cluster key nobody else is served at all", async () => {
+  const { admit, upstream } = gateRig(holdings(), { localOnly: true });
+  for (const name of [`${OPEN}:v1`, `${OPEN}@${A}`, `blob ${OPEN}@${B}`, `${CLOSED}:v1`]) {
+    assert.deepEqual(await admit(name, USER, "192.0.2.1"), UNAUTHORIZED, name);
+  }
+  assert.deepEqual(upstream.questions, []);
+  assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
+});
+
+test("what an open registry does not have is nobody's secret", async () => {
+  const { admit } = gateRig(holdings());
+  assert.deepEqual(await admit(`${OPEN}:gone`), ABSENT);
+  assert.deepEqual(await admit(`${OPEN}@${D}`), SERVE, "nodes may still hold it");
+  const guarded = gateRig({ [OPEN]: { guarded: true, tags: {}, digests: [] } });
+  assert.deepEqual(await guarded.admit(`${OPEN}:gone`), CHALLENGE);
+});
+
+test("private content under another name is not to be had", async () => {
+  const rig = gateRig(holdings());
+  const { admit, content, repositories } = rig;
+  await admit(`${CLOSED}:v1`, USER);
+  content.claim(CLOSED, D);
+  // A public repository whose manifest names what is not its own.
+  await admit(`${OPEN}:v1`);
+  content.claim(OPEN, D);
+  assert.equal(repositories.visibility(OPEN), "public");
+  for (const name of [`blob ${OPEN}@${D}`, `${OPEN}@${C}`]) {
+    assert.deepEqual(await admit(name), CHALLENGE, name);
+    assert.deepEqual(await admit(name, USER), CHALLENGE, name);
+  }
+  // Another private repository, to which the client has a right.
+  rig.upstream.holdings["ghcr.io/evil/app"] = { private: true, tags: { v1: B }, digests: [B] };
+  content.claim("ghcr.io/evil/app", D);
+  assert.deepEqual(await admit("ghcr.io/evil/app:v1", USER), serve(B));
+  assert.deepEqual(await admit(`blob ghcr.io/evil/app@${D}`, USER), CHALLENGE);
+  rig.upstream.trouble = "timeout";
+  assert.deepEqual(await admit(`blob ${OPEN}@${D}`), UNAUTHORIZED);
+  assert.deepEqual(await admit(`blob docker.io/library/new@${D}`), UNAUTHORIZED);
+});
+
+test("a layer that a private and a public repository share is public once upstream says so", async () => {
+  const rig = gateRig(holdings());
+  const { admit, content, gate } = rig;
+  rig.upstream.holdings[CLOSED] = { private: true, tags: { v1: C }, digests: [C, B] };
+  await admit(`${CLOSED}:v1`, USER);
+  content.claim(CLOSED, B);
+  await admit(`${OPEN}:v1`);
+  content.claim(OPEN, B);
+  const { reference } = pathOf(`blob ${OPEN}@${B}`);
+  assert.equal(gate.admitPeer(reference, B, false), false, "not proved yet");
+  assert.deepEqual(await admit(`blob ${OPEN}@${B}`), SERVE);
+  assert.equal(gate.admitPeer(reference, B, false), true);
+});
+
+test("private images while upstream is away", async () => {
+  for (const allowOffline of [false, true]) {
+    const { admit, upstream, clock, content } = gateRig(holdings(), { allowOffline });
+    await admit(`${CLOSED}:v1`, USER);
+    content.claim(CLOSED, D);
+    upstream.trouble = "unreachable";
+    await clock.advance(600_000);
+    const expected: Admission = allowOffline ? UNVERIFIED : UNAUTHORIZED;
+    for (const name of [`${CLOSED}:v1`, `${CLOSED}@${C}`, `blob ${CLOSED}@${D}`]) {
+      assert.deepEqual(await admit(name, USER), expected, `${name} ${allowOffline}`);
+      assert.deepEqual(await admit(name, WRONG), UNAUTHORIZED, name);
+      assert.deepEqual(await admit(name), CHALLENGE, name);
+    }
+    await clock.advance(24 * 3600_000);
+    assert.deepEqual(await admit(`${CLOSED}:v1`, USER), UNAUTHORIZED, "24 hours are over");
+  }
+});
+
+test("who was just let in is not locked out by an outage", async () => {
+  const { admit, upstream, clock } = gateRig(holdings());
+  await admit(`${CLOSED}:v1`, USER);
+  upstream.trouble = "timeout";
+  await clock.advance(60_000);
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), UNVERIFIED);
+  assert.deepEqual(await admit(`${CLOSED}:v1`, WRONG), UNAUTHORIZED);
+});
+
+test("an image whose repository nobody has asked about is served while upstream is away", async () => {
+  const { admit, upstream } = gateRig(holdings());
+  upstream.trouble = "unreachable";
+  assert.deepEqual(await admit(`${CLOSED}:v1`), UNVERIFIED);
+  assert.deepEqual(await admit(`${CLOSED}@${C}`), UNVERIFIED);
+});
+
+test("patterns are private without a question, everything else is public without `auto`", async () => {
+  const rig = gateRig(holdings(), { auto: false, patterns: ["ghcr.io/acme/*"] });
+  assert.deepEqual(await rig.admit(`${CLOSED}:v1`), CHALLENGE);
+  assert.deepEqual(rig.upstream.questions, []);
+  assert.deepEqual(await rig.admit(`${CLOSED}:v1`, USER), serve(C));
+  assert.deepEqual(await rig.admit(`docker.io/library/unknown@${A}`), SERVE);
+  assert.deepEqual(await rig.admit("docker.io/library/unknown:v1"), UNVERIFIED);
+  rig.upstream.trouble = "unreachable";
+  assert.deepEqual(await rig.admit("ghcr.io/acme/other:v1", USER), UNAUTHORIZED);
+});
+
+test("a repository that becomes public or private is noticed", async () => {
+  const { admit, upstream, clock, repositories } = gateRig(holdings());
+  await admit(`${CLOSED}:v1`, USER);
+  const closed = holdings()[CLOSED] ?? { tags: {}, digests: [] };
+  upstream.holdings[CLOSED] = { ...closed, private: false };
+  assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE, "known as private for ten minutes");
+  await clock.advance(600_000);
+  assert.deepEqual(await admit(`${CLOSED}:v1`), serve(C));
+  assert.equal(repositories.visibility(CLOSED), "public");
+  upstream.holdings[CLOSED] = closed;
+  await clock.advance(30_000);
+  assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE, "the next question about a tag tells");
+  await clock.advance(600_000);
+  assert.deepEqual(await admit(`${CLOSED}@${C}`), CHALLENGE);
+});
+
+test("what other nodes get", async () => {
+  const { admit, content, gate } = gateRig(holdings());
+  await admit(`${CLOSED}:v1`, USER);
+  await admit(`${OPEN}:v1`);
+  content.claim(CLOSED, D);
+  content.claim(OPEN, B);
+  const cases: readonly (readonly [string, typeof A, boolean, boolean])[] = [
+    [`${OPEN}@${A}`, A, false, true],
+    [`blob ${OPEN}@${B}`, B, false, true],
+    [`${CLOSED}@${C}`, C, false, false],
+    [`${CLOSED}@${C}`, C, true, true],
+    [`${CLOSED}:v1`, C, false, false],
+    [`blob ${CLOSED}@${D}`, D, false, false],
+    [`blob ${CLOSED}@${D}`, D, true, true],
+    // Under the name of another repository.
+    [`blob ${OPEN}@${D}`, D, false, false],
+    [`blob ${OPEN}@${D}`, D, true, false],
+    [`blob docker.io/library/unknown@${D}`, D, true, false],
+    [`blob docker.io/library/unknown@${B}`, B, false, true],
+  ];
+  for (const [text, digest, authenticated, expected] of cases) {
+    const { reference } = pathOf(text);
+    assert.equal(
+      gate.admitPeer(reference, digest, authenticated),
+      expected,
+      `${text} ${authenticated}`,
+    );
+  }
+});
+
+test("nothing that is remembered or logged holds a password", async () => {
+  const { admit, log, metrics, repositories } = gateRig(holdings());
+  const secret = { username: "user", password: "right" };
+  await admit(`${CLOSED}:v1`);
+  await admit(`${CLOSED}:v1`, secret);
+  await admit(`${CLOSED}:v1`, WRONG);
+  const said = JSON.stringify([log.lines, metrics.calls, repositories.learnedPrivate()]);
+  assert.doesNotMatch(said, /right|wrong|dXNlcj/);
+  assert.match(said, /"withCredentials":true/);
+});

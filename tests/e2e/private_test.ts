@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { USER } from "./lab/auth/token_authentication.ts";
+import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
+import { fromPeers } from "./lab/from_peers.ts";
+import { httpRequest } from "./lab/http_request.ts";
+import type { Lab, LabNode } from "./lab/lab.ts";
+import { type Case, labSuite } from "./lab/lab_suite.ts";
+import { publish, type Published } from "./lab/publish.ts";
+import { report } from "./lab/report.ts";
+import { until } from "./lab/until.ts";
+import { UPSTREAM } from "./lab/upstream.ts";
+
+const LAYERS = [300_000, 900_000];
+const TAG_TTL_MS = 1000;
+const WRONG = { username: USER.username, password: "something-else" };
+const KEY = "0123456789abcdef".repeat(4);
+const { old, current } = containerdReleases();
+
+const keyFile = await Deno.makeTempFile({ prefix: "eddy-e2e-key-" });
+await Deno.writeTextFile(keyFile, `${KEY}\n`);
+addEventListener("unload", () => Deno.removeSync(keyFile));
+
+for (const release of [old, current] satisfies ContainerdRelease[]) {
+  for (const withKey of [true, false]) {
+    await labSuite(
+      `upstream decides, peers deliver, containerd ${release.name}, ${
+        withKey ? "with" : "without"
+      } a cluster key`,
+      {
+        id: `prv-${release.name}${withKey ? "k" : ""}`,
+        releases: [release, release, release],
+        flags: [
+          "--tag-ttl",
+          `${TAG_TTL_MS}ms`,
+          ...(withKey ? ["--cluster-key-file", keyFile] : []),
+        ],
+        authenticated: true,
+        strangers: ["evil"],
+      },
+      async (lab, step) => {
+        await publicCases(lab, step, release);
+        await privateCases(lab, step, withKey);
+        if (withKey) await attackCases(lab, step);
+      },
+    );
+  }
+}
+
+/** Waits until a node advertises an image: its agent serves it to those who may have it. */
+async function untilServed(node: LabNode, { image }: Published): Promise<void> {
+  await until(async () => (await node.containerd.lacks(image)).length === 0, { what: "the pull" });
+  await until(async () => {
+    const advertised = (await node.agent.metrics()).sum("eddy_advertised_digests");
+    return advertised >= image.pulled.length;
+  }, { what: `${node.host.name} to advertise` });
+}
+
+/** GET requests for blobs of an image that upstream has seen from a node. */
+async function blobsFromUpstream(lab: Lab, { host }: LabNode, { repository }: Published) {
+  return (await lab.upstream.downloads())
+    .filter(({ client }) => client === host.address)
+    .filter(({ path, status }) => status < 400 && path.includes(`/${repository}/blobs/`));
+}
+
+async function publicCases(lab: Lab, step: Case, { name }: ContainerdRelease): Promise<void> {
+  const [n1, n2, n3] = [lab.node(1), lab.node(2), lab.node(3)];
+
+  await step("a public image needs no credentials, and comes from peers", async () => {
+    const published = await publish(lab, "open/app", { layerBytes: LAYERS });
+    await n1.containerd.cri.pull(published.reference);
+    await untilServed(n1, published);
+    await fromPeers(n2, published.image, () => n2.containerd.cri.pull(published.reference));
+    assert.deepEqual(await blobsFromUpstream(lab, n2, published), []);
+  });
+
+  await step("a tag that moved is followed, its content comes from peers", async () => {
+    const first = await publish(lab, "open/moving:latest", { layerBytes: LAYERS });
+    await n1.containerd.cri.pull(first.reference);
+    await untilServed(n1, first);
+    await fromPeers(n2, first.image, () => n2.containerd.cri.pull(first.reference));
+    const next = await publish(lab, "open/moving:latest", { layerBytes: LAYERS, seed: "next" });
+    await new Promise((resolve) => setTimeout(resolve, TAG_TTL_MS));
+    await n1.containerd.cri.pull(next.reference);
+    await untilServed(n1, next);
+    const before = performance.now();
+    await fromPeers(n2, next.image, () => n2.containerd.cri.pull(next.reference));
+    await fromPeers(n3, next.image, () => n3.containerd.cri.pull(next.reference));
+    report(
+      `containerd ${name}: moved tag on two nodes ${Math.round(performance.now() - before)} ms`,
+    );
+    assert.deepEqual(await blobsFromUpstream(lab, n3, next), []);
+  });
+
+  await step("a tag still pulls while upstream is off", async () => {
+    const published = await publish(lab, "open/outage", { layerBytes: LAYERS });
+    await n1.containerd.cri.pull(published.reference);
+    await untilServed(n1, published);
+    await lab.upstream.stop();
+    await fromPeers(n2, published.image, () => n2.containerd.cri.pull(published.reference));
+    const unverified = (await n2.agent.metrics()).sum("eddy_tags_resolved_total", {
+      by: "unverified",
+    });
+    assert.ok(unverified > 0, "the tag is marked as unverified");
+  });
+}
+
+async function privateCases(lab: Lab, step: Case, withKey: boolean): Promise<void> {
+  const [n1, n2, n3] = [lab.node(1), lab.node(2), lab.node(3)];
+
+  await step(
+    "a private image with the right secret comes from peers that may serve it",
+    async () => {
+      const published = await publish(lab, "closed/app", { layerBytes: LAYERS });
+      await n1.containerd.cri.pull(published.reference, { auth: USER });
+      await untilServed(n1, published);
+      const pull = () => n2.containerd.cri.pull(published.reference, { auth: USER });
+      if (withKey) {
+        await fromPeers(n2, published.image, pull);
+        assert.deepEqual(await blobsFromUpstream(lab, n2, published), []);
+      } else {
+        const before = await fetched(n2);
+        await pull();
+        assert.equal(await fetched(n2), before, "nothing private leaves a node without a key");
+      }
+      assert.deepEqual(await n2.containerd.lacks(published.image), []);
+      for (const auth of [undefined, WRONG]) {
+        const before = await fetched(n3);
+        const options = auth === undefined ? {} : { auth };
+        await assert.rejects(
+          n3.containerd.cri.pull(published.reference, options),
+          /401|denied|unauthorized|authoriz/i,
+          JSON.stringify(auth),
+        );
+        assert.equal(await fetched(n3), before, "no byte of it from a peer");
+      }
+      // Held here: whoever asks without the secret does not get it from the own node either.
+      for (const auth of [undefined, WRONG]) {
+        const options = auth === undefined ? {} : { auth };
+        await assert.rejects(n1.containerd.cri.pull(published.reference, options));
+      }
+      await n1.containerd.cri.pull(published.reference, { auth: USER });
+    },
+  );
+
+  await step("a private image while upstream is off: only for whom it just let in", async () => {
+    const published = await publish(lab, "closed/outage", { layerBytes: LAYERS });
+    await n1.containerd.cri.pull(published.reference, { auth: USER });
+    await untilServed(n1, published);
+    await lab.upstream.stop();
+    const path = `/v2/closed/outage/manifests/v1?ns=${UPSTREAM}`;
+    for (const [auth, expected] of [[USER, 200], [WRONG, 404], [undefined, 401]] as const) {
+      const headers = auth &&
+        { authorization: `Basic ${btoa(`${auth.username}:${auth.password}`)}` };
+      const { status } = await n1.agent.request(path, headers === undefined ? {} : { headers });
+      assert.equal(status, expected, JSON.stringify(auth));
+    }
+  });
+
+  await step("no secret is in any log, metric, page or file of an agent", async () => {
+    for (const { agent } of lab.nodes) {
+      const log = JSON.stringify(await agent.log());
+      assert.ok(!log.includes(USER.password) && !log.includes(KEY), "log");
+      assert.ok(!log.includes(btoa(`${USER.username}:${USER.password}`)), "log");
+      for (const path of ["/metrics", "/", "/debug/api/config", "/debug/api/requests"]) {
+        const { body } = await httpRequest(agent.host, `http://127.0.0.1:9090${path}`);
+        assert.ok(!body.includes(USER.password) && !body.includes(KEY), path);
+      }
+      for await (const entry of Deno.readDir(agent.dataDirectory)) {
+        const text = await Deno.readTextFile(`${agent.dataDirectory}/${entry.name}`);
+        assert.ok(!text.includes(USER.password) && !text.includes(KEY), entry.name);
+      }
+    }
+  });
+}
+
+async function attackCases(lab: Lab, step: Case): Promise<void> {
+  const n1 = lab.node(1);
+  const evil = lab.network.host("evil");
+
+  await step("a stranger in the network gets nothing", async () => {
+    const closed = await publish(lab, "closed/target", { layerBytes: LAYERS });
+    const open = await publish(lab, "open/target", { layerBytes: LAYERS });
+    await n1.containerd.cri.pull(closed.reference, { auth: USER });
+    await n1.containerd.cri.pull(open.reference);
+    await untilServed(n1, closed);
+    const [layer] = closed.image.layers;
+    const right = { authorization: `Basic ${btoa(`${USER.username}:${USER.password}`)}` };
+    const peer = { "x-spegel-mirrored": "true" };
+    const token = { ...peer, "x-eddy-token": "eyJhbGciOiJub25lIn0.eyJtIjoiR0VUIn0." };
+    const tries: [what: string, path: string, headers: Record<string, string>][] = [
+      ["the tag", "closed/target/manifests/v1", {}],
+      ["the tag with the secret", "closed/target/manifests/v1", right],
+      ["the tag as a peer", "closed/target/manifests/v1", peer],
+      ["the tag with a forged token", "closed/target/manifests/v1", token],
+      ["the manifest", `closed/target/manifests/${closed.image.root.digest}`, {}],
+      ["the manifest as a peer", `closed/target/manifests/${closed.image.root.digest}`, peer],
+      ["a blob", `closed/target/blobs/${layer?.digest}`, {}],
+      ["a blob as a peer", `closed/target/blobs/${layer?.digest}`, peer],
+      ["a blob as of a public image, as a peer", `open/target/blobs/${layer?.digest}`, peer],
+      ["a blob as of no image, as a peer", `open/nothing/blobs/${layer?.digest}`, token],
+      ["a public tag, not as a peer", "open/target/manifests/v1", {}],
+    ];
+    for (const [what, path, headers] of tries) {
+      const url = `http://${n1.host.address}:5000/v2/${path}?ns=${UPSTREAM}`;
+      const { status, body } = await httpRequest(evil, url, { headers });
+      report(`stranger asks for ${what}: ${status}`);
+      assert.equal(status, 404, what);
+      assert.match(body, /"errors"/, what);
+    }
+    const url = `http://${n1.host.address}:5000/v2/open/target/manifests/v1?ns=${UPSTREAM}`;
+    const { status } = await httpRequest(evil, url, { headers: peer });
+    assert.equal(
+      status,
+      200,
+      "what is public is there for nodes without the key, such as Spegel's",
+    );
+  });
+}
+
+async function fetched(node: LabNode): Promise<number> {
+  return (await node.agent.metrics()).sum("eddy_fetched_bytes_total");
+}

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import type { Digest } from "../../lib/oci/digest.ts";
+import type {
+  Access,
+  AccessRequest,
+  Admission,
+  PeerAuth,
+  PeerRequest,
+} from "../../lib/ports/access.ts";
+import { test } from "../support/test.ts";
+import { errorCode, FROM_PEER, MANIFEST, setup } from "./setup.ts";
+
+const ABSENT: Digest = `sha256:${"0".repeat(64)}`;
+
+/** Access that answers as told and notes what it is asked. */
+class FakeAccess implements Access {
+  readonly requests: AccessRequest[] = [];
+  readonly learned: string[] = [];
+  readonly peers: unknown[][] = [];
+  admission: Admission = { type: "serve", verified: true };
+  peerMay = true;
+
+  admit(request: AccessRequest): Promise<Admission> {
+    this.requests.push(request);
+    return Promise.resolve(this.admission);
+  }
+
+  admitPeer(...args: unknown[]): boolean {
+    this.peers.push(args);
+    return this.peerMay;
+  }
+
+  learn(_reference: unknown, manifest: Uint8Array): void {
+    this.learned.push(new TextDecoder().decode(manifest));
+  }
+}
+
+function rig(peerAuth?: PeerAuth) {
+  const access = new FakeAccess();
+  const s = setup({}, { access, ...(peerAuth === undefined ? {} : { peerAuth }) });
+  const digest = s.store.add(MANIFEST);
+  s.store.tag("docker.io/app:1", digest);
+  const reasons = () =>
+    s.metrics.calls.filter(([name]) => name === "mirrorRequest").map(([, ...args]) => args);
+  return { ...s, access, digest, reasons };
+}
+
+test("admission: a challenge names the scheme that containerd answers", async () => {
+  const s = rig();
+  s.access.admission = { type: "challenge" };
+  const response = await s.request("/v2/app/manifests/1");
+  assert.equal(response.status, 401);
+  assert.equal(
+    response.headers.get("www-authenticate"),
+    'Basic realm="docker.io/app", charset="UTF-8"',
+  );
+  assert.equal(await errorCode(response), "UNAUTHORIZED");
+  assert.deepEqual(s.reasons(), [["docker.io", "miss", "unauthorized"]]);
+  assert.deepEqual(s.mirror.requests, []);
+});
+
+test("admission: what is refused is not looked for anywhere", async () => {
+  for (const reason of ["absent-upstream", "unauthorized"] as const) {
+    const s = rig();
+    s.access.admission = { type: "refuse", reason };
+    const response = await s.request("/v2/app/manifests/1");
+    assert.equal(response.status, 404);
+    assert.deepEqual(s.reasons(), [["docker.io", "miss", reason]]);
+    assert.deepEqual(s.mirror.requests, []);
+  }
+});
+
+test("admission: credentials reach the decision, never the log or the mirror", async () => {
+  const s = rig();
+  const authorization = `Basic ${btoa("user:pass:word")}`;
+  await s.request(`/v2/app/blobs/${ABSENT}`, { headers: { authorization } });
+  assert.deepEqual(s.access.requests[0]?.credentials, { username: "user", password: "pass:word" });
+  assert.equal(s.mirror.requests.length, 1);
+  assert.doesNotMatch(JSON.stringify([s.log.lines, s.mirror.requests]), /pass:word|dXNlcj/);
+  for (const bad of ["Bearer x", "Basic", "Basic !!!", `Basic ${btoa("nocolon")}`]) {
+    await s.request(`/v2/app/blobs/${ABSENT}`, { headers: { authorization: bad } });
+    assert.equal(s.access.requests.at(-1)?.credentials, undefined, bad);
+  }
+});
+
+test("admission: a verified tag is served by its digest, from here or from peers", async () => {
+  const s = rig();
+  s.access.admission = { type: "serve", verified: true, digest: s.digest };
+  const here = await s.request("/v2/app/manifests/1");
+  assert.equal(await here.text(), MANIFEST);
+  assert.deepEqual(s.access.learned, [MANIFEST]);
+  assert.ok(!s.metrics.calls.some(([name]) => name === "staleTag"));
+  s.access.admission = { type: "serve", verified: true, digest: ABSENT };
+  const moved = await s.request("/v2/app/manifests/1");
+  assert.equal(moved.status, 404, "the old content is not served for the tag");
+  assert.deepEqual(s.mirror.requests.map(({ reference }) => reference), [
+    { registry: "docker.io", repository: "app", digest: ABSENT },
+  ]);
+  assert.equal(s.metrics.calls.filter(([name]) => name === "staleTag").length, 1);
+});
+
+test("admission: a tag that could not be verified is served and marked", async () => {
+  const s = rig();
+  s.access.admission = { type: "serve", verified: false };
+  const response = await s.request("/v2/app/manifests/1");
+  assert.equal(await response.text(), MANIFEST);
+  const line = s.log.lines.find(({ message }) => message === "request");
+  assert.equal(line?.fields["verified"], false);
+});
+
+test("admission: other nodes get only what they may, and are never sent to upstream", async () => {
+  const proofs: unknown[] = [];
+  const peerAuth: PeerAuth = {
+    sign: (_request: PeerRequest) => Promise.resolve({}),
+    verify: ({ method, path, headers }) => {
+      proofs.push([method, path]);
+      return Promise.resolve(headers.get("x-eddy-token") === "good");
+    },
+  };
+  const s = rig(peerAuth);
+  const path = `/v2/app/manifests/${s.digest}?ns=docker.io`;
+  for (const [token, authenticated] of [["good", true], ["bad", false]] as const) {
+    const response = await s.request(path, { headers: { ...FROM_PEER, "x-eddy-token": token } });
+    assert.equal(await response.text(), MANIFEST);
+    assert.equal(s.access.peers.at(-1)?.[2], authenticated, token);
+  }
+  assert.deepEqual(proofs[0], ["GET", path]);
+  assert.deepEqual(s.access.requests, []);
+  s.access.peerMay = false;
+  const response = await s.request(path, { headers: FROM_PEER });
+  assert.equal(response.status, 404);
+  assert.equal(response.headers.get("www-authenticate"), null);
+  const head = await s.request("/v2/app/manifests/1", { method: "HEAD", headers: FROM_PEER });
+  assert.equal(head.status, 404);
+  assert.equal(head.headers.get("docker-content-digest"), null);
+});
