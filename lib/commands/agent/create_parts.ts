@@ -52,11 +52,8 @@ export async function createParts(
   });
   const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
-  const router = await createAgentRouter(
-    config,
-    { kubernetes, clock, log, metrics },
-    registryPortOf,
-  );
+  const base = { kubernetes, clock, log, metrics };
+  const router = await createAgentRouter(config, base, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
   const peerAuth = await createClusterKey(config, { self: router.id, clock, log, stack });
   const authorizations = auth.accepted;
