@@ -37,8 +37,8 @@ export interface KeyPlacementCollaborators {
 
 /**
  * Decides which peers keep which keys: everyone while there are at most 20, else the 20 nearest.
- * The routing table alone may know too few of those in a larger network, so one lookup into the
- * keys' region comes first.
+ * The routing table alone may know too few of those in a larger network, so lookups into the keys'
+ * regions follow.
  */
 export class KeyPlacement {
   readonly #collaborators: KeyPlacementCollaborators;
@@ -69,37 +69,55 @@ export class KeyPlacement {
     return belonging;
   }
 
-  /** Sorts keys by the peers that are to keep them. */
-  async place<K extends PlacedKey>(keys: readonly K[], options: Cancellable): Promise<Parcel<K>[]> {
-    const { table } = this.#collaborators;
+  /** Sorts keys by those peers of the table that are to keep them. */
+  async place<K extends PlacedKey>(keys: readonly K[]): Promise<Parcel<K>[]> {
+    const peers = this.#collaborators.table.positioned();
     if (keys.length === 0) return [];
-    if (table.size <= REPLICAS) return table.positioned().map(({ peer }) => ({ peer, keys }));
-    const parcels = new Map<string, { peer: PeerId; keys: K[] }>();
-    const regions = Map.groupBy(keys, ({ kademliaId: [first = 0] }) => first >> 4);
-    await Promise.all([...regions].map(async ([region, keys]) => {
-      await this.#placeRegion(keys, await this.#regionPeers(region, keys, options), parcels);
-    }));
-    return [...parcels.values()];
+    if (peers.length <= REPLICAS) return peers.map(({ peer }) => ({ peer, keys }));
+    return await this.#sort(keys, peers, () => true);
   }
 
-  async #placeRegion<K extends PlacedKey>(
+  /**
+   * Looks into the keys' regions for peers that the table does not know, and sorts the keys by those
+   * of them that are to keep them.
+   */
+  async placeFurther<K extends PlacedKey>(
     keys: readonly K[],
-    found: readonly Positioned[],
-    parcels: Map<string, { peer: PeerId; keys: K[] }>,
-  ): Promise<void> {
-    const { table, budget } = this.#collaborators;
-    const candidates = [...table.positioned(), ...found];
-    const nearest = new NearestPeers(
-      new Map(candidates.map((candidate) => [candidate.peer.toString(), candidate])).values(),
-    );
+    options: Cancellable,
+  ): Promise<Parcel<K>[]> {
+    const { table } = this.#collaborators;
+    if (table.size <= REPLICAS) return [];
+    const parcels: Parcel<K>[] = [];
+    const regions = Map.groupBy(keys, ({ kademliaId: [first = 0] }) => first >> 4);
+    for (const [region, keys] of regions) {
+      const known = table.positioned();
+      const names = new Set(known.map(({ peer }) => peer.toString()));
+      const found = await this.#regionPeers(region, keys, options);
+      const further = found.filter(({ peer }) => !names.has(peer.toString()));
+      if (further.length === 0) continue;
+      const isFurther = (peer: PeerId) => !names.has(peer.toString());
+      parcels.push(...await this.#sort(keys, [...known, ...further], isFurther));
+    }
+    return parcels;
+  }
+
+  async #sort<K extends PlacedKey>(
+    keys: readonly K[],
+    peers: readonly Positioned[],
+    isWanted: (peer: PeerId) => boolean,
+  ): Promise<Parcel<K>[]> {
+    const nearest = new NearestPeers(peers);
+    const parcels = new Map<string, { peer: PeerId; keys: K[] }>();
     for (const [index, key] of keys.entries()) {
-      if (index % PIECE === 0) await budget.breathe();
+      if (index % PIECE === 0) await this.#collaborators.budget.breathe();
       for (const { peer } of nearest.to(key.kademliaId, REPLICAS)) {
+        if (!isWanted(peer)) continue;
         const parcel = parcels.get(peer.toString());
         if (parcel === undefined) parcels.set(peer.toString(), { peer, keys: [key] });
         else parcel.keys.push(key);
       }
     }
+    return [...parcels.values()];
   }
 
   async #regionPeers(

@@ -1,7 +1,7 @@
 import type { PeerId } from "@libp2p/interface";
 import type { Clock, Log } from "../ports.ts";
 import { dhtKey, kademliaId } from "./dht_key.ts";
-import type { KeyPlacement, PlacedKey } from "./key_placement.ts";
+import type { KeyPlacement, Parcel, PlacedKey } from "./key_placement.ts";
 import { OwnKeys, PARTS } from "./own_keys.ts";
 import type { ProviderOutbox } from "./provider_outbox.ts";
 import type { WorkBudget } from "./work_budget.ts";
@@ -28,7 +28,10 @@ const JOIN_INTERVAL_MS = 10_000;
 
 /** Collaborators of a {@link ProviderPublisher}. */
 export interface ProviderPublisherCollaborators {
-  readonly placement: Pick<KeyPlacement, "place" | "belongingTo" | "sharedBits">;
+  readonly placement: Pick<
+    KeyPlacement,
+    "place" | "placeFurther" | "belongingTo" | "sharedBits"
+  >;
   readonly clock: Clock;
   readonly log: Log;
   readonly budget: Pick<WorkBudget, "breathe">;
@@ -151,8 +154,15 @@ export class ProviderPublisher {
     }
   }
 
+  /** To those who are known first: looking for others takes a while. */
   async #publish(keys: readonly PlacedKey[]): Promise<void> {
-    const parcels = await this.#collaborators.placement.place(keys, this.#stop);
+    const { placement } = this.#collaborators;
+    const sent = this.#send(await placement.place(keys));
+    await this.#send(await placement.placeFurther(keys, this.#stop));
+    await sent;
+  }
+
+  async #send(parcels: readonly Parcel<PlacedKey>[]): Promise<void> {
     await Promise.all(parcels.map(({ peer, keys }) => this.#outbox.send(peer, keys)));
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { PeerId } from "@libp2p/interface";
 import { dhtKey, kademliaId } from "../../lib/router/dht_key.ts";
-import { KeyPlacement } from "../../lib/router/key_placement.ts";
+import { KeyPlacement, type Parcel, type PlacedKey } from "../../lib/router/key_placement.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { test } from "../support/test.ts";
 import { peerIds } from "./ids.ts";
@@ -41,35 +41,43 @@ function makePlacement(known: readonly PeerId[], found: readonly PeerId[]) {
   return { placement, clock, lookups: () => lookups };
 }
 
+function keepersOf(key: PlacedKey, parcels: readonly Parcel<PlacedKey>[]): string[] {
+  return parcels.filter(({ keys }) => keys.includes(key)).map(({ peer }) => peer.toString()).sort();
+}
+
 test("in a small network everyone keeps everything, and nobody is looked up", async () => {
   const peers = await peerIds(20);
   const { placement, lookups } = makePlacement(peers, []);
-  const parcels = await placement.place(KEYS, { signal });
+  const parcels = await placement.place(KEYS);
+  assert.deepEqual(await placement.placeFurther(KEYS, { signal }), []);
   assert.deepEqual(parcels.map(({ keys }) => keys.length), peers.map(() => 30));
   assert.equal(lookups(), 0);
   for (const peer of peers) assert.equal(await placement.belongingTo(peer, KEYS), KEYS);
 });
 
-test("in a larger one each key goes to the 20 nearest, after one lookup a region", async () => {
+test("in a larger one each key goes to the 20 nearest, those found by a lookup a region too", async () => {
   const peers = await peerIds(100);
-  const { placement, clock, lookups } = makePlacement(
-    peers.slice(0, 40),
-    peers.slice(30),
-  );
+  const { placement, clock, lookups } = makePlacement(peers.slice(0, 40), peers.slice(30));
   const regions = new Set(KEYS.map(({ kademliaId: [first = 0] }) => first >> 4));
-  await placement.place(KEYS, { signal });
-  const parcels = await placement.place(KEYS, { signal });
-  assert.equal(lookups(), regions.size, "what was found is used again");
-  await clock.advance(60_000);
-  await placement.place(KEYS, { signal });
-  assert.equal(lookups(), 2 * regions.size, "and looked up anew later");
+  const known = await placement.place(KEYS);
+  assert.equal(lookups(), 0);
   for (const key of KEYS) {
-    const keepers = parcels.filter(({ keys }) => keys.includes(key)).map(({ peer }) => peer);
     assert.deepEqual(
-      keepers.map(String).sort(),
-      nearest(peers, key.kademliaId, 20).map(String).sort(),
+      keepersOf(key, known),
+      nearest(peers.slice(0, 40), key.kademliaId, 20).map(String).sort(),
     );
   }
+  const further = await placement.placeFurther(KEYS, { signal });
+  assert.equal(lookups(), regions.size);
+  for (const key of KEYS) {
+    const keepers = nearest(peers, key.kademliaId, 20).filter((peer) => peers.indexOf(peer) >= 40);
+    assert.deepEqual(keepersOf(key, further), keepers.map(String).sort());
+  }
+  await placement.placeFurther(KEYS, { signal });
+  assert.equal(lookups(), regions.size, "what was found is used again");
+  await clock.advance(60_000);
+  await placement.placeFurther(KEYS, { signal });
+  assert.equal(lookups(), 2 * regions.size, "and looked up anew later");
 });
 
 test("in a larger one a peer is told the keys that it is near to", async () => {
@@ -86,6 +94,6 @@ test("in a larger one a peer is told the keys that it is near to", async () => {
 test("a lookup that fails leaves the peers that are known; no keys make no parcels", async () => {
   const peers = await peerIds(30);
   const { placement } = makePlacement(peers, []);
-  assert.equal((await placement.place(KEYS.slice(0, 1), { signal })).length, 20);
-  assert.deepEqual(await placement.place([], { signal }), []);
+  assert.equal((await placement.place(KEYS.slice(0, 1))).length, 20);
+  assert.deepEqual(await placement.place([]), []);
 });

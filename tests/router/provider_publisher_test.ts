@@ -27,6 +27,7 @@ async function makePublisher(collaborators: Partial<ProviderPublisherCollaborato
     placement: {
       sharedBits: () => 0,
       belongingTo: (_, keys) => Promise.resolve(keys),
+      placeFurther: () => Promise.resolve([]),
       place: <K extends PlacedKey>(keys: readonly K[]) =>
         Promise.resolve(peers.map((peer) => ({ peer, keys }))),
     },
@@ -117,6 +118,7 @@ test("a peer that joins is told only the keys that belong to it", async () => {
     placement: {
       sharedBits: () => 1,
       belongingTo: (_, keys) => Promise.resolve(keys.filter(({ id }) => id !== idOf("key 7"))),
+      placeFurther: () => Promise.resolve([]),
       place: () => Promise.resolve([]),
     },
   });
@@ -146,6 +148,7 @@ test("advertise does not wait for a peer that takes its time, nor reject for one
     placement: {
       sharedBits: () => 0,
       belongingTo: (_, keys) => Promise.resolve(keys),
+      placeFurther: () => Promise.resolve([]),
       place: () => Promise.reject(new Error("no")),
     },
   });
