@@ -301,3 +301,37 @@ test("malformed and multiple ranges are refused before anybody is asked", async 
   );
   assert.equal(peer.asked.length, 0);
 });
+
+test("a client that does not read has next to nothing got for it", async () => {
+  await using rig = new Rig(PATIENT);
+  const content = noise(96 * 1024 * 1024);
+  const peer = rig.add(content);
+  const answer = await rig.fetch(blob(digestOf(content)));
+  assert(answer.found && answer.body !== null);
+  let before = -1;
+  while (before < peer.sent) {
+    before = peer.sent;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  // What the sockets' own buffers take.
+  assert.ok(peer.sent < 48 * 1024 * 1024, `${peer.sent} bytes sent`);
+  await answer.body.cancel();
+});
+
+test("a lie in a blob so large that a thread of its own hashes it is found before the end", async () => {
+  await using rig = new Rig(PATIENT);
+  const content = noise(33 * 1024 * 1024);
+  const liar = rig.add(content, { lieAt: 5 });
+  const answer = await rig.fetch(blob(digestOf(content)));
+  assert(answer.found && answer.body !== null);
+  const reader = answer.body.getReader();
+  let received = 0;
+  await assert.rejects(async () => {
+    while (true) received += (await reader.read()).value?.length ?? 0;
+  }, /digest mismatch/);
+  assert(received < content.length);
+  assert.equal(rig.mirror.health()[0]?.standing, "shunned");
+  liar.faults.lieAt = content.length;
+  rig.add(content);
+  assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(content)))), content);
+});

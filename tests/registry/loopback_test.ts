@@ -242,3 +242,30 @@ test("loopback: a large blob arrives as it is, whatever the server frees on the 
   assert.equal(bytes.length, chunk * count);
   assert.ok(bytes.every((byte, at) => byte === Math.floor(at / chunk) + 1));
 });
+
+test("loopback: a client that does not read has next to nothing read for it", async () => {
+  const chunk = 256 * 1024;
+  const size = 512 * 1024 * 1024;
+  let read = 0;
+  const endless = () =>
+    new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        read += chunk;
+        controller.enqueue(new Uint8Array(chunk));
+      },
+    }, { highWaterMark: 0 });
+  const s = setup({}, { store: storeWith(size, endless) });
+  await using server = serve(s);
+  const socket = connect({ port: server.port, host: "127.0.0.1" });
+  socket.pause();
+  socket.write(GET_BLOB);
+  await until(() => read > 0);
+  let before = -1;
+  while (before < read) {
+    before = read;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  // The sockets' own buffers take a few MB before the server's backpressure shows.
+  assert.ok(read < 48 * 1024 * 1024, `${read} bytes read`);
+  socket.destroy();
+});
