@@ -54,6 +54,8 @@ export interface RegistryOptions {
    * none: everybody is served. Default none.
    */
   authorizations?: () => readonly string[];
+  /** Blobs up to this many bytes are read whole before they are sent; default 128 KiB. */
+  smallBlobBytes?: number;
   /** How long the store may take to answer before content counts as not held; default 1000. */
   storeTimeoutMs?: number;
   /** How long the mirror may take until it has an answer, as a last resort; default 10,000. */
@@ -109,9 +111,9 @@ export function createRegistryApp(
 ): RegistryApp {
   const { router, peerAuth } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
-  const { authorizations = () => [], maxUploads = Infinity } = options;
+  const { authorizations = () => [], maxUploads = Infinity, smallBlobBytes = 128 * 1024 } = options;
   const transfers = new Transfers();
-  const local = new LocalContent(collaborators, { storeTimeoutMs });
+  const local = new LocalContent(collaborators, { storeTimeoutMs, smallBlobBytes });
   const uploads = new UploadSlots(maxUploads);
   const pull = createPull({ ...collaborators, local, uploads }, { filter, mirrorTimeoutMs });
   const observed = observe({ ...collaborators, transfers }, maxUrlLength);

@@ -418,3 +418,27 @@ test("pull: a manifest is read once while it is held, and not served once it is 
   s.store.remove(digest);
   assert.equal((await s.request(path)).status, 404);
 });
+
+test("pull: a small blob is sent whole or not at all", async () => {
+  const s = setup({ smallBlobBytes: 1000 });
+  const content = new Uint8Array(1000).fill(7);
+  const digest = s.store.add(content);
+  const path = `/v2/a/blobs/${digest}`;
+  assert.deepEqual(await (await s.request(path)).bytes(), content);
+  const part = await s.request(path, { headers: { range: "bytes=10-19" } });
+  assert.equal(part.status, 206);
+  assert.deepEqual(await part.bytes(), content.subarray(10, 20));
+  const end = s.log.lines.filter(({ message }) => message === "request").at(-1);
+  assert.equal(end?.fields.bytes, 10);
+  s.store.open = () =>
+    Promise.resolve(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(new Uint8Array(5));
+          controller.error(new Error("disk gone"));
+        },
+      }),
+    );
+  assert.equal((await s.request(path)).status, 404);
+  assert.equal(s.mirror.requests.length, 1);
+});

@@ -52,7 +52,8 @@ export function setup(
   };
   const registry = createRegistryApp(
     { ...fakes, clock: systemClock, ...replaced },
-    { filter: () => true, ...options },
+    // Streams are what most tests are about, and they need not be large for that.
+    { filter: () => true, smallBlobBytes: 0, ...options },
   );
   return {
     ...fakes,
