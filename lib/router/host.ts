@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
@@ -7,9 +6,10 @@ import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
-import { isUsableIp, toIpPort, toMultiaddrString, withoutBrackets } from "./address.ts";
+import { isUsableIp, toIpPort } from "./address.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
+import { decideListening } from "./listen.ts";
 import { createTransport } from "./transport.ts";
 
 /** Peers stay in the peer store until they are removed: the library never renews an address. */
@@ -42,6 +42,7 @@ export async function createHost(
     const target = toIpPort(address);
     return target !== undefined && isUsableIp(target.ip, options);
   };
+  const { addresses: listen, complete } = await decideListening(options.listen);
   let listening: () => Multiaddr[] = () => [];
   const announced = () => unique(listening().filter(isUsable));
   const dialTimeout = options.dialTimeoutMs * MAX_ADDRESS_DIALS;
@@ -49,7 +50,7 @@ export async function createHost(
     privateKey,
     start: false,
     addresses: {
-      listen: listenAddresses(options.listen),
+      listen: [...listen],
       // The library leaves out public addresses that nobody has verified; here all nodes are in
       // one network, and what a node listens on is what it is reached at.
       announceFilter: () => announced(),
@@ -91,7 +92,7 @@ export async function createHost(
         pingOldContactTimeout: exactly(dialTimeout),
       }),
       transports: ({ transportManager }) => {
-        listening = () => transportManager.getAddrs();
+        listening = () => complete(transportManager.getAddrs());
         return {};
       },
     },
@@ -103,16 +104,6 @@ export async function createHost(
 /** A timeout that does not adapt: the library's own begin at five seconds. */
 function exactly(timeoutMs: number): { minTimeout: number; maxTimeout: number } {
   return { minTimeout: timeoutMs, maxTimeout: timeoutMs };
-}
-
-/** Multiaddrs to listen on; on hosts without IPv6 the library makes do with the other one. */
-function listenAddresses({ host, port }: ResolvedRouterOptions["listen"]): string[] {
-  if (host === "") return [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`];
-  const ip = host === "localhost" ? "127.0.0.1" : withoutBrackets(host);
-  if (!isIPv4(ip) && !isIPv6(ip)) {
-    throw new RangeError(`router option listen.host is ${host}, want an IP address or nothing`);
-  }
-  return [toMultiaddrString({ ip, port })];
 }
 
 function unique(addresses: readonly Multiaddr[]): Multiaddr[] {

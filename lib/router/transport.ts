@@ -8,8 +8,12 @@ import type {
   Upgrader,
 } from "@libp2p/interface";
 import { tcp, type TCPComponents } from "@libp2p/tcp";
-import type { Multiaddr } from "@multiformats/multiaddr";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../async/deadline.ts";
+import { toMultiaddrString } from "./address.ts";
+
+/** How a socket for IPv6 and IPv4 shows an IPv4 address (RFC 4291, section 2.5.5.2). */
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 /** Settings of {@link createTransport}. */
 export interface TransportOptions {
@@ -51,7 +55,7 @@ function withoutDelay(upgrader: Upgrader, onConnect: () => void = () => {}): Upg
       if (name !== "upgradeInbound" && name !== "upgradeOutbound") return member.bind(target);
       return (connection: MultiaddrConnection, ...rest: unknown[]) => {
         onConnect();
-        setNoDelay(connection);
+        prepare(connection);
         return member.call(target, connection, ...rest);
       };
     },
@@ -59,7 +63,11 @@ function withoutDelay(upgrader: Upgrader, onConnect: () => void = () => {}): Upg
 }
 
 /** The socket is not in the public type; it is there at run time in the pinned version. */
-function setNoDelay(connection: MultiaddrConnection): void {
+function prepare(connection: MultiaddrConnection): void {
   const { socket } = connection as MultiaddrConnection & { readonly socket?: Socket };
   socket?.setNoDelay(true);
+  const ip = MAPPED.exec(socket?.remoteAddress ?? "")?.[1];
+  const port = socket?.remotePort;
+  if (ip === undefined || port === undefined) return;
+  connection.remoteAddr = multiaddr(toMultiaddrString({ ip, port }));
 }
