@@ -9,11 +9,18 @@ const REASONS: readonly (readonly [code: string, reason: string])[] = [
 export class RouterListenError extends Error {
   override readonly name = "RouterListenError";
 
-  /** @param cause what the library threw. */
-  constructor({ host, port }: { readonly host: string; readonly port: number }, cause: unknown) {
+  /**
+   * @param cause what the library threw.
+   * @param what which part of the router.
+   */
+  constructor(
+    { host, port }: { readonly host: string; readonly port: number },
+    cause: unknown,
+    what = "router",
+  ) {
     const text = cause instanceof Error ? cause.message : String(cause);
     const known = REASONS.find(([code]) => text.includes(code))?.[1];
     const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    super(`router cannot listen on ${address}: ${known ?? text.split("\n")[0]}`, { cause });
+    super(`${what} cannot listen on ${address}: ${known ?? text.split("\n")[0]}`, { cause });
   }
 }

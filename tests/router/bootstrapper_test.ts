@@ -106,6 +106,17 @@ test("http: what one serves the other reads", async () => {
   }
 });
 
+test("http: an address that is taken is refused in one line", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const listen = { host: "127.0.0.1", port };
+  const server = createHttpBootstrapper({ listen, url: "http://127.0.0.1:9/id" });
+  await assert.rejects(server.start({ id: ID, addresses: () => [] }), {
+    name: "RouterListenError",
+    message: /^HTTP bootstrap cannot listen on 127\.0\.0\.1:\d+: .*in use/,
+  });
+});
+
 test("http: some other peers are named after the own address, not all", async () => {
   const limits: number[] = [];
   const server = createHttpBootstrapper({

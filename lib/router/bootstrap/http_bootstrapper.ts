@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
-import { withoutBrackets } from "../address.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
+import { type IdentityServer, startIdentityServer } from "./identity_server.ts";
 import { parsePeer } from "./parse_peer.ts";
 import { readCertificates } from "./read_certificates.ts";
 
@@ -10,10 +10,7 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 /** Peers of one answer that are looked at, and addresses of each. */
 const MAX_PEERS = 64;
 const MAX_ADDRESSES = 16;
-/** Other peers that an answer names besides this node: whoever asks should not depend on one. */
-const MAX_OTHERS = 7;
 const REQUEST_TIMEOUT_MS = 3000;
-const SHUTDOWN_TIMEOUT_MS = 1000;
 
 /** Settings of {@link createHttpBootstrapper}. */
 export interface HttpBootstrapperOptions {
@@ -47,21 +44,21 @@ export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBo
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new TypeError(`HTTP bootstrap URL is ${options.url}, want http://HOST:PORT/id`);
   }
-  let server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  let server: IdentityServer | undefined;
   return {
     get port() {
-      return server?.addr.port;
+      return server?.port;
     },
-    start(self) {
-      if (options.listen !== undefined) server = serve(options.listen, self);
-      return Promise.resolve();
+    // deno-lint-ignore require-await
+    async start(self) {
+      if (options.listen !== undefined) server = startIdentityServer(options.listen, self);
     },
     async get(cancellable) {
       using limit = deadline(REQUEST_TIMEOUT_MS, cancellable);
       return parseAnswer(await request(url, options.certificates, limit.signal));
     },
     async stop() {
-      if (server !== undefined) await close(server);
+      await server?.stop();
       server = undefined;
     },
   };
@@ -92,31 +89,6 @@ function toAddress(text: unknown): { ip: string; port?: number }[] {
   } catch {
     return [];
   }
-}
-
-function serve(
-  listen: { readonly host: string; readonly port: number },
-  self: BootstrapSelf,
-): Deno.HttpServer<Deno.NetAddr> {
-  const hostname = listen.host === "" ? "::" : withoutBrackets(listen.host);
-  return Deno.serve({ hostname, port: listen.port, onListen: () => {} }, (request) => {
-    if (new URL(request.url).pathname !== "/id") return new Response(null, { status: 404 });
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
-    }
-    // This node comes first: Spegel reads three.
-    const others = self.others?.(MAX_OTHERS) ?? [];
-    const all = [{ id: self.id, addresses: self.addresses() }, ...others];
-    return Response.json(all.map(({ id, addresses }) => ({ ID: id, Addrs: addresses })));
-  });
-}
-
-async function close(server: Deno.HttpServer): Promise<void> {
-  using limit = deadline(SHUTDOWN_TIMEOUT_MS);
-  const late = new Promise<void>((resolve) => {
-    limit.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  await Promise.race([server.shutdown(), late]);
 }
 
 async function request(
