@@ -1,5 +1,6 @@
 import type { PeerId } from "@libp2p/interface";
 import { deadline } from "../async/deadline.ts";
+import type { Cancellable } from "../ports.ts";
 import type { DhtClient } from "./dht_client.ts";
 import type { Departures } from "./departures.ts";
 import type { Host } from "./host.ts";
@@ -34,6 +35,14 @@ export function createPeerActions(
     using limit = deadline(connectTimeoutMs);
     return await probeTcp(table.mapped(peer)?.endpoints ?? [], limit);
   };
+  /** The table takes whoever answers libp2p's ping, so also nodes of a cluster with another prefix. */
+  const speaksDht = async (peer: PeerId, options: Cancellable) => {
+    const known = await node.peerStore.get(peer).catch(() => undefined);
+    const protocols = known?.protocols ?? [];
+    if (protocols.length > 0) return protocols.includes(dht.protocol);
+    // It has not said yet what it speaks, or what it said was forgotten when it was lost.
+    return await client.ping(peer, options).then(() => true, () => false);
+  };
   return {
     known: () => table.ids(),
     // The DHT's own PING, on a stream that is open anyway: a tenth of what a stream for each costs.
@@ -50,15 +59,14 @@ export function createPeerActions(
     async dial(peer, addresses, options) {
       const named = addresses.map((address) => address.encapsulate(`/p2p/${peer}`));
       await node.dial(named.length > 0 ? named : peer, options);
-      dht.routingTable.queueRoutingTableUpdate(peer);
+      if (await speaksDht(peer, options)) dht.routingTable.queueRoutingTableUpdate(peer);
     },
     async offerStrangers() {
       const strangers = node.getPeers()
         .filter((peer) => !table.has(peer) && !departures.has(peer.toString()));
       for (const peer of strangers.slice(0, OFFERED_A_ROUND)) {
-        const protocols = (await node.peerStore.get(peer)).protocols;
-        if (protocols.length > 0 && !protocols.includes(dht.protocol)) continue;
-        dht.routingTable.queueRoutingTableUpdate(peer);
+        using limit = deadline(connectTimeoutMs);
+        if (await speaksDht(peer, limit)) dht.routingTable.queueRoutingTableUpdate(peer);
       }
     },
     async evict(peer) {
