@@ -24,7 +24,6 @@ export class DoctorNode {
   readonly #ports: readonly number[];
   readonly #agents: Agent[] = [];
   readonly #others: Agent[] = [];
-  #registryPort: number;
 
   private constructor(
     directory: string,
@@ -36,7 +35,6 @@ export class DoctorNode {
     this.major = binaries.major;
     this.containerd = containerd;
     this.#ports = ports;
-    this.#registryPort = ports[1] ?? 0;
   }
 
   static async start(directory: string, binaries: ContainerdBinaries): Promise<DoctorNode> {
@@ -60,16 +58,28 @@ export class DoctorNode {
   /** Brings everything back to good. */
   async heal(): Promise<void> {
     await Promise.all(this.#others.splice(0).map((agent) => agent.stop()));
-    this.#registryPort = this.#ports[1] ?? 0;
     await Deno.remove(this.certs, { recursive: true }).catch(() => {});
     await Deno.remove(join(this.directory, "other"), { recursive: true }).catch(() => {});
     await Deno.mkdir(this.certs);
     await this.run("configure", ...this.hostsFlags, "--registry-addr", this.#address(1));
   }
 
-  /** Lets peers believe that this node's registry is at another port. */
-  closedTo(port: number): void {
-    this.#registryPort = port;
+  /** Starts another agent on this node, whose only peer knows a wrong port of its registry. */
+  async withPeerThatCannotReachIt(): Promise<string[]> {
+    const [router, registry = 0, metrics, dead = 0] = await freePorts(4);
+    const layout = join(this.directory, `peer${router}`);
+    await new OciLayoutWriter(layout).init();
+    this.#others.push(
+      await startLiveAgent([
+        ...["--store", `oci-layout:${layout}`, "--mirror-resolve-timeout", "1s"],
+        ...["--router-addr", `${LOOPBACK}:${router}`, "--registry-addr", `${LOOPBACK}:${registry}`],
+        ...["--metrics-addr", `${LOOPBACK}:${metrics}`],
+      ], () => dead),
+    );
+    return await this.another({
+      firstPeer: `${LOOPBACK}:${router}`,
+      registryPortOf: () => registry,
+    });
   }
 
   /** Starts another agent on this node; returns the flags that lead the doctor to it. */
@@ -162,7 +172,7 @@ export class DoctorNode {
   }
 
   readonly #registryPortOf = (port: number): number =>
-    port === this.#ports[0] ? this.#registryPort : this.#ports[4] ?? 0;
+    (port === this.#ports[0] ? this.#ports[1] : this.#ports[4]) ?? 0;
 
   #address(port: number): string {
     return `${LOOPBACK}:${this.#ports[port]}`;

@@ -176,10 +176,7 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
   },
   {
     name: "this node's registry port is closed to peers",
-    plant: async (node) => {
-      const [dead = 0] = await freePorts(1);
-      node.closedTo(dead);
-    },
+    plant: (node) => node.withPeerThatCannotReachIt(),
     check: "this node from peers",
     detail: /could not get sha256:.* from here/,
     fix: /open the registry port .* and the router port/,
