@@ -23,7 +23,7 @@ export interface ProviderOutboxCollaborators {
   readonly self: () => Uint8Array;
   /** Tells whether a key is still to be announced. */
   readonly provides: (id: string) => boolean;
-  readonly budget: Pick<WorkBudget, "breathe">;
+  readonly budget: Pick<WorkBudget, "run">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -118,12 +118,13 @@ export class ProviderOutbox {
   async #sendAll(box: Box): Promise<void> {
     const { client, budget, provides, self } = this.#collaborators;
     for (let parcel = box.parcels[0]; parcel !== undefined; parcel = box.parcels[0]) {
-      await budget.breathe();
       const batch = parcel.slice(box.offset, box.offset + BATCH);
-      const multihashes = batch.filter(({ id }) => provides(id)).map(({ multihash }) => multihash);
-      if (multihashes.length > 0) {
-        await client.ask(box.peer, encodeRecords(multihashes, self()), this.#stop);
-      }
+      const answered = await budget.run(() => {
+        const multihashes = batch.filter(({ id }) => provides(id)).map((key) => key.multihash);
+        if (multihashes.length === 0) return undefined;
+        return { answer: client.ask(box.peer, encodeRecords(multihashes, self()), this.#stop) };
+      });
+      await answered?.answer;
       box.offset += batch.length;
       box.waiting -= batch.length;
       if (box.offset >= parcel.length) {

@@ -25,7 +25,8 @@ export class WorkBudget {
   readonly #clock: Pick<Clock, "now" | "sleep">;
   readonly #turn: () => Promise<void>;
   #sliceEnds = 0;
-  #waiting: Promise<void> | undefined;
+  readonly #queue: (() => void)[] = [];
+  #pausing = false;
   #delayMs = 0;
 
   constructor({ clock, turn }: WorkBudgetCollaborators) {
@@ -40,9 +41,36 @@ export class WorkBudget {
 
   /** Resolves when bulk work may go on. Call it between pieces of well under a slice. */
   async breathe(): Promise<void> {
-    if (this.#waiting === undefined && this.#clock.now() < this.#sliceEnds) return;
-    this.#waiting ??= this.#pause().finally(() => this.#waiting = undefined);
-    await this.#waiting;
+    await this.run(() => {});
+  }
+
+  /** Does a piece of work of well under a slice when it is its turn; one after the other. */
+  async run<T>(work: () => T): Promise<T> {
+    if (this.#queue.length === 0 && !this.#pausing && this.#clock.now() < this.#sliceEnds) {
+      return work();
+    }
+    return await new Promise<T>((resolve, reject) => {
+      this.#queue.push(() => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      });
+      if (!this.#pausing) this.#drain().catch(reject);
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#pausing = true;
+    try {
+      while (this.#queue.length > 0) {
+        if (this.#clock.now() >= this.#sliceEnds) await this.#pause();
+        this.#queue.shift()?.();
+      }
+    } finally {
+      this.#pausing = false;
+    }
   }
 
   async #pause(): Promise<void> {

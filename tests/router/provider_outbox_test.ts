@@ -28,7 +28,7 @@ function makeOutbox(
     client: { ask, stop() {} },
     self: () => new Uint8Array(2),
     provides,
-    budget: { breathe: () => Promise.resolve() },
+    budget: { run: (work) => Promise.resolve(work()) },
     clock,
     log: new MemoryLog(),
   });
