@@ -1,0 +1,28 @@
+import { type Percentiles, percentiles } from "./statistics.ts";
+
+/** How often the event loop is asked to be in time, ms. */
+const STEP_MS = 5;
+
+/** Measures by how much timers are late: the delay of the event loop. */
+export class DelayMeter {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #times: number[] = [];
+
+  start(): void {
+    this.#times = [];
+    this.#next();
+  }
+
+  stop(): Percentiles {
+    clearTimeout(this.#timer);
+    return percentiles(this.#times);
+  }
+
+  #next(): void {
+    const due = performance.now() + STEP_MS;
+    this.#timer = setTimeout(() => {
+      this.#times.push(Math.max(0, performance.now() - due));
+      this.#next();
+    }, STEP_MS);
+  }
+}

@@ -1,0 +1,56 @@
+import { systemClock } from "../../lib/async/clock.ts";
+import type { Log, Metrics } from "../../lib/ports.ts";
+import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
+import { createRouter } from "../../lib/router/create_router.ts";
+
+/** A node of whatever kind, as the worker sees it. */
+export interface BenchNode {
+  readonly id: string;
+  readonly addresses: readonly string[];
+  ready(): boolean;
+  /** How many others it knows. */
+  peers(): number;
+  /** How many records of others it keeps. */
+  records(): number;
+  advertise(keys: readonly string[]): Promise<void>;
+  /** Ids of holders. */
+  lookup(key: string, signal: AbortSignal): AsyncIterable<string>;
+  /** Whether any holder is found; resolves when the first is. */
+  first(key: string, signal: AbortSignal): Promise<boolean>;
+}
+
+/** What a node is started with. */
+export interface NodeOptions {
+  readonly peers: readonly string[];
+  readonly address: string;
+  readonly options: Readonly<Record<string, number>>;
+}
+
+const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => NO_LOG };
+const NO_METRICS = new Proxy({}, { get: () => () => {} }) as Metrics;
+
+/** Starts Eddy's router, set up as the agent sets it up. */
+export async function startEddy({ peers, address, options }: NodeOptions): Promise<BenchNode> {
+  const router = await createRouter({
+    log: NO_LOG,
+    metrics: NO_METRICS,
+    clock: systemClock,
+    bootstrapper: createStaticBootstrapper({ peers }),
+  }, { listen: { host: address, port: 0 }, registryPort: 5000, ...options });
+  await router.start();
+  return {
+    id: router.id,
+    addresses: router.listenAddresses,
+    ready: () => router.ready(),
+    peers: () => router.peers().length,
+    records: () => router.recordCount,
+    advertise: (keys) => router.advertise(keys),
+    async *lookup(key, signal) {
+      for await (const { id } of router.lookup(key, { signal })) yield id;
+    },
+    async first(key, signal) {
+      for await (const _ of router.lookup(key, { signal })) return true;
+      return false;
+    },
+  };
+}
