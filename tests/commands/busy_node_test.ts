@@ -45,11 +45,14 @@ Deno.test({
   await using upstream = new TokenRegistry({ open: ["open"] });
   // Names of other registries lead to it as well.
   const certs = await Deno.makeTempDir({ prefix: "eddy-certs-" });
-  await Deno.mkdir(`${certs}/_default`);
-  await Deno.writeTextFile(`${certs}/_default/hosts.toml`, `server = "http://${upstream.host}"\n`);
-  await using cluster = await LiveCluster.start(2, [
+  for (const index of [0, 1]) {
+    const folder = `${certs}/${index}/_default`;
+    await Deno.mkdir(folder, { recursive: true });
+    await Deno.writeTextFile(`${folder}/hosts.toml`, `server = "http://${upstream.host}"\n`);
+  }
+  await using cluster = await LiveCluster.start(2, (index) => [
     ...["--spegel-metrics", "--tag-policy", "verify"],
-    ...["--containerd-registry-config-path", certs],
+    ...["--containerd-registry-config-path", `${certs}/${index}`],
   ]);
   await keepBusy(cluster, upstream);
   const text = await (await fetch(`${cluster.nodes[1]?.agent.metricsUrl}/metrics`)).text();

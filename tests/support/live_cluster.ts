@@ -31,14 +31,24 @@ export class LiveCluster implements AsyncDisposable {
   }
 
   /** Starts that many agents, with these flags besides, and waits until all know all. */
-  static async start(count: number, flags: readonly string[] = []): Promise<LiveCluster> {
+  static async start(
+    count: number,
+    flags: readonly string[] | ((index: number) => readonly string[]) = [],
+  ): Promise<LiveCluster> {
     const directory = await Deno.makeTempDir({ prefix: "eddy-browser-" });
     const ports = await freePorts(3 * count);
     const nodes: LiveNode[] = [];
     const cluster = new LiveCluster(nodes, directory);
     try {
       for (let index = 0; index < count; index++) {
-        nodes.push(await startNode(join(directory, `node${index}`), index, ports, flags));
+        nodes.push(
+          await startNode(
+            join(directory, `node${index}`),
+            index,
+            ports,
+            typeof flags === "function" ? flags(index) : flags,
+          ),
+        );
       }
       await cluster.#until(() =>
         Promise.all(nodes.map(async ({ agent }) => {
