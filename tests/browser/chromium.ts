@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
-import type { TestContext } from "../support/test.ts";
+import { type TestContext, testWith } from "../support/test.ts";
 
 /** Debian's package `chromium`. */
 const EXECUTABLE = "/usr/bin/chromium";
@@ -29,14 +29,8 @@ export async function browserTest(
   name: string,
   body: (browser: Browser, t: TestContext) => Promise<void>,
 ): Promise<void> {
-  const title = `browser: ${name}`;
   const isThere = await Deno.stat(EXECUTABLE).then(() => true, () => false);
-  if (!isThere && Deno.env.get("CI") !== "true") {
-    Deno.test({ name: `${title} (left out, no ${EXECUTABLE})`, ignore: true, fn: () => {} });
-    return;
-  }
-  // Timers of the browser's connection and of libp2p outlive a test by a moment.
-  Deno.test({ name: title, sanitizeOps: false, sanitizeResources: false }, async (t) => {
+  const run = async (t: TestContext) => {
     const userDataDir = await Deno.makeTempDir({ prefix: "eddy-chromium-" });
     const browser = await puppeteer.launch({
       executablePath: EXECUTABLE,
@@ -50,6 +44,10 @@ export async function browserTest(
       await browser.close();
       await Deno.remove(userDataDir, { recursive: true });
     }
+  };
+  testWith(isThere ? [] : [EXECUTABLE], `browser: ${name}`, run, (name, fn) => {
+    // Timers of the browser's connection and of libp2p outlive a test by a moment.
+    Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false });
   });
 }
 

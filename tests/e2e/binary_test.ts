@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { PERMISSIONS } from "../../deploy/permissions.ts";
 import { VERSION } from "../../lib/version.ts";
-import { test, type TestContext } from "../support/test.ts";
+import { test, type TestContext, testWith } from "../support/test.ts";
 import { eddyBinary } from "./lab/eddy_command.ts";
 import { runCommand } from "./lab/run_command.ts";
 
@@ -65,23 +65,10 @@ const cases: Record<string, (binary: string, t: TestContext) => Promise<void>> =
   },
 };
 
-let binary: string | undefined;
-let missing = "EDDY_BIN names no compiled program";
-try {
-  binary = eddyBinary();
-} catch (error) {
-  missing = String(error);
-}
+const binary = eddyBinary();
+const missing = binary === undefined ? ["a compiled program (EDDY_BIN)"] : [];
 for (const [name, run] of Object.entries(cases)) {
-  const title = `e2e: the binary ${name}`;
-  if (binary !== undefined) {
-    const program = binary;
-    test(title, (t) => run(program, t));
-  } else if (Deno.env.get("CI") === "true") {
-    test(title, () => assert.fail(missing));
-  } else {
-    Deno.test({ name: `${title} (left out, ${missing})`, ignore: true, fn: () => {} });
-  }
+  testWith(missing, `e2e: the binary ${name}`, (t) => run(binary ?? "", t));
 }
 
 test("e2e: a program with the binary's permissions can do nothing else", async (t) => {

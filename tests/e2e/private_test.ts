@@ -4,7 +4,8 @@ import { type ContainerdRelease, containerdReleases } from "./lab/containerd_rel
 import { fromPeers } from "./lab/from_peers.ts";
 import { httpRequest } from "./lab/http_request.ts";
 import type { Lab, LabNode } from "./lab/lab.ts";
-import { type Case, labSuite } from "./lab/lab_suite.ts";
+import type { Case } from "../support/test.ts";
+import { labSuite } from "./lab/lab_suite.ts";
 import { publish, type Published } from "./lab/publish.ts";
 import { report } from "./lab/report.ts";
 import { until } from "./lab/until.ts";

@@ -3,7 +3,8 @@ import { type ContainerdRelease, containerdReleases } from "./lab/containerd_rel
 import { fromPeers } from "./lab/from_peers.ts";
 import type { Lab } from "./lab/lab.ts";
 import { publish } from "./lab/publish.ts";
-import { type Case, labSuite } from "./lab/lab_suite.ts";
+import type { Case } from "../support/test.ts";
+import { labSuite } from "./lab/lab_suite.ts";
 import { report } from "./lab/report.ts";
 import { untilFindable } from "./lab/until_findable.ts";
 import { UPSTREAM } from "./lab/upstream.ts";

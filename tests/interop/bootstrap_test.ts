@@ -4,7 +4,8 @@ import { report } from "../e2e/lab/report.ts";
 import { makeCertificates } from "./lab/certificates.ts";
 import { pullAll, untilFound } from "./lab/exchange.ts";
 import type { InteropLab } from "./lab/interop_lab.ts";
-import { type Case, interopSuite } from "./lab/interop_suite.ts";
+import type { Case } from "../support/test.ts";
+import { interopSuite } from "./lab/interop_suite.ts";
 import { goNode, spegelBinary } from "./lab/kinds.ts";
 import type { InteropNode } from "./lab/node.ts";
 

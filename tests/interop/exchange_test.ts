@@ -6,7 +6,8 @@ import { report } from "../e2e/lab/report.ts";
 import { until } from "../e2e/lab/until.ts";
 import { digestPath, download, pullAll, tagPath, untilFound } from "./lab/exchange.ts";
 import type { InteropLab } from "./lab/interop_lab.ts";
-import { type Case, interopSuite } from "./lab/interop_suite.ts";
+import type { Case } from "../support/test.ts";
+import { interopSuite } from "./lab/interop_suite.ts";
 import { EDDY, spegelBinary } from "./lab/kinds.ts";
 import type { InteropNode } from "./lab/node.ts";
 

@@ -1,5 +1,4 @@
-import { test } from "../../support/test.ts";
-import type { Case } from "../lab/lab_suite.ts";
+import { type Case, casesOf, testWith } from "../../support/test.ts";
 import { missingRequirements } from "../lab/missing_requirements.ts";
 import { Cluster } from "./cluster.ts";
 import { findKubernetesPrograms } from "./programs.ts";
@@ -17,36 +16,10 @@ export async function clusterSuite(
     ...await missingRequirements([]),
     ...("missing" in found ? found.missing : []),
   ];
-  const title = `e2e: ${name}`;
-  if (missing.length > 0 || "missing" in found) {
-    const reason = `left out, this machine lacks ${missing.join(", ")}`;
-    if (Deno.env.get("CI") === "true") {
-      test(title, () => {
-        throw new Error(reason);
-      });
-    } else {
-      Deno.test({ name: `${title} (${reason})`, ignore: true, fn: () => {} });
-    }
-    return;
-  }
-  test(title, async (t) => {
+  testWith(missing, `e2e: ${name}`, async (t) => {
+    if ("missing" in found) throw new Error(`this machine lacks ${found.missing.join(", ")}`);
     await using cluster = await Cluster.create(found.programs);
-    await body(cluster, async (stepName, fn) => {
-      await t.step({
-        name: stepName,
-        // Processes of the cluster outlive a case; the test as a whole is checked.
-        sanitizeOps: false,
-        sanitizeResources: false,
-        fn: async () => {
-          try {
-            await fn();
-          } catch (error) {
-            throw new Error(`${String(error)}\n${await cluster.tails()}`, { cause: error });
-          } finally {
-            await cluster.stopPods();
-          }
-        },
-      });
-    });
+    const stopPods = () => cluster.stopPods();
+    await body(cluster, casesOf(t, { after: stopPods, explain: () => cluster.tails() }));
   });
 }
