@@ -66,9 +66,15 @@ export class AgentClient {
   }
 
   /** Asks a registry, this node's or another's, with the credentials that are configured. */
-  registry(url: string, method: "GET" | "HEAD" = "GET", timeoutMs?: number): Promise<Reply> {
-    const headers = this.authorization === undefined ? {} : { authorization: this.authorization };
-    return this.#request(url, { method, headers }, timeoutMs);
+  registry(
+    url: string,
+    { range, timeoutMs }: { readonly range?: string; readonly timeoutMs?: number } = {},
+  ): Promise<Reply> {
+    const headers = {
+      ...(this.authorization === undefined ? {} : { authorization: this.authorization }),
+      ...(range === undefined ? {} : { range }),
+    };
+    return this.#request(url, { headers }, timeoutMs);
   }
 
   async #json<T>(path: string): Promise<T | undefined> {
@@ -87,6 +93,16 @@ export class AgentClient {
       this.#options.signal.throwIfAborted();
       return { ...NO_REPLY, error: reason(error) };
     }
+  }
+}
+
+/** Why a registry refused, as its error body says; empty if it does not. */
+export function refusalOf({ body }: Reply): string {
+  try {
+    const { errors } = JSON.parse(new TextDecoder().decode(body));
+    return String(errors?.[0]?.detail?.reason ?? "");
+  } catch {
+    return "";
   }
 }
 

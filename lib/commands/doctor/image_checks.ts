@@ -5,8 +5,13 @@ import { formatDistributionPath } from "../../oci/path.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
 import type { AdvertisedContent, Check } from "../../observability/debug/debug_source.ts";
 import { failed, ok, skipped, warning } from "../agent/preflight.ts";
-import { type AgentClient, NO_REPLY, type Reply, sha256 } from "./agent_client.ts";
+import { type AgentClient, NO_REPLY, refusalOf, type Reply, sha256 } from "./agent_client.ts";
 
+/** Images that are tried until one is served. */
+const MAX_CANARIES = 10;
+/** Reasons that are decisions about an image, not failures of the mirror. */
+const DECIDED = new Set(["unauthorized", "absent-upstream", "filtered"]);
+const LOOK_FURTHER = "look at /debug/requests and the agent's log for the reason";
 /** Digests of an image without a tag among which its manifest is looked for. */
 const MAX_TOPS = 200;
 /** Images whose layers are looked for. */
@@ -51,27 +56,39 @@ function toImage({ image, tags, digests }: AdvertisedContent): Image[] {
 /** Pulls a manifest and what it names first as containerd would, from this node's own images. */
 async function checkCanary(client: AgentClient, images: readonly Image[]): Promise<Check> {
   const name = "canary pull";
-  const image = images.find(({ byTag }) => byTag) ?? images[0];
-  if (image === undefined) return skipped(name, "no image is advertised");
-  const { registry, repository } = image.reference;
-  const manifest = await askTop(client, image);
-  const fix = "look at /debug/requests and the agent's log for the reason";
-  if (manifest.status !== 200) {
-    const what = manifest.status ?? manifest.error;
-    return failed(name, `${image.name} is here, but the mirror answered ${what}`, fix);
+  const tried = images.toSorted((a, b) => Number(b.byTag) - Number(a.byTag)).slice(0, MAX_CANARIES);
+  for (const image of tried) {
+    const manifest = await askTop(client, image);
+    if (manifest.status === 200) return await checkContent(client, image, manifest);
+    if (isDecided(manifest)) continue;
+    const what = refusalOf(manifest) || (manifest.status ?? manifest.error);
+    return failed(name, `${image.name} is here, but the mirror answered ${what}`, LOOK_FURTHER);
   }
+  return skipped(name, `${tried.length} images need credentials, or upstream does not know them`);
+}
+
+/** Whether it is not the mirror that failed: credentials are wanted, or upstream decides so. */
+function isDecided(reply: Reply): boolean {
+  return reply.status === 401 || DECIDED.has(refusalOf(reply));
+}
+
+async function checkContent(client: AgentClient, image: Image, manifest: Reply): Promise<Check> {
+  const name = "canary pull";
+  const { registry, repository } = image.reference;
   const told = manifest.headers.get("docker-content-digest");
   if (told !== sha256(manifest.body)) {
-    return failed(name, `${image.name} came with content that is not ${told}`, fix);
+    return failed(name, `${image.name} came with content that is not ${told}`, LOOK_FURTHER);
   }
   const child = manifestChildren(manifest.body).find(({ digest }) => image.digests.has(digest));
   if (child === undefined) return ok(name, `${image.name} resolves to ${told.slice(0, 19)}…`);
   const kind = isManifestMediaType(child.mediaType) ? "manifest" : "blob";
-  const reference = { registry, repository, digest: child.digest };
-  const blob = await ask(client, { kind, reference });
-  return blob.status === 200 && sha256(blob.body) === child.digest
+  const blob = await ask(client, {
+    kind,
+    reference: { registry, repository, digest: child.digest },
+  });
+  return (blob.status === 200 && sha256(blob.body) === child.digest) || isDecided(blob)
     ? ok(name, `${image.name} comes through ${client.targets[0]}`)
-    : failed(name, `${child.digest} of ${image.name} did not come (${blob.status})`, fix);
+    : failed(name, `${child.digest} of ${image.name} did not come (${blob.status})`, LOOK_FURTHER);
 }
 
 /** Looks for layers that manifests name and the node does not hold. */
@@ -79,23 +96,29 @@ async function checkWhole(client: AgentClient, images: readonly Image[]): Promis
   const name = "images are whole";
   const looked = images.slice(0, MAX_IMAGES);
   const torn: string[] = [];
+  let read = 0;
   for (const image of looked) {
-    if (await lacksLayers(client, image)) torn.push(image.name);
+    const lacks = await lacksLayers(client, image);
+    if (lacks !== undefined) read++;
+    if (lacks) torn.push(image.name);
   }
-  if (torn.length === 0) return ok(name, `all layers of ${looked.length} images are here`);
+  if (read === 0) return skipped(name, "no manifest could be read");
+  if (torn.length === 0) return ok(name, `all layers of ${read} images are here`);
   return warning(
     name,
-    `${torn.length} of ${looked.length} images lack layers, such as ${torn[0]}`,
+    `${torn.length} of ${read} images lack layers, such as ${torn[0]}`,
     "they were pulled while discard_unpacked_layers was true, or in part: remove and pull them " +
       "again where they are to be shared",
   );
 }
 
-async function lacksLayers(client: AgentClient, image: Image): Promise<boolean> {
+/** Undefined if the image's manifest cannot be had without credentials. */
+async function lacksLayers(client: AgentClient, image: Image): Promise<boolean | undefined> {
   const { registry, repository } = image.reference;
   const read = async (reference: Reference) =>
     (await ask(client, { kind: "manifest", reference })).body;
-  const { body: top } = await askTop(client, image);
+  const { status, body: top } = await askTop(client, image);
+  if (status !== 200) return undefined;
   if (!isIndexMediaType(detectMediaType(top))) return lacksChildren(top, image);
   // Of an index usually only the node's own platform is here.
   for (

@@ -9,12 +9,15 @@ import type {
   PeerView,
 } from "../../observability/debug/debug_source.ts";
 import { failed, ok, skipped } from "../agent/preflight.ts";
-import { type AgentClient, PEER_REQUEST_MS } from "./agent_client.ts";
+import { type AgentClient, PEER_REQUEST_MS, refusalOf } from "./agent_client.ts";
 
 /** Peers that are tried. */
 const MAX_PEERS = 5;
 /** Digests among which one is looked for that only this node has. */
 const MAX_DIGESTS = 20;
+
+/** Reasons of a peer that has looked for something at other nodes. */
+const LOOKED_FOR = new Set(["no-peer", "peers-unreachable", "peers-refused", "timeout"]);
 
 /** Something that this node alone holds, as it can be asked for. */
 interface Unique {
@@ -125,14 +128,21 @@ async function checkFromPeers(
   const failures: string[] = [];
   for (const peer of peers) {
     // Without the mark of a peer's request, the peer looks for it as for its own containerd.
-    const statuses: (number | undefined)[] = [];
+    const refusals: string[] = [];
     for (const kind of ["blob", "manifest"] as const) {
       const url = `${urlOf(peer)}${formatDistributionPath({ kind, reference })}`;
-      const { status } = await client.registry(url, "HEAD", PEER_REQUEST_MS);
-      if (status === 200) return ok(name, `${urlOf(peer)} found and reached it`);
-      statuses.push(status);
+      const reply = await client.registry(url, {
+        timeoutMs: PEER_REQUEST_MS,
+        ...(kind === "blob" ? { range: "bytes=0-0" } : {}),
+      });
+      if (reply.status === 200 || reply.status === 206) {
+        return ok(name, `${urlOf(peer)} found and reached it`);
+      }
+      refusals.push(refusalOf(reply));
     }
-    if (statuses.every((status) => status === 404)) failures.push(urlOf(peer));
+    // What it may not give to others, or what upstream does not know, it did not look for.
+    const told = refusals.find((reason) => LOOKED_FOR.has(reason));
+    if (told !== undefined) failures.push(`${urlOf(peer)} (${told})`);
   }
   if (failures.length === 0) return skipped(name, "no peer was willing to try");
   const { registryAddr, routerAddr } = config;
