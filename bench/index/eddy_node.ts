@@ -8,6 +8,8 @@ export interface BenchNode {
   readonly id: string;
   readonly addresses: readonly string[];
   ready(): boolean;
+  /** Connects to others, if it does not find them by itself. */
+  connect?(addresses: readonly string[]): Promise<void>;
   /** How many others it knows. */
   peers(): number;
   /** How many records of others it keeps. */

@@ -158,6 +158,10 @@ export class Fleet implements AsyncDisposable {
       fleet.readyMs = performance.now() - begun;
       fleet.ids.push(...rest.map(({ ids }, i) => i === 0 ? [...seed.ids, ...ids] : [...ids]));
       if (settings.waitForMesh === false) return fleet;
+      // The library by itself gets to know everybody only after minutes.
+      if (kind === "plain") {
+        await fleet.all((worker) => worker.tell({ op: "connect", addresses: fleet.addresses }));
+      }
       const peers = Math.ceil((size - 1) * knownShare);
       await fleet.all((worker) => worker.tell({ op: "meshed", peers }));
       fleet.meshedMs = performance.now() - begun;

@@ -64,10 +64,18 @@ async function measure(address: string, noGo?: string): Promise<void> {
     return result;
   };
   const eddy = await run("Eddy, one node announces", () => bulkEddy(setting));
-  const bulk: BulkResult[] = [eddy, await run("js-libp2p", () => bulkPlain(setting))];
+  const bulk: BulkResult[] = [eddy];
   const leftOut: string[] = [];
+  const beside = async (name: string, scenario: () => Promise<BulkResult>) => {
+    try {
+      bulk.push(await run(name, scenario));
+    } catch (error) {
+      leftOut.push(`${name} was not measured: ${error instanceof Error ? error.message : error}.`);
+    }
+  };
+  await beside("js-libp2p", () => bulkPlain(setting));
   const missing = noGo ?? await GoNode.missing();
-  if (missing === undefined) bulk.push(await run("go-libp2p", () => bulkGo(setting, NETWORK)));
+  if (missing === undefined) await beside("go-libp2p", () => bulkGo(setting, NETWORK));
   else leftOut.push(`The Go node was not measured: ${missing}.`);
   const together = await run("start together", () => startTogether(setting));
   const again = await run("announcing anew", () => reprovide(setting));

@@ -11,6 +11,8 @@ import * as Multihash from "multiformats/hashes/digest";
 import { dhtKey } from "../../lib/router/dht_key.ts";
 import type { BenchNode, NodeOptions } from "./eddy_node.ts";
 
+/** One key may take so long, ms. */
+const PROVIDE_LIMIT_MS = 10_000;
 /** Code of raw binary content in the multicodec table. */
 const RAW = 0x55;
 
@@ -45,11 +47,17 @@ export async function startPlain({ peers, address }: NodeOptions): Promise<Bench
     id: node.peerId.toString(),
     addresses: node.getMultiaddrs().map(String),
     ready: () => true,
+    async connect(addresses) {
+      for (const address of addresses) await node.dial(multiaddr(address)).catch(() => {});
+    },
     // The table is not in the public types.
     peers: () => (dht as unknown as { routingTable: { size: number } }).routingTable.size,
     records: () => 0,
     async advertise(keys) {
-      for (const key of keys) for await (const _ of dht.provide(cidOf(key)));
+      for (const key of keys) {
+        const signal = AbortSignal.timeout(PROVIDE_LIMIT_MS);
+        for await (const _ of dht.provide(cidOf(key), { signal }));
+      }
     },
     lookup,
     async first(key, signal) {

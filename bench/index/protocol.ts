@@ -25,6 +25,7 @@ export type Command =
     readonly addresses: readonly string[];
     readonly options: Readonly<Record<string, number>>;
   }
+  | { readonly op: "connect"; readonly addresses: readonly string[] }
   | { readonly op: "meshed"; readonly peers: number }
   | {
     readonly op: "advertise";

@@ -87,7 +87,7 @@ export async function bulkEddy({ address, quick }: Setting): Promise<BulkResult 
 
 /** The library as it is: `provide()` for each key. */
 export async function bulkPlain({ address, quick }: Setting): Promise<BulkResult> {
-  const set = { name: "plain", count: quick ? 50 : 200 };
+  const set = { name: "plain", count: quick ? 20 : 100 };
   await using fleet = await Fleet.start({ kind: "plain", sizes: [1, 10, 9], address });
   const [sender, keepers] = fleet.workers;
   if (!sender || !keepers) throw new RangeError("three processes are needed");

@@ -33,6 +33,8 @@ async function run(command: Command): Promise<unknown> {
   switch (command.op) {
     case "start":
       return await start(command);
+    case "connect":
+      return await Promise.all(nodes.map((node) => node.connect?.(command.addresses)));
     case "meshed":
       return await Promise.all(nodes.map((node) => until(() => node.peers() >= command.peers)));
     case "peers":
@@ -182,7 +184,7 @@ function countTraffic(): void {
 }
 
 /** Resolves with the time, on the wall clock, when the condition holds. */
-async function until(condition: () => boolean, timeoutMs = 240_000): Promise<number> {
+async function until(condition: () => boolean, timeoutMs = 150_000): Promise<number> {
   const end = Date.now() + timeoutMs;
   while (!condition()) {
     if (Date.now() > end) throw new Error("waited too long");
