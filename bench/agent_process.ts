@@ -56,6 +56,11 @@ export class AgentProcess implements AsyncDisposable {
     return await this.#process.rssMib() * 1.048_576;
   }
 
+  /** The last lines of its log. */
+  tail(): Promise<string> {
+    return this.#process.tail(8);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
   }

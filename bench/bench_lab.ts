@@ -120,6 +120,11 @@ export class BenchLab implements AsyncDisposable {
     return agent;
   }
 
+  /** The last lines of all agents' logs. */
+  async tails(): Promise<string> {
+    return (await Promise.all([...this.#agents.values()].map((agent) => agent.tail()))).join("\n");
+  }
+
   /** Adds to what is to be known beside the figures, once. */
   note(text: string): void {
     if (!this.notes.includes(text)) this.notes.push(text);

@@ -49,6 +49,9 @@ try {
     await measure({ lab, figures, settings, systems, unverified });
     lab.note(`${name} took ${((performance.now() - from) / 1000).toFixed(0)} s`);
   }
+} catch (error) {
+  lab.note(await lab.tails());
+  throw error;
 } finally {
   await report(lab);
 }
