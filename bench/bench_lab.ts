@@ -82,18 +82,22 @@ export class BenchLab implements AsyncDisposable {
     return added;
   }
 
-  /** Starts agents of a system on all nodes and waits until the puller's gets content of others. */
-  async start(system: System): Promise<void> {
-    await Promise.all(this.#nodes.map((node) => this.startOn(system, node)));
+  /**
+   * Starts agents of a system, on one holder or all of them and on the puller, unless they run, and
+   * waits until the puller's finds all content.
+   */
+  async start(system: System, holders: readonly BenchNode[] = [this.holder]): Promise<void> {
+    const missing = [...holders, this.puller].filter((node) =>
+      !this.#agents.has(key(system, node))
+    );
+    await Promise.all(missing.map((node) => this.startOn(system, node)));
     for (const [name, { image }] of this.images) {
       for (const { digest } of image.layers) {
-        await until(
-          async () => await this.agent(system, this.puller).status(blob(name, digest)) === 200,
-          {
-            what: `${system.name} to find ${name}`,
-            timeoutMs: 60_000,
-          },
-        );
+        const path = blob(name, digest);
+        await until(async () => await this.agent(system, this.puller).status(path) === 200, {
+          what: `${system.name} to find ${name}`,
+          timeoutMs: 60_000,
+        });
       }
     }
   }

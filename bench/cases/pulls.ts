@@ -25,8 +25,9 @@ async function inTurns(run: BenchRun, name: string, title: string): Promise<void
 
 /** One large layer from three peers whose uplinks are the bottleneck, and from one such peer. */
 async function limited(run: BenchRun): Promise<void> {
-  const { lab } = run;
+  const { lab, systems } = run;
   const { network, holders, puller } = lab;
+  for (const system of systems) await lab.start(system, holders);
   try {
     await network.setDownlink(puller.host, DOWNLINK);
     for (const { host } of holders) await network.setRate(host, UPLINK);

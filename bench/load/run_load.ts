@@ -14,13 +14,15 @@ export async function runLoad(host: Host, plan: LoadPlan): Promise<LoadResult> {
 }
 
 /** Tries of a load in which every request has to succeed. */
-const TRIES = 5;
+const TRIES = 8;
+/** Pause before each but the first, ms. */
+const PAUSE_MS = 1000;
 
 /**
  * Runs a load until all of its requests succeed: on a busy machine a peer may not be found in time.
  *
  * @param failed told what came instead.
- * @throws {Error} if not one of five tries succeeds.
+ * @throws {Error} if not one of eight tries succeeds.
  */
 export async function runCleanLoad(
   host: Host,
@@ -30,6 +32,7 @@ export async function runCleanLoad(
   for (let count = 0; count < TRIES; count++) {
     const result = await runLoad(host, plan);
     if (result.errors === 0) return result;
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
     await failed(JSON.stringify(result.statuses));
   }
   throw new Error(`requests fail again and again: ${JSON.stringify(plan.jobs.slice(0, 3))}`);
