@@ -84,8 +84,8 @@ async function afterRequests(run: BenchRun, system: System): Promise<void> {
     host: "127.0.0.1",
     port: system.ports.registry,
     connections: 8,
-    jobs: Array.from({ length: HOURS_REQUESTS }, (_, index) => configs[index % configs.length])
-      .filter((job) => job !== undefined),
+    jobs: configs,
+    requests: HOURS_REQUESTS,
     status: 200,
   });
   const name = `RSS after ${HOURS_REQUESTS} requests`;

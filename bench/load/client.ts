@@ -29,7 +29,8 @@ Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(report)));
 function next(): LoadJob | undefined {
   if (performance.now() >= until) return undefined;
   const index = taken++;
-  if (plan.durationMs === undefined && index >= plan.jobs.length) return undefined;
+  const most = plan.requests ?? (plan.durationMs === undefined ? plan.jobs.length : Infinity);
+  if (index >= most) return undefined;
   return plan.jobs[index % plan.jobs.length];
 }
 

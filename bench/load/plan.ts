@@ -13,8 +13,9 @@ export interface LoadPlan {
   readonly port: number;
   /** Requests at the same time, each on a connection of its own that is kept. */
   readonly connections: number;
-  /** Each is done once; with `durationMs` they are repeated until the time is over. */
+  /** Each is done once; with `durationMs` or `requests` they are repeated until those are reached. */
   readonly jobs: readonly LoadJob[];
+  readonly requests?: number;
   readonly durationMs?: number;
   /** The status that every answer should have; others count as errors. */
   readonly status: number;

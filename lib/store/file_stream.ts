@@ -4,6 +4,13 @@ import type { ByteRange } from "../oci/range.ts";
 const CHUNK_BYTES = 256 * 1024;
 
 /**
+ * The last chunk is not smaller than this, unless it is the only one: a server whose sockets do not
+ * have TCP_NODELAY (that of Deno up to 2.6) holds back a small end until the chunk before has been
+ * acknowledged, which on loopback, whose segments have 64 KiB, takes up to 40 ms.
+ */
+const MIN_LAST_BYTES = 64 * 1024;
+
+/**
  * Streams a part of an open file. It reads only when the consumer wants more, closes the file at
  * the end, on cancel and on failure, and errors if the file ends before the range does: a truncated
  * body must never look complete.
@@ -32,7 +39,8 @@ export function fileStream(
       try {
         if (!positioned) await file.seek(range.start, Deno.SeekMode.Start);
         positioned = true;
-        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, remaining));
+        const last = remaining < CHUNK_BYTES + MIN_LAST_BYTES;
+        const chunk = new Uint8Array(last ? remaining : CHUNK_BYTES);
         const read = await file.read(chunk);
         if (closed) return;
         if (read === null) throw new Error(`file ended ${remaining} bytes before its known size`);
