@@ -70,7 +70,7 @@ async function measure(address: string, noGo?: string): Promise<void> {
     try {
       bulk.push(await run(name, scenario));
     } catch (error) {
-      leftOut.push(`${name} was not measured: ${error instanceof Error ? error.message : error}.`);
+      leftOut.push(`${name} was not measured: ${reasonOf(error)}.`);
     }
   };
   await beside("js-libp2p", () => bulkPlain(setting));
@@ -83,7 +83,7 @@ async function measure(address: string, noGo?: string): Promise<void> {
   const found = quick
     ? await run("lookups", () => lookups(setting, 4))
     : await run("lookups, 100 nodes", () => lookups(setting, 10)).catch((error) => {
-      leftOut.push(`A hundred nodes were too many for this machine: ${error}`);
+      leftOut.push(`A hundred nodes were too many for this machine (${reasonOf(error)}).`);
       return run("lookups, 60 nodes", () => lookups(setting, 6));
     });
   const small = await run("ten idle nodes", () => idleFleet(10, setting));
@@ -106,6 +106,11 @@ async function measure(address: string, noGo?: string): Promise<void> {
   }
   await Deno.writeTextFile(new URL("scale.md", DOCS), toMarkdown(results));
   print("docs/scale.md is written");
+}
+
+function reasonOf(error: unknown): string {
+  const [first = ""] = String(error instanceof Error ? error.message : error).split("\n");
+  return first.replace(/^Error: /, "");
 }
 
 function print(line: string): void {

@@ -23,7 +23,7 @@ const MODELLED = [20, 100, 300, 1000, 5000];
 const KEYS = 10_000;
 const LOOKUPS_PER_HOUR = 1000;
 
-/** The report as Markdown, without a heading of its own figures' meaning left out. */
+/** The report as Markdown. */
 export function toMarkdown(results: Results): string {
   const { together, reprovide, lookups, costs, checks, quick } = results;
   const modelled = MODELLED.map((nodes) => {
@@ -43,10 +43,13 @@ One node announces its keys to the nineteen others; Eddy's serves a blob at a gi
 meanwhile.
 
 ${bulkTable(results.bulk)}
-${results.leftOut.map((line) => `\n${line}\n`).join("")}
-Findable is when the last key could be found. Of Eddy that is when each of the nineteen keeps each
+
+${
+    results.leftOut.map((line) => `${line} `).join("")
+  }Findable is when the last key could be found. Of Eddy that is when each of the nineteen keeps each
 record, checked by lookups. The library's own \`provide()\` is measured with fewer keys, since each
-takes the same time. Seconds of a core are the announcing node's.
+takes the same time, and the Go node announces to nineteen of Eddy's. Seconds of a core are the
+announcing node's. Event-loop delay and lookups depend on what else the machine does.
 
 ## Twenty nodes that start together
 
