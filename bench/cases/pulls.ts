@@ -6,6 +6,9 @@ import type { BenchRun } from "./bench_run.ts";
 const UPLINK = "300mbit";
 const DOWNLINK = "1gbit";
 
+/** Time for holders that were just started to become known to all. */
+const SETTLE_MS = 5000;
+
 /** Whole pulls by containerd, without unpacking. */
 export async function measurePulls(run: BenchRun): Promise<void> {
   await inTurns(run, "one", "1 layer, links without limit");
@@ -28,6 +31,8 @@ async function limited(run: BenchRun): Promise<void> {
   const { lab, systems } = run;
   const { network, holders, puller } = lab;
   for (const system of systems) await lab.start(system, holders);
+  // That one holder is found is no sign that all are.
+  await new Promise((done) => setTimeout(done, SETTLE_MS));
   try {
     await network.setDownlink(puller.host, DOWNLINK);
     for (const { host } of holders) await network.setRate(host, UPLINK);
