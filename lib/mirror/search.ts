@@ -37,6 +37,11 @@ export class Search {
     this.#options = options;
   }
 
+  /** How many peers are known to hold it. */
+  get holders(): number {
+    return this.#collaborators.candidates.found;
+  }
+
   /** The content's size, if all who answered that the range is outside of it agree on it. */
   get unsatisfiableSize(): number | undefined {
     return this.#sizes.size === 1 ? [...this.#sizes][0] : undefined;

@@ -137,8 +137,9 @@ export class Transfer {
 
   /** Goes on with several peers at once, if that promises to be faster. */
   #split(): void {
-    const { clock, splits } = this.#collaborators;
-    if (!(this.#reader instanceof PartReader)) return;
+    const { clock, search, splits } = this.#collaborators;
+    // Nobody else has it: a peer that leaves ends the transfer that it has begun, and begins no other.
+    if (!(this.#reader instanceof PartReader) || search.holders < 2) return;
     const progress = {
       digest: this.#digest,
       bytes: this.#offset - this.#init.first.part.start,

@@ -169,7 +169,8 @@ async function holders(lab: Lab, name: string, nodes: readonly LabNode[]): Promi
   for (const { containerd } of nodes) await containerd.fetch(published.digestReference);
   if (nodes.length > 0) {
     const { image, repository } = published;
-    await untilFindable(lab.node(3), image, { repository, blobsOnly: true });
+    // A peer that stood still is left alone for a while, which doubles each time.
+    await untilFindable(lab.node(3), image, { repository, blobsOnly: true, timeoutMs: 60_000 });
   }
   return published;
 }

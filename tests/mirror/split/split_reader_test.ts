@@ -39,8 +39,9 @@ test("split: a part of a blob is got from several, too, and nothing outside of i
 
 test("split: one peer alone goes on alone", async () => {
   await using rig = new Rig(SPLIT);
-  rig.add(LARGE, { ...SLOW });
+  const only = rig.add(LARGE, { ...SLOW });
   assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LARGE)))), LARGE);
+  assert.equal(only.asked.length, 1, "in one answer, which a peer that leaves completes");
 });
 
 test("split: never with one peer as the setting, or with a client that is the slow one", async () => {
