@@ -88,6 +88,7 @@ export function createLookup(
     self: node.peerId,
     // What a peer has said of itself counts, whatever others say of it.
     toPeer: (info) => table.mapped(info.id) ?? toPeer(info),
+    isDoubtful: walking.isDown,
     sources: createLookupSources({ ...walking, store }),
   }, options);
 }

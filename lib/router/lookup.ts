@@ -14,6 +14,8 @@ interface Remembered {
   readonly search: LookupSearch;
   /** Clock time; Infinity while the search runs. */
   until: number;
+  /** Clock time of the search's end; Infinity while it runs. */
+  since: number;
 }
 
 /** Finds who holds a key: one search for all that ask at the same time, remembered briefly. */
@@ -46,17 +48,27 @@ export class Lookup {
   #searchFor(key: DhtKey): LookupSearch {
     const { clock, log } = this.#collaborators;
     const remembered = this.#remembered.get(key.id);
-    if (remembered !== undefined && remembered.until > clock.now()) return remembered.search;
+    if (remembered !== undefined && remembered.until > clock.now() && !this.#isStale(remembered)) {
+      return remembered.search;
+    }
     const search = new LookupSearch(this.#collaborators, this.#options);
-    const entry = { search, until: Infinity };
+    const entry = { search, until: Infinity, since: Infinity };
     this.#remembered.set(key.id, entry);
     search.run(key, this.#stop).catch((error) => {
       log.warn("looking for the holders of a key failed", { error });
     }).finally(() => {
+      entry.since = clock.now();
       entry.until = search.exhausted
         ? clock.now() + (search.found.length > 0 ? FOUND_FOR_MS : NOTHING_FOR_MS)
         : -Infinity;
     });
     return search;
+  }
+
+  /** Nobody who was found answers any more: others may have got it since. */
+  #isStale({ search: { found }, since }: Remembered): boolean {
+    const { clock, isDoubtful } = this.#collaborators;
+    return found.length > 0 && clock.now() - since >= NOTHING_FOR_MS &&
+      found.every(({ id }) => isDoubtful(id));
   }
 }

@@ -32,6 +32,8 @@ export interface LookupCollaborators {
   readonly toPeer: PeerMapper;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
+  /** Tells whether a peer is known to be dead or does not answer just now. */
+  readonly isDoubtful: (id: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

@@ -20,7 +20,11 @@ function info(id: PeerId): PeerInfo {
   return { id, multiaddrs: [multiaddr("/ip4/10.0.0.1/tcp/5001")] };
 }
 
-function makeLookup(sources: Partial<LookupSources> = {}, down: readonly PeerId[] = []) {
+function makeLookup(
+  sources: Partial<LookupSources> = {},
+  down: readonly PeerId[] = [],
+  doubtful: readonly PeerId[] = down,
+) {
   const clock = new FakeClock();
   const metrics = memoryMetrics();
   const calls: string[] = [];
@@ -31,6 +35,7 @@ function makeLookup(sources: Partial<LookupSources> = {}, down: readonly PeerId[
     metrics,
     log: new MemoryLog(),
     isDown: (id) => down.some((peer) => peer.toString() === id),
+    isDoubtful: (id) => doubtful.some((peer) => peer.toString() === id),
     toPeer: createPeerMapper({ allowLoopback: false, registryPort: 5000, own: () => [] }),
     sources: {
       own(key) {
@@ -152,6 +157,25 @@ test("dead peers are not yielded, not even remembered ones", async () => {
   assert.deepEqual(await find(lookup), ids(A, B, C));
   down.push(B);
   assert.deepEqual(await find(lookup), ids(A, C));
+});
+
+test("an answer of which nobody answers any more is not used again for long", async () => {
+  const doubtful: PeerId[] = [];
+  const holders = [info(A as PeerId)];
+  const { lookup, clock, calls } = makeLookup({ own: () => holders }, [], doubtful);
+  assert.deepEqual(await find(lookup), ids(A));
+  holders.push(info(B as PeerId));
+  await clock.advance(1000);
+  assert.deepEqual(await find(lookup), ids(A), "as long as it is good it is remembered");
+  doubtful.push(A as PeerId);
+  assert.deepEqual(await find(lookup), ids(A, B));
+  doubtful.push(B as PeerId);
+  const asked = calls.length;
+  assert.deepEqual(await find(lookup), ids(A, B));
+  assert.equal(calls.length, asked, "a burst of requests makes one search");
+  await clock.advance(250);
+  await find(lookup);
+  assert.ok(calls.length > asked);
 });
 
 test("a search that fails ends with what it has", async () => {
