@@ -5,6 +5,8 @@ import { type LookupCollaborators, type LookupOptions, LookupSearch } from "./lo
 
 /** How long an answer is used again. */
 const FOUND_FOR_MS = 5000;
+/** How long one with few holders is: what is new spreads, and those few should not serve all. */
+const FEW_FOR_MS = 1000;
 /** How long "nobody" is used again: long enough for a burst of requests for one image. */
 const NOTHING_FOR_MS = 250;
 /** Keys whose answers are remembered. */
@@ -58,9 +60,7 @@ export class Lookup {
       log.warn("looking for the holders of a key failed", { error });
     }).finally(() => {
       entry.since = clock.now();
-      entry.until = search.exhausted
-        ? clock.now() + (search.found.length > 0 ? FOUND_FOR_MS : NOTHING_FOR_MS)
-        : -Infinity;
+      entry.until = search.exhausted ? clock.now() + lifeOf(search) : -Infinity;
     });
     return search;
   }
@@ -71,4 +71,9 @@ export class Lookup {
     return found.length > 0 && clock.now() - since >= NOTHING_FOR_MS &&
       found.every(({ id }) => isDoubtful(id));
   }
+}
+
+function lifeOf({ found, enough }: LookupSearch): number {
+  if (found.length === 0) return NOTHING_FOR_MS;
+  return enough ? FOUND_FOR_MS : FEW_FOR_MS;
 }

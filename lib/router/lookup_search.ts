@@ -66,6 +66,11 @@ export class LookupSearch {
     return this.#done;
   }
 
+  /** True if there are so many holders that it does not matter who else has it. */
+  get enough(): boolean {
+    return this.found.length >= ENOUGH;
+  }
+
   /** True if it ended by itself, rather than because it failed. */
   get exhausted(): boolean {
     return this.#exhausted;
@@ -79,7 +84,7 @@ export class LookupSearch {
     const { clock, sources } = this.#collaborators;
     const start = clock.now();
     const add = (info: PeerInfo) => this.#add(info, start);
-    const enough = () => this.found.length >= ENOUGH;
+    const enough = () => this.enough;
     using limit = deadline(this.#options.lookupTimeoutMs, options);
     try {
       for (const info of sources.own(key)) add(info);

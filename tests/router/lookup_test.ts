@@ -91,7 +91,7 @@ test("three holders are enough", async () => {
   assert.deepEqual(enough, [false, false, true]);
 });
 
-test("an answer is used again for five seconds, nothing only for a moment", async () => {
+test("an answer is used again for five seconds, few holders for one, nothing only for a moment", async () => {
   const hit = makeLookup({ own: () => [A, B, C].map(info) });
   await find(hit.lookup);
   await hit.clock.advance(4999);
@@ -100,6 +100,14 @@ test("an answer is used again for five seconds, nothing only for a moment", asyn
   await hit.clock.advance(1);
   await find(hit.lookup);
   assert.equal(hit.calls.length, 2);
+  const few = makeLookup({ own: () => [A, B].map(info) });
+  await find(few.lookup);
+  await few.clock.advance(999);
+  await find(few.lookup);
+  assert.equal(few.calls.length, 2);
+  await few.clock.advance(1);
+  await find(few.lookup);
+  assert.equal(few.calls.length, 4);
   const miss = makeLookup();
   await find(miss.lookup);
   await miss.clock.advance(249);
@@ -165,7 +173,7 @@ test("an answer of which nobody answers any more is not used again for long", as
   const { lookup, clock, calls } = makeLookup({ own: () => holders }, [], doubtful);
   assert.deepEqual(await find(lookup), ids(A));
   holders.push(info(B as PeerId));
-  await clock.advance(1000);
+  await clock.advance(500);
   assert.deepEqual(await find(lookup), ids(A), "as long as it is good it is remembered");
   doubtful.push(A as PeerId);
   assert.deepEqual(await find(lookup), ids(A, B));
