@@ -126,6 +126,8 @@ export interface MirrorRequest extends DistributionPath {
   readonly method: "GET" | "HEAD";
   /** `Range` header as the client sent it, for blobs. */
   readonly range?: string;
+  /** True: what a peer says is private is not wanted. */
+  readonly openOnly?: boolean;
 }
 
 /** Content that a peer offers. */
@@ -146,6 +148,8 @@ export interface MirrorHit {
   readonly content?: Uint8Array<ArrayBuffer>;
   /** Who answered, for the log. */
   readonly peer: string;
+  /** True: the peer says that it is private, and gave it to this node as one of the cluster. */
+  readonly isPrivate?: boolean;
 }
 
 /** Nothing to be had from peers. */

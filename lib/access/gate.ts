@@ -7,9 +7,11 @@ import type {
   Access,
   AccessRequest,
   Admission,
+  PeerAdmission,
   Upstream,
   UpstreamAnswer,
 } from "../ports/access.ts";
+import { admitPeer } from "./admit_peer.ts";
 import { Grants } from "./grants.ts";
 import type { IsLocalClient } from "./local_clients.ts";
 import { type PrivateImages, Repositories, repositoryName } from "./repositories.ts";
@@ -80,7 +82,11 @@ export class Gate implements Access {
       repository: repositoryName(reference),
       tagName: reference.digest === undefined ? formatReference(reference) : undefined,
     };
-    switch (repositories.visibility(question.repository)) {
+    const visibility = repositories.visibility(question.repository);
+    if (request.suspectedPrivate && this.#options.auto && visibility !== "private") {
+      return await this.#admitSuspected(question, options);
+    }
+    switch (visibility) {
       case "public":
         return await this.#admitPublic(question, options);
       case "private":
@@ -91,15 +97,8 @@ export class Gate implements Access {
   }
 
   /** {@inheritDoc Access.admitPeer} */
-  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): boolean {
-    const { repositories, content } = this.#collaborators;
-    const isPrivate = (name: string) => repositories.visibility(name) === "private";
-    const asked = repositoryName(reference);
-    const names = content.repositories(digest);
-    if (names.some((name) => !isPrivate(name) && content.isProven(name, digest))) return true;
-    const secret = isPrivate(asked) || names.some(isPrivate);
-    // The other node has made sure of its client's right to the repository, not of what is in it.
-    return !secret || (authenticated && names.includes(asked));
+  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): PeerAdmission {
+    return admitPeer(this.#collaborators, reference, digest, authenticated);
   }
 
   /** {@inheritDoc Access.learn} */
@@ -153,6 +152,28 @@ export class Gate implements Access {
         return secret ? UNAUTHORIZED : this.#unverified(question);
       }
     }
+  }
+
+  /**
+   * A peer says that it is private, and nothing here says so: served only if upstream gives it to
+   * anybody, or to this client.
+   */
+  async #admitSuspected(question: Question, options: Cancellable): Promise<Admission> {
+    const { repositories, content } = this.#collaborators;
+    const { repository, tagName, credentials, path: { reference } } = question;
+    const digest = tagName === undefined ? reference.digest : this.#tags.get(tagName);
+    if (digest !== undefined && content.isProven(repository, digest)) {
+      return tagName === undefined ? SERVE : { type: "serve", digest, verified: true };
+    }
+    const answer = await this.#ask(question.path, undefined, options);
+    if (answer.type === "found") {
+      repositories.learn(repository, "public");
+      return this.#found(question, answer.digest);
+    }
+    if (answer.type === "denied") repositories.learn(repository, "private");
+    if (answer.type !== "unavailable") return await this.#denied(question, options);
+    if (!this.#collaborators.isLocalClient(question.clientAddress)) return UNAUTHORIZED;
+    return credentials === undefined ? CHALLENGE : this.#offline(question, credentials);
   }
 
   /** Anybody may not have it: the credentials tell. */

@@ -22,6 +22,8 @@ export interface Wanted {
    * short wait nobody. Left out where content must be had for a client that has a part of it.
    */
   readonly yielding?: boolean;
+  /** What the peer says is private is refused. */
+  readonly openOnly?: boolean;
 }
 
 /** A part of some content: from `start` up to, not including, `end`. */
@@ -52,6 +54,7 @@ export function judgeAnswer(status: number, headers: HeaderFields, wanted: Wante
   if (BUSY.has(status)) return { type: "busy", why: `status ${status}` };
   const expected = wanted.range === undefined ? 200 : 206;
   if (status !== expected) return refused(`status ${status}, want ${expected}`);
+  if (wanted.openOnly && isPrivate(headers)) return refused("it is private there");
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") {
     return refused(`content is encoded as ${encoding.slice(0, 40)}`);
@@ -120,6 +123,11 @@ function mediaType(header: string | null): string {
   const match = /^\s*([A-Za-z0-9][\w!#$&^.+-]{0,126}\/[A-Za-z0-9][\w!#$&^.+-]{0,126})\s*(?:;|$)/
     .exec(header ?? "");
   return match?.[1] ?? OCTET_STREAM;
+}
+
+/** Tells whether a peer says that not everybody may have what it sends. */
+export function isPrivate(headers: HeaderFields): boolean {
+  return headers.get("x-eddy-private") === "true";
 }
 
 function refused(why: string): Verdict {

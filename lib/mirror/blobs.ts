@@ -39,6 +39,7 @@ export class Blobs {
       method: request.method,
       digest,
       yielding: request.method === "GET",
+      openOnly: request.openOnly === true,
       ...(range === undefined ? {} : { range }),
     };
     if (digest === undefined || range !== undefined || request.method === "HEAD") {
@@ -47,7 +48,7 @@ export class Blobs {
     signal.throwIfAborted();
     const joined = this.#small.join(digest, { signal });
     const shared = joined && await joined;
-    if (shared !== undefined) return hitOf(shared);
+    if (shared !== undefined && !(wanted.openOnly && shared.isPrivate)) return hitOf(shared);
     const settle = this.#small.lead(digest);
     try {
       return await this.#find(request, wanted, signal, settle);
@@ -86,8 +87,8 @@ export class Blobs {
   }
 }
 
-function hitOf({ descriptor, peer, content }: VerifiedContent): MirrorHit {
-  return Object.assign(wholeBody(content), { found: true as const, descriptor, peer });
+function hitOf({ descriptor, peer, isPrivate, content }: VerifiedContent): MirrorHit {
+  return Object.assign(wholeBody(content), { found: true as const, descriptor, peer, isPrivate });
 }
 
 /** A small blob whole, else a hit; undefined if what the peer sent cannot be used. */
@@ -98,10 +99,11 @@ async function answerWith(
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<VerifiedContent | MirrorHit | undefined> {
-  const { descriptor, part, peer } = source;
+  const { descriptor, part, peer, isPrivate } = source;
   const hit = {
     found: true as const,
     descriptor,
+    isPrivate,
     peer: peer.id,
     ...(wanted.range === undefined ? {} : { range: { start: part.start, end: part.end - 1 } }),
   };
@@ -121,7 +123,7 @@ async function answerWith(
       const first = await transfer.next();
       return { ...hit, body: transfer.stream(first) };
     }
-    return { descriptor, peer: peer.id, content: await transfer.collect() };
+    return { descriptor, peer: peer.id, isPrivate, content: await transfer.collect() };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof BadContentError) kit.metrics.peerSwitched("lied");

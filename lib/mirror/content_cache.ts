@@ -9,6 +9,8 @@ export interface VerifiedContent {
   readonly content: Uint8Array<ArrayBuffer>;
   /** Who sent it. */
   readonly peer: string;
+  /** Who sent it says that not everybody may have it. */
+  readonly isPrivate: boolean;
 }
 
 /** Settings of {@link ContentCache}. */

@@ -27,16 +27,18 @@ export class Manifests {
 
   /** @throws the signal's reason when it aborts. */
   async fetch(request: MirrorRequest, signal: AbortSignal): Promise<MirrorHit | MirrorMiss> {
-    const { digest } = request.reference;
-    const manifest = (digest && this.#cache.get(digest)) ??
-      await this.#flights.run(
-        formatDistributionPath(request),
+    const { reference: { digest }, openOnly = false } = request;
+    const kept = digest && this.#cache.get(digest);
+    const manifest = kept !== undefined && !(openOnly && kept.isPrivate)
+      ? kept
+      : await this.#flights.run(
+        `${openOnly} ${formatDistributionPath(request)}`,
         { signal },
         (shared) => this.#find(request, shared),
       );
     if ("found" in manifest) return manifest;
-    const { descriptor, peer, content } = manifest;
-    const hit = { found: true as const, descriptor, peer };
+    const { descriptor, peer, isPrivate, content } = manifest;
+    const hit = { found: true as const, descriptor, peer, isPrivate };
     return request.method === "HEAD"
       ? { ...hit, body: null }
       : Object.assign(wholeBody(content), hit);
@@ -52,6 +54,7 @@ export class Manifests {
           method: "GET",
           digest: request.reference.digest,
           maxBytes: MAX_MANIFEST_BYTES,
+          openOnly: request.openOnly === true,
         }, signal);
         if (source === undefined) break;
         const manifest = await this.#read(request, search, source, signal);
@@ -88,7 +91,8 @@ export class Manifests {
       const content = await transfer.collect();
       const mediaType = detectMediaType(content);
       if (isManifestMediaType(mediaType)) {
-        return { descriptor: { digest, size, mediaType }, content, peer: source.peer.id };
+        const { peer: { id: peer }, isPrivate } = source;
+        return { descriptor: { digest, size, mediaType }, content, peer, isPrivate };
       }
       search.refuse();
       log.warn("what a peer sent is no manifest", { peer: source.peer.id, digest });

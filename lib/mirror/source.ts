@@ -1,6 +1,6 @@
 import type { Peer } from "../ports.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import type { Part } from "./answer.ts";
+import { isPrivate, type Part } from "./answer.ts";
 import type { Reply } from "./peer_client.ts";
 
 /** What a {@link Source} is made of. */
@@ -26,6 +26,8 @@ export class Source {
   readonly peer: Peer;
   readonly descriptor: Descriptor;
   readonly part: Part;
+  /** The peer says that not everybody may have it. */
+  readonly isPrivate: boolean;
   readonly #reply: Reply;
   readonly #release: () => void;
   #readBytes = MIN_READ_BYTES;
@@ -34,6 +36,7 @@ export class Source {
     this.peer = peer;
     this.descriptor = descriptor;
     this.part = part;
+    this.isPrivate = isPrivate(reply.headers);
     this.#reply = reply;
     this.#release = release;
   }

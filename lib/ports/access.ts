@@ -49,6 +49,11 @@ export interface AccessRequest {
   readonly credentials: Credentials | undefined;
   /** The client's IP address. */
   readonly clientAddress: string;
+  /**
+   * A peer says that the content is private. That is its word alone: it is enough to make sure, not
+   * to be remembered.
+   */
+  readonly suspectedPrivate?: boolean;
 }
 
 /** What may be done about a request. */
@@ -65,6 +70,13 @@ export type Admission =
   /** Let the client go on to upstream. */
   | { readonly type: "refuse"; readonly reason: "absent-upstream" | "unauthorized" };
 
+/** What another node may have of content that is held here. */
+export type PeerAdmission =
+  | "open"
+  /** It may have it because it belongs to the cluster, and is to make sure of its own client. */
+  | "private"
+  | "refused";
+
 /** Decides who may have what, and what a tag means. */
 export interface Access {
   /** Bounded in time; rejects only with the signal's reason when that aborts. */
@@ -73,7 +85,7 @@ export interface Access {
    * Tells whether another node may have content that is held here. `authenticated`: it has proved
    * that it belongs to the cluster.
    */
-  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): boolean;
+  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): PeerAdmission;
   /** Tells that a manifest of a repository, whose bytes these are, names other content. */
   learn(reference: Reference, manifest: Uint8Array): void;
 }

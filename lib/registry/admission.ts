@@ -17,6 +17,7 @@ export interface AdmissionCollaborators {
 /**
  * Asks whether a local client may have what it asks for.
  *
+ * @param suspectedPrivate a peer says that it is private.
  * @returns the path to serve: by digest if the request is by tag and upstream said what that means.
  * @throws {OciError} 401 with a challenge, which makes containerd show its credentials or go on to
  * upstream, or 404; the client's abort reason if it went away.
@@ -24,12 +25,16 @@ export interface AdmissionCollaborators {
 export async function admit(
   { access, store, metrics }: AdmissionCollaborators,
   { request, exchange, client }: Call,
+  suspectedPrivate = false,
 ): Promise<DistributionPath> {
   const { path, credentials } = request;
   if (access === undefined) return path;
   const { clientAddress } = exchange;
   const { signal } = client;
-  const admission = await access.admit({ path, credentials, clientAddress }, { signal });
+  const admission = await access.admit(
+    { path, credentials, clientAddress, suspectedPrivate },
+    { signal },
+  );
   switch (admission.type) {
     case "challenge":
       throw refused("unauthorized", challenge(path));
@@ -48,7 +53,8 @@ export async function admit(
   }
 
   function refused(reason: MissReason, error: OciError): OciError {
-    metrics.mirrorRequest(path.reference.registry, "miss", reason);
+    // Other peers may still have it, who do not say that it is private.
+    if (!suspectedPrivate) metrics.mirrorRequest(path.reference.registry, "miss", reason);
     exchange.reason = reason;
     return error;
   }
@@ -64,9 +70,9 @@ export function admitPeer(
   { request: { path }, exchange }: Call,
   digest: Digest,
 ): void {
-  if (access === undefined || access.admitPeer(path.reference, digest, exchange.authenticated)) {
-    return;
-  }
+  const admission = access?.admitPeer(path.reference, digest, exchange.authenticated) ?? "open";
+  exchange.isPrivate = admission === "private";
+  if (admission !== "refused") return;
   exchange.reason = "unauthorized";
   throw unknownContent(path, { reason: "not held" });
 }

@@ -42,6 +42,8 @@ const PROBES: ReadonlySet<HandlerName> = new Set(["readyz", "livez"]);
 /** What is a pull, or would have been one. */
 const CONTENT: ReadonlySet<HandlerName> = new Set(["manifest", "blob", "mirror"]);
 const MAX_LOGGED_PATH = 512;
+/** Tells another node that it gets content as one of the cluster: not everybody may have it. */
+const PRIVATE_HEADER = "x-eddy-private";
 
 /**
  * One request and its answer: collects what the log line and the metrics need, and writes both when
@@ -61,6 +63,8 @@ export class Exchange {
   attempts: number | undefined;
   /** The peer has proved that it belongs to the cluster. */
   authenticated = false;
+  /** The peer gets what is private, and is told so. */
+  isPrivate = false;
   /** False: upstream could not be asked what the tag points to. */
   verified: boolean | undefined;
   #handler: HandlerName;
@@ -98,6 +102,7 @@ export class Exchange {
    */
   respond(answer: Answer, abandon: () => void): Response {
     const { status, headers, body, release } = answer;
+    if (this.isPrivate) headers[PRIVATE_HEADER] = "true";
     if (!(body instanceof ReadableStream)) {
       const bytes = this.#request.method === "HEAD" || body === null ? 0 : byteLength(body);
       this.#end(status, { bytes, by: "source" });

@@ -1,16 +1,16 @@
-import { deadline } from "../async/deadline.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange } from "../oci/range.ts";
-import type { Cancellable, Log, Metrics, Mirror, MirrorHit, MirrorMiss, Store } from "../ports.ts";
+import type { Cancellable, Log, Metrics, Mirror, MirrorHit, Store } from "../ports.ts";
 import type { Access } from "../ports/access.ts";
 import { admit, admitPeer } from "./admission.ts";
 import type { Call, PullRequest } from "./call.ts";
 import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
+import { fetchMirrored } from "./fetch_mirrored.ts";
 import type { ClientPresence } from "./follow_client.ts";
 import type { LocalContent, OpenContent } from "./local_content.ts";
 import type { UploadSlots } from "./upload_slots.ts";
@@ -170,26 +170,16 @@ async function serveMirrored(
   call: Call,
   resolved: Digest | undefined,
 ): Promise<Answer> {
-  const { mirror, metrics, log } = collaborators;
-  const { request: { method, path, range }, exchange, client } = call;
+  const { metrics } = collaborators;
+  const { request: { method, path }, exchange } = call;
   const { registry } = path.reference;
-  const limit = deadline(mirrorTimeoutMs, { signal: client.signal });
-  const release = () => limit[Symbol.dispose]();
-  let result: MirrorHit | MirrorMiss;
-  try {
-    const reference = resolved === undefined ? path.reference : byDigest(path, resolved);
-    const wanted = { ...path, reference, method, ...(range === undefined ? {} : { range }) };
-    result = await mirror.fetch(wanted, { signal: limit.signal });
-    limit.clear();
-  } catch (error) {
-    const timedOut = limit.signal.aborted;
-    release();
-    client.signal.throwIfAborted();
-    if (error instanceof OciError) throw error;
-    // The mirror's own bounds should end every call before; a client must not suffer otherwise.
-    log.error("mirror failed", { error, kind: path.kind, registry });
-    result = { found: false, reason: timedOut ? "timeout" : "peers-unreachable", attempts: 0 };
-  }
+  const reference = resolved === undefined ? path.reference : byDigest(path, resolved);
+  const { result, release } = await fetchMirrored(
+    collaborators,
+    call,
+    { ...path, reference },
+    { mirrorTimeoutMs },
+  );
   if (!result.found) {
     release();
     const { reason, attempts } = result;

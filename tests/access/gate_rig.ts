@@ -102,10 +102,11 @@ export function gateRig(
       text: string,
       credentials?: Credentials,
       clientAddress = LOCAL,
+      suspectedPrivate = false,
     ): Promise<Admission> {
       const path = pathOf(text);
       const { signal } = new AbortController();
-      return gate.admit({ path, credentials, clientAddress }, { signal });
+      return gate.admit({ path, credentials, clientAddress, suspectedPrivate }, { signal });
     },
   };
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Admission, UpstreamTrouble } from "../../lib/ports/access.ts";
+import type { Credentials } from "../../lib/oci/credentials.ts";
+import type { Admission, PeerAdmission, UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { digestOf, gateRig, type Holding, LOCAL, pathOf, USER, WRONG } from "./gate_rig.ts";
 
@@ -169,9 +170,9 @@ test("a layer that a private and a public repository share is public once upstre
   await admit(`${OPEN}:v1`);
   content.claim(OPEN, B);
   const { reference } = pathOf(`blob ${OPEN}@${B}`);
-  assert.equal(gate.admitPeer(reference, B, false), false, "not proved yet");
+  assert.equal(gate.admitPeer(reference, B, false), "refused", "not proved yet");
   assert.deepEqual(await admit(`blob ${OPEN}@${B}`), SERVE);
-  assert.equal(gate.admitPeer(reference, B, false), true);
+  assert.equal(gate.admitPeer(reference, B, false), "open");
 });
 
 test("private images while upstream is away", async () => {
@@ -241,19 +242,19 @@ test("what other nodes get", async () => {
   await admit(`${OPEN}:v1`);
   content.claim(CLOSED, D);
   content.claim(OPEN, B);
-  const cases: readonly (readonly [string, typeof A, boolean, boolean])[] = [
-    [`${OPEN}@${A}`, A, false, true],
-    [`blob ${OPEN}@${B}`, B, false, true],
-    [`${CLOSED}@${C}`, C, false, false],
-    [`${CLOSED}@${C}`, C, true, true],
-    [`${CLOSED}:v1`, C, false, false],
-    [`blob ${CLOSED}@${D}`, D, false, false],
-    [`blob ${CLOSED}@${D}`, D, true, true],
+  const cases: readonly (readonly [string, typeof A, boolean, PeerAdmission])[] = [
+    [`${OPEN}@${A}`, A, false, "open"],
+    [`blob ${OPEN}@${B}`, B, false, "open"],
+    [`${CLOSED}@${C}`, C, false, "refused"],
+    [`${CLOSED}@${C}`, C, true, "private"],
+    [`${CLOSED}:v1`, C, false, "refused"],
+    [`blob ${CLOSED}@${D}`, D, false, "refused"],
+    [`blob ${CLOSED}@${D}`, D, true, "private"],
     // Under the name of another repository.
-    [`blob ${OPEN}@${D}`, D, false, false],
-    [`blob ${OPEN}@${D}`, D, true, false],
-    [`blob docker.io/library/unknown@${D}`, D, true, false],
-    [`blob docker.io/library/unknown@${B}`, B, false, true],
+    [`blob ${OPEN}@${D}`, D, false, "refused"],
+    [`blob ${OPEN}@${D}`, D, true, "refused"],
+    [`blob docker.io/library/unknown@${D}`, D, true, "refused"],
+    [`blob docker.io/library/unknown@${B}`, B, false, "open"],
   ];
   for (const [text, digest, authenticated, expected] of cases) {
     const { reference } = pathOf(text);
@@ -274,4 +275,52 @@ test("nothing that is remembered or logged holds a password", async () => {
   const said = JSON.stringify([log.lines, metrics.calls, repositories.learnedPrivate()]);
   assert.doesNotMatch(said, /right|wrong|dXNlcj/);
   assert.match(said, /"withCredentials":true/);
+});
+
+test("what a peer says is private is served only if upstream says that the client may have it", async () => {
+  const { admit, upstream, repositories } = gateRig(holdings());
+  const suspected = (text: string, credentials?: Credentials) =>
+    admit(text, credentials, LOCAL, true);
+  // Nobody has asked about the repository, and nobody can be asked.
+  upstream.trouble = "unreachable";
+  for (const text of [`${CLOSED}:v1`, `${CLOSED}@${C}`, `blob ${CLOSED}@${D}`, `${OPEN}@${A}`]) {
+    assert.deepEqual(await admit(text, USER), UNVERIFIED, text);
+    assert.deepEqual(await suspected(text), CHALLENGE, text);
+    assert.deepEqual(await suspected(text, USER), UNAUTHORIZED, text);
+    assert.deepEqual(await suspected(text, WRONG), UNAUTHORIZED, text);
+    assert.deepEqual(await admit(text, USER, "192.0.2.1", true), UNAUTHORIZED, text);
+  }
+  assert.equal(repositories.visibility(CLOSED), "unknown", "a peer's word teaches nothing");
+  assert.equal(repositories.revision, 0);
+  upstream.trouble = undefined;
+  assert.deepEqual(await suspected(`${OPEN}:v1`), serve(A));
+  assert.deepEqual(await suspected(`${OPEN}@${B}`), SERVE);
+  const asked = upstream.questions.length;
+  for (let again = 0; again < 3; again++) {
+    assert.deepEqual(await suspected(`${OPEN}:v1`), serve(A));
+    assert.deepEqual(await suspected(`${OPEN}@${B}`), SERVE);
+  }
+  assert.equal(upstream.questions.length, asked, "a peer that lies costs one question");
+  assert.deepEqual(await suspected(`${CLOSED}:v1`), CHALLENGE);
+  assert.deepEqual(await suspected(`${CLOSED}:v1`, WRONG), CHALLENGE);
+  assert.deepEqual(await suspected(`${CLOSED}:v1`, USER), serve(C));
+  assert.deepEqual(await suspected(`${OPEN}@${D}`), CHALLENGE, "not what is named so upstream");
+});
+
+test("where nodes share what is private, or patterns say what is, peers need not", async () => {
+  for (const patterns of [[], ["ghcr.io/acme/*"]]) {
+    const { admit, upstream } = gateRig(holdings(), { auto: false, patterns });
+    assert.deepEqual(await admit(`${OPEN}@${A}`, undefined, LOCAL, true), SERVE);
+    assert.deepEqual(upstream.questions, []);
+  }
+});
+
+test("who was let in within 24 hours is, on a peer's suspicion too, if that is allowed", async () => {
+  const { admit, upstream, clock, content } = gateRig(holdings(), { allowOffline: true });
+  await admit(`${CLOSED}:v1`, USER);
+  content.claim(CLOSED, D);
+  upstream.trouble = "unreachable";
+  await clock.advance(600_000);
+  assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, USER, LOCAL, true), UNVERIFIED);
+  assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, WRONG, LOCAL, true), UNAUTHORIZED);
 });

@@ -157,6 +157,39 @@ async function privateCases(lab: Lab, step: Case, withKey: boolean): Promise<voi
     }
   });
 
+  await step(
+    "what only a peer knows to be private is not served while upstream is off",
+    async () => {
+      const published = await publish(lab, "closed/whispered", { layerBytes: LAYERS });
+      await n1.containerd.cri.pull(published.reference, { auth: USER });
+      await untilServed(n1, published);
+      await lab.upstream.stop();
+      const before = await fetched(n3);
+      const { root, layers } = published.image;
+      const targets = ["manifests/v1", `manifests/${root.digest}`, `blobs/${layers[0]?.digest}`];
+      for (const auth of [USER, WRONG, undefined]) {
+        const headers = auth &&
+          { authorization: `Basic ${btoa(`${auth.username}:${auth.password}`)}` };
+        for (const target of targets) {
+          const path = `/v2/closed/whispered/${target}?ns=${UPSTREAM}`;
+          const { status } = await n3.agent.request(path, headers === undefined ? {} : { headers });
+          const denied = auth === undefined && withKey ? 401 : 404;
+          assert.equal(status, denied, `${target} ${JSON.stringify(auth)}`);
+        }
+        const options = auth === undefined ? {} : { auth };
+        await assert.rejects(n3.containerd.cri.pull(published.reference, options));
+      }
+      const log = await n3.agent.log();
+      const handed = log.filter(({ path, status }) =>
+        String(path).includes("/closed/whispered/") && Number(status) < 400
+      );
+      assert.deepEqual(handed, []);
+      report(
+        `asked while upstream is off: ${(await fetched(n3)) - before} bytes of manifests moved`,
+      );
+    },
+  );
+
   await step("no secret is in any log, metric, page or file of an agent", async () => {
     for (const { agent } of lab.nodes) {
       const log = JSON.stringify(await agent.log());

@@ -4,6 +4,7 @@ import type {
   Access,
   AccessRequest,
   Admission,
+  PeerAdmission,
   PeerAuth,
   PeerRequest,
 } from "../../lib/ports/access.ts";
@@ -18,14 +19,16 @@ class FakeAccess implements Access {
   readonly learned: string[] = [];
   readonly peers: unknown[][] = [];
   admission: Admission = { type: "serve", verified: true };
-  peerMay = true;
+  /** Of what a peer says is private. */
+  suspected: Admission = { type: "challenge" };
+  peerMay: PeerAdmission = "open";
 
   admit(request: AccessRequest): Promise<Admission> {
     this.requests.push(request);
-    return Promise.resolve(this.admission);
+    return Promise.resolve(request.suspectedPrivate ? this.suspected : this.admission);
   }
 
-  admitPeer(...args: unknown[]): boolean {
+  admitPeer(...args: unknown[]): PeerAdmission {
     this.peers.push(args);
     return this.peerMay;
   }
@@ -122,15 +125,85 @@ test("admission: other nodes get only what they may, and are never sent to upstr
   for (const [token, authenticated] of [["good", true], ["bad", false]] as const) {
     const response = await s.request(path, { headers: { ...FROM_PEER, "x-eddy-token": token } });
     assert.equal(await response.text(), MANIFEST);
+    assert.equal(response.headers.get("x-eddy-private"), null);
     assert.equal(s.access.peers.at(-1)?.[2], authenticated, token);
   }
   assert.deepEqual(proofs[0], ["GET", path]);
   assert.deepEqual(s.access.requests, []);
-  s.access.peerMay = false;
+  s.access.peerMay = "private";
+  const closed = await s.request(path, { headers: FROM_PEER });
+  assert.equal(await closed.text(), MANIFEST);
+  assert.equal(closed.headers.get("x-eddy-private"), "true");
+  s.access.peerMay = "refused";
   const response = await s.request(path, { headers: FROM_PEER });
   assert.equal(response.status, 404);
   assert.equal(response.headers.get("www-authenticate"), null);
   const head = await s.request("/v2/app/manifests/1", { method: "HEAD", headers: FROM_PEER });
   assert.equal(head.status, 404);
   assert.equal(head.headers.get("docker-content-digest"), null);
+});
+
+/** A peer that says of all that it sends that it is private, and one that does not, if there is one. */
+function peers(s: ReturnType<typeof rig>, { open }: { open: boolean }): void {
+  s.mirror.answer = ({ openOnly, method }) =>
+    openOnly && !open ? { found: false, reason: "peers-refused", attempts: 1 } : {
+      found: true,
+      descriptor: { digest: ABSENT, size: 5, mediaType: "application/octet-stream" },
+      body: method === "HEAD" ? null : new Blob([openOnly ? "other" : "first"]).stream(),
+      peer: openOnly ? "open" : "private",
+      ...(openOnly ? {} : { isPrivate: true }),
+    };
+}
+
+test("admission: what a peer says is private is served only if upstream gives it to the client", async () => {
+  const s = rig();
+  peers(s, { open: false });
+  const path = `/v2/app/blobs/${ABSENT}`;
+  const denials: [Admission, number][] = [
+    [{ type: "challenge" }, 401],
+    [{ type: "refuse", reason: "unauthorized" }, 404],
+  ];
+  for (const [suspected, status] of denials) {
+    s.access.suspected = suspected;
+    for (const method of ["GET", "HEAD"]) {
+      const response = await s.request(path, { method });
+      assert.equal(response.status, status, method);
+      await response.body?.cancel();
+    }
+  }
+  assert.deepEqual(s.access.requests.map(({ suspectedPrivate }) => suspectedPrivate).slice(0, 2), [
+    false,
+    true,
+  ]);
+  assert.deepEqual(s.reasons(), Array(4).fill(["docker.io", "miss", "unauthorized"]));
+  s.access.suspected = { type: "serve", verified: true };
+  const served = await s.request(path);
+  assert.equal(await served.text(), "first");
+  assert.equal(served.headers.get("x-eddy-private"), null, "it is for peers");
+});
+
+test("admission: a peer that lies about privacy costs no more than its own answer", async () => {
+  const s = rig();
+  peers(s, { open: true });
+  for (const suspected of ["challenge", "refuse"] as const) {
+    s.access.suspected = suspected === "challenge"
+      ? { type: "challenge" }
+      : { type: "refuse", reason: "unauthorized" };
+    const response = await s.request(`/v2/app/blobs/${ABSENT}`);
+    assert.equal(await response.text(), "other");
+    const line = s.log.lines.findLast(({ message }) => message === "request");
+    assert.equal(line?.fields["reason"], undefined);
+  }
+  assert.deepEqual(s.reasons(), Array(2).fill(["docker.io", "hit", ""]));
+});
+
+test("admission: a suspicious tag is served as upstream says, by its digest", async () => {
+  const s = rig();
+  const other: Digest = `sha256:${"1".repeat(64)}`;
+  peers(s, { open: false });
+  s.access.admission = { type: "serve", verified: false };
+  s.access.suspected = { type: "serve", verified: true, digest: other };
+  const response = await s.request("/v2/app/manifests/2");
+  await response.body?.cancel();
+  assert.deepEqual(s.mirror.requests.map(({ reference }) => reference.digest), [undefined, other]);
 });
