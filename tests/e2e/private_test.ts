@@ -105,12 +105,24 @@ async function publicCases(lab: Lab, step: Case, { name }: ContainerdRelease): P
   });
 }
 
+/** After an outage upstream is not waited for until a question put beside has been answered. */
+async function untilAsked({ host, agent }: LabNode): Promise<void> {
+  const found = async () =>
+    (await agent.metrics()).sum("eddy_upstream_requests_total", { outcome: "found" });
+  const before = await found();
+  await until(async () => {
+    await agent.request(`/v2/open/app/manifests/v1?ns=${UPSTREAM}`);
+    return await found() > before;
+  }, { what: `${host.name} to ask upstream`, intervalMs: 500, timeoutMs: 90_000 });
+}
+
 async function privateCases(lab: Lab, step: Case, withKey: boolean): Promise<void> {
   const [n1, n2, n3] = [lab.node(1), lab.node(2), lab.node(3)];
 
   await step(
     "a private image with the right secret comes from peers that may serve it",
     async () => {
+      for (const node of lab.nodes) await untilAsked(node);
       const published = await publish(lab, "closed/app", { layerBytes: LAYERS });
       await n1.containerd.cri.pull(published.reference, { auth: USER });
       await untilServed(n1, published);
