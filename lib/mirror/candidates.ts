@@ -66,6 +66,14 @@ export class Candidates {
     return [...this.#known.keys()].filter((id) => !this.#collaborators.router.hasLeft(id)).length;
   }
 
+  /** How many of them can be asked just now. */
+  get able(): number {
+    const { router, table } = this.#collaborators;
+    return [...this.#known.keys()].filter((id) =>
+      !this.#banned.has(id) && !router.hasLeft(id) && table.standing(id) === "good"
+    ).length;
+  }
+
   /** Whether the router had not finished when waiting for it ended. */
   get searching(): boolean {
     return this.#lookup !== undefined;

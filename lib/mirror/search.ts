@@ -37,9 +37,9 @@ export class Search {
     this.#options = options;
   }
 
-  /** How many peers are known to hold it. */
+  /** How many peers hold it, as far as is known, and can be asked just now. */
   get holders(): number {
-    return this.#collaborators.candidates.found;
+    return this.#collaborators.candidates.able;
   }
 
   /** The content's size, if all who answered that the range is outside of it agree on it. */

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { Agent } from "./lab/agent.ts";
 import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
-import { httpRequest } from "./lab/http_request.ts";
 import type { Lab, LabNode } from "./lab/lab.ts";
 import type { Case } from "../support/test.ts";
 import { labSuite } from "./lab/lab_suite.ts";
@@ -9,6 +8,7 @@ import { publish, type Published } from "./lab/publish.ts";
 import { report } from "./lab/report.ts";
 import { type Manner, StubPeer } from "./lab/stub_peer.ts";
 import { until } from "./lab/until.ts";
+import { untilAllFound } from "./lab/until_all_found.ts";
 import { untilFindable } from "./lab/until_findable.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
 
@@ -172,26 +172,9 @@ async function holders(lab: Lab, name: string, nodes: readonly LabNode[]): Promi
     const { image, repository } = published;
     // A peer that stood still is left alone for a while, which doubles each time.
     await untilFindable(lab.node(3), image, { repository, blobsOnly: true, timeoutMs: 60_000 });
-    await untilAllFound(lab.node(3), published, nodes.length);
+    await untilAllFound(lab.node(3), image, nodes.length);
   }
   return published;
-}
-
-/** Waits until a node finds so many holders of each part of an image. */
-async function untilAllFound(
-  { host }: LabNode,
-  { image }: Published,
-  holders: number,
-): Promise<void> {
-  for (const { digest } of image.pulled) {
-    await until(async () => {
-      const url = `http://127.0.0.1:9090/debug/api/measure?image=${digest}&pull=false`;
-      const { body } = await httpRequest(host, url);
-      const found = JSON.parse(body).peers.length;
-      if (found < holders) throw new Error(`it finds ${found} of ${holders}`);
-      return true;
-    }, { what: `${host.name} to find all who have ${digest}` });
-  }
 }
 
 /** Pulls on a node, without upstream if a lab is given, right after `strike`. */
