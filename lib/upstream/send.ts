@@ -81,7 +81,7 @@ export function createSender({ resolve = systemResolve }: SenderCollaborators = 
 
 async function requireAllowed(
   url: URL,
-  { trustedHosts }: UpstreamRequest,
+  { trustedHosts, signal }: UpstreamRequest,
   resolve: ResolveHost,
 ): Promise<void> {
   if (url.protocol !== "https:" && url.protocol !== "http:") {
@@ -91,8 +91,21 @@ async function requireAllowed(
     throw new ForbiddenTargetError(`URL of ${url.host} has credentials in it`);
   }
   if (trustedHosts.has(url.host)) return;
-  if (await isForbiddenHost(url.hostname, resolve)) {
+  if (await untilAborted(isForbiddenHost(url.hostname, resolve), signal)) {
     throw new ForbiddenTargetError(`${url.host} is not a host that a registry may refer to`);
+  }
+}
+
+/** The system's resolver takes no signal, and tries a dead name server for many seconds. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
