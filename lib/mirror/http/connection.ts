@@ -104,7 +104,9 @@ export class HttpConnection {
       this.close();
       throw new Error(`the connection ended ${this.#left} bytes before the body's end`);
     }
-    return this.#took(read === buffer.length ? buffer : buffer.subarray(0, read));
+    // Whoever keeps a few bytes for later must not keep a large buffer with them.
+    const fills = 2 * read >= buffer.length;
+    return this.#took(fills ? buffer.subarray(0, read) : buffer.slice(0, read));
   }
 
   /** Closes it at once; the peer sees that. */
