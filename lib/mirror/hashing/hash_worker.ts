@@ -123,7 +123,8 @@ export class HashWorker {
     this.#waiting++;
     const turn = this.#turn.then(async () => {
       while (this.#usable && !this.#ring.awaitRoom()) {
-        await Promise.race([this.#room.promise, this.#failed.promise]);
+        // Not raced with `failed`: that lives as long as the thread, and would remember each wait.
+        await this.#room.promise;
       }
       if (!this.#usable) await this.#failed.promise;
       this.#ring.write(what, hash, bytes);
@@ -140,5 +141,6 @@ export class HashWorker {
   #fail(error: Error): void {
     this.#usable = false;
     this.#failed.reject(error);
+    this.#roomCame();
   }
 }
