@@ -42,6 +42,11 @@ export class RepositoryContent {
     let names = this.#names.get(digest);
     if (names === undefined) this.#names.set(digest, names = new Map());
     if (names.get(repository) === true) return;
+    if (proven && names.size >= MAX_REPOSITORIES_PER_DIGEST && !names.has(repository)) {
+      // What is proven is never crowded out by what is only claimed.
+      const claimed = [...names].find(([, proven]) => !proven)?.[0];
+      if (claimed !== undefined) names.delete(claimed);
+    }
     if (names.size < MAX_REPOSITORIES_PER_DIGEST || names.has(repository)) {
       names.set(repository, proven);
     }

@@ -124,7 +124,9 @@ async function askAll(
 function settle(circuit: Circuit, registry: string, answer: EndpointAnswer): UpstreamAnswer {
   switch (answer.type) {
     case "broken":
-      circuit.failed(registry);
+      // A client must not be able to shut a registry off by odd questions.
+      if (answer.answered) circuit.succeeded(registry);
+      else circuit.failed(registry);
       return { type: "unavailable", reason: "broken" };
     case "limited":
       circuit.limited(registry, answer.retryAfterMs);

@@ -17,7 +17,8 @@ export type EndpointAnswer =
   | { readonly type: "found"; readonly digest: Digest }
   | { readonly type: "missing"; readonly hidden: boolean }
   | { readonly type: "denied" }
-  | { readonly type: "broken" }
+  /** It failed; or, if `answered`, it works but will not have this question. */
+  | { readonly type: "broken"; readonly answered: boolean }
   /** Its `Retry-After`, ms. */
   | { readonly type: "limited"; readonly retryAfterMs: number };
 
@@ -179,7 +180,7 @@ function challengeKey({ url }: UpstreamEndpoint, { repository }: Reference): str
 function refusal(status: number, after: string | null): EndpointAnswer {
   if (status === 401 || status === 403) return { type: "denied" };
   if (status === 429) return { type: "limited", retryAfterMs: retryAfterMs(after) };
-  return { type: "broken" };
+  return { type: "broken", answered: status < 500 };
 }
 
 function retryAfter(response: Response): string | null {

@@ -179,6 +179,20 @@ test("failures are told apart, and end the waiting after two in a row", async ()
   }
 });
 
+test("a registry that will not have a question is not away", async () => {
+  await withRig(REPOSITORIES, async ({ head, registry }) => {
+    for (const status of [400, 405, 414, 418]) {
+      registry.fault = () => new Response(null, { status });
+      assert.deepEqual(await head("open", { tag: `odd${status}` }), {
+        type: "unavailable",
+        reason: "broken",
+      });
+    }
+    registry.fault = undefined;
+    assert.deepEqual(await head("open"), FOUND);
+  }, { circuit: { threshold: 1 } });
+});
+
 test("429 is obeyed at once", async () => {
   await withRig(REPOSITORIES, async ({ head, registry }) => {
     registry.fault = () => new Response(null, { status: 429, headers: { "retry-after": "60" } });
