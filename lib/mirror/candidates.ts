@@ -100,14 +100,12 @@ export class Candidates {
    * @param stream what is to be asked for, if peers that are busy are not to be asked for it.
    */
   async next(signal: AbortSignal, stream?: string): Promise<Candidate | undefined> {
-    const { clock } = this.#collaborators;
     while (true) {
       await this.#gather();
       signal.throwIfAborted();
       const best = this.#take(stream);
       if (best !== undefined) return best;
-      const patience = this.#known.size > 0 ? this.#options.resolveTimeoutMs / 4 : 0;
-      const leftMs = this.#waitUntil - patience - clock.now();
+      const leftMs = this.#leftMs(this.#known.size > 0);
       if (this.#lookup === undefined || leftMs <= 0) break;
       await this.#wait(leftMs, signal, this.#changed.promise);
     }
@@ -237,8 +235,16 @@ export class Candidates {
     );
     if (probes.length === 0) return undefined;
     const first = Promise.any(probes).then(() => {}, () => {});
-    await this.#wait(this.#options.probeWaitMs, signal, first);
+    // Not in addition to a lookup that has used up the time for finding a peer.
+    const waitMs = Math.max(Math.min(this.#options.probeWaitMs, this.#leftMs(true)), 0);
+    await this.#wait(waitMs, signal, first);
     return this.#take(stream);
+  }
+
+  /** Time left for finding a peer; less if some are known already. */
+  #leftMs(someKnown: boolean): number {
+    const patience = someKnown ? this.#options.resolveTimeoutMs / 4 : 0;
+    return this.#waitUntil - patience - this.#collaborators.clock.now();
   }
 
   async #wait(ms: number, signal: AbortSignal, event: Promise<void>): Promise<void> {
