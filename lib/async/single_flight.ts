@@ -1,5 +1,6 @@
 import type { Cancellable } from "../ports.ts";
 import { type Link, link } from "./link.ts";
+import { untilAborted } from "./until_aborted.ts";
 
 interface Flight<T> {
   readonly result: Promise<T>;
@@ -24,13 +25,9 @@ export class SingleFlight<T> {
     signal.throwIfAborted();
     const flight = this.#flights.get(key) ?? this.#begin(key, work);
     flight.waiting++;
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
     try {
-      return await Promise.race([flight.result, aborted.promise]);
+      return await untilAborted(flight.result, signal);
     } finally {
-      signal.removeEventListener("abort", onAbort);
       if (--flight.waiting === 0) {
         if (this.#flights.get(key) === flight) this.#flights.delete(key);
         flight.life.abort(signal.reason);

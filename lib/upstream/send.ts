@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable } from "../ports.ts";
 import { isForbiddenHost, type ResolveHost, systemResolve } from "./forbidden_host.ts";
 
@@ -93,19 +94,6 @@ async function requireAllowed(
   if (trustedHosts.has(url.host)) return;
   if (await untilAborted(isForbiddenHost(url.hostname, resolve), signal)) {
     throw new ForbiddenTargetError(`${url.host} is not a host that a registry may refer to`);
-  }
-}
-
-/** The system's resolver takes no signal, and tries a dead name server for many seconds. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

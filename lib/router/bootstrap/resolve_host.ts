@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { untilAborted } from "../../async/until_aborted.ts";
 import type { Cancellable } from "../../ports.ts";
 
 /** Finds the addresses of a host; rejects if there are none or the signal aborts. */
@@ -12,13 +13,6 @@ export type ResolveHost = (host: string, options: Cancellable) => Promise<string
 export async function resolveHost(host: string, { signal }: Cancellable): Promise<string[]> {
   signal.throwIfAborted();
   if (isIP(host) !== 0) return [host];
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    const found = await Promise.race([lookup(host, { all: true }), aborted.promise]);
-    return [...new Set(found.map(({ address }) => address))];
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+  const found = await untilAborted(lookup(host, { all: true }), signal);
+  return [...new Set(found.map(({ address }) => address))];
 }
