@@ -10,6 +10,7 @@ import { isUsableIp, toIpPort } from "./address.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { decideListening } from "./listen.ts";
+import { noiseCrypto } from "./noise_crypto.ts";
 import { createTransport } from "./transport.ts";
 
 /** Peers stay in the peer store until they are removed: the library never renews an address. */
@@ -56,7 +57,7 @@ export async function createHost(
       announceFilter: () => announced(),
     },
     transports: [createTransport(options)],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto() })],
     streamMuxers: [yamux()],
     connectionManager: {
       dialTimeout,

@@ -15,6 +15,7 @@ import {
   encodeRecords,
   MESSAGE_TYPE,
 } from "../../lib/router/dht_message.ts";
+import { noiseCrypto } from "../../lib/router/noise_crypto.ts";
 import { addressesOf, type TestNode } from "./cluster.ts";
 
 /** A peer without a router, which speaks the DHT as badly as a test wants it to. */
@@ -35,7 +36,7 @@ export class RawPeer implements AsyncDisposable {
   static async of(target: TestNode | readonly string[]): Promise<RawPeer> {
     const node = await createLibp2p({
       transports: [tcp()],
-      connectionEncrypters: [noise()],
+      connectionEncrypters: [noise({ crypto: noiseCrypto() })],
       streamMuxers: [yamux()],
       services: { identify: identify() },
     });
