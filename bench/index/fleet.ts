@@ -102,6 +102,11 @@ export interface FleetOptions {
   readonly waitForMesh?: boolean;
   /** Of all others so many are to be known; default all. */
   readonly knownShare?: number;
+  /**
+   * Starts one process after the other, each when the nodes so far know each other: what many
+   * machines do at once, a few cores do too slowly for the times of a LAN.
+   */
+  readonly inTurn?: boolean;
 }
 
 /** Processes with nodes that know each other; they end with the scope. */
@@ -129,7 +134,7 @@ export class Fleet implements AsyncDisposable {
       const addresses = typeof address === "string"
         ? Array<string>(size).fill(address)
         : [...address];
-      const [first, ...others] = fleet.workers;
+      const [first] = fleet.workers;
       if (first === undefined) throw new RangeError("a fleet needs a process");
       const begun = performance.now();
       fleet.begunAt = Date.now();
@@ -140,20 +145,16 @@ export class Fleet implements AsyncDisposable {
         peers: [],
       });
       const seeds = seed.addresses[0] ?? [];
-      const rest = await Promise.all([
-        first.tell<Started>({
+      const counts = sizes.map((count, i) => i === 0 ? count - 1 : count);
+      const start = (worker: Worker, i: number) =>
+        worker.tell<Started>({
           ...command,
-          addresses: addresses.splice(0, (sizes[0] ?? 1) - 1),
+          addresses: addresses.splice(0, counts[i] ?? 0),
           peers: seeds,
-        }),
-        ...others.map((worker, i) =>
-          worker.tell<Started>({
-            ...command,
-            addresses: addresses.splice(0, sizes[i + 1] ?? 0),
-            peers: seeds,
-          })
-        ),
-      ]);
+        });
+      const rest = settings.inTurn
+        ? await fleet.#startInTurn(start, counts, knownShare)
+        : await fleet.all(start);
       fleet.addresses.push(...[seed, ...rest].flatMap((part) => part.addresses.flat()));
       fleet.readyMs = performance.now() - begun;
       fleet.ids.push(...rest.map(({ ids }, i) => i === 0 ? [...seed.ids, ...ids] : [...ids]));
@@ -170,6 +171,24 @@ export class Fleet implements AsyncDisposable {
       await fleet[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  async #startInTurn(
+    start: (worker: Worker, i: number) => Promise<Started>,
+    counts: readonly number[],
+    knownShare: number,
+  ): Promise<Started[]> {
+    const started: Started[] = [];
+    let known = 0;
+    for (const [i, worker] of this.workers.entries()) {
+      started.push(await start(worker, i));
+      known += counts[i] ?? 0;
+      const peers = Math.ceil(known * knownShare);
+      await Promise.all(
+        this.workers.slice(0, i + 1).map((worker) => worker.tell({ op: "meshed", peers })),
+      );
+    }
+    return started;
   }
 
   /** Does something with all processes at the same time. */
