@@ -65,7 +65,8 @@ export const ACCESS_OPTIONS = {
     defaultText: "loopback and this node's addresses",
     placeholder: "NETWORK…",
     help: "Where requests of the local containerd come from besides loopback and this node's " +
-      "addresses; only they are asked for credentials.",
+      "addresses; gateway: the first address of each of its networks, such as a pod's bridge. " +
+      "Only they are asked for credentials.",
     commands: AGENT,
     list: true,
   }),

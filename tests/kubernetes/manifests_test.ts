@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parseAllDocuments } from "yaml";
+import { parseClusterKeys } from "../../lib/access/cluster_key.ts";
 import { OPTION_ROWS } from "../../lib/config/options.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import type { CommandName } from "../../lib/config/option.ts";
@@ -156,8 +157,61 @@ helmTest("a values file for Spegel works, its key goes before Eddy's", async (pr
   assert.equal(config.mountPath, "/var/lib/rancher/k3s/agent/etc/containerd");
   const writable = mounts.filter(({ readOnly }: Json) => readOnly !== true);
   assert.deepEqual(writable.map(({ name }: Json) => name), ["containerd-config", "data"]);
-  assert.equal(volumes.length, 4);
+  assert.equal(volumes.length, 5);
   assert(objects.some(({ kind }) => kind === "ServiceMonitor"));
+});
+
+helmTest("a cluster key, and who is a local client then", async (program) => {
+  const cases: [values: Json, secret: string | undefined, made: boolean, localClients: string[]][] =
+    [
+      [{}, "site-eddy-cluster-key", true, ["10.0.0.1", "gateway"]],
+      [{ service: { registry: { exposure: "NodePort" } } }, "site-eddy-cluster-key", true, [
+        "10.0.0.1",
+        "gateway",
+      ]],
+      [{ eddy: { localClients: ["10.9.0.0/16"] } }, "site-eddy-cluster-key", true, [
+        "10.0.0.1",
+        "gateway",
+        "10.9.0.0/16",
+      ]],
+      [{ service: { registry: { exposure: "hostNetwork" } } }, "site-eddy-cluster-key", true, []],
+      [{ clusterKey: { existingSecret: "own" } }, "own", false, ["10.0.0.1", "gateway"]],
+      [{ clusterKey: { enabled: false } }, undefined, false, []],
+      // As of an older chart, by `helm upgrade --reuse-values`.
+      [{ clusterKey: null }, undefined, false, []],
+    ];
+  for (const [values, secret, made, localClients] of cases) {
+    const { objects, success, stderr } = await template(program, values);
+    assert(success, stderr);
+    const secrets = objects.filter(({ kind }) => kind === "Secret");
+    assert.deepEqual(secrets.map(({ metadata }) => metadata.name), made ? [secret] : []);
+    for (const { data } of secrets) {
+      const [key = "", ...more] = parseClusterKeys(atob(data["cluster.key"]));
+      assert.equal(atob(key).length, 32);
+      assert.deepEqual(more, []);
+    }
+    const [command, ...args] = argsOf(objects, "DaemonSet", "site-eddy");
+    const agent = parseConfig({
+      ...{ command: command as CommandName, args, env: {}, readFile: () => "" },
+    });
+    assert.deepEqual(agent.localClients, localClients);
+    const daemonSet = objects.find(({ kind, metadata }) =>
+      kind === "DaemonSet" && metadata.name === "site-eddy"
+    );
+    const { containers, volumes } = daemonSet.spec.template.spec;
+    const volume = volumes.find(({ name }: Json) => name === "cluster-key");
+    const mount = containers[0].volumeMounts.find(({ name }: Json) => name === "cluster-key");
+    if (secret === undefined) {
+      assert.deepEqual([volume, mount, agent.clusterKeyFile], [undefined, undefined, undefined]);
+    } else {
+      assert.deepEqual(volume.secret, { secretName: secret, defaultMode: 0o400 });
+      assert.equal(mount.readOnly, true);
+      assert.equal(agent.clusterKeyFile, `${mount.mountPath}/cluster.key`);
+    }
+  }
+  const { success, stderr } = await template(program, { clusterKey: { create: false } });
+  assert(!success);
+  assert.match(stderr, /clusterKey: name a Secret by existingSecret/);
 });
 
 helmTest("two releases have no name in common", async (program) => {
@@ -187,6 +241,7 @@ helmTest("mistakes in values are named before anything is applied", async (progr
     [{ service: { registry: { exposure: "LoadBalancer" } } }, /exposure/],
     [{ service: { registry: { nodePort: 70000 } } }, /nodePort/],
     [{ eddy: { startupTaint: "a=b:NoSchedule" } }, /startupTaint/],
+    [{ clusterKey: { secret: "own" } }, /clusterKey/],
     [{ tolerationz: [] }, /tolerationz/],
   ];
   for (const [values, want] of cases) {

@@ -104,7 +104,7 @@ function localClients(config: Config): IsLocalClient {
   try {
     return createLocalClients(
       config.localClients,
-      () => Deno.networkInterfaces().map(({ address }) => address),
+      () => Deno.networkInterfaces(),
     );
   } catch (error) {
     throw new ConfigError(`--local-clients: ${error instanceof Error ? error.message : error}`);

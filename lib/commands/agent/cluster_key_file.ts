@@ -33,8 +33,10 @@ export async function createClusterKey(
     }
     return undefined;
   }
-  const key = new ClusterKey(await readClusterKeys(clusterKeyFile), { clock, log }, { self });
-  const stop = followClusterKeys(clusterKeyFile, { clock, log }, (keys) => key.replace(keys));
+  const keys = await readClusterKeys(clusterKeyFile);
+  const key = new ClusterKey(keys, { clock, log }, { self });
+  const place = { path: clusterKeyFile, keys };
+  const stop = followClusterKeys(place, { clock, log }, (keys) => key.replace(keys));
   stack.push("cluster key", stop);
   return key;
 }
@@ -63,12 +65,12 @@ async function readClusterKeys(path: string): Promise<string[]> {
  * @returns how to end that.
  */
 function followClusterKeys(
-  path: string,
+  { path, keys }: { readonly path: string; readonly keys: readonly string[] },
   { clock, log }: { readonly clock: Clock; readonly log: Log },
   onKeys: (keys: readonly string[]) => void,
 ): () => Promise<void> {
   const stop = new AbortController();
-  let last: string | undefined;
+  let last = keys.join("\n");
   let problem = "";
   const follow = async () => {
     while (!stop.signal.aborted) {
@@ -76,8 +78,10 @@ function followClusterKeys(
       try {
         const keys = await readKeys(path);
         const text = keys.join("\n");
-        if (last !== undefined && text !== last) log.info("there are other cluster keys");
-        if (text !== last) onKeys(keys);
+        if (text !== last) {
+          log.info("there are other cluster keys");
+          onKeys(keys);
+        }
         last = text;
         problem = "";
       } catch (error) {

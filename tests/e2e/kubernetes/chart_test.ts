@@ -23,6 +23,8 @@ const VARIANTS: readonly (readonly string[])[] = [
   [`eddy.startupTaint=${TAINT}`],
   [`eddy.startupTaint=${TAINT}`, "admissionPolicy.enabled=false"],
   ["eddy.nodeTopology=true", "eddy.containerdMirrorAdd=false", "eddy.persistence.enabled=false"],
+  ["clusterKey.enabled=false"],
+  ["clusterKey.existingSecret=own", "eddy.localClients={10.42.0.0/16}"],
   ["basicAuthSecretName=credentials", "eddy.containerdContentPath="],
   // As in a values file that was written for Spegel.
   ["spegel.mirroredRegistries={https://docker.io}", "spegel.registryFilters={.*:latest$}"],
@@ -64,6 +66,33 @@ await clusterSuite("the chart and a real API server", async (cluster, step) => {
       assert.equal((await api.request("GET", path, { token })).status, 403, path);
     }
     await api.helm("uninstall", "plain", "--namespace", NAMESPACE, "--no-hooks");
+  });
+
+  await step("the cluster key is made once, and survives upgrades", async () => {
+    const path = `/api/v1/namespaces/${NAMESPACE}/secrets/keyed-eddy-cluster-key`;
+    const key = async () => atob((await api.do("GET", path)).body.data["cluster.key"]);
+    await api.helm("install", "keyed", CHART, ...IN_NAMESPACE);
+    const made = await key();
+    assert.match(made, /^[A-Za-z0-9+/]{43}=$/);
+    await api.helm(
+      "upgrade",
+      "keyed",
+      CHART,
+      "--namespace",
+      NAMESPACE,
+      "--set",
+      "eddy.logLevel=warn",
+    );
+    assert.equal(await key(), made);
+    const rotated = `${"n".repeat(44)}\n${made}\n`;
+    await api.do("PATCH", path, {
+      contentType: "application/merge-patch+json",
+      body: { data: { "cluster.key": btoa(rotated) } },
+    });
+    await api.helm("upgrade", "keyed", CHART, "--namespace", NAMESPACE);
+    assert.equal(await key(), rotated, "what was written by hand is kept");
+    await api.helm("uninstall", "keyed", "--namespace", NAMESPACE, "--no-hooks");
+    assert.equal((await api.request("GET", path)).status, 404);
   });
 
   await step(

@@ -103,6 +103,8 @@ export class Cluster implements AsyncDisposable {
         `--store=oci-layout:${directory}/layout`,
         `--data-dir=${directory}/data`,
       );
+      const keyFile = await this.#mountClusterKey(spec.template.spec.volumes, directory);
+      if (keyFile !== undefined) overrides.push(`--cluster-key-file=${keyFile}`);
     }
     const name = spec.template.spec.serviceAccountName ?? "default";
     const uid = await this.#registerPod(spec.template, daemonSet, node);
@@ -166,6 +168,21 @@ export class Cluster implements AsyncDisposable {
     await this.api[Symbol.asyncDispose]();
     await this.network[Symbol.asyncDispose]();
     await Deno.remove(this.#directory, { recursive: true }).catch(() => {});
+  }
+
+  /** Mounts the Secret with the cluster's key as the kubelet does: files are links to `..data`. */
+  async #mountClusterKey(volumes: readonly Json[], directory: string): Promise<string | undefined> {
+    const volume = volumes.find(({ name }) => name === "cluster-key");
+    if (volume === undefined) return undefined;
+    const path = `/api/v1/namespaces/${NAMESPACE}/secrets/${volume.secret.secretName}`;
+    const { data } = (await this.api.do("GET", path)).body;
+    const mount = `${directory}/cluster-key`;
+    const version = `..${crypto.randomUUID()}`;
+    await Deno.mkdir(`${mount}/${version}`, { recursive: true });
+    await Deno.writeTextFile(`${mount}/${version}/cluster.key`, atob(data["cluster.key"]));
+    await Deno.symlink(version, `${mount}/..data`);
+    await Deno.symlink("..data/cluster.key", `${mount}/cluster.key`);
+    return `${mount}/cluster.key`;
   }
 
   async #daemonSet(name: string): Promise<Json> {

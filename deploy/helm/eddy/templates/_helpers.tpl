@@ -106,3 +106,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
       fieldPath: status.hostIP
   {{- end }}
 {{- end }}
+
+{{/* Secret with the cluster's key; empty without one. */}}
+{{- define "eddy.clusterKeySecret" -}}
+{{- with .Values.clusterKey }}
+{{- if .enabled }}
+{{- if .existingSecret }}
+{{- .existingSecret }}
+{{- else if .create }}
+{{- include "eddy.fullname" $ }}-cluster-key
+{{- else }}
+{{- fail "clusterKey: name a Secret by existingSecret, or set create to true or enabled to false" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
