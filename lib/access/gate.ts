@@ -2,48 +2,19 @@ import type { Credentials } from "../oci/credentials.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
-import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
+import type { Cancellable } from "../ports.ts";
 import type {
   Access,
   AccessRequest,
   Admission,
   PeerAdmission,
-  Upstream,
   UpstreamAnswer,
 } from "../ports/access.ts";
 import { admitPeer } from "./admit_peer.ts";
+import type { GateCollaborators, GateOptions } from "./gate_settings.ts";
 import { Grants } from "./grants.ts";
-import type { IsLocalClient } from "./local_clients.ts";
-import { type PrivateImages, Repositories, repositoryName } from "./repositories.ts";
-import { RepositoryContent } from "./repository_content.ts";
+import { repositoryName } from "./repositories.ts";
 import { TagDigests } from "./tag_digests.ts";
-
-/** What a {@link Gate} works with. */
-export interface GateCollaborators {
-  readonly upstream: Upstream;
-  readonly repositories: Repositories;
-  readonly content: RepositoryContent;
-  readonly isLocalClient: IsLocalClient;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
-}
-
-/** Settings of a {@link Gate}. */
-export interface GateOptions {
-  /** True: upstream says what a tag points to, as long as it can be asked. */
-  readonly verifyTags: boolean;
-  /** How long its word holds, ms. */
-  readonly tagTtlMs: number;
-  /** How long credentials that upstream let in are not checked again, ms. */
-  readonly privateTtlMs: number;
-  /** True: while upstream is away, who was let in within 24 hours still is. */
-  readonly allowOffline: boolean;
-  /** False: whatever is not named private is anybody's. */
-  readonly auto: PrivateImages["auto"];
-  /** True: only local clients and nodes are served at all. */
-  readonly localOnly: boolean;
-}
 
 const SERVE: Admission = { type: "serve", verified: true };
 const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };
@@ -75,10 +46,13 @@ export class Gate implements Access {
   /** {@inheritDoc Access.admit} */
   async admit(request: AccessRequest, options: Cancellable): Promise<Admission> {
     const { reference } = request.path;
-    const { isLocalClient, repositories } = this.#collaborators;
-    if (this.#options.localOnly && !isLocalClient(request.clientAddress)) return UNAUTHORIZED;
+    const { isLocalClient, repositories, nodeCredentials } = this.#collaborators;
+    const isLocal = isLocalClient(request.clientAddress);
+    if (this.#options.localOnly && !isLocal) return UNAUTHORIZED;
+    const own = isLocal && request.credentials === undefined;
     const question: Question = {
       ...request,
+      credentials: own ? await nodeCredentials?.(reference) : request.credentials,
       repository: repositoryName(reference),
       tagName: reference.digest === undefined ? formatReference(reference) : undefined,
     };
@@ -124,10 +98,22 @@ export class Gate implements Access {
         return ABSENT;
       case "denied":
         // It was public a moment ago, or nobody looks whether it is.
-        return this.#options.auto ? this.#denied(question, options) : this.#unverified(question);
+        return this.#options.auto
+          ? await this.#denied(question, options)
+          : await this.#askShared(question, options);
       case "unavailable":
         return this.#unverified(question);
     }
+  }
+
+  /** A tag of what is private upstream and shared here: credentials only tell what it means. */
+  async #askShared(question: Question, options: Cancellable): Promise<Admission> {
+    const { path, credentials } = question;
+    if (credentials === undefined) return this.#unverified(question);
+    const answer = await this.#ask(path, credentials, options);
+    return answer.type === "found"
+      ? this.#found(question, answer.digest)
+      : this.#unverified(question);
   }
 
   async #admitUnknown(question: Question, options: Cancellable): Promise<Admission> {

@@ -59,6 +59,24 @@ export const ACCESS_OPTIONS = {
       "served to other nodes, and requests of others than nodes and local clients are refused.",
     commands: AGENT,
   }),
+  dockerConfig: unset({
+    type: path(),
+    defaultText: "none",
+    placeholder: "FILE",
+    help:
+      "Docker config.json whose credentials (auths; no helpers, no identity tokens) stand for " +
+      "local clients that show none: name only what every pod of this node may pull. Read again " +
+      "when it changes.",
+    commands: AGENT,
+  }),
+  registriesFile: unset({
+    type: path(),
+    defaultText: "/etc/rancher/{k3s,rke2}/registries.yaml, if there",
+    placeholder: "FILE",
+    help: "registries.yaml of k3s or RKE2 whose credentials (configs) are used likewise, as its " +
+      "containerd uses them; none: no file.",
+    commands: AGENT,
+  }),
   localClients: option({
     type: list(text("an address or network such as 10.42.0.0/24")),
     default: "",

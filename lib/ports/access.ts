@@ -42,6 +42,11 @@ export interface Upstream {
   ): Promise<UpstreamAnswer>;
 }
 
+/** Credentials that the node has, by itself, for a repository. Bounded in time; does not reject. */
+export type NodeCredentials = (
+  reference: Reference,
+) => Promise<Credentials | undefined>;
+
 /** A request of the local containerd, or of whoever else asks this node's mirror. */
 export interface AccessRequest {
   readonly path: DistributionPath;

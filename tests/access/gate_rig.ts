@@ -1,4 +1,5 @@
-import { Gate, type GateOptions } from "../../lib/access/gate.ts";
+import { Gate } from "../../lib/access/gate.ts";
+import type { GateOptions } from "../../lib/access/gate_settings.ts";
 import { createLocalClients } from "../../lib/access/local_clients.ts";
 import { Repositories } from "../../lib/access/repositories.ts";
 import { RepositoryContent } from "../../lib/access/repository_content.ts";
@@ -7,6 +8,7 @@ import type { Digest } from "../../lib/oci/digest.ts";
 import { type DistributionPath, formatDistributionPath } from "../../lib/oci/path.ts";
 import type {
   Admission,
+  NodeCredentials,
   Upstream,
   UpstreamAnswer,
   UpstreamTrouble,
@@ -73,10 +75,13 @@ export class MemoryUpstream implements Upstream {
 /** A gate with fakes around it. */
 export function gateRig(
   holdings: Record<string, Holding>,
-  options: Partial<GateOptions> & { patterns?: readonly string[] } = {},
+  options: Partial<GateOptions> & {
+    patterns?: readonly string[];
+    nodeCredentials?: NodeCredentials;
+  } = {},
 ) {
   const clock = new FakeClock();
-  const { patterns = [], ...given } = options;
+  const { patterns = [], nodeCredentials, ...given } = options;
   const settings: GateOptions = {
     verifyTags: true,
     tagTtlMs: 30_000,
@@ -94,6 +99,7 @@ export function gateRig(
   const gate = new Gate({
     ...{ upstream, repositories, content, clock, log, metrics },
     isLocalClient: createLocalClients([], () => []),
+    ...(nodeCredentials && { nodeCredentials }),
   }, settings);
   return {
     ...{ gate, upstream, repositories, content, clock, metrics, log },

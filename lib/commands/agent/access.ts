@@ -13,6 +13,7 @@ import type { Clock, Log, Metrics, Watcher } from "../../ports.ts";
 import type { Access } from "../../ports/access.ts";
 import { createUpstream } from "../../upstream/create_upstream.ts";
 import type { UpstreamEndpoints } from "../../upstream/endpoint.ts";
+import { createNodeCredentials } from "./node_credentials.ts";
 import { mirrorTargetsOf } from "./mirror_configuration.ts";
 import type { StopStack } from "./stop_stack.ts";
 
@@ -65,6 +66,7 @@ export async function createAccess(
       : { endpoints: configuredEndpoints({ ...config, registryConfigPath }, log) }),
   }, { budgetMs: config.upstreamTimeout });
   stack.push("upstream client", () => upstream.close());
+  const nodeCredentials = await createNodeCredentials(config, { clock, log });
   const repositories = new Repositories(clock, privateImages);
   const content = new RepositoryContent();
   if (config.dataDir !== undefined && privateImages.auto) {
@@ -79,7 +81,10 @@ export async function createAccess(
   }
   return {
     access: new Gate(
-      { upstream, repositories, content, isLocalClient, clock, log, metrics },
+      {
+        ...{ upstream, repositories, content, isLocalClient, clock, log, metrics },
+        ...(nodeCredentials && { nodeCredentials }),
+      },
       {
         verifyTags,
         tagTtlMs: config.tagTtl,

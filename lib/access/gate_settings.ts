@@ -1,0 +1,34 @@
+import type { Clock, Log, Metrics } from "../ports.ts";
+import type { NodeCredentials, Upstream } from "../ports/access.ts";
+import type { IsLocalClient } from "./local_clients.ts";
+import type { PrivateImages, Repositories } from "./repositories.ts";
+import type { RepositoryContent } from "./repository_content.ts";
+
+/** What a gate works with. */
+export interface GateCollaborators {
+  readonly upstream: Upstream;
+  readonly repositories: Repositories;
+  readonly content: RepositoryContent;
+  readonly isLocalClient: IsLocalClient;
+  /** Stands for local clients that show no credentials; default: nothing does. */
+  readonly nodeCredentials?: NodeCredentials;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Settings of a gate. */
+export interface GateOptions {
+  /** True: upstream says what a tag points to, as long as it can be asked. */
+  readonly verifyTags: boolean;
+  /** How long its word holds, ms. */
+  readonly tagTtlMs: number;
+  /** How long credentials that upstream let in are not checked again, ms. */
+  readonly privateTtlMs: number;
+  /** True: while upstream is away, who was let in within 24 hours still is. */
+  readonly allowOffline: boolean;
+  /** False: whatever is not named private is anybody's. */
+  readonly auto: PrivateImages["auto"];
+  /** True: only local clients and nodes are served at all. */
+  readonly localOnly: boolean;
+}

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { createNodeCredentials } from "../../lib/commands/agent/node_credentials.ts";
+import { ConfigError } from "../../lib/config/config_error.ts";
+import { systemClock } from "../../lib/async/clock.ts";
+import { startAgent } from "../../lib/commands/agent/start_agent.ts";
+import { parseConfig } from "../../lib/config/parse.ts";
+import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryLog } from "../fakes/log.ts";
+// Opens what libp2p opens once for the whole process.
+import "../router/cluster.ts";
+import { test } from "../support/test.ts";
+import { MANIFEST, TokenRegistry, USER } from "../upstream/token_registry.ts";
+
+/** Two timers of libp2p 3.3 outlive `stop()` by a second (see tests/router/cluster.ts). */
+const LIBRARY_TIMERS_MS = 1100;
+const HUSH = "hush-hush-hush";
+const REFERENCE = { registry: "r.example", repository: "app", tag: "v1" };
+
+const docker = (password: string) =>
+  JSON.stringify({ auths: { "r.example": { auth: btoa(`user:${password}`) } } });
+const registries = (password: string) =>
+  `configs:\n  r.example:\n    auth: {username: user, password: ${password}}\n`;
+
+async function withDirectory(run: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "eddy-credentials-" });
+  try {
+    await run(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function rig() {
+  return { clock: new FakeClock(), log: new MemoryLog() };
+}
+
+const unset = { dockerConfig: undefined, registriesFile: undefined };
+
+test("node's credentials: files that are named, found, or not there", async () => {
+  await withDirectory(async (directory) => {
+    const [first, second] = [`${directory}/config.json`, `${directory}/registries.yaml`];
+    await Deno.writeTextFile(first, docker("one"));
+    await Deno.writeTextFile(second, registries("two"));
+    const gone = `${directory}/gone`;
+    const cases: [
+      config: Parameters<typeof createNodeCredentials>[0],
+      places: string[],
+      password: string | undefined,
+    ][] = [
+      [{ ...unset, dockerConfig: first }, [], "one"],
+      [{ ...unset, registriesFile: second }, [], "two"],
+      [{ dockerConfig: first, registriesFile: second }, [], "one"],
+      [unset, [gone, second], "two"],
+      [{ ...unset, registriesFile: "none" }, [second], undefined],
+      [unset, [gone], undefined],
+    ];
+    for (const [config, places, password] of cases) {
+      const { clock, log } = rig();
+      const credentials = await createNodeCredentials(config, { clock, log }, places);
+      assert.equal((await credentials?.(REFERENCE))?.password, password);
+      assert.equal(await credentials?.({ ...REFERENCE, registry: "other.example" }), undefined);
+      assert.deepEqual(log.lines.filter(({ level }) => level !== "info"), []);
+    }
+  });
+});
+
+test("node's credentials: a bad file is one clear line, without its secrets", async () => {
+  await withDirectory(async (directory) => {
+    const path = `${directory}/bad`;
+    for (
+      const [text, reason] of [
+        [`{"auths": {"r.example": {"password": "${HUSH}"`, /it is no (JSON|YAML)/],
+        [`[ "${HUSH}" ]`, /it is no object/],
+        ["x".repeat(1024 * 1024 + 1), /more than 1048576 bytes/],
+      ] as const
+    ) {
+      await Deno.writeTextFile(path, text);
+      for (
+        const [flag, config] of [
+          ["--docker-config", { ...unset, dockerConfig: path }],
+          ["--registries-file", { ...unset, registriesFile: path }],
+        ] as const
+      ) {
+        await assert.rejects(() => createNodeCredentials(config, rig(), []), (error: Error) => {
+          assert(error instanceof ConfigError);
+          assert.match(error.message, new RegExp(`^${flag}: got .*bad.*`));
+          assert.match(error.message, reason);
+          assert(!error.message.includes(HUSH) && !error.message.includes("\n"), error.message);
+          return true;
+        });
+      }
+      const { clock, log } = rig();
+      const found = await createNodeCredentials(unset, { clock, log }, [path]);
+      assert.equal(await found?.(REFERENCE), undefined);
+      assert.deepEqual(log.lines.map(({ level }) => level), ["warn"]);
+      assert(!JSON.stringify(log.lines).includes(HUSH));
+    }
+    const missing = { ...unset, dockerConfig: `${directory}/gone` };
+    await assert.rejects(() => createNodeCredentials(missing, rig(), []), ConfigError);
+    const none = { ...unset, registriesFile: directory };
+    await assert.rejects(() => createNodeCredentials(none, rig(), []), /it is no file/);
+  });
+});
+
+test("node's credentials: read again when they change; the last ones hold if that fails", async () => {
+  await withDirectory(async (directory) => {
+    const path = `${directory}/config.json`;
+    const { clock, log } = rig();
+    await Deno.writeTextFile(path, docker("first"));
+    const config = { ...unset, dockerConfig: path };
+    const credentials = await createNodeCredentials(config, { clock, log }, []);
+    const password = async () => (await credentials?.(REFERENCE))?.password;
+    await Deno.writeTextFile(path, docker(HUSH));
+    assert.equal(await password(), "first", "not looked at again at once");
+    await clock.advance(5000);
+    assert.equal(await password(), HUSH);
+    await Deno.writeTextFile(path, `{"auths": {"r.example": {"auth": "${HUSH}`);
+    for (const _ of [1, 2]) {
+      await clock.advance(5000);
+      assert.equal(await password(), HUSH);
+    }
+    assert.equal(log.lines.filter(({ level }) => level === "warn").length, 1);
+    await Deno.writeTextFile(path, docker("last"));
+    await clock.advance(5000);
+    assert.equal(await password(), "last");
+    const text = JSON.stringify(log.lines);
+    for (const secret of [HUSH, btoa(`user:${HUSH}`), btoa("user:last")]) {
+      assert(!text.includes(secret), text);
+    }
+  });
+});
+
+test("an agent asks about a private tag with the node's own credentials", async () => {
+  await using registry = new TokenRegistry({ closed: ["closed"] });
+  await withDirectory(async (directory) => {
+    const path = `${directory}/config.json`;
+    const secret = btoa(`${USER.username}:${USER.password}`);
+    await Deno.writeTextFile(
+      path,
+      JSON.stringify({ auths: { [registry.host]: { auth: secret } } }),
+    );
+    const writer = new OciLayoutWriter(`${directory}/layout`);
+    await writer.init();
+    await writer.putManifest(new TextEncoder().encode(MANIFEST), `${registry.host}/closed:v1`);
+    for (const [flag, status] of [[`--docker-config=${path}`, 200], [undefined, 401]] as const) {
+      const log = new MemoryLog();
+      const args = [
+        ...["--store", `oci-layout:${directory}/layout`, "--registries-file=none"],
+        ...["--router-addr=127.0.0.1:0", "--registry-addr=127.0.0.1:0"],
+        ...["--metrics-addr=127.0.0.1:0", "--log-level=debug"],
+        ...["--bootstrap-kind=static", "--static-bootstrap-peers=127.0.0.1:1"],
+        ...(flag === undefined ? [] : [flag]),
+      ];
+      const config = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+      const agent = await startAgent(config, { log, signal: new AbortController().signal });
+      try {
+        const before = registry.requests.length;
+        const url = `${agent.url}/v2/closed/manifests/v1?ns=${registry.host}`;
+        const response = await fetch(url);
+        assert.equal(response.status, status);
+        const text = await response.text();
+        if (status === 200) assert.equal(text, MANIFEST);
+        const asked = registry.requests.slice(before);
+        assert.ok(asked.includes("HEAD /v2/closed/manifests/v1"), asked.join());
+        const config = await (await fetch(`${agent.metricsUrl}/debug/api/config`)).text();
+        const metrics = await (await fetch(`${agent.metricsUrl}/metrics`)).text();
+        const seen = JSON.stringify(log.lines) + config + metrics + text;
+        assert.ok(!seen.includes(`"${USER.password}"`) && !seen.includes(secret));
+      } finally {
+        await agent.stop();
+        await systemClock.sleep(LIBRARY_TIMERS_MS);
+      }
+    }
+  });
+});
