@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../ports.ts";
 
 /** Bulk work gives the event loop back after so long, ms. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 /** When others needed longer than this in between, the loop is busy and bulk work steps back, ms. */
 const BUSY_MS = 8;
 /** Longest time that bulk work steps back at once, ms. */

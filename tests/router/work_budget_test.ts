@@ -28,11 +28,11 @@ test("work goes on without a pause until its slice is over", async () => {
   const { budget, counts, work } = makeBudget();
   await budget.breathe();
   for (let i = 0; i < 3; i++) {
-    work(1);
+    work(0.5);
     await budget.breathe();
   }
   assert.equal(counts.turns, 1);
-  work(1);
+  work(0.5);
   await budget.breathe();
   assert.equal(counts.turns, 2);
   assert.deepEqual(counts.slept, []);
@@ -40,8 +40,8 @@ test("work goes on without a pause until its slice is over", async () => {
 
 test("those who wait together share slices, and do not go on all at once", async () => {
   const { budget, counts, work } = makeBudget();
-  await Promise.all(Array.from({ length: 16 }, () => budget.run(() => work(2))));
-  assert.equal(counts.turns, 8, "two of two milliseconds fit into a slice of four");
+  await Promise.all(Array.from({ length: 16 }, () => budget.run(() => work(1))));
+  assert.equal(counts.turns, 8, "two of one millisecond fit into a slice of two");
 });
 
 test("work that fails rejects, and the next is done all the same", async () => {
