@@ -3,6 +3,7 @@ import { Gate } from "../../access/gate.ts";
 import { keepRepositories, loadRepositories } from "../../access/keep_repositories.ts";
 import { createLocalClients, type IsLocalClient } from "../../access/local_clients.ts";
 import { type PrivateImages, Repositories } from "../../access/repositories.ts";
+import { reportStrangers } from "../../access/report_strangers.ts";
 import { RepositoryContent } from "../../access/repository_content.ts";
 import { watchContent } from "../../access/watch_content.ts";
 import { ConfigError } from "../../config/config_error.ts";
@@ -52,8 +53,10 @@ export async function createAccess(
 ): Promise<AgentAccess> {
   const privateImages = privateImagesOf(config);
   const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
-  const isLocalClient = localClients(config);
   const localOnly = config.clusterKeyFile !== undefined;
+  const isLocalClient = localOnly
+    ? reportStrangers(localClients(config), { clock, log })
+    : localClients(config);
   const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   if (!verifyTags && isOpen && !localOnly) {
     return { access: undefined, watcher };

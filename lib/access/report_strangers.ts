@@ -1,0 +1,27 @@
+import type { Clock, Log } from "../ports.ts";
+import type { IsLocalClient } from "./local_clients.ts";
+
+/** Between two reports. */
+const REPORT_EVERY_MS = 60_000;
+
+/**
+ * The same test, which reports who fails it, once a minute at most: where connections of the local
+ * containerd come from an unexpected address, everything works, only without this agent.
+ */
+export function reportStrangers(
+  isLocalClient: IsLocalClient,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): IsLocalClient {
+  let reportedAt = -Infinity;
+  return (address) => {
+    if (isLocalClient(address)) return true;
+    if (clock.now() - reportedAt >= REPORT_EVERY_MS) {
+      reportedAt = clock.now();
+      log.warn("refused: not a local client", {
+        address,
+        fix: "if containerd of this node connects from there: --local-clients",
+      });
+    }
+    return false;
+  };
+}
