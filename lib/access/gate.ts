@@ -16,9 +16,6 @@ import { Grants } from "./grants.ts";
 import { repositoryName } from "./repositories.ts";
 import { TagDigests } from "./tag_digests.ts";
 
-/** At most one report in this time, ms: strangers decide how often they ask. */
-const STRANGER_REPORT_MS = 60_000;
-
 const SERVE: Admission = { type: "serve", verified: true };
 const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };
 const CHALLENGE: Admission = { type: "challenge" };
@@ -38,7 +35,6 @@ export class Gate implements Access {
   readonly #options: GateOptions;
   readonly #grants: Grants;
   readonly #tags: TagDigests;
-  #strangerReportedAt = -Infinity;
 
   constructor(collaborators: GateCollaborators, options: GateOptions) {
     this.#collaborators = collaborators;
@@ -52,7 +48,7 @@ export class Gate implements Access {
     const { reference } = request.path;
     const { isLocalClient, repositories, nodeCredentials } = this.#collaborators;
     const isLocal = isLocalClient(request.clientAddress);
-    if (this.#options.localOnly && !isLocal) return this.#refuseStranger(request.clientAddress);
+    if (this.#options.localOnly && !isLocal) return UNAUTHORIZED;
     const own = isLocal && request.credentials === undefined;
     const question: Question = {
       ...request,
@@ -82,16 +78,6 @@ export class Gate implements Access {
   /** {@inheritDoc Access.learn} */
   learn(reference: Reference, manifest: Uint8Array): void {
     this.#collaborators.content.claimManifest(repositoryName(reference), manifest);
-  }
-
-  /** Says so now and then: if it was the local containerd, no pull goes through this node's mirror. */
-  #refuseStranger(address: string): Admission {
-    const { clock, log } = this.#collaborators;
-    if (clock.now() - this.#strangerReportedAt >= STRANGER_REPORT_MS) {
-      this.#strangerReportedAt = clock.now();
-      log.warn("refused: neither a node nor a local client", { address, fix: "--local-clients" });
-    }
-    return UNAUTHORIZED;
   }
 
   async #admitPublic(question: Question, options: Cancellable): Promise<Admission> {
