@@ -105,6 +105,8 @@ async function measure(address: string, noGo?: string): Promise<void> {
     await Deno.writeTextFile(new URL(`scale/${name}`, DOCS), svg);
   }
   await Deno.writeTextFile(new URL("scale.md", DOCS), toMarkdown(results));
+  const written = ["scale.md", "scale"].map((path) => new URL(path, DOCS).pathname);
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", ...written] }).output();
   print("docs/scale.md is written");
 }
 
