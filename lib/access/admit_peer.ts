@@ -16,9 +16,18 @@ export function admitPeer(
   reference: Reference,
   digest: Digest,
   authenticated: boolean,
+  arriving = false,
 ): PeerAdmission {
   const isPrivate = (name: string) => repositories.visibility(name) === "private";
   const asked = repositoryName(reference);
+  if (arriving) {
+    // The node's client asked here before it went to upstream: that alone tells what it is of.
+    const askers = content.askedFor(digest);
+    const isPublic = (name: string) => repositories.visibility(name) === "public";
+    if (!askers.every(isPublic) || askers.length === 0) {
+      return authenticated && askers.includes(asked) ? "private" : "refused";
+    }
+  }
   const names = content.repositories(digest);
   if (names.some((name) => !isPrivate(name) && content.isProven(name, digest))) return "open";
   if (!isPrivate(asked) && !names.some(isPrivate)) return "open";

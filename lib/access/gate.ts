@@ -46,9 +46,10 @@ export class Gate implements Access {
   /** {@inheritDoc Access.admit} */
   async admit(request: AccessRequest, options: Cancellable): Promise<Admission> {
     const { reference } = request.path;
-    const { isLocalClient, repositories, nodeCredentials } = this.#collaborators;
+    const { isLocalClient, repositories, content, nodeCredentials } = this.#collaborators;
     const isLocal = isLocalClient(request.clientAddress);
     if (this.#options.localOnly && !isLocal) return UNAUTHORIZED;
+    if (isLocal && reference.digest) content.noteAsked(repositoryName(reference), reference.digest);
     const own = isLocal && request.credentials === undefined;
     const question: Question = {
       ...request,
@@ -71,8 +72,8 @@ export class Gate implements Access {
   }
 
   /** {@inheritDoc Access.admitPeer} */
-  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): PeerAdmission {
-    return admitPeer(this.#collaborators, reference, digest, authenticated);
+  admitPeer(...asked: Parameters<Access["admitPeer"]>): PeerAdmission {
+    return admitPeer(this.#collaborators, ...asked);
   }
 
   /** {@inheritDoc Access.learn} */

@@ -5,6 +5,8 @@ import { manifestChildren } from "../oci/manifest.ts";
 /** Digests that are remembered, and repositories of each. */
 const MAX_DIGESTS = 200_000;
 const MAX_REPOSITORIES_PER_DIGEST = 32;
+/** Digests that were asked for lately. */
+const MAX_ASKED = 10_000;
 
 /**
  * Knows which repositories name content. A manifest may name what its repository does not have, to
@@ -12,6 +14,23 @@ const MAX_REPOSITORIES_PER_DIGEST = 32;
  */
 export class RepositoryContent {
   readonly #names = new LRUCache<Digest, Map<string, boolean>>({ max: MAX_DIGESTS });
+  readonly #asked = new LRUCache<Digest, Set<string>>({ max: MAX_ASKED });
+
+  /** A client of this node asks for content of a repository, whether it is there or not. */
+  noteAsked(repository: string, digest: Digest): void {
+    const names = this.#asked.get(digest) ?? new Set();
+    if (names.size < MAX_REPOSITORIES_PER_DIGEST) names.add(repository);
+    this.#asked.set(digest, names);
+  }
+
+  /**
+   * Repositories of which clients of this node asked for the content lately; none if they are too
+   * many to be known.
+   */
+  askedFor(digest: Digest): readonly string[] {
+    const names = this.#asked.get(digest);
+    return names === undefined || names.size >= MAX_REPOSITORIES_PER_DIGEST ? [] : [...names];
+  }
 
   /** An image or a manifest of a repository names this content. */
   claim(repository: string, digest: Digest): void {

@@ -200,6 +200,13 @@ export const OPTIONS = {
     commands: AGENT,
   }),
   ...TRANSFER_OPTIONS,
+  rollout: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Experimental: serve peers layers that this node is itself still getting from upstream.",
+    commands: AGENT,
+  }),
   ...BOOTSTRAP_OPTIONS,
   ...KUBERNETES_OPTIONS,
   ...CLEANUP_OPTIONS,

@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports.ts";
 import type { MirrorOptions } from "./options.ts";
+import { shunUnverifiedMs } from "./shun.ts";
 
 /** What is known of a peer, for a page to look at. */
 export interface PeerHealth {
@@ -37,6 +38,7 @@ interface Entry {
   /** Bodies that stood still since one got on. */
   stalls: number;
   shunnedUntil: number;
+  unverifiedLies: number;
   lastByteAt: number;
   answered: boolean;
   updatedAt: number;
@@ -207,9 +209,13 @@ export class PeerTable {
       : entry.bytesPerSecond + ALPHA * (speed - entry.bytesPerSecond);
   }
 
-  /** Sent content that is not what was asked for. */
-  lied(id: string): void {
-    this.#entry(id).shunnedUntil = this.#clock.now() + this.#options.shunMs;
+  /** Sent content that is not what was asked for. Returns for how long it is not asked, ms. */
+  lied(id: string, unverified = false): number {
+    const entry = this.#entry(id);
+    const { shunMs } = this.#options;
+    const forMs = unverified ? shunUnverifiedMs(++entry.unverifiedLies, shunMs) : shunMs;
+    entry.shunnedUntil = this.#clock.now() + forMs;
+    return forMs;
   }
 
   /** Whether a peer that is down may be probed now. */
@@ -289,6 +295,7 @@ export class PeerTable {
       probeFailures: 0,
       stalls: 0,
       shunnedUntil: -Infinity,
+      unverifiedLies: 0,
       lastByteAt: -Infinity,
       answered: false,
       updatedAt: this.#clock.now(),

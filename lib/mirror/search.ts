@@ -9,6 +9,9 @@ import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "./race.ts";
 import { Source } from "./source.ts";
 
+/** Set by peers on what they are still getting, and have not verified. */
+const ARRIVING_HEADER = "x-eddy-arriving";
+
 /** What a {@link Search} works with. */
 export interface SearchCollaborators {
   readonly candidates: Candidates;
@@ -27,6 +30,8 @@ export class Search {
   readonly #collaborators: SearchCollaborators;
   readonly #options: MirrorOptions;
   readonly #sizes = new Set<number>();
+  /** Peers that passed on what they were still getting, so that they could not know better. */
+  readonly #unverified = new Set<string>();
   #attempts = 0;
   #refused = 0;
   #lies = 0;
@@ -95,12 +100,12 @@ export class Search {
   lied(ids: Iterable<string>, fields: Readonly<Record<string, unknown>>): void {
     for (const id of ids) {
       this.#lies++;
-      this.#collaborators.table.lied(id);
+      const shunMs = this.#collaborators.table.lied(id, this.#unverified.has(id));
       this.#collaborators.candidates.ban(id);
       this.#collaborators.log.warn("peer sent wrong content and is shunned", {
         peer: id,
         reason: "bad-content",
-        shunMs: this.#options.shunMs,
+        shunMs,
         ...fields,
       });
     }
@@ -165,10 +170,13 @@ export class Search {
     table.reachedAt(peer.id, reply.address);
     const verdict = judgeAnswer(reply.status, reply.headers, wanted);
     if (verdict.type === "offer") {
+      const arriving = reply.headers.get(ARRIVING_HEADER) !== null;
+      if (arriving) this.#unverified.add(peer.id);
       return new Source({
         peer,
         reply,
         release,
+        arriving,
         descriptor: verdict.descriptor,
         part: verdict.part,
       });

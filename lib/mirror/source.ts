@@ -10,6 +10,8 @@ export interface SourceInit {
   readonly descriptor: Descriptor;
   /** Part of the content that the body holds. */
   readonly part: Part;
+  /** The peer is still getting it itself. */
+  readonly arriving?: boolean;
   /** Ends the accounting of the request. */
   readonly release: () => void;
 }
@@ -28,11 +30,14 @@ export class Source {
   readonly part: Part;
   /** The peer says that not everybody may have it. */
   readonly isPrivate: boolean;
+  /** The peer is still getting it itself: it has not got far beyond what it has sent. */
+  readonly arriving: boolean;
   readonly #reply: Reply;
   readonly #release: () => void;
   #readBytes = MIN_READ_BYTES;
 
-  constructor({ peer, reply, descriptor, part, release }: SourceInit) {
+  constructor({ peer, reply, descriptor, part, arriving = false, release }: SourceInit) {
+    this.arriving = arriving;
     this.peer = peer;
     this.descriptor = descriptor;
     this.part = part;

@@ -138,8 +138,9 @@ export class Transfer {
   /** Goes on with several peers at once, if that promises to be faster. */
   #split(): void {
     const { clock, search, splits } = this.#collaborators;
+    if (!(this.#reader instanceof PartReader) || this.#init.first.arriving) return;
     // Nobody else has it: a peer that leaves ends the transfer that it has begun, and begins no other.
-    if (!(this.#reader instanceof PartReader) || search.holders < 2) return;
+    if (search.holders < 2) return;
     const progress = {
       digest: this.#digest,
       bytes: this.#offset - this.#init.first.part.start,

@@ -88,9 +88,15 @@ export interface Access {
   admit(request: AccessRequest, options: Cancellable): Promise<Admission>;
   /**
    * Tells whether another node may have content that is held here. `authenticated`: it has proved
-   * that it belongs to the cluster.
+   * that it belongs to the cluster. `arriving`: it is still being fetched, so that the runtime has
+   * not yet said which image it is of.
    */
-  admitPeer(reference: Reference, digest: Digest, authenticated: boolean): PeerAdmission;
+  admitPeer(
+    reference: Reference,
+    digest: Digest,
+    authenticated: boolean,
+    arriving?: boolean,
+  ): PeerAdmission;
   /** Tells that a manifest of a repository, whose bytes these are, names other content. */
   learn(reference: Reference, manifest: Uint8Array): void;
 }

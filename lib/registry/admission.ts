@@ -69,8 +69,10 @@ export function admitPeer(
   { access }: AdmissionCollaborators,
   { request: { path }, exchange }: Call,
   digest: Digest,
+  { arriving }: { readonly arriving: boolean } = { arriving: false },
 ): void {
-  const admission = access?.admitPeer(path.reference, digest, exchange.authenticated) ?? "open";
+  const { authenticated } = exchange;
+  const admission = access?.admitPeer(path.reference, digest, authenticated, arriving) ?? "open";
   exchange.isPrivate = admission === "private";
   if (admission !== "refused") return;
   exchange.reason = "unauthorized";

@@ -6,14 +6,16 @@ import type { DistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange } from "../oci/range.ts";
 import type { Cancellable, Log, Metrics, Mirror, MirrorHit, Store } from "../ports.ts";
 import type { Access } from "../ports/access.ts";
+import type { Arrivals } from "../ports/arrivals.ts";
 import { admit, admitPeer } from "./admission.ts";
 import type { Call, PullRequest } from "./call.ts";
 import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
+import { serveArriving } from "./arriving.ts";
 import type { Exchange } from "./exchange.ts";
 import { fetchMirrored } from "./fetch_mirrored.ts";
 import type { ClientPresence } from "./follow_client.ts";
 import type { LocalContent, OpenContent } from "./local_content.ts";
-import type { UploadSlots } from "./upload_slots.ts";
+import { takeUploadSlot, type UploadSlots } from "./upload_slots.ts";
 
 /** Collaborators of {@link createPull}. */
 export interface PullCollaborators {
@@ -25,6 +27,8 @@ export interface PullCollaborators {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly uploads: UploadSlots;
+  /** Finds what is still on its way here, for peers; default: only what is held is served. */
+  readonly arrivals?: Arrivals | undefined;
 }
 
 /** Settings of {@link createPull}. */
@@ -64,7 +68,11 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
       if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
       return local.answer;
     }
-    if (exchange.fromPeer) throw unknownContent(path, { reason: "not held" });
+    if (exchange.fromPeer) {
+      const arriving = await serveArriving(collaborators, call);
+      if (arriving !== undefined) return arriving;
+      throw unknownContent(path, { reason: "not held" });
+    }
     exchange.enter("mirror");
     client.signal.throwIfAborted();
     return await serveMirrored(collaborators, options, call, local.resolved);
@@ -122,12 +130,7 @@ async function openBlob(
   descriptor: Descriptor,
   options: Cancellable & { readonly range: ByteRange | undefined },
 ): Promise<OpenContent | undefined> {
-  const giveBack = fromPeer ? uploads.take() : () => {};
-  if (giveBack === undefined) {
-    throw new OciError("TOOMANYREQUESTS", "as many blobs as allowed are on their way to peers", {
-      status: 429,
-    });
-  }
+  const giveBack = fromPeer ? takeUploadSlot(uploads) : () => {};
   try {
     const opened = await local.openBlob(descriptor, options);
     if (opened === undefined) giveBack();

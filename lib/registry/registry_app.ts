@@ -16,6 +16,7 @@ import type {
   Store,
 } from "../ports.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
+import type { Arrivals } from "../ports/arrivals.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
 import { Exchange, type HandlerName } from "./exchange.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
@@ -39,6 +40,8 @@ export interface RegistryCollaborators {
   readonly access?: Access;
   /** Tells nodes of the cluster from others. */
   readonly peerAuth?: PeerAuth;
+  /** Finds what is still on its way here, for peers; default: only what is held is served. */
+  readonly arrivals?: Arrivals | undefined;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
 }

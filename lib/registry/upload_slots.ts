@@ -1,3 +1,5 @@
+import { OciError } from "../oci/error.ts";
+
 /** Bounds how many blobs are sent to peers at the same time. */
 export class UploadSlots {
   readonly #most: number;
@@ -18,4 +20,17 @@ export class UploadSlots {
       given = true;
     };
   }
+}
+
+/**
+ * Takes a slot for a peer, which asks another or a little later if there is none.
+ *
+ * @throws {OciError} 429 (RFC 6585, section 4) if all are taken.
+ */
+export function takeUploadSlot(uploads: UploadSlots): () => void {
+  const giveBack = uploads.take();
+  if (giveBack !== undefined) return giveBack;
+  throw new OciError("TOOMANYREQUESTS", "as many blobs as allowed are on their way to peers", {
+    status: 429,
+  });
 }

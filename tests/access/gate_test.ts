@@ -324,3 +324,33 @@ test("who was let in within 24 hours is, on a peer's suspicion too, if that is a
   assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, USER, LOCAL, true), UNVERIFIED);
   assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, WRONG, LOCAL, true), UNAUTHORIZED);
 });
+
+test("what other nodes get of content that is still arriving", async () => {
+  const { admit, content, gate, upstream } = gateRig(holdings());
+  await admit(`${CLOSED}:v1`, USER);
+  await admit(`${OPEN}:v1`);
+  const may = (text: string, digest: typeof A, authenticated = false) =>
+    gate.admitPeer(pathOf(text).reference, digest, authenticated, true);
+  // Nobody here has asked for it: there is no telling what it is of.
+  assert.equal(may(`blob ${OPEN}@${B}`, B), "refused");
+  await admit(`blob ${OPEN}@${B}`);
+  assert.equal(may(`blob ${OPEN}@${B}`, B), "open");
+  // Containerd goes on to upstream by itself where it is asked for credentials.
+  assert.deepEqual(await admit(`blob ${CLOSED}@${D}`), { type: "challenge" });
+  assert.deepEqual(content.repositories(D), []);
+  for (
+    const [text, authenticated, expected] of [
+      [`blob ${OPEN}@${D}`, false, "refused"],
+      [`blob ${OPEN}@${D}`, true, "refused"],
+      [`blob ${CLOSED}@${D}`, false, "refused"],
+      [`blob ${CLOSED}@${D}`, true, "private"],
+    ] as const
+  ) assert.equal(may(text, D, authenticated), expected, `${text} ${authenticated}`);
+  // A pod that asks for it under a public name does not open it.
+  await admit(`blob ${OPEN}@${D}`, undefined, "10.0.0.7");
+  assert.equal(may(`blob ${OPEN}@${D}`, D), "refused");
+  // Upstream cannot be asked what the repository is.
+  upstream.trouble = "unreachable";
+  await admit(`blob docker.io/library/unknown@${A}`);
+  assert.equal(may(`blob docker.io/library/unknown@${A}`, A), "refused");
+});

@@ -217,6 +217,14 @@ test("a lie in a large blob breaks the body before its end, and the liar is shun
   assert.equal(liar.asked.length, 1);
 });
 
+test("a peer that is still getting a blob itself is not shunned for long", async () => {
+  await using rig = new Rig(PATIENT);
+  rig.add(SMALL, { lieAt: 5, headers: { "x-eddy-arriving": "true" } });
+  assert.equal((await rig.fetch(blob(digestOf(SMALL)))).found, false);
+  const line = rig.log.lines.find(({ fields }) => fields.reason === "bad-content");
+  assert.equal(line?.fields["shunMs"], 10_000);
+});
+
 test("a lie in a small blob is never seen: another peer is asked", async () => {
   await using rig = new Rig(PATIENT);
   rig.add(SMALL, { lieAt: 5 });

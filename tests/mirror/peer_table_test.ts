@@ -87,6 +87,13 @@ test("a peer that sends bytes is busy, not down", async () => {
   assert.equal(table.standing("a"), "down");
 });
 
+test("a peer that could not know better is shunned for seconds, but not again and again", () => {
+  const table = tableOn(new FakeClock());
+  const shunned = Array.from({ length: 4 }, () => table.lied("a", true));
+  assert.deepEqual(shunned, [10_000, 10_000, MIRROR_DEFAULTS.shunMs, MIRROR_DEFAULTS.shunMs]);
+  assert.equal(table.lied("b"), MIRROR_DEFAULTS.shunMs);
+});
+
 test("a liar is shunned for as long as the option says", async () => {
   const clock = new FakeClock();
   const table = tableOn(clock);

@@ -82,6 +82,7 @@ export async function createParts(
       ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads },
       ...(access && { access }),
       ...(peerAuth && { peerAuth }),
+      ...(config.rollout && { arrivals: opened.arrivals }),
     },
     { filter: advertiser.serves, authorizations, ...maxUploads },
   );

@@ -2,6 +2,8 @@ import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
 import type { Cancellable, Clock, Log, Store, Watcher } from "../../ports.ts";
 import { ContainerdClient } from "../../store/containerd/client.ts";
+import type { Arrivals } from "../../ports/arrivals.ts";
+import { ContainerdIngests } from "../../store/containerd/ingests.ts";
 import { ContainerdStore } from "../../store/containerd/containerd_store.ts";
 import { ContainerdContent } from "../../store/containerd/content.ts";
 import { ContainerdWatcher } from "../../store/containerd/containerd_watcher.ts";
@@ -15,6 +17,8 @@ import { checkContainerd } from "./preflight.ts";
 export interface OpenStore {
   readonly store: Store;
   readonly watcher: Watcher;
+  /** What is still being fetched; undefined where that cannot be seen. */
+  readonly arrivals?: Arrivals | undefined;
   /** Directory for mirror configuration; undefined: none is to be written. */
   readonly registryConfigPath: string | undefined;
   /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
@@ -115,6 +119,10 @@ async function openContainerd(
     return {
       store: new ContainerdStore({ client, content, clock }),
       watcher: new ContainerdWatcher({ client, content, clock, log }),
+      arrivals: readable === undefined ? undefined : new ContainerdIngests({ clock, log }, {
+        contentPath: readable,
+        namespace: config.containerdNamespace,
+      }),
       registryConfigPath: registryConfigPath || undefined,
       ...(embeddedMirror === undefined ? {} : { embeddedMirror }),
       close: () => client.close(),

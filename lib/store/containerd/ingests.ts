@@ -1,0 +1,133 @@
+import { join } from "node:path";
+import { LRUCache } from "lru-cache";
+import { type Digest, isDigest } from "../../oci/digest.ts";
+import type { ByteRange } from "../../oci/range.ts";
+import type { Cancellable, Clock, Log } from "../../ports.ts";
+import type { Arrivals, ArrivingContent } from "../../ports/arrivals.ts";
+import { BlobDirectory } from "../blob_directory.ts";
+import { growingFileStream } from "./growing_file.ts";
+
+/** What {@link ContainerdIngests} works with. */
+export interface ContainerdIngestsComponents {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Settings of {@link ContainerdIngests}. */
+export interface ContainerdIngestsOptions {
+  /** containerd's content directory, which has `ingest/` and `blobs/`. */
+  readonly contentPath: string;
+  /** Only what arrives in this namespace is shown. */
+  readonly namespace: string;
+}
+
+/** Transfers whose names are remembered, and that are looked at. */
+const MAX_INGESTS = 1024;
+/** One that was not written to for so long was left behind by a pull that failed, ms. */
+const ABANDONED_MS = 5000;
+/** Longest name that is read. */
+const MAX_REF_BYTES = 1024;
+
+/**
+ * What containerd is fetching just now: the directories below `ingest/` of its content store. Each
+ * has `ref`, the transfer's name; `total`, the size that the content will have; and `data`, which is
+ * appended to and becomes the blob by being renamed, so that who has it open reads on undisturbed.
+ */
+export class ContainerdIngests implements Arrivals {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #path: string;
+  readonly #namespace: string;
+  readonly #blobs: BlobDirectory;
+  /** Name of the directory (a digest of the name) to the name, which never changes. */
+  readonly #refs = new LRUCache<string, string>({ max: MAX_INGESTS });
+
+  constructor({ clock, log }: ContainerdIngestsComponents, options: ContainerdIngestsOptions) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#path = join(options.contentPath, "ingest");
+    this.#namespace = options.namespace;
+    this.#blobs = new BlobDirectory(options.contentPath);
+  }
+
+  /** {@inheritDoc Arrivals.find} */
+  async find(digest: Digest, { signal }: Cancellable): Promise<ArrivingContent | undefined> {
+    try {
+      return await this.#find(digest, signal);
+    } catch (error) {
+      if (!isAbsence(error)) this.#log.debug("content cannot be followed", { digest, error });
+      return undefined;
+    }
+  }
+
+  async #find(digest: Digest, signal: AbortSignal): Promise<ArrivingContent | undefined> {
+    let seen = 0;
+    for await (const { name, isDirectory } of Deno.readDir(this.#path)) {
+      if (signal.aborted || ++seen > MAX_INGESTS) return undefined;
+      if (!isDirectory) continue;
+      const ref = await this.#ref(name);
+      if (ref === undefined || digestOfRef(ref, this.#namespace) !== digest) continue;
+      const directory = join(this.#path, name);
+      const size = Number(await Deno.readTextFile(join(directory, "total")));
+      const { mtime } = await Deno.stat(join(directory, "data"));
+      if (!Number.isSafeInteger(size) || size <= 0) continue;
+      if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED_MS) {
+        // A transfer that is taken up again has just been asked for, and has said so.
+        const { mtime: touched } = await Deno.stat(join(directory, "updatedat"));
+        if (touched === null || Date.now() - touched.getTime() > ABANDONED_MS) continue;
+      }
+      return { size, open: (range) => this.#open(digest, directory, size, range) };
+    }
+    return undefined;
+  }
+
+  async #open(digest: Digest, directory: string, size: number, range: ByteRange | undefined) {
+    const successor = () => openFile(this.#blobs.path(digest));
+    const file = await openFile(join(directory, "data")) ?? await successor();
+    return file && growingFileStream(
+      { file, size, successor, clock: this.#clock },
+      range ?? { start: 0, end: size - 1 },
+    );
+  }
+
+  async #ref(directory: string): Promise<string | undefined> {
+    const known = this.#refs.get(directory);
+    if (known !== undefined) return known;
+    const path = join(this.#path, directory, "ref");
+    try {
+      if ((await Deno.stat(path)).size > MAX_REF_BYTES) return undefined;
+      const ref = await Deno.readTextFile(path);
+      // Empty while it is being written.
+      if (ref !== "") this.#refs.set(directory, ref);
+      return ref;
+    } catch (error) {
+      if (isAbsence(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+/**
+ * The digest of the content that a transfer brings: its name is NAMESPACE/LEASE/KIND-DIGEST, such as
+ * `k8s.io/1/layer-sha256:…`. Undefined for another namespace, or another kind of transfer.
+ */
+export function digestOfRef(ref: string, namespace: string): Digest | undefined {
+  if (!ref.startsWith(`${namespace}/`)) return undefined;
+  const digest = /-(sha(?:256|512):[0-9a-f]+)$/.exec(ref)?.[1];
+  return digest !== undefined && isDigest(digest) ? digest : undefined;
+}
+
+async function openFile(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}
+
+/** It is not there any more, or may not be read: nothing to tell. */
+function isAbsence(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable;
+}
