@@ -4,7 +4,7 @@ import { WITHOUT_UPSTREAM } from "./without_upstream.ts";
 import { createLog } from "../../lib/observability/log.ts";
 
 /**
- * Starts an agent in this process, which asks no upstream unless it is told to.
+ * Starts an agent in this process, which asks no upstream unless it is told what is private.
  *
  * @param registryPortOf registry port of the peer whose router has this port: on one machine they
  * cannot all have the same.
@@ -13,9 +13,10 @@ export async function startLiveAgent(
   args: readonly string[],
   registryPortOf: (routerPort: number) => number,
 ): Promise<Agent> {
+  const isTold = args.includes("--private-images");
   const config = parseConfig({
     command: "agent",
-    args: [...WITHOUT_UPSTREAM, ...args],
+    args: [...(isTold ? [] : WITHOUT_UPSTREAM), ...args],
     env: {},
     readFile: () => "",
   });
