@@ -1,5 +1,6 @@
 import type { PeerId, Stream } from "@libp2p/interface";
 import { deadline } from "../async/deadline.ts";
+import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable, Clock } from "../ports.ts";
 import { decodeMessage, type DhtMessage, encodeMessage, MESSAGE_TYPE } from "./dht_message.ts";
 import { FrameDecoder, readStream } from "./dht_stream.ts";
@@ -62,7 +63,7 @@ export class DhtClient {
         if (limit.signal.aborted || kept.isOpen) throw error;
       }
     }
-    const channel = await abortable(this.#open(peer), limit);
+    const channel = await untilAborted(this.#open(peer), limit.signal);
     channel.lastAsked = this.#collaborators.clock.now();
     return await channel.ask(messages, limit);
   }
@@ -74,7 +75,7 @@ export class DhtClient {
    */
   async ping(peer: PeerId, options: Cancellable): Promise<void> {
     const channel = this.#channels.get(peer.toString()) ??
-      await abortable(this.#open(peer), options);
+      await untilAborted(this.#open(peer), options.signal);
     await channel.ask(PING, options);
   }
 
@@ -145,7 +146,7 @@ class Channel {
       this.close(error);
     }
     // Who asked may lose interest: the answer comes all the same, in its turn.
-    return await abortable(promise, { signal });
+    return await untilAborted(promise, signal);
   }
 
   close(reason: unknown): void {
@@ -174,14 +175,4 @@ class Channel {
     if (!this.#open) return;
     this.#idle = setTimeout(() => this.close(new Error("stream was idle")), IDLE_MS);
   }
-}
-
-/** Settles as the promise does, or rejects with the signal's reason when that aborts first. */
-function abortable<T>(promise: Promise<T>, { signal }: Cancellable): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
