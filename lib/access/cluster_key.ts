@@ -1,10 +1,14 @@
-import { jwtVerify, SignJWT } from "jose";
+import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
+import type { Digest } from "../oci/digest.ts";
 import type { Clock, Log } from "../ports.ts";
-import type { PeerAuth, PeerRequest } from "../ports/access.ts";
+import type { PeerAuth, PeerProof, PeerRequest } from "../ports/access.ts";
+import { canonicalAddress } from "./canonical_address.ts";
 
 /** Header that carries the proof: `Authorization` may hold credentials of the mirror already. */
 const TOKEN_HEADER = "x-eddy-token";
+/** Header of an answer that carries one. */
+const ANSWER_HEADER = "x-eddy-answer";
 /** How long a token is good, s. */
 const LIFE_S = 30;
 /** How far clocks of two nodes may differ, s; from a part of that on it is reported. */
@@ -42,18 +46,23 @@ export function parseClusterKeys(text: string): string[] {
 export interface ClusterKeyOptions {
   /** Peer id of this node: whom tokens for it have to name. */
   readonly self: string;
+  /** This node's IP addresses, one of which they have to name, too; asked for at each token. */
+  readonly addresses: () => readonly string[];
   /** Time of day, ms since 1970; default the system's. */
   readonly today?: () => number;
 }
 
 /**
  * Proves to peers, and lets them prove, that a node has the cluster's key: by a token (HS256, RFC
- * 7519) that is good for one request to one node for 30 s.
+ * 7519) that is good for one request to one node for 30 s. It names the address that the node is
+ * asked at: the index takes anybody's word for where a peer is, and whoever gets a request that is
+ * meant for another must not be able to hand it on.
  */
 export class ClusterKey implements PeerAuth {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #self: string;
+  readonly #addresses: () => readonly string[];
   readonly #today: () => number;
   readonly #used = new LRUCache<string, true>({
     max: MAX_USED,
@@ -68,11 +77,12 @@ export class ClusterKey implements PeerAuth {
   constructor(
     keys: readonly string[],
     { clock, log }: { readonly clock: Clock; readonly log: Log },
-    { self, today = Date.now }: ClusterKeyOptions,
+    { self, addresses, today = Date.now }: ClusterKeyOptions,
   ) {
     this.#clock = clock;
     this.#log = log;
     this.#self = self;
+    this.#addresses = addresses;
     this.#today = today;
     this.replace(keys);
   }
@@ -83,48 +93,80 @@ export class ClusterKey implements PeerAuth {
   }
 
   /** {@inheritDoc PeerAuth.sign} */
-  async sign({ method, path, peer }: PeerRequest): Promise<Record<string, string>> {
-    const [key] = this.#keys;
-    if (key === undefined) return {};
-    const now = Math.floor(this.#today() / 1000);
-    const token = await new SignJWT({ m: method, p: path })
-      .setProtectedHeader({ alg: "HS256" })
-      .setAudience(peer)
-      .setIssuer(this.#self)
-      .setIssuedAt(now)
-      .setExpirationTime(now + LIFE_S)
-      .setJti(crypto.randomUUID())
-      .sign(key);
-    return { [TOKEN_HEADER]: token };
+  async sign({ method, path, peer, address }: PeerRequest): Promise<PeerProof> {
+    const id = crypto.randomUUID();
+    const claims = { m: method, p: path, a: canonicalAddress(address), jti: id };
+    return { id, headers: { [TOKEN_HEADER]: await this.#sign(claims, peer) } };
   }
 
   /** {@inheritDoc PeerAuth.verify} */
   async verify(
     { method, path, headers }: { method: string; path: string; headers: Headers },
+  ): Promise<string | undefined> {
+    const claims = await this.#verify(headers.get(TOKEN_HEADER), {
+      audience: this.#self,
+      required: ["jti", "m", "p", "a"],
+    });
+    if (claims === undefined) return undefined;
+    const { m, p, a, jti = "", iat = 0, iss = "" } = claims;
+    if (m !== method || p !== path) return undefined;
+    if (!this.#addresses().some((own) => canonicalAddress(own) === a)) return undefined;
+    if (this.#used.has(jti)) return undefined;
+    this.#used.set(jti, true);
+    this.#compareClocks(this.#today() / 1000 - iat, iss);
+    return jti;
+  }
+
+  /** {@inheritDoc PeerAuth.signAnswer} */
+  async signAnswer(id: string, digest: Digest): Promise<Record<string, string>> {
+    return { [ANSWER_HEADER]: await this.#sign({ d: digest }, id) };
+  }
+
+  /** {@inheritDoc PeerAuth.verifyAnswer} */
+  async verifyAnswer(
+    id: string,
+    { digest, headers }: { digest: Digest; headers: { get(name: string): string | null } },
   ): Promise<boolean> {
-    const token = headers.get(TOKEN_HEADER);
-    if (token === null || token.length > MAX_TOKEN_LENGTH) return false;
+    const token = headers.get(ANSWER_HEADER);
+    const claims = await this.#verify(token, { audience: id, required: ["d"] });
+    return claims?.d === digest;
+  }
+
+  async #sign(claims: JWTPayload, audience: string): Promise<string> {
+    const [key] = this.#keys;
+    if (key === undefined) throw new Error("there is no cluster key");
+    const now = Math.floor(this.#today() / 1000);
+    return await new SignJWT(claims)
+      .setProtectedHeader({ alg: "HS256" })
+      .setAudience(audience)
+      .setIssuer(this.#self)
+      .setIssuedAt(now)
+      .setExpirationTime(now + LIFE_S)
+      .sign(key);
+  }
+
+  /** What a token says, if it was made with one of the keys, for here and not long ago. */
+  async #verify(
+    token: string | null,
+    { audience, required }: { readonly audience: string; readonly required: readonly string[] },
+  ): Promise<JWTPayload | undefined> {
+    if (token === null || token.length > MAX_TOKEN_LENGTH) return undefined;
     for (const key of this.#keys) {
-      const now = this.#today();
       try {
         const { payload } = await jwtVerify(token, key, {
           algorithms: ["HS256"],
-          audience: this.#self,
-          currentDate: new Date(now),
+          audience,
+          currentDate: new Date(this.#today()),
           clockTolerance: CLOCK_TOLERANCE_S,
-          requiredClaims: ["iat", "exp", "jti", "iss", "m", "p"],
+          requiredClaims: ["iat", "exp", "iss", ...required],
         });
-        const { m, p, jti = "", iat = 0, exp = 0, iss = "" } = payload;
-        if (m !== method || p !== path || exp - iat > LIFE_S) return false;
-        if (this.#used.has(jti)) return false;
-        this.#used.set(jti, true);
-        this.#compareClocks(now / 1000 - iat, iss);
-        return true;
+        const { iat = 0, exp = 0 } = payload;
+        return exp - iat > LIFE_S ? undefined : payload;
       } catch {
         // Made with the other key, or not for here, or by nobody who has one.
       }
     }
-    return false;
+    return undefined;
   }
 
   #compareClocks(differenceS: number, peer: string): void {

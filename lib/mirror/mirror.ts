@@ -26,7 +26,7 @@ export interface MirrorCollaborators {
    */
   readonly authorizations?: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster. */
-  readonly peerAuth?: Pick<PeerAuth, "sign">;
+  readonly peerAuth?: Pick<PeerAuth, "sign" | "verifyAnswer">;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Sends requests to peers; default over direct connections. */

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isDigest } from "../oci/digest.ts";
 import type { Clock, Peer } from "../ports.ts";
 import type { PeerAuth } from "../ports/access.ts";
 import type { Wanted } from "./answer.ts";
@@ -10,6 +11,8 @@ import { type Contest, race, RaceOver } from "./race.ts";
 export interface Reply extends PeerResponse {
   /** Address that answered. */
   readonly address: string;
+  /** False: this node belongs to a cluster, and the answer does not prove that the peer does. */
+  readonly isProven: boolean;
   /** Ends the exchange, yet keeps the connection if little of the body is left to read. */
   dismiss(): void;
 }
@@ -47,7 +50,7 @@ export interface PeerClientCollaborators {
   /** `Authorization` headers that peers may want, the likeliest first. */
   readonly authorizations: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster; undefined: there is no proof. */
-  readonly peerAuth: Pick<PeerAuth, "sign"> | undefined;
+  readonly peerAuth: Pick<PeerAuth, "sign" | "verifyAnswer"> | undefined;
 }
 
 /** What a peer is asked at one of its addresses. */
@@ -107,9 +110,12 @@ export class PeerClient {
     request: Asked,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const response = await this.#send(request, signal);
+    const { peerAuth } = this.#collaborators;
+    const { response, isProven } = peerAuth === undefined
+      ? { response: await this.#send(request, signal), isProven: true }
+      : await this.#sendProven(request, peerAuth, signal);
     const dismiss = () => void this.#drain(response.body);
-    return { ...response, address: request.address, dismiss };
+    return { ...response, address: request.address, isProven, dismiss };
   }
 
   async #drain(body: PeerBody): Promise<void> {
@@ -125,19 +131,35 @@ export class PeerClient {
     }
   }
 
+  /**
+   * The proof stands for the mirror's credentials, which everybody who got into the index would be
+   * given otherwise.
+   */
+  async #sendProven(
+    { range, peer, ...request }: Asked,
+    peerAuth: Pick<PeerAuth, "sign" | "verifyAnswer">,
+    signal: AbortSignal,
+  ): Promise<{ readonly response: PeerResponse; readonly isProven: boolean }> {
+    const { id, headers } = await peerAuth.sign({ ...request, peer });
+    const response = await this.#collaborators.send({
+      ...request,
+      headers: { ...HEADERS, ...(range === undefined ? {} : { range }), ...headers },
+    }, signal);
+    const digest = response.headers.get("docker-content-digest") ?? "";
+    const isProven = isDigest(digest) &&
+      await peerAuth.verifyAnswer(id, { digest, headers: response.headers });
+    return { response, isProven };
+  }
+
   /** While credentials are being replaced peers may still want the ones before. */
   async #send(
-    { range, peer, ...request }: Asked,
+    { range, peer: _, ...request }: Asked,
     signal: AbortSignal,
   ): Promise<PeerResponse> {
-    const { send, authorizations, peerAuth } = this.#collaborators;
+    const { send, authorizations } = this.#collaborators;
     const headers = { ...HEADERS, ...(range === undefined ? {} : { range }) };
-    // A proof is good for one request only.
-    const ask = async (authorization: Record<string, string> | undefined) => {
-      const proof = await peerAuth?.sign({ ...request, peer });
-      const all = { ...headers, ...authorization, ...proof };
-      return await send({ ...request, headers: all }, signal);
-    };
+    const ask = (authorization: Record<string, string> | undefined) =>
+      send({ ...request, headers: { ...headers, ...authorization } }, signal);
     const [first, ...others] = authorizations().map((authorization) => ({ authorization }));
     let response = await ask(first);
     for (const other of others) {

@@ -1,9 +1,9 @@
 import type { Clock, Log, MirrorMiss, MissReason, Peer, Router } from "../ports.ts";
-import { judgeAnswer, type Wanted } from "./answer.ts";
+import { judgeAnswer, type Verdict, type Wanted } from "./answer.ts";
 import type { Candidate, Candidates } from "./candidates.ts";
 import { link } from "../async/link.ts";
 import type { MirrorOptions } from "./options.ts";
-import type { PeerClient } from "./peer_client.ts";
+import type { PeerClient, Reply } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "./race.ts";
@@ -168,7 +168,7 @@ export class Search {
     const { reply } = reached;
     table.answered(peer.id, reached.ms);
     table.reachedAt(peer.id, reply.address);
-    const verdict = judgeAnswer(reply.status, reply.headers, wanted);
+    const verdict = this.#judge(reply, wanted);
     if (verdict.type === "offer") {
       const arriving = reply.headers.get(ARRIVING_HEADER) !== null;
       if (arriving) this.#unverified.add(peer.id);
@@ -189,5 +189,13 @@ export class Search {
     if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
     log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
     return undefined;
+  }
+
+  /** Content is known by its digest; what a tag means is only believed of nodes of the cluster. */
+  #judge({ status, headers, isProven }: Reply, wanted: Wanted): Verdict {
+    const verdict = judgeAnswer(status, headers, wanted);
+    return verdict.type === "offer" && wanted.digest === undefined && !isProven
+      ? { type: "refused", why: "it does not prove that it belongs to the cluster" }
+      : verdict;
   }
 }

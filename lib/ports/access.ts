@@ -108,14 +108,33 @@ export interface PeerRequest {
   readonly path: string;
   /** Id of the peer that is asked. */
   readonly peer: string;
+  /** IP address that it is asked at: others may give theirs out for the peer's. */
+  readonly address: string;
+}
+
+/** A request's proof. */
+export interface PeerProof {
+  readonly headers: Readonly<Record<string, string>>;
+  /** What an answer has to name that is to prove anything itself. */
+  readonly id: string;
 }
 
 /** Proofs between nodes that they belong to one cluster. */
 export interface PeerAuth {
-  /** Headers that prove it to the peer; empty if there is nothing to prove it with. */
-  sign(request: PeerRequest): Promise<Readonly<Record<string, string>>>;
-  /** Tells whether a request proves it. Does not reject. */
+  /** Proves it to the peer that is asked. */
+  sign(request: PeerRequest): Promise<PeerProof>;
+  /** The id of a request's proof; undefined if it proves nothing. Does not reject. */
   verify(
-    request: Omit<PeerRequest, "peer"> & { readonly headers: Headers },
+    request: Pick<PeerRequest, "method" | "path"> & { readonly headers: Headers },
+  ): Promise<string | undefined>;
+  /** Headers that prove to whoever sent a request that a node of the cluster names this digest. */
+  signAnswer(id: string, digest: Digest): Promise<Readonly<Record<string, string>>>;
+  /** Tells whether an answer to a request proves that. Does not reject. */
+  verifyAnswer(
+    id: string,
+    answer: {
+      readonly digest: Digest;
+      readonly headers: { get(name: string): string | null };
+    },
   ): Promise<boolean>;
 }

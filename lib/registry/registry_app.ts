@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import { isAuthorized } from "../oci/basic_auth.ts";
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { parseBasicAuthorization } from "../oci/credentials.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
@@ -125,9 +126,11 @@ export function createRegistryApp(
   const app = new Hono<{ Bindings: RegistryBindings }>();
   app.get("/livez", observed("livez", () => probe(true)));
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
-  const v2: Handler = (c, exchange, client) => {
-    requireAuthorization(c.req.raw, authorizations());
-    return serveV2({ pull, peerAuth }, c, exchange, client);
+  const v2: Handler = async (c, exchange, client) => {
+    const proof = await proofOf(c.req.raw, peerAuth);
+    if (proof === undefined) requireAuthorization(c.req.raw, authorizations());
+    exchange.authenticated = proof !== undefined;
+    return await serveV2({ pull, proof }, c, exchange, client);
   };
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
@@ -189,8 +192,28 @@ function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answe
   };
 }
 
+/** Makes the headers that prove an answer. */
+type ProveAnswer = (digest: Digest) => Promise<Readonly<Record<string, string>>>;
+
+/** How to prove the answer to a request that proves to be from a node of the cluster. */
+async function proofOf(
+  { method, url, headers }: Request,
+  peerAuth: PeerAuth | undefined,
+): Promise<ProveAnswer | undefined> {
+  if (peerAuth === undefined || headers.get(PEER_HEADER) !== "true") return undefined;
+  const id = await peerAuth.verify({ method, path: rawTarget(url), headers });
+  return id === undefined ? undefined : (digest) => peerAuth.signAnswer(id, digest);
+}
+
+/** Content proves itself by its digest; that a tag means this digest needs a proof. */
+async function proven(answer: Answer, prove: ProveAnswer): Promise<Answer> {
+  const digest = answer.headers["docker-content-digest"] ?? "";
+  if (answer.status !== 200 || !isDigest(digest)) return answer;
+  return { ...answer, headers: { ...answer.headers, ...await prove(digest) } };
+}
+
 async function serveV2(
-  { pull, peerAuth }: { readonly pull: Pull; readonly peerAuth: PeerAuth | undefined },
+  { pull, proof }: { readonly pull: Pull; readonly proof: ProveAnswer | undefined },
   c: RegistryContext,
   exchange: Exchange,
   client: ClientPresence,
@@ -206,12 +229,10 @@ async function serveV2(
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);
   const range = applicableRange(method, path, raw.headers);
-  if (exchange.fromPeer && peerAuth !== undefined) {
-    const proof = { method, path: rawTarget(raw.url), headers: raw.headers };
-    exchange.authenticated = await peerAuth.verify(proof);
-  }
   const credentials = parseBasicAuthorization(raw.headers.get("authorization"));
-  return await pull({ method, path, range, credentials }, exchange, client);
+  const answer = await pull({ method, path, range, credentials }, exchange, client);
+  const needsProof = proof !== undefined && path.reference.tag !== undefined;
+  return needsProof ? await proven(answer, proof) : answer;
 }
 
 /**

@@ -1,40 +1,90 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ClusterKey, parseClusterKeys } from "../../lib/access/cluster_key.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
+import type { PeerRequest } from "../../lib/ports/access.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 
 const OLD = "old-".repeat(10);
 const NEW = "new-".repeat(10);
+const ADDRESS = "10.0.0.5";
 const PATH = "/v2/acme/app/blobs/sha256:0?ns=ghcr.io";
 
 function rig(keys: readonly string[], self: string) {
   const log = new MemoryLog();
   const time = { ms: 1_700_000_000_000 };
-  const key = new ClusterKey(keys, { clock: new FakeClock(), log }, { self, today: () => time.ms });
+  const options = { self, addresses: () => [ADDRESS, "FD00:0::5"], today: () => time.ms };
+  const key = new ClusterKey(keys, { clock: new FakeClock(), log }, options);
   return { key, log, time };
 }
 
 async function signed(
   from: ReturnType<typeof rig>,
-  request = { method: "GET", path: PATH, peer: "b" },
+  request: Partial<PeerRequest> = {},
 ): Promise<Headers> {
-  return new Headers(await from.key.sign(request));
+  const { headers } = await from.key.sign({
+    ...{ method: "GET", path: PATH, peer: "b", address: ADDRESS },
+    ...request,
+  });
+  return new Headers(headers);
+}
+
+/** Whether a node takes it for a request of its cluster. */
+async function accepts(
+  to: ReturnType<typeof rig>,
+  request: { method?: string; path?: string; headers: Headers },
+): Promise<boolean> {
+  return await to.key.verify({ method: "GET", path: PATH, ...request }) !== undefined;
 }
 
 test("a token is good for its request, once, at its node", async () => {
   const a = rig([NEW], "a");
   const b = rig([NEW], "b");
   const headers = await signed(a);
-  const request = { method: "GET", path: PATH, headers };
-  assert.equal(await b.key.verify({ ...request, method: "HEAD" }), false);
-  assert.equal(await b.key.verify({ ...request, path: `${PATH}x` }), false);
-  assert.equal(await rig([NEW], "c").key.verify(request), false, "another node");
-  assert.equal(await rig([OLD], "b").key.verify(request), false, "another cluster");
-  assert.equal(await b.key.verify(request), true);
-  assert.equal(await b.key.verify(request), false, "replayed");
-  assert.equal(await b.key.verify({ ...request, headers: new Headers() }), false);
+  assert.equal(await accepts(b, { headers, method: "HEAD" }), false);
+  assert.equal(await accepts(b, { headers, path: `${PATH}x` }), false);
+  assert.equal(await accepts(rig([NEW], "c"), { headers }), false, "another node");
+  assert.equal(await accepts(rig([OLD], "b"), { headers }), false, "another cluster");
+  assert.equal(await accepts(b, { headers }), true);
+  assert.equal(await accepts(b, { headers }), false, "replayed");
+  assert.equal(await accepts(b, { headers: new Headers() }), false);
+});
+
+test("a token is good where it was sent to: whoever gets it cannot hand it on", async () => {
+  const a = rig([NEW], "a");
+  const b = rig([NEW], "b");
+  for (
+    const [address, good] of [["10.0.0.66", false], [ADDRESS, true], ["fd00::5", true]] as const
+  ) {
+    assert.equal(await accepts(b, { headers: await signed(a, { address }) }), good, address);
+  }
+});
+
+test("an answer proves what it was signed for, to whoever asked", async () => {
+  const [a, b, stranger] = [rig([NEW, OLD], "a"), rig([OLD], "b"), rig(["other-".repeat(8)], "b")];
+  const { id } = await a.key.sign({ method: "GET", path: PATH, peer: "b", address: ADDRESS });
+  const digest: Digest = `sha256:${"1".repeat(64)}`;
+  const other: Digest = `sha256:${"2".repeat(64)}`;
+  const headers = new Headers(await b.key.signAnswer(id, digest));
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers }), true);
+  assert.equal(await a.key.verifyAnswer(id, { digest: other, headers }), false, "another digest");
+  assert.equal(await a.key.verifyAnswer("other", { digest, headers }), false, "another request");
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers: new Headers() }), false);
+  const forged = new Headers(await stranger.key.signAnswer(id, digest));
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers: forged }), false, "without the key");
+  const echoed = new Headers({ "x-eddy-answer": (await signed(a)).get("x-eddy-token") ?? "" });
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers: echoed }), false, "its own token");
+  assert.equal(
+    await accepts(b, {
+      headers: new Headers({ "x-eddy-token": headers.get("x-eddy-answer") ?? "" }),
+    }),
+    false,
+    "an answer is no request",
+  );
+  a.time.ms += 91_000;
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers }), false, "an old one");
 });
 
 test("keys are replaced one node after the other", async () => {
@@ -54,13 +104,13 @@ test("keys are replaced one node after the other", async () => {
     const b = rig(second, "b");
     for (const [from, to] of [[a, b], [b, a]] as const) {
       const headers = await signed(from);
-      assert.equal(await to.key.verify({ method: "GET", path: PATH, headers }), true);
+      assert.equal(await accepts(to, { headers }), true);
     }
   }
   const a = rig([OLD], "a");
   const b = rig([NEW], "b");
   b.key.replace([NEW, OLD]);
-  assert.equal(await b.key.verify({ method: "GET", path: PATH, headers: await signed(a) }), true);
+  assert.equal(await accepts(b, { headers: await signed(a) }), true);
 });
 
 test("tokens age; clocks that differ are tolerated up to a minute, and reported", async () => {
@@ -74,7 +124,7 @@ test("tokens age; clocks that differ are tolerated up to a minute, and reported"
     const b = rig([NEW], "b");
     b.time.ms += laterS * 1000;
     const headers = await signed(a);
-    assert.equal(await b.key.verify({ method: "GET", path: PATH, headers }), good, `${laterS} s`);
+    assert.equal(await accepts(b, { headers }), good, `${laterS} s`);
     assert.equal(b.log.lines.length, reports, `${laterS} s`);
   }
 });
@@ -90,17 +140,25 @@ test("nothing but a token of the cluster counts", async () => {
       } catch {
         return;
       }
-      assert.equal(await b.key.verify({ method: "GET", path: PATH, headers }), false);
+      assert.equal(await accepts(b, { headers }), false);
     }),
     { numRuns: 500 },
   );
   const encode = (value: unknown) =>
     btoa(JSON.stringify(value)).replaceAll("=", "").replaceAll("+", "-").replaceAll("/", "_");
-  const claims = { m: "GET", p: PATH, aud: "b", iss: "a", iat: 1_700_000_000, exp: 1_700_000_030 };
+  const claims = {
+    m: "GET",
+    p: PATH,
+    a: ADDRESS,
+    aud: "b",
+    iss: "a",
+    iat: 1_700_000_000,
+    exp: 1_700_000_030,
+  };
   for (const header of [{ alg: "none" }, { alg: "HS256" }]) {
     const token = `${encode(header)}.${encode({ ...claims, jti: "1" })}.`;
     const headers = new Headers({ "x-eddy-token": token });
-    assert.equal(await b.key.verify({ method: "GET", path: PATH, headers }), false);
+    assert.equal(await accepts(b, { headers }), false);
   }
 });
 

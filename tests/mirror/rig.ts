@@ -1,5 +1,9 @@
 import { systemClock } from "../../lib/async/clock.ts";
-import { createMirror, type HttpMirror } from "../../lib/mirror/mirror.ts";
+import {
+  createMirror,
+  type HttpMirror,
+  type MirrorCollaborators,
+} from "../../lib/mirror/mirror.ts";
 import type { MirrorOptions } from "../../lib/mirror/options.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports.ts";
@@ -34,7 +38,10 @@ export class Rig implements AsyncDisposable {
   readonly mirror: HttpMirror;
   readonly peers: FaultPeer[] = [];
 
-  constructor(options: Partial<MirrorOptions> = {}) {
+  constructor(
+    options: Partial<MirrorOptions> = {},
+    collaborators: Partial<MirrorCollaborators> = {},
+  ) {
     this.mirror = createMirror({
       router: this.router,
       log: this.log,
@@ -42,6 +49,7 @@ export class Rig implements AsyncDisposable {
       clock: systemClock,
       // Equal peers are asked in the order in which they were added.
       random: () => 0,
+      ...collaborators,
     }, { ...QUICK, ...options });
   }
 

@@ -114,11 +114,13 @@ test("admission: a tag that could not be verified is served and marked", async (
 test("admission: other nodes get only what they may, and are never sent to upstream", async () => {
   const proofs: unknown[] = [];
   const peerAuth: PeerAuth = {
-    sign: (_request: PeerRequest) => Promise.resolve({}),
+    sign: (_request: PeerRequest) => Promise.resolve({ id: "", headers: {} }),
     verify: ({ method, path, headers }) => {
       proofs.push([method, path]);
-      return Promise.resolve(headers.get("x-eddy-token") === "good");
+      return Promise.resolve(headers.get("x-eddy-token") === "good" ? "id" : undefined);
     },
+    signAnswer: (id, digest) => Promise.resolve({ "x-proof": `${id} ${digest}` }),
+    verifyAnswer: () => Promise.resolve(false),
   };
   const s = rig(peerAuth);
   const path = `/v2/app/manifests/${s.digest}?ns=docker.io`;
@@ -127,6 +129,11 @@ test("admission: other nodes get only what they may, and are never sent to upstr
     assert.equal(await response.text(), MANIFEST);
     assert.equal(response.headers.get("x-eddy-private"), null);
     assert.equal(s.access.peers.at(-1)?.[2], authenticated, token);
+    assert.equal(response.headers.get("x-proof"), null, "a digest proves itself");
+    const headers = { ...FROM_PEER, "x-eddy-token": token };
+    const tag = await s.request("/v2/app/manifests/1", { headers });
+    assert.equal(tag.headers.get("x-proof"), authenticated ? `id ${s.digest}` : null);
+    await tag.body?.cancel();
   }
   assert.deepEqual(proofs[0], ["GET", path]);
   assert.deepEqual(s.access.requests, []);

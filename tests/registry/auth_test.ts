@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
+import type { PeerAuth } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, setup } from "./setup.ts";
 
@@ -49,4 +50,26 @@ test("authentication: credentials are looked up at each request", async () => {
   accepted = [GOOD];
   assert.equal((await s.request("/v2/")).status, 401);
   assert.equal((await s.request("/v2/", { headers: { authorization: GOOD } })).status, 200);
+});
+
+test("authentication: a node of the cluster needs no credentials, nobody else gets by", async () => {
+  const peerAuth: PeerAuth = {
+    sign: () => Promise.resolve({ id: "", headers: {} }),
+    verify: ({ headers }) => Promise.resolve(headers.get("x-token") === "good" ? "id" : undefined),
+    signAnswer: () => Promise.resolve({}),
+    verifyAnswer: () => Promise.resolve(false),
+  };
+  const s = setup({ authorizations: () => [GOOD] }, { peerAuth });
+  const path = `/v2/a/blobs/${s.store.add("a blob")}`;
+  const cases: [Record<string, string>, number][] = [
+    [{ ...FROM_PEER, "x-token": "good" }, 200],
+    [{ ...FROM_PEER, "x-token": "bad" }, 401],
+    [{ ...FROM_PEER, "x-token": "bad", authorization: GOOD }, 200],
+    [{ "x-token": "good" }, 401],
+  ];
+  for (const [headers, status] of cases) {
+    const response = await s.request(path, { headers });
+    assert.equal(response.status, status, JSON.stringify(headers));
+    await response.body?.cancel();
+  }
 });

@@ -34,7 +34,8 @@ export async function createClusterKey(
     return undefined;
   }
   const keys = await readClusterKeys(clusterKeyFile);
-  const key = new ClusterKey(keys, { clock, log }, { self });
+  const addresses = () => Deno.networkInterfaces().map(({ address }) => address);
+  const key = new ClusterKey(keys, { clock, log }, { self, addresses });
   const place = { path: clusterKeyFile, keys };
   const stop = followClusterKeys(place, { clock, log }, (keys) => key.replace(keys));
   stack.push("cluster key", stop);

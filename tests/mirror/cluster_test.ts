@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import type { PeerAuth, PeerRequest } from "../../lib/ports/access.ts";
+import { test } from "../support/test.ts";
+import { digestOf } from "./fault_peer.ts";
+import { blob, bytesOf, manifest, PATIENT, Rig } from "./rig.ts";
+
+const IMAGE = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));
+const OTHER = new TextEncoder().encode(
+  JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { of: "somebody else" } }),
+);
+const TAG = "docker.io/library/app:1";
+
+/** Of a cluster in which every answer to the request with the id `id` is proven by one word. */
+class WordAuth implements Pick<PeerAuth, "sign" | "verifyAnswer"> {
+  readonly signed: PeerRequest[] = [];
+
+  sign(request: PeerRequest) {
+    this.signed.push(request);
+    return Promise.resolve({ id: "id", headers: { "x-token": "token" } });
+  }
+
+  verifyAnswer(id: string, { digest, headers }: Parameters<PeerAuth["verifyAnswer"]>[1]) {
+    return Promise.resolve(headers.get("x-proof") === `${id} ${digest}`);
+  }
+}
+
+function proof(content: Uint8Array): Record<string, string> {
+  return { "x-proof": `id ${digestOf(content)}` };
+}
+
+test("in a cluster a tag means what a node of it says, not what others say", async () => {
+  await using rig = new Rig(PATIENT, { peerAuth: new WordAuth() });
+  const stranger = rig.add(OTHER, { headers: proof(IMAGE) }, TAG);
+  assert.deepEqual(await rig.fetch(manifest("GET", "1")), {
+    found: false,
+    reason: "peers-refused",
+    attempts: 1,
+  });
+  rig.add(IMAGE, { headers: proof(IMAGE) }, TAG);
+  for (const method of ["HEAD", "GET"] as const) {
+    const hit = await rig.fetch(manifest(method, "1"));
+    assert(hit.found);
+    assert.equal(hit.descriptor.digest, digestOf(IMAGE), method);
+    await hit.body?.cancel();
+  }
+  assert.ok(stranger.asked.length >= 1);
+});
+
+test("in a cluster what has a digest is taken from whoever has it", async () => {
+  await using rig = new Rig(PATIENT, { peerAuth: new WordAuth() });
+  rig.add(IMAGE);
+  for (const request of [manifest("GET", digestOf(IMAGE)), blob(digestOf(IMAGE))]) {
+    assert.deepEqual(await bytesOf(await rig.fetch(request)), IMAGE);
+  }
+});
+
+test("in a cluster the mirror's credentials stay here, even if a peer wants them", async () => {
+  const peerAuth = new WordAuth();
+  const authorizations = () => ["Basic bmV3", "Basic b2xk"];
+  await using rig = new Rig(PATIENT, { peerAuth, authorizations });
+  const headers = { "www-authenticate": 'Basic realm="bait"' };
+  const bait = rig.add(IMAGE, { status: 401, headers });
+  assert.equal((await rig.fetch(blob(digestOf(IMAGE)))).found, false);
+  assert.ok(bait.asked.length > 0);
+  for (const { headers } of bait.asked) {
+    assert.equal(headers.get("authorization"), null);
+    assert.equal(headers.get("x-token"), "token");
+  }
+  const [request] = peerAuth.signed;
+  assert.equal(request?.address, "127.0.0.1", "where it is sent to");
+  assert.equal(request?.peer, bait.peer.id);
+});
