@@ -82,7 +82,6 @@ export async function findSecrets(
   const found: string[] = [];
   for (const node of lab.nodes) {
     for (const [place, text] of await shownBy(node)) {
-      if (text === "") throw new Error(`${node.host.name} shows nothing at ${place}`);
       for (const [name, secret] of Object.entries(secrets)) {
         if (text.includes(secret)) found.push(`${node.host.name} ${place}: ${name}`);
       }
@@ -95,6 +94,8 @@ async function shownBy({ host, agent }: LabNode): Promise<[place: string, text: 
   const shown: [string, string][] = [];
   for (const page of PAGES) {
     const { status, body } = await httpRequest(host, `http://127.0.0.1:9090${page}`);
+    // The root leads on to the pages.
+    if (status !== 200 && page !== "/") throw new Error(`${host.name} answers ${page}: ${status}`);
     shown.push([page, `${status} ${body}`]);
   }
   const headers = { authorization: `Basic ${basic(USER.username, USER.password)}` };
@@ -104,7 +105,9 @@ async function shownBy({ host, agent }: LabNode): Promise<[place: string, text: 
     const { status, body } = await agent.request(`/v2/${path}?ns=${UPSTREAM}`, { headers });
     shown.push([`error at ${path}`, `${status} ${body}`]);
   }
-  shown.push(["log", await Deno.readTextFile(`${agent.dataDirectory}/../agent.log`)]);
+  const log = await Deno.readTextFile(`${agent.dataDirectory}/../agent.log`);
+  if (!log.includes('"level":"debug"')) throw new Error(`${host.name} has no log at level debug`);
+  shown.push(["log", log]);
   for (const [file, text] of Object.entries(await readTree(agent.dataDirectory))) {
     shown.push([file, text]);
   }

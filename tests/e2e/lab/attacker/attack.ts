@@ -81,6 +81,8 @@ export class Attack implements Record<keyof typeof ATTEMPTS, () => Promise<strin
 
   async open(): Promise<string> {
     await this.#raid.heldBySecond("open/open");
+    const asNode = await this.#raid.steal("open/open/manifests/v1", PEER);
+    assert.equal(asNode, "200", "nodes without the key, such as Spegel's, get what is public");
     const answer = await this.#raid.steal("open/open/manifests/v1", {});
     return answer === "200" ? "200: it is public" : answer;
   }
