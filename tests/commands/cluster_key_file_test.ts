@@ -8,7 +8,7 @@ import { test } from "../support/test.ts";
 
 const OLD = "o".repeat(44);
 const NEW = "n".repeat(44);
-const REQUEST = { method: "GET", path: "/v2/", peer: "other" };
+const REQUEST = { method: "GET", path: "/v2/", peer: "other", address: "127.0.0.1" };
 
 /** Puts a version of a Secret's volume in place, as the kubelet does: one rename of `..data`. */
 async function publish(mount: string, version: string, text: string): Promise<void> {
@@ -43,14 +43,15 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     assert.ok(changed());
-    const headers = await key.sign(REQUEST);
+    const { headers } = await key.sign(REQUEST);
     const verifies = async (text: string) => {
       const file = `${mount}/other.key`;
       await Deno.writeTextFile(file, text);
       const other = await createClusterKey({ ...config, clusterKeyFile: file }, {
         ...{ self: "other", clock, log, stack },
       });
-      return await other?.verify({ ...REQUEST, headers: new Headers(headers) });
+      const id = await other?.verify({ ...REQUEST, headers: new Headers(headers) });
+      return id !== undefined;
     };
     assert.deepEqual([await verifies(NEW), await verifies(OLD)], [true, false]);
     assert.doesNotMatch(JSON.stringify(log.lines), /o{44}|n{44}/);
