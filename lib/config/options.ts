@@ -227,6 +227,14 @@ export const OPTIONS = {
       "is Spegel's, so that both can run in one cluster.",
     commands: AGENT,
   }),
+  dhtClosed: option({
+    type: boolean(),
+    default: "false",
+    placeholder: "",
+    help: "Only nodes with the cluster key take part in the index: others, Spegel's too, neither " +
+      "ask nor answer there. The same on every node.",
+    commands: AGENT,
+  }),
   config: unset({
     type: path(),
     placeholder: "FILE",

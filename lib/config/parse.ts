@@ -50,6 +50,7 @@ export function parseConfig(sources: ConfigSources): Config {
   checkBootstrap(frozen);
   checkNode(frozen);
   checkPrivateImages(frozen);
+  checkClusterKey(frozen);
   return frozen;
 }
 
@@ -59,6 +60,13 @@ function checkPrivateImages({ privateImages }: Config): void {
       `--private-images: got ${quote(privateImages.join(","))}, want share alone or without it`,
     );
   }
+}
+
+function checkClusterKey({ dhtClosed, clusterKeyFile }: Config): void {
+  if (!dhtClosed || clusterKeyFile !== undefined) return;
+  throw new ConfigError(
+    "--cluster-key-file: not set, want a file with the cluster's key, for --dht-closed is true",
+  );
 }
 
 /** Each kind of bootstrap needs its own option. */

@@ -1,9 +1,12 @@
 import { multiaddr } from "@multiformats/multiaddr";
-import type { Cancellable, Log } from "../ports.ts";
+import type { Cancellable, Clock, Log } from "../ports.ts";
 import { type IpPort, toMultiaddrString } from "./address.ts";
 import type { DialOutcome, DialTarget } from "./bootstrap/bootstrap_loop.ts";
 import type { Host } from "./host.ts";
 import type { PeerTable } from "./peer_table.ts";
+
+/** How often it is said that peers secure their connections in another way, ms. */
+const REPORT_EVERY_MS = 10 * 60_000;
 
 /** Collaborators of {@link createBootstrapDialer}. */
 export interface BootstrapDialerCollaborators {
@@ -11,6 +14,7 @@ export interface BootstrapDialerCollaborators {
   readonly table: Pick<PeerTable, "knows" | "find">;
   /** Where this node's router listens, loopback included. */
   readonly own: () => readonly IpPort[];
+  readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
 
@@ -26,7 +30,8 @@ export interface BootstrapDialer {
 export function createBootstrapDialer(
   collaborators: BootstrapDialerCollaborators,
 ): BootstrapDialer {
-  const { host: { node }, table, own, log } = collaborators;
+  const { host: { node }, table, own, clock, log } = collaborators;
+  let reportedAt = -Infinity;
   return {
     skip({ id, addresses }) {
       if (id !== undefined) return id === node.peerId.toString() || table.find(id) !== undefined;
@@ -43,11 +48,27 @@ export function createBootstrapDialer(
         return "connected";
       } catch (error) {
         if (isSelf(error)) return "self";
-        if (!options.signal.aborted) log.debug("bootstrap peer not reached", { addresses, error });
+        if (options.signal.aborted) return "failed";
+        const report = isStranger(error) && clock.now() - reportedAt >= REPORT_EVERY_MS;
+        if (report) {
+          reportedAt = clock.now();
+          log.warn(
+            "a peer's router wants another key, or none: --dht-closed and the cluster key must be " +
+              "the same on all nodes",
+            { addresses },
+          );
+        }
+        log.debug("bootstrap peer not reached", { addresses, error });
         return "failed";
       }
     },
   };
+}
+
+/** The peer is there, but both sides cannot agree on how to secure the connection. */
+function isStranger(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isStranger);
+  return error instanceof Error && error.name === "EncryptionFailedError";
 }
 
 /** The library notices that it called itself only when the other side shows its identity. */

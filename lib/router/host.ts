@@ -7,6 +7,7 @@ import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { isUsableIp, toIpPort } from "./address.ts";
+import { ClosedNetwork } from "./closed_network.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { decideListening } from "./listen.ts";
@@ -32,6 +33,8 @@ export interface Host {
   listening(): Multiaddr[];
   /** Those of them that other nodes are told. Neither has the peer id. */
   announced(): Multiaddr[];
+  /** Who may connect; undefined: everybody. */
+  readonly closed: ClosedNetwork | undefined;
 }
 
 /** Builds the libp2p node; it does nothing until it is started. */
@@ -47,6 +50,7 @@ export async function createHost(
   let listening: () => Multiaddr[] = () => [];
   const announced = () => unique(listening().filter(isUsable));
   const dialTimeout = options.dialTimeoutMs * MAX_ADDRESS_DIALS;
+  const closed = options.secrets.length > 0 ? new ClosedNetwork(options.secrets) : undefined;
   const node = await createLibp2p({
     privateKey,
     start: false,
@@ -57,7 +61,7 @@ export async function createHost(
       announceFilter: () => announced(),
     },
     transports: [createTransport(options)],
-    connectionEncrypters: [noise({ crypto: noiseCrypto() })],
+    connectionEncrypters: [closed?.encrypter ?? noise({ crypto: noiseCrypto() })],
     streamMuxers: [yamux()],
     connectionManager: {
       dialTimeout,
@@ -98,8 +102,9 @@ export async function createHost(
       },
     },
   });
+  closed?.open();
   const { dht } = node.services;
-  return { node, dht: dhtInternals(dht), listening: () => listening(), announced };
+  return { node, dht: dhtInternals(dht), listening: () => listening(), announced, closed };
 }
 
 /** A timeout that does not adapt: the library's own begin at five seconds. */

@@ -104,6 +104,17 @@ export class Libp2pRouter implements Router {
     return this.#stopped;
   }
 
+  /**
+   * Takes other secrets from now on; connections to nodes that have none of them are closed.
+   *
+   * @throws {Error} if the router was made without secrets.
+   */
+  replaceSecrets(secrets: readonly string[]): void {
+    const { closed, node } = this.#collaborators.host;
+    if (closed === undefined) throw new Error("the router was made without secrets");
+    closed.replace(secrets, node);
+  }
+
   /** {@inheritDoc Router.advertise} */
   async advertise(keys: readonly string[]): Promise<void> {
     await this.#parts.publisher.advertise(keys);

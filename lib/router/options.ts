@@ -15,6 +15,11 @@ export interface RouterOptions {
   readonly dataDir?: string;
   /** Prefix of the DHT's protocol; nodes with different prefixes never meet. */
   readonly protocolPrefix?: string;
+  /**
+   * Only nodes that have one of these secrets in common are met, at least 32 characters each; empty:
+   * everybody is.
+   */
+  readonly secrets?: readonly string[];
   /** Uses peers' loopback addresses; default: only if the listen host is one. */
   readonly allowLoopback?: boolean;
   /** How long records of other nodes live, ms. */
@@ -44,6 +49,7 @@ export interface RouterOptions {
 /** Defaults of {@link RouterOptions}, apart from those of {@link NETWORK_PROFILES}. */
 export const ROUTER_DEFAULTS = {
   protocolPrefix: "/spegel",
+  secrets: [],
   /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
   recordTtlMs: 19 * 60_000,
   reprovideIntervalMs: 10 * 60_000,

@@ -103,7 +103,7 @@ export function createRouterParts(
   const lookup = createLookup(collaborators, options, { ...context, toPeer, walking });
   const bootstrap = new BootstrapLoop({
     ...collaborators,
-    ...createBootstrapDialer({ host, table, own: () => own, log }),
+    ...createBootstrapDialer({ host, table, own: () => own, clock, log }),
     peerCount: () => table.size,
     routerPort: () => own[0]?.port ?? options.listen.port,
   });

@@ -168,3 +168,23 @@ test("agents: with credentials peers serve each other, and nobody else", async (
     await Deno.remove(secrets, { recursive: true });
   }
 });
+
+test("agents: with a closed index, nodes with the cluster key find what the others have", async () => {
+  const secrets = await Deno.makeTempDir({ prefix: "eddy-secrets-" });
+  try {
+    await Deno.writeTextFile(`${secrets}/cluster.key`, "k".repeat(44));
+    await using agents = await Agents.start(2, [
+      ...["--cluster-key-file", `${secrets}/cluster.key`, "--dht-closed"],
+    ]);
+    const [holder, other] = agents.nodes;
+    assert.ok(holder && other);
+    const layer = await addImage(holder.writer, "docker.io/library/app:1", 5000);
+    await eventually("the layer comes from the peer", async () => {
+      const url = `${other.agent.url}/v2/library/app/blobs/${layer}?ns=docker.io`;
+      const response = await fetch(url);
+      return (await response.arrayBuffer()).byteLength === 5000 && response.status === 200;
+    });
+  } finally {
+    await Deno.remove(secrets, { recursive: true });
+  }
+});

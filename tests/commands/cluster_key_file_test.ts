@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createClusterKey } from "../../lib/commands/agent/cluster_key_file.ts";
+import { createClusterKey, readClusterKeys } from "../../lib/commands/agent/cluster_key_file.ts";
 import { StopStack } from "../../lib/commands/agent/stop_stack.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -28,11 +28,14 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
     await Deno.symlink("..data/cluster.key", `${mount}/cluster.key`);
     const config = parseConfig({
       command: "agent",
-      args: [`--cluster-key-file=${mount}/cluster.key`],
+      args: [`--cluster-key-file=${mount}/cluster.key`, "--dht-closed"],
       env: {},
       readFile: () => "",
     });
-    const key = await createClusterKey(config, { self: "self", clock, log, stack });
+    const told: (readonly string[])[] = [];
+    const router = { id: "self", replaceSecrets: (keys: readonly string[]) => told.push(keys) };
+    const keys = await readClusterKeys(config, log);
+    const key = createClusterKey(keys, config, { router, clock, log, stack });
     assert.ok(key);
     await publish(mount, "..2", `${NEW}\n${OLD}\n`);
     await Deno.remove(`${mount}/..1`, { recursive: true });
@@ -43,12 +46,14 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     assert.ok(changed());
+    assert.deepEqual(told, [[NEW, OLD]]);
     const { headers } = await key.sign(REQUEST);
     const verifies = async (text: string) => {
       const file = `${mount}/other.key`;
       await Deno.writeTextFile(file, text);
-      const other = await createClusterKey({ ...config, clusterKeyFile: file }, {
-        ...{ self: "other", clock, log, stack },
+      const others = { ...config, clusterKeyFile: file };
+      const other = createClusterKey(await readClusterKeys(others, log), others, {
+        ...{ router: { ...router, id: "other" }, clock, log, stack },
       });
       const id = await other?.verify({ ...REQUEST, headers: new Headers(headers) });
       return id !== undefined;

@@ -144,6 +144,10 @@ test("config: every mistake is one line that names option, value and remedy", as
       /^log-level \(x\): got \{"a":1\}, want/,
     ],
     [{ args: ["--bootstrap-kind", "dns"] }, /^--dns-bootstrap-domain: not set, want a domain/],
+    [
+      { args: ["--dht-closed"] },
+      /^--cluster-key-file: not set, want a file with the cluster's key/,
+    ],
     [{ args: ["--bootstrap-kind", "static"] }, /^--static-bootstrap-peers: not set/],
     [{ args: ["--bootstrap-kind", "http"] }, /^--http-bootstrap-url: not set/],
     [

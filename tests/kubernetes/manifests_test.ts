@@ -214,6 +214,20 @@ helmTest("a cluster key, and who is a local client then", async (program) => {
   assert.match(stderr, /clusterKey: name a Secret by existingSecret/);
 });
 
+helmTest("the index is closed only where there is a key", async (program) => {
+  for (const dhtClosed of [true, false]) {
+    const { objects } = await template(program, { eddy: { dhtClosed } });
+    const [, ...args] = argsOf(objects, "DaemonSet", "site-eddy");
+    const agent = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+    assert.equal(agent.dhtClosed, dhtClosed);
+  }
+  const { success, stderr } = await template(program, {
+    ...{ eddy: { dhtClosed: true }, clusterKey: { enabled: false } },
+  });
+  assert(!success);
+  assert.match(stderr, /eddy.dhtClosed: needs a cluster key/);
+});
+
 helmTest("two releases have no name in common", async (program) => {
   const names = async (release: string) => {
     const { stdout } = await new Deno.Command(program, {

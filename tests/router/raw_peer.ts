@@ -33,10 +33,13 @@ export class RawPeer implements AsyncDisposable {
   }
 
   /** Makes one that asks this node, or whoever is at these multiaddrs. */
-  static async of(target: TestNode | readonly string[]): Promise<RawPeer> {
+  static async of(
+    target: TestNode | readonly string[],
+    encrypter: ReturnType<typeof noise> = noise({ crypto: noiseCrypto() }),
+  ): Promise<RawPeer> {
     const node = await createLibp2p({
       transports: [tcp()],
-      connectionEncrypters: [noise({ crypto: noiseCrypto() })],
+      connectionEncrypters: [encrypter],
       streamMuxers: [yamux()],
       services: { identify: identify() },
     });

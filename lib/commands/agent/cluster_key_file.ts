@@ -8,23 +8,28 @@ import type { StopStack } from "./stop_stack.ts";
 const REREAD_MS = 5000;
 const MAX_BYTES = 4096;
 
-/** Collaborators of {@link createClusterKey}, and this node's peer id. */
+/** Who is told of the cluster's keys, and with what their file is followed. */
 export interface ClusterKeyCollaborators {
-  readonly self: string;
+  readonly router: {
+    /** This node's peer id. */
+    readonly id: string;
+    /** Called, if the router was made with keys, when there are others. */
+    replaceSecrets(keys: readonly string[]): void;
+  };
   readonly clock: Clock;
   readonly log: Log;
   readonly stack: StopStack;
 }
 
 /**
- * Makes the proof of nodes to each other, if there is a key, and follows its file.
+ * Reads the keys of the cluster; undefined if there are none.
  *
  * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
  */
-export async function createClusterKey(
+export async function readClusterKeys(
   { clusterKeyFile, privateImages }: Config,
-  { self, clock, log, stack }: ClusterKeyCollaborators,
-): Promise<ClusterKey | undefined> {
+  log: Log,
+): Promise<readonly string[] | undefined> {
   if (clusterKeyFile === undefined) {
     if (!privateImages.includes("share")) {
       log.info("no cluster key: private images are not served to other nodes", {
@@ -33,29 +38,32 @@ export async function createClusterKey(
     }
     return undefined;
   }
-  const keys = await readClusterKeys(clusterKeyFile);
-  const addresses = () => Deno.networkInterfaces().map(({ address }) => address);
-  const key = new ClusterKey(keys, { clock, log }, { self, addresses });
-  const place = { path: clusterKeyFile, keys };
-  const stop = followClusterKeys(place, { clock, log }, (keys) => key.replace(keys));
-  stack.push("cluster key", stop);
-  return key;
-}
-
-/**
- * Reads the keys of the cluster.
- *
- * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
- */
-async function readClusterKeys(path: string): Promise<string[]> {
   try {
-    return await readKeys(path);
+    return await readKeys(clusterKeyFile);
   } catch (error) {
     throw new ConfigError(
-      `--cluster-key-file: got ${JSON.stringify(path)}, want a file with a key such as eddy ` +
-        `keygen prints (${error instanceof Error ? error.message : error})`,
+      `--cluster-key-file: got ${JSON.stringify(clusterKeyFile)}, want a file with a key such as ` +
+        `eddy keygen prints (${error instanceof Error ? error.message : error})`,
     );
   }
+}
+
+/** Makes the proof of nodes to each other, if there are keys, and follows their file. */
+export function createClusterKey(
+  keys: readonly string[] | undefined,
+  { clusterKeyFile, dhtClosed }: Config,
+  { router, clock, log, stack }: ClusterKeyCollaborators,
+): ClusterKey | undefined {
+  if (keys === undefined || clusterKeyFile === undefined) return undefined;
+  const addresses = () => Deno.networkInterfaces().map(({ address }) => address);
+  const key = new ClusterKey(keys, { clock, log }, { self: router.id, addresses });
+  const place = { path: clusterKeyFile, keys };
+  const stop = followClusterKeys(place, { clock, log }, (keys) => {
+    key.replace(keys);
+    if (dhtClosed) router.replaceSecrets(keys);
+  });
+  stack.push("cluster key", stop);
+  return key;
 }
 
 /**

@@ -15,7 +15,7 @@ import { VERSION } from "../../version.ts";
 import { BasicAuth } from "../basic_auth.ts";
 import { examineSetup } from "../doctor/examine.ts";
 import { createAccess } from "./access.ts";
-import { createClusterKey } from "./cluster_key_file.ts";
+import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
@@ -53,9 +53,10 @@ export async function createParts(
   const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
   const base = { kubernetes, clock, log, metrics };
-  const router = await createAgentRouter(config, base, registryPortOf);
+  const keys = await readClusterKeys(config, log);
+  const router = await createAgentRouter(config, { ...base, keys }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
-  const peerAuth = await createClusterKey(config, { self: router.id, clock, log, stack });
+  const peerAuth = createClusterKey(keys, config, { router, clock, log, stack });
   const authorizations = auth.accepted;
   const { uploads, downloads, maxUploads } = transferLimits(config, clock);
   const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
@@ -122,7 +123,8 @@ function filterOf(config: Config) {
 
 function createAgentRouter(
   config: Config,
-  { kubernetes, clock, log, metrics }: {
+  { keys, kubernetes, clock, log, metrics }: {
+    readonly keys: readonly string[] | undefined;
     readonly kubernetes: Kubernetes;
     readonly clock: Clock;
     readonly log: Log;
@@ -140,6 +142,7 @@ function createAgentRouter(
     registryPort: registryPortOf ?? config.registryAddr.port,
     protocolPrefix: config.dhtPrefix,
     network: config.peerNetwork,
+    ...(config.dhtClosed && keys !== undefined && { secrets: keys }),
     ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
   });
 }

@@ -1,0 +1,91 @@
+import { noise } from "@chainsafe/libp2p-noise";
+import type { ConnectionEncrypter, Libp2p } from "@libp2p/interface";
+import { hkdfSync } from "node:crypto";
+import { noiseCrypto } from "./noise_crypto.ts";
+
+/** Bytes of what is made of a secret: as many as SHA-256 gives, and enough to tell two apart. */
+const PROLOGUE_BYTES = 32;
+const NAME_BYTES = 8;
+/** Makes keys of this use differ from those of any other use of the same secret (RFC 5869, info). */
+const PROLOGUE_LABEL = "eddy router prologue 1";
+const NAME_LABEL = "eddy router name 1";
+
+type Components = Parameters<ReturnType<typeof noise>>[0];
+
+/** What of the library is needed; public at run time in the pinned version. */
+interface Upgrader {
+  /** By protocol, the one that is tried first first. Read anew for each connection. */
+  readonly connectionEncrypters: Map<string, ConnectionEncrypter>;
+}
+
+/**
+ * A network that only nodes with a common secret can join: each connection is secured by a protocol
+ * whose name (`/eddy/noise/ID`) and whose Noise prologue are derived from the secret by HKDF-SHA256
+ * (RFC 5869). Both sides of a handshake must have the same prologue (Noise revision 34, section 6);
+ * it is never sent. Nodes with several secrets meet all that share one of them.
+ */
+export class ClosedNetwork {
+  #secrets: readonly string[];
+  #components: Components | undefined;
+
+  /** @param secrets at least one; connections are made with the first that the peer has too. */
+  constructor(secrets: readonly string[]) {
+    this.#secrets = secrets;
+  }
+
+  /** Makes the libp2p node secure its connections so; for its `connectionEncrypters`. */
+  readonly encrypter = (components: Components): ConnectionEncrypter => {
+    this.#components = components;
+    const [first = ""] = this.#secrets;
+    return createEncrypter(first, components);
+  };
+
+  /** Lets the node's other secrets count too; the node must have been made. */
+  open(): void {
+    this.#install();
+  }
+
+  /**
+   * Takes other secrets from now on, and closes the connections that none of them would have made:
+   * who has only a secret that is no longer valid is out.
+   */
+  replace(secrets: readonly string[], node: Libp2p): void {
+    this.#secrets = secrets;
+    const valid = this.#install();
+    for (const connection of node.getConnections()) {
+      if (valid.has(connection.encryption ?? "")) continue;
+      connection.abort(new Error("the key of this connection is no longer valid"));
+    }
+  }
+
+  #install(): Set<string> {
+    const components = this.#components;
+    if (components === undefined) throw new Error("the libp2p node has not been made");
+    const { connectionEncrypters } = components.upgrader as unknown as Upgrader;
+    if (!(connectionEncrypters instanceof Map)) {
+      throw new Error("libp2p has no member connectionEncrypters; the pinned version is 3.3.11");
+    }
+    connectionEncrypters.clear();
+    for (const secret of this.#secrets) {
+      const encrypter = createEncrypter(secret, components);
+      connectionEncrypters.set(encrypter.protocol, encrypter);
+    }
+    return new Set(connectionEncrypters.keys());
+  }
+}
+
+function createEncrypter(secret: string, components: Components): ConnectionEncrypter {
+  const prologueBytes = derive(secret, PROLOGUE_LABEL, PROLOGUE_BYTES);
+  const encrypter = noise({ crypto: noiseCrypto(), prologueBytes })(components);
+  encrypter.protocol = protocolOf(secret);
+  return encrypter;
+}
+
+/** Name of the protocol that secures connections with a secret; the secret cannot be told from it. */
+export function protocolOf(secret: string): string {
+  return `/eddy/noise/${derive(secret, NAME_LABEL, NAME_BYTES).toHex()}`;
+}
+
+function derive(secret: string, label: string, length: number): Uint8Array {
+  return new Uint8Array(hkdfSync("sha256", secret, "", label, length));
+}
