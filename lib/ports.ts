@@ -27,7 +27,11 @@ export interface Store {
    */
   open(
     digest: Digest,
-    options: Cancellable & { readonly range?: ByteRange },
+    options: Cancellable & {
+      readonly range?: ByteRange;
+      /** What `descriptor` said a moment ago: that need not be found out again. */
+      readonly held?: Descriptor;
+    },
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>;
 }
 
@@ -167,6 +171,8 @@ export interface Mirror {
    * a range that the content does not have.
    */
   fetch(request: MirrorRequest, options: Cancellable): Promise<MirrorHit | MirrorMiss>;
+  /** What was got a moment ago, is still at hand and may be had by everybody. */
+  kept?(request: MirrorRequest): MirrorHit | undefined;
 }
 
 /** Values that a log line can carry besides its message. */

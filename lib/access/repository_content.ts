@@ -15,6 +15,8 @@ const MAX_ASKED = 10_000;
 export class RepositoryContent {
   readonly #names = new LRUCache<Digest, Map<string, boolean>>({ max: MAX_DIGESTS });
   readonly #asked = new LRUCache<Digest, Set<string>>({ max: MAX_ASKED });
+  /** What manifests name that are served again and again, as long as those are kept. */
+  readonly #children = new WeakMap<Uint8Array, readonly Digest[]>();
 
   /** A client of this node asks for content of a repository, whether it is there or not. */
   noteAsked(repository: string, digest: Digest): void {
@@ -39,7 +41,12 @@ export class RepositoryContent {
 
   /** A repository has this manifest, and names what is named in it. */
   claimManifest(repository: string, manifest: Uint8Array): void {
-    for (const { digest } of manifestChildren(manifest)) this.claim(repository, digest);
+    let children = this.#children.get(manifest);
+    if (children === undefined) {
+      children = manifestChildren(manifest).map(({ digest }) => digest);
+      this.#children.set(manifest, children);
+    }
+    for (const digest of children) this.claim(repository, digest);
   }
 
   /** Upstream has the content in this repository. */

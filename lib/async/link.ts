@@ -6,6 +6,9 @@ export interface Link extends Disposable {
   detach(): void;
 }
 
+/** Why a link is aborted that has done its work: one for all, since making one takes microseconds. */
+const DONE = new DOMException("it is not needed any more", "AbortError");
+
 /**
  * Makes a signal that aborts with the first of its parents. Unlike `AbortSignal.any` it leaves
  * nothing behind at parents that live long, once it is detached or disposed.
@@ -24,7 +27,7 @@ export function link(...parents: readonly AbortSignal[]): Link {
   else for (const parent of parents) parent.addEventListener("abort", follow, { once: true });
   return {
     signal: controller.signal,
-    abort(reason) {
+    abort(reason = DONE) {
       detach();
       controller.abort(reason);
     },

@@ -132,7 +132,7 @@ export class Candidates {
 
   /** Ends the lookup. */
   close(): void {
-    this.#lookup?.abort(new DOMException("no more peers are needed", "AbortError"));
+    this.#lookup?.abort();
     this.#lookup = undefined;
   }
 

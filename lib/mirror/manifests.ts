@@ -36,12 +36,14 @@ export class Manifests {
         { signal },
         (shared) => this.#find(request, shared),
       );
-    if ("found" in manifest) return manifest;
-    const { descriptor, peer, isPrivate, content } = manifest;
-    const hit = { found: true as const, descriptor, peer, isPrivate };
-    return request.method === "HEAD"
-      ? { ...hit, body: null }
-      : Object.assign(wholeBody(content), hit);
+    return "found" in manifest ? manifest : hitOf(manifest, request);
+  }
+
+  /** {@inheritDoc Mirror.kept} */
+  kept(request: MirrorRequest): MirrorHit | undefined {
+    const { digest } = request.reference;
+    const kept = digest && this.#cache.get(digest);
+    return kept === undefined || kept.isPrivate ? undefined : hitOf(kept, request);
   }
 
   async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedContent | MirrorMiss> {
@@ -103,4 +105,10 @@ export class Manifests {
     }
     return undefined;
   }
+}
+
+function hitOf(manifest: VerifiedContent, { method }: MirrorRequest): MirrorHit {
+  const { descriptor, peer, isPrivate, content } = manifest;
+  const hit = { found: true as const, descriptor, peer, isPrivate };
+  return method === "HEAD" ? { ...hit, body: null } : Object.assign(wholeBody(content), hit);
 }

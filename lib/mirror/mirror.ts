@@ -101,6 +101,7 @@ export function createMirror(
         return UNREACHABLE;
       }
     },
+    kept: (request) => request.kind === "manifest" ? manifests.kept(request) : undefined,
     async close() {
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));

@@ -124,7 +124,7 @@ export class PartReader {
   }
 
   /** Ends it. A peer that has not sent all that it was asked for sees its connection closed. */
-  close(reason: unknown = new DOMException("the body is not wanted any more", "AbortError")): void {
+  close(reason?: unknown): void {
     this.#life.abort(reason);
   }
 

@@ -150,7 +150,7 @@ export class Search {
     wanted: Wanted,
     signal: AbortSignal,
   ): Promise<Source | undefined> {
-    const { candidates, client, table, prober, log } = this.#collaborators;
+    const { candidates, client, table, prober, log, clock } = this.#collaborators;
     this.#attempts++;
     const reached = await client.reach(peer, wanted, signal, table.address(peer.id));
     if (reached.type !== "answered") {
@@ -176,6 +176,7 @@ export class Search {
         peer,
         reply,
         release,
+        clock,
         arriving,
         descriptor: verdict.descriptor,
         part: verdict.part,

@@ -1,4 +1,4 @@
-import type { Peer } from "../ports.ts";
+import type { Clock, Peer } from "../ports.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { isPrivate, type Part } from "./answer.ts";
 import type { Reply } from "./peer_client.ts";
@@ -14,6 +14,7 @@ export interface SourceInit {
   readonly arriving?: boolean;
   /** Ends the accounting of the request. */
   readonly release: () => void;
+  readonly clock: Pick<Clock, "sleep">;
 }
 
 /**
@@ -22,6 +23,14 @@ export interface SourceInit {
  */
 const MIN_READ_BYTES = 16 * 1024;
 const MAX_READ_BYTES = 256 * 1024;
+/**
+ * In a long body, a read that left nothing in the socket is followed by so long a pause, ms, in
+ * which the kernel collects what the next one brings at once: at 1 Gbit/s that saves a quarter of
+ * the processor's work.
+ */
+const COLLECT_MS = 1;
+/** Bodies are not long before so many bytes. */
+const LONG_BYTES = 1024 * 1024;
 
 /** A body that one peer sends. */
 export class Source {
@@ -34,9 +43,12 @@ export class Source {
   readonly arriving: boolean;
   readonly #reply: Reply;
   readonly #release: () => void;
+  readonly #clock: Pick<Clock, "sleep">;
   #readBytes = MIN_READ_BYTES;
+  #bytes = 0;
+  #drained = false;
 
-  constructor({ peer, reply, descriptor, part, arriving = false, release }: SourceInit) {
+  constructor({ peer, reply, descriptor, part, arriving = false, release, clock }: SourceInit) {
     this.arriving = arriving;
     this.peer = peer;
     this.descriptor = descriptor;
@@ -44,12 +56,16 @@ export class Source {
     this.isPrivate = isPrivate(reply.headers);
     this.#reply = reply;
     this.#release = release;
+    this.#clock = clock;
   }
 
   /** The next bytes; undefined at the end. Rejects when the connection breaks or is aborted. */
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#drained && this.#bytes >= LONG_BYTES) await this.#clock.sleep(COLLECT_MS);
     const bytes = await this.#reply.body.read(this.#readBytes);
     if (bytes === undefined) return undefined;
+    this.#bytes += bytes.length;
+    this.#drained = bytes.length < this.#readBytes;
     this.#readBytes = Math.min(Math.max(2 * bytes.length, MIN_READ_BYTES), MAX_READ_BYTES);
     return bytes;
   }

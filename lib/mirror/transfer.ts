@@ -119,7 +119,7 @@ export class Transfer {
   }
 
   /** Ends the transfer; the peer sees its connection closed. */
-  cancel(reason: unknown = new DOMException("the body is not wanted any more", "AbortError")) {
+  cancel(reason?: unknown): void {
     this.#life.abort(reason);
   }
 

@@ -29,6 +29,8 @@ const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^/?#@\s]*@/gi;
 
 /** Text with users and passwords in URLs masked. */
 export function maskUserInfo(text: string): string {
+  // Most text has none, and the look for it is dear.
+  if (!text.includes("@")) return text;
   return text.replace(USER_INFO, "$1[masked]@");
 }
 
@@ -65,17 +67,36 @@ function line(
   threshold: LogLevel,
   now: () => Date,
 ): string {
-  const head = { ts: now().toISOString(), level, msg: cut(message) };
+  const head: Record<string, unknown> = { ts: now().toISOString(), level, msg: cut(message) };
+  const walk: Walk = { stacks: threshold === "debug", depth: 1, above: layers };
   try {
-    const stacks = threshold === "debug";
-    // Reading a field may throw: a getter can be behind it.
-    const fields = Object.assign({}, ...layers);
-    const plain = toPlain(fields, { stacks, depth: 0, above: [] }) as Record<string, unknown>;
-    // The head wins over fields of the same name: a line must stay readable by its level.
-    return JSON.stringify({ ...head, ...plain, ...head });
+    const all = { ...head };
+    let left = MAX_ENTRIES;
+    for (const layer of layers) {
+      // Reading a field may throw: a getter can be behind it.
+      for (const [key, value] of Object.entries(layer)) {
+        // The head wins over fields of the same name: a line must stay readable by its level.
+        if (Object.hasOwn(head, key) || left-- <= 0) continue;
+        all[key] = isSecret(key) ? "[masked]" : toPlain(value, walk);
+      }
+    }
+    return JSON.stringify(all);
   } catch (error) {
     return JSON.stringify({ ...head, logError: String(error) });
   }
+}
+
+/** Names of fields that were looked at before: the same few come with each line. */
+const names = new Map<string, boolean>();
+const MAX_NAMES = 1000;
+
+function isSecret(name: string): boolean {
+  let secret = names.get(name);
+  if (secret === undefined) {
+    secret = SECRET.test(name);
+    if (names.size < MAX_NAMES) names.set(name, secret);
+  }
+  return secret;
 }
 
 interface Walk {
@@ -120,7 +141,7 @@ function objectToPlain(value: object, walk: Walk): unknown {
   return Object.fromEntries(
     entries.slice(0, MAX_ENTRIES).map(([key, item]) => [
       String(key),
-      SECRET.test(String(key)) ? "[masked]" : toPlain(item, below),
+      isSecret(String(key)) ? "[masked]" : toPlain(item, below),
     ]),
   );
 }

@@ -30,10 +30,9 @@ export async function admit(
   const { path, credentials } = request;
   if (access === undefined) return path;
   const { clientAddress } = exchange;
-  const { signal } = client;
   const admission = await access.admit(
     { path, credentials, clientAddress, suspectedPrivate },
-    { signal },
+    client,
   );
   switch (admission.type) {
     case "challenge":

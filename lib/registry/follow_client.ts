@@ -2,6 +2,7 @@ import type { Cancellable } from "../ports.ts";
 
 /** Tells whoever works for a request that its client has gone. */
 export interface ClientPresence {
+  /** The connection is followed from the first look at it on. */
   readonly signal: AbortSignal;
   /** Stops following the connection, before the response is returned. */
   unfollow(): void;
@@ -12,19 +13,34 @@ export interface ClientPresence {
 /**
  * Follows a request's connection, and a stop of the registry, until its response is returned;
  * afterwards the end of the response body says whether the client is still there. The request's own
- * signal would not do throughout: Deno aborts it after every response, successful ones included.
+ * signal would not do throughout: Deno aborts it after every response, successful ones included,
+ * which costs more than a small answer does. So answers that wait for nothing do without it.
  */
 export function followClient(request: Request, stop: Cancellable): ClientPresence {
-  const controller = new AbortController();
-  const followed = [request.signal, stop.signal];
-  const abandon = () => controller.abort(new DOMException("the client went away", "AbortError"));
-  for (const signal of followed) {
+  let controller: AbortController | undefined;
+  let followed: readonly AbortSignal[] = [];
+  let over = false;
+  let abandoned = false;
+  const abandon = () => {
+    abandoned = true;
+    controller?.abort(new DOMException("the client went away", "AbortError"));
+  };
+  const follow = (signal: AbortSignal) => {
     if (signal.aborted) abandon();
     else signal.addEventListener("abort", abandon, { once: true });
-  }
+  };
   return {
-    signal: controller.signal,
-    unfollow: () => followed.forEach((signal) => signal.removeEventListener("abort", abandon)),
+    get signal() {
+      if (controller !== undefined) return controller.signal;
+      controller = new AbortController();
+      if (abandoned) abandon();
+      else if (!over) (followed = [request.signal, stop.signal]).forEach(follow);
+      return controller.signal;
+    },
+    unfollow() {
+      over = true;
+      for (const signal of followed) signal.removeEventListener("abort", abandon);
+    },
     abandon,
   };
 }

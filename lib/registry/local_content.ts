@@ -42,6 +42,9 @@ export interface OpenContent {
 
 /** A store that is down fails each request: one line in so many ms says so. */
 const WARN_EVERY_MS = 10_000;
+/** What is held is taken to be still there for so long, ms, and of how much that is remembered. */
+const HELD_MS = 1000;
+const MAX_HELD = 4096;
 /** Manifests kept in memory, bytes: thousands of usual ones. */
 const MANIFEST_CACHE_BYTES = 8 * 1024 * 1024;
 const ABSENT: LocalFinding = { state: "absent" };
@@ -56,6 +59,12 @@ export class LocalContent {
   readonly #manifests = new LRUCache<Digest, Uint8Array<ArrayBuffer>>({
     maxSize: MANIFEST_CACHE_BYTES,
     sizeCalculation: ({ length }) => length + 1,
+  });
+  readonly #held = new LRUCache<
+    Digest,
+    { readonly until: number; readonly descriptor: Descriptor }
+  >({
+    max: MAX_HELD,
   });
   #warnedAt = -Infinity;
   #suppressed = 0;
@@ -76,16 +85,21 @@ export class LocalContent {
    * asks there by the media type that it knows, and when it falls back from `/manifests/` to
    * `/blobs/` it would take a manifest for an opaque blob.
    *
-   * Rejects with the signal's reason if it aborts, else not.
+   * What was there a moment ago is not looked for again: a range, a config, the manifest after its
+   * tag. Rejects with the signal's reason if it aborts, else not.
    */
-  async find(path: DistributionPath, { signal }: Cancellable): Promise<LocalFinding> {
+  async find(path: DistributionPath, options: Cancellable): Promise<LocalFinding> {
+    const { digest } = path.reference;
     let resolved: Digest | undefined;
-    const finding = await this.#attempt("look up content", signal, async (signal) => {
-      const { digest } = path.reference;
-      resolved = digest ?? await this.#store.resolve(formatReference(path.reference), { signal });
-      return resolved && await this.#store.descriptor(resolved, { signal });
-    });
+    const finding = this.#recent(digest) ??
+      await this.#attempt("look up content", options.signal, async (signal) => {
+        resolved = digest ?? await this.#store.resolve(formatReference(path.reference), { signal });
+        return resolved && await this.#store.descriptor(resolved, { signal });
+      });
     if (finding === undefined) return resolved ? { state: "absent", resolved } : ABSENT;
+    if (resolved !== undefined) {
+      this.#held.set(resolved, { descriptor: finding, until: this.#clock.now() + HELD_MS });
+    }
     const isManifest = isManifestMediaType(finding.mediaType);
     return isManifest === (path.kind === "manifest")
       ? { state: "held", descriptor: finding }
@@ -99,12 +113,12 @@ export class LocalContent {
    */
   async readManifest(
     descriptor: Descriptor,
-    { signal }: Cancellable,
+    options: Cancellable,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const known = this.#manifests.get(descriptor.digest);
     if (known !== undefined) return known;
-    return await this.#attempt("read manifest", signal, async (signal) => {
-      const stream = await this.#store.open(descriptor.digest, { signal });
+    return await this.#attempt("read manifest", options.signal, async (signal) => {
+      const stream = await this.#store.open(descriptor.digest, { signal, held: descriptor });
       if (stream === undefined) return undefined;
       const bytes = await readAll(stream, descriptor.size);
       const { algorithm, hex } = splitDigest(descriptor.digest);
@@ -132,6 +146,7 @@ export class LocalContent {
     try {
       const body = await this.#store.open(descriptor.digest, {
         signal: limit.signal,
+        held: descriptor,
         ...(range ? { range } : {}),
       });
       const length = range ? range.end - range.start + 1 : descriptor.size;
@@ -147,6 +162,11 @@ export class LocalContent {
       this.#warn("open blob", error);
     }
     return undefined;
+  }
+
+  #recent(digest: Digest | undefined): Descriptor | undefined {
+    const held = digest && this.#held.get(digest);
+    return held && held.until > this.#clock.now() ? held.descriptor : undefined;
   }
 
   async #attempt<T>(

@@ -63,6 +63,8 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     const call = exchange.fromPeer
       ? asked
       : { ...asked, request: { ...request, path: await admit(collaborators, asked) } };
+    const kept = exchange.fromPeer ? undefined : serveKept(collaborators, options, call);
+    if (kept !== undefined) return kept;
     const local = await serveLocal(collaborators, options, call);
     if (local.answer !== undefined) {
       if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
@@ -90,10 +92,10 @@ async function serveLocal(
   { filter }: PullOptions,
   call: Call,
 ): Promise<LocalOutcome> {
-  const { request, exchange, client: { signal } } = call;
+  const { request, exchange, client } = call;
   const { local } = collaborators;
   const { method, path, range: rangeHeader } = request;
-  const finding = await local.find(path, { signal });
+  const finding = await local.find(path, client);
   if (finding.state === "absent") return { resolved: finding.resolved };
   if (finding.state === "misplaced") {
     // Peers apply the same rule, so there is nothing to ask them.
@@ -107,7 +109,7 @@ async function serveLocal(
   if (path.kind === "manifest") {
     // Whoever is told the digest of a tag will ask for it: it must be there, and right.
     const body = method === "GET" || path.reference.tag !== undefined
-      ? await local.readManifest(descriptor, { signal })
+      ? await local.readManifest(descriptor, client)
       : null;
     if (body === undefined) return { resolved };
     if (body !== null) collaborators.access?.learn(path.reference, body);
@@ -115,8 +117,27 @@ async function serveLocal(
     return { answer: contentAnswer({ ...answer, body: method === "GET" ? body : null }) };
   }
   if (method === "HEAD") return { answer: contentAnswer({ path, descriptor, range, body: null }) };
+  const { signal } = client;
   const opened = await openBlob(collaborators, exchange, descriptor, { range, signal });
   return { answer: opened && contentAnswer({ path, descriptor, range, ...opened }), resolved };
+}
+
+/** A manifest that was got from a peer a moment ago: in memory, so without a look anywhere. */
+function serveKept(
+  collaborators: PullCollaborators,
+  { filter }: PullOptions,
+  { request, exchange }: Call,
+): Answer | undefined {
+  const { mirror, metrics } = collaborators;
+  const { path, method } = request;
+  const hit = mirror.kept?.({ ...path, method });
+  if (hit === undefined) return undefined;
+  if (!filter(path.reference)) throw filtered(collaborators, request, exchange);
+  exchange.enter("mirror");
+  exchange.peer = hit.peer;
+  metrics.mirrorRequest(path.reference.registry, "hit", "");
+  const body = method === "GET" ? hit.content ?? hit.body : null;
+  return contentAnswer({ path, descriptor: hit.descriptor, range: undefined, body });
 }
 
 /**

@@ -5,6 +5,7 @@ import { OciError } from "../../lib/oci/error.ts";
 import type { Store } from "../../lib/ports.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryStore } from "../fakes/store.ts";
+import { digestOf } from "../store/digest_of.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, MANIFEST, setup } from "./setup.ts";
 
@@ -401,8 +402,9 @@ test("pull: a tag is not resolved to a digest that a filter forbids", async () =
   assert.deepEqual((await response.json()).errors[0].detail, { reason: "filtered" });
 });
 
-test("pull: a manifest is read once while it is held, and not served once it is gone", async () => {
-  const s = setup();
+test("pull: a manifest is read once while it is held, and not served long after it is gone", async () => {
+  const clock = new FakeClock();
+  const s = setup({}, { clock });
   const digest = s.store.add(new TextEncoder().encode(MANIFEST));
   let opened = 0;
   const open = s.store.open.bind(s.store);
@@ -416,7 +418,63 @@ test("pull: a manifest is read once while it is held, and not served once it is 
   }
   assert.equal(opened, 1);
   s.store.remove(digest);
+  // It was there a moment ago, and the bytes are right.
+  assert.equal((await s.request(path)).status, 200);
+  await clock.advance(1000);
   assert.equal((await s.request(path)).status, 404);
+});
+
+test("pull: what was there a moment ago is not looked for again", async () => {
+  const clock = new FakeClock();
+  const s = setup({}, { clock });
+  const digest = s.store.add(new Uint8Array(100));
+  let asked = 0;
+  const descriptor = s.store.descriptor.bind(s.store);
+  s.store.descriptor = (...given) => {
+    asked++;
+    return descriptor(...given);
+  };
+  const path = `/v2/a/blobs/${digest}`;
+  for (const range of ["bytes=0-9", "bytes=10-19"]) {
+    assert.equal((await (await s.request(path, { headers: { range } })).bytes()).length, 10);
+  }
+  assert.equal(asked, 1);
+  await clock.advance(1000);
+  assert.equal((await s.request(path, { method: "HEAD" })).status, 200);
+  assert.equal(asked, 2);
+  s.store.remove(digest);
+  assert.equal((await s.request(path)).status, 404);
+});
+
+test("pull: a manifest that the mirror still has at hand is served without a look anywhere", async () => {
+  const digest = digestOf("kept");
+  const content = new TextEncoder().encode(MANIFEST);
+  const descriptor = {
+    digest,
+    size: content.length,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+  };
+  const s = setup({ filter: ({ repository }) => repository !== "secret" });
+  s.mirror.kept = ({ method }) => ({
+    found: true,
+    descriptor,
+    peer: "p1",
+    isPrivate: false,
+    ...(method === "HEAD" ? { body: null } : { body: null, content }),
+  });
+  s.store.descriptor = () => Promise.reject(new Error("must not be asked"));
+  const answer = await s.request(`/v2/a/manifests/${digest}`);
+  assert.equal(answer.headers.get("docker-content-digest"), digest);
+  assert.equal(await answer.text(), MANIFEST);
+  const head = await s.request(`/v2/a/manifests/${digest}`, { method: "HEAD" });
+  assert.equal(head.headers.get("content-length"), String(content.length));
+  assert.equal((await s.request(`/v2/secret/manifests/${digest}`)).status, 404);
+  assert.deepEqual(s.mirror.requests, []);
+  const line = s.log.lines.find(({ message }) => message === "request");
+  assert.equal(line?.fields.peer, "p1");
+  // A peer is given only what is held here.
+  const peers = await s.request(`/v2/a/manifests/${digest}`, { headers: FROM_PEER });
+  assert.notEqual(peers.status, 200);
 });
 
 test("pull: a small blob is sent whole or not at all", async () => {

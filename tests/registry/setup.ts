@@ -14,6 +14,7 @@ import { MemoryStore } from "../fakes/store.ts";
 /** A mirror that notes what it is asked and answers as told; a miss unless told otherwise. */
 export class FakeMirror implements Mirror {
   readonly requests: MirrorRequest[] = [];
+  kept: (request: MirrorRequest) => MirrorHit | undefined = () => undefined;
   answer: (
     request: MirrorRequest,
     options: Cancellable,

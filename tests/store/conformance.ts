@@ -54,6 +54,20 @@ export const storeCases: readonly Case<StoreFixture>[] = [
     },
   },
   {
+    name: "opens what was held a moment ago, unless it has gone since",
+    async run({ store, put, remove }) {
+      const digest = await put(BIG);
+      const held = await store.descriptor(digest, never);
+      assert.ok(held);
+      assert.deepEqual(await read(await store.open(digest, { ...never, held })), BIG);
+      const range = { start: 5, end: 300_000 };
+      const part = await read(await store.open(digest, { ...never, held, range }));
+      assert.deepEqual(part, BIG.subarray(5, 300_001));
+      await remove(digest);
+      assert.equal(await store.open(digest, { ...never, held }), undefined);
+    },
+  },
+  {
     name: "resolves a name to what it points to now",
     async run({ store, put, tag }) {
       const first = await putImage(sampleImage("one", digestOf), put);

@@ -1,4 +1,5 @@
 import type { Config } from "../../config/options.ts";
+import { LineBuffer } from "../../observability/line_buffer.ts";
 import { createLog } from "../../observability/log.ts";
 import type { CommandIo } from "../io.ts";
 import { connectServiceManager } from "./service_manager.ts";
@@ -10,7 +11,8 @@ const READY_POLL_MS = 20;
 /** Runs the agent until it is told to stop. */
 export async function agentCommand(config: Config, io: CommandIo): Promise<number> {
   const startedAt = performance.now();
-  const log = createLog({ level: config.logLevel, write: io.stderr });
+  using lines = new LineBuffer(io.stderr);
+  const log = createLog({ level: config.logLevel, write: lines.write });
   const serviceManager = await connectServiceManager({ env: io.env, log });
   try {
     const agent = await startAgent(config, { log, signal: io.signal });

@@ -27,6 +27,8 @@ export class HttpConnection {
   readonly #whenIdle: WhenIdle;
   /** Bytes that came with a head and belong to its body. */
   #surplus = new Uint8Array(0);
+  /** A buffer that a read filled so little of that the bytes were copied: the next read has it. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
   #left = 0;
   #keepAlive = false;
   #closed = false;
@@ -98,15 +100,25 @@ export class HttpConnection {
   async read(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#left === 0) return undefined;
     if (this.#surplus.length > 0) return this.#took(this.#takeSurplus(maxBytes));
-    const buffer = new Uint8Array(Math.min(maxBytes, this.#left));
+    const buffer = this.#buffer(Math.min(maxBytes, this.#left));
     const read = await this.#conn.read(buffer);
     if (read === null) {
       this.close();
       throw new Error(`the connection ended ${this.#left} bytes before the body's end`);
     }
     // Whoever keeps a few bytes for later must not keep a large buffer with them.
-    const fills = 2 * read >= buffer.length;
-    return this.#took(fills ? buffer.subarray(0, read) : buffer.slice(0, read));
+    if (2 * read >= buffer.length) return this.#took(buffer.subarray(0, read));
+    this.#spare = buffer;
+    return this.#took(buffer.slice(0, read));
+  }
+
+  /** The spare one, if there is one of about the size: each new one is work for the collector. */
+  #buffer(bytes: number): Uint8Array<ArrayBuffer> {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    return spare !== undefined && spare.length >= bytes && spare.length < 4 * bytes
+      ? spare.subarray(0, bytes)
+      : new Uint8Array(bytes);
   }
 
   /** Closes it at once; the peer sees that. */

@@ -99,7 +99,7 @@ export class SplitReader {
   }
 
   /** As {@link PartReader.close}. */
-  close(reason: unknown = new DOMException("the body is not wanted any more", "AbortError")): void {
+  close(reason?: unknown): void {
     this.#life.abort(reason);
     this.#init.first.close(reason);
     this.#init.permit.release();

@@ -2,7 +2,6 @@ import { LRUCache } from "lru-cache";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
-import type { ByteRange } from "../../oci/range.ts";
 import type { Cancellable, Clock, Store } from "../../ports.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";
@@ -95,11 +94,17 @@ export class ContainerdStore implements Store {
   /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
   async open(
     digest: Digest,
-    options: Cancellable & { readonly range?: ByteRange },
+    options: Parameters<Store["open"]>[1],
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
-    const descriptor = await this.descriptor(digest, options);
-    options.signal.throwIfAborted();
-    return descriptor && await this.#content.open(digest, descriptor.size, options.range);
+    const { held, range, signal } = options;
+    const descriptor = held ?? await this.descriptor(digest, options);
+    signal.throwIfAborted();
+    if (descriptor === undefined) return undefined;
+    const opened = await this.#content.openFile(digest, descriptor.size, range);
+    if (opened !== undefined) return opened;
+    // Without its file what was held a moment ago may be gone.
+    const there = held === undefined || await this.descriptor(digest, options) !== undefined;
+    return there ? this.#content.stream(digest, descriptor.size, range) : undefined;
   }
 
   async #confirm(digest: Digest, known: Descriptor | undefined, options: Cancellable) {

@@ -85,12 +85,16 @@ export class ContainerdContent {
   }
 
   /**
-   * Streams content that is known to have `size` bytes, or a part of it. The stream errors if it
-   * cannot be completed.
+   * Streams content that is known to have `size` bytes, or a part of it, from its file; undefined if
+   * that is not there or cannot be read. The stream errors if it cannot be completed.
    */
-  async open(digest: Digest, size: number, range: ByteRange | undefined) {
-    return await this.#files?.open(digest, size, range) ??
-      this.#stream(digest, range ?? { start: 0, end: size - 1 });
+  async openFile(digest: Digest, size: number, range: ByteRange | undefined) {
+    return await this.#files?.open(digest, size, range);
+  }
+
+  /** The same through the content service. */
+  stream(digest: Digest, size: number, range: ByteRange | undefined) {
+    return this.#stream(digest, range ?? { start: 0, end: size - 1 });
   }
 
   #stream(

@@ -3,7 +3,6 @@ import { LRUCache } from "lru-cache";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
-import type { ByteRange } from "../../oci/range.ts";
 import type {
   Cancellable,
   Clock,
@@ -93,10 +92,10 @@ export class OciLayoutStore implements Store, Watcher {
 
   async open(
     digest: Digest,
-    { signal, range }: Cancellable & { readonly range?: ByteRange },
+    { signal, range, held }: Parameters<Store["open"]>[1],
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
     signal.throwIfAborted();
-    const size = await this.#blobs.size(digest);
+    const size = held?.size ?? await this.#blobs.size(digest);
     return size === undefined ? undefined : await this.#blobs.open(digest, size, range);
   }
 
