@@ -1,5 +1,5 @@
 import { noise } from "@chainsafe/libp2p-noise";
-import { yamux } from "@chainsafe/libp2p-yamux";
+
 import { identify } from "@libp2p/identify";
 import type { Libp2p, PrivateKey } from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
@@ -10,6 +10,7 @@ import { isUsableIp, toIpPort } from "./address.ts";
 import { ClosedNetwork } from "./closed_network.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
+import { frugalYamux } from "./frugal_yamux.ts";
 import { decideListening } from "./listen.ts";
 import { noiseCrypto } from "./noise_crypto.ts";
 import { createTransport } from "./transport.ts";
@@ -62,7 +63,7 @@ export async function createHost(
     },
     transports: [createTransport(options)],
     connectionEncrypters: [closed?.encrypter ?? noise({ crypto: noiseCrypto() })],
-    streamMuxers: [yamux()],
+    streamMuxers: [frugalYamux()],
     connectionManager: {
       dialTimeout,
       addressDialTimeout: options.dialTimeoutMs,
