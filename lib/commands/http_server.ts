@@ -23,6 +23,14 @@ export interface ServerInfo {
    * has moved it to where the garbage collector of this thread has no say.
    */
   readonly takesChunks: true;
+  /** Bytes are encrypted on the way. */
+  readonly secure: boolean;
+}
+
+/** What a server shows to its clients, as PEM. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** What a server works with. */
@@ -33,6 +41,11 @@ export interface HttpServerCollaborators {
     info: ServerInfo,
   ) => Response | Promise<Response>;
   readonly log: Log;
+  /**
+   * Serves by TLS, on a port that another server of this process may have too, so that one with a
+   * new certificate takes over without a moment in which nobody listens.
+   */
+  readonly tls?: ServerCertificate;
 }
 
 /** A server cannot listen where it should. */
@@ -50,24 +63,29 @@ export class ListenError extends Error {
 /**
  * Starts an HTTP server.
  *
- * @throws {ListenError} if the address is in use or not there.
+ * @throws {ListenError} if the address is in use or not there, or the certificate is not good.
  */
 export function startHttpServer(
-  { fetch, log }: HttpServerCollaborators,
+  { fetch, log, tls }: HttpServerCollaborators,
   wanted: ListenAddress,
 ): HttpServer {
   const abort = new AbortController();
+  const secure = tls !== undefined;
   const listen = (hostname: string) =>
-    Deno.serve({
-      hostname,
-      port: wanted.port,
-      signal: abort.signal,
-      onListen: () => {},
-      onError: (error) => {
-        log.error("HTTP handler failed", { error });
-        return new Response(null, { status: 500 });
+    Deno.serve(
+      {
+        ...(tls && { ...tls, reusePort: true }),
+        hostname,
+        port: wanted.port,
+        signal: abort.signal,
+        onListen: () => {},
+        onError: (error) => {
+          log.error("HTTP handler failed", { error });
+          return new Response(null, { status: 500 });
+        },
       },
-    }, (request, info) => fetch(request, { remoteAddr: info.remoteAddr, takesChunks: true }));
+      (request, info) => fetch(request, { remoteAddr: info.remoteAddr, takesChunks: true, secure }),
+    );
   const server = listenOn(wanted, listen);
   const { hostname, port } = server.addr;
   return {

@@ -1,5 +1,5 @@
 import { AGENT, DAY_MS, MIRROR, option, unset } from "./option.ts";
-import { duration, list, oneOf, path, privateImages, text } from "./types.ts";
+import { duration, list, listenAddress, oneOf, path, privateImages, text } from "./types.ts";
 
 /** Who may have what, and what tags mean. */
 export const ACCESS_OPTIONS = {
@@ -57,6 +57,29 @@ export const ACCESS_OPTIONS = {
     help: "File with the key by which nodes know each other, as eddy keygen prints it, and in a " +
       "second line one that is valid too; read again when it changes. With it private images are " +
       "served to other nodes, and requests of others than nodes and local clients are refused.",
+    commands: AGENT,
+  }),
+  peerTlsDir: unset({
+    type: path(),
+    defaultText: "none: what nodes send to each other is not encrypted",
+    placeholder: "DIR",
+    help:
+      "Directory of tls.crt, tls.key and ca.crt, as cert-manager and Kubernetes name them; read " +
+      "again when they change. With it nodes ask and answer each other by TLS alone, so all need it.",
+    commands: AGENT,
+  }),
+  peerTlsAddr: option({
+    type: listenAddress(),
+    default: ":5443",
+    placeholder: "HOST:PORT",
+    help: "Address at which peers are served by TLS; its port is the same on every node.",
+    commands: AGENT,
+  }),
+  peerTlsName: option({
+    type: text("a DNS name"),
+    default: "eddy",
+    placeholder: "NAME",
+    help: "DNS name that the certificates of all nodes carry: peers have no other names.",
     commands: AGENT,
   }),
   dockerConfig: unset({

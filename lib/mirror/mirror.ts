@@ -3,6 +3,7 @@ import { OciError } from "../oci/error.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
 import type { PeerAuth } from "../ports/access.ts";
 import { Blobs } from "./blobs.ts";
+import type { Connect } from "./http/connect.ts";
 import { ConnectionPool, type Send } from "./http/pool.ts";
 import { Hashes } from "./hashing/hashes.ts";
 import type { MirrorKit } from "./kit.ts";
@@ -29,6 +30,8 @@ export interface MirrorCollaborators {
   readonly peerAuth?: Pick<PeerAuth, "sign" | "verifyAnswer">;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
+  /** Connects to peers; default by TCP. */
+  readonly connect?: Connect;
   /** Sends requests to peers; default over direct connections. */
   readonly send?: Send;
   /** Source of randomness in [0, 1); default `Math.random`. */
@@ -58,7 +61,7 @@ export function createMirror(
 ): HttpMirror {
   const options = mirrorOptions(given);
   const { router, log, metrics, clock, random = Math.random } = collaborators;
-  const connections = new ConnectionPool(options);
+  const connections = new ConnectionPool(options, collaborators.connect);
   const { send = connections.send.bind(connections) } = collaborators;
   const table = new PeerTable(clock, options);
   const { authorizations = () => [], peerAuth } = collaborators;

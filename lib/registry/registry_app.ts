@@ -58,6 +58,8 @@ export interface RegistryOptions {
    * none: everybody is served. Default none.
    */
   authorizations?: () => readonly string[];
+  /** Peers are answered over secure connections only; default: over all. */
+  securePeers?: boolean;
   /** Blobs up to this many bytes are read whole before they are sent; default 128 KiB. */
   smallBlobBytes?: number;
   /** How long the store may take to answer before content counts as not held; default 1000. */
@@ -73,6 +75,8 @@ export interface RegistryBindings {
   remoteAddr?: Deno.Addr;
   /** The server is done with each chunk of a body when it asks for the next. */
   takesChunks?: boolean;
+  /** Bytes are encrypted on the way. */
+  secure?: boolean;
 }
 
 /** The registry and what it takes to stop it gracefully. */
@@ -115,7 +119,12 @@ export function createRegistryApp(
 ): RegistryApp {
   const { router, peerAuth } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
-  const { authorizations = () => [], maxUploads = Infinity, smallBlobBytes = 128 * 1024 } = options;
+  const {
+    securePeers = false,
+    authorizations = () => [],
+    maxUploads = Infinity,
+    smallBlobBytes = 128 * 1024,
+  } = options;
   const transfers = new Transfers();
   const local = new LocalContent(collaborators, { storeTimeoutMs, smallBlobBytes });
   const uploads = new UploadSlots(maxUploads);
@@ -127,6 +136,7 @@ export function createRegistryApp(
   app.get("/livez", observed("livez", () => probe(true)));
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
   const v2: Handler = async (c, exchange, client) => {
+    if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
     const proof = await proofOf(c.req.raw, peerAuth);
     if (proof === undefined) requireAuthorization(c.req.raw, authorizations());
     exchange.authenticated = proof !== undefined;
@@ -244,6 +254,11 @@ function requireAuthorization({ headers }: Request, accepted: readonly string[])
   throw new OciError("UNAUTHORIZED", "credentials of this mirror are missing or wrong", {
     status: 401,
   });
+}
+
+function refusePeer({ headers }: Request): void {
+  if (headers.get(PEER_HEADER) !== "true") return;
+  throw new OciError("DENIED", "nodes are served by TLS only, at another port", { status: 403 });
 }
 
 function probe(ok: boolean): Answer {

@@ -214,6 +214,24 @@ helmTest("a cluster key, and who is a local client then", async (program) => {
   assert.match(stderr, /clusterKey: name a Secret by existingSecret/);
 });
 
+helmTest("certificates of peers are mounted where the agent reads them", async (program) => {
+  const { objects } = await template(program, { peerTls: { secretName: "own", port: 6443 } });
+  const [, ...args] = argsOf(objects, "DaemonSet", "site-eddy");
+  const agent = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+  const { containers, volumes } = objects.find(({ kind }) => kind === "DaemonSet").spec.template
+    .spec;
+  const named = ({ name }: Json) => name === "peer-tls";
+  assert.equal(agent.peerTlsDir, containers[0].volumeMounts.find(named).mountPath);
+  assert.deepEqual([agent.peerTlsAddr.port, agent.peerTlsName], [6443, "eddy"]);
+  assert.equal(containers[0].ports.find(named).containerPort, 6443);
+  assert.deepEqual(volumes.find(named).secret, { secretName: "own", defaultMode: 0o400 });
+  for (const values of [{}, { peerTls: null }]) {
+    const without = await template(program, values);
+    const [, ...flags] = argsOf(without.objects, "DaemonSet", "site-eddy");
+    assert.deepEqual(flags.filter((flag) => flag.includes("tls")), []);
+  }
+});
+
 helmTest("the index is closed only where there is a key", async (program) => {
   for (const dhtClosed of [true, false]) {
     const { objects } = await template(program, { eddy: { dhtClosed } });

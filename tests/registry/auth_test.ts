@@ -73,3 +73,17 @@ test("authentication: a node of the cluster needs no credentials, nobody else ge
     await response.body?.cancel();
   }
 });
+
+test("secure peers: nodes are answered over secure connections alone, others over all", async () => {
+  const s = setup({ securePeers: true });
+  const digest = s.store.add("a blob");
+  const path = `/v2/a/blobs/${digest}`;
+  const plain = await s.request(path, { headers: FROM_PEER });
+  assert.equal(plain.status, 403);
+  assert.equal(await errorCode(plain), "DENIED");
+  assert.equal((await s.request(path)).status, 200);
+  assert.equal((await s.request("/readyz", { headers: FROM_PEER })).status, 200);
+  const request = new Request(`http://node${path}`, { headers: FROM_PEER });
+  assert.equal((await s.app.fetch(request, { secure: true })).status, 200);
+  assert.equal((await s.app.fetch(request, { secure: false })).status, 403);
+});

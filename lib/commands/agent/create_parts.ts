@@ -2,6 +2,7 @@ import { Advertiser } from "../../advertiser/advertiser.ts";
 import { systemClock } from "../../async/clock.ts";
 import type { Config } from "../../config/options.ts";
 import { registryHost } from "../../config/types.ts";
+import { createTlsConnect } from "../../mirror/http/connect_tls.ts";
 import { createMirror } from "../../mirror/mirror.ts";
 import { RequestRing } from "../../observability/debug/request_ring.ts";
 import { Traffic } from "../../observability/debug/traffic.ts";
@@ -19,6 +20,7 @@ import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
+import { PeerTls } from "./peer_tls.ts";
 import { openStore } from "./open_store.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { transferLimits } from "./transfer_limits.ts";
@@ -57,16 +59,13 @@ export async function createParts(
   const router = await createAgentRouter(config, { ...base, keys }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
   const peerAuth = createClusterKey(keys, config, { router, clock, log, stack });
+  const tls = await PeerTls.open(config, { clock, log: log.child({ part: "peer TLS" }) });
   const authorizations = auth.accepted;
   const { uploads, downloads, maxUploads } = transferLimits(config, clock);
   const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
   const mirror = createMirror(
-    { ...kit, authorizations, downloads, ...(peerAuth && { peerAuth }) },
-    {
-      resolveTimeoutMs: config.mirrorResolveTimeout,
-      resolveRetries: config.mirrorResolveRetries,
-      verify: config.verifyPeerContent,
-    },
+    { ...kit, authorizations, downloads, ...(peerAuth && { peerAuth }), ...connectBy(tls, kit) },
+    mirrorSettings(config),
   );
   stack.push("mirror", () => mirror.close());
   const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
@@ -85,7 +84,7 @@ export async function createParts(
       ...(peerAuth && { peerAuth }),
       ...(config.rollout && { arrivals: opened.arrivals }),
     },
-    { filter: advertiser.serves, authorizations, ...maxUploads },
+    { filter: advertiser.serves, authorizations, securePeers: tls !== undefined, ...maxUploads },
   );
   const others = config.debugWebEnabled
     ? createDebugPages({
@@ -96,7 +95,7 @@ export async function createParts(
     : undefined;
   const metricsApp = createMetricsApp({ ...exposition, ready, ...(others && { others }) });
   return {
-    ...{ router, registry, advertiser, auth, kubernetes, metricsApp, ready },
+    ...{ router, registry, advertiser, auth, tls, kubernetes, metricsApp, ready },
     /** Directory for mirror configuration; undefined: none is to be written. */
     registryConfigPath,
     /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
@@ -114,6 +113,18 @@ function count({ spegelMetrics }: Config, advertised: () => ReturnType<Advertise
   });
   const traffic = new Traffic();
   return { exposition, traffic, metrics: traffic.observe(exposition.metrics) };
+}
+
+function mirrorSettings(config: Config) {
+  return {
+    resolveTimeoutMs: config.mirrorResolveTimeout,
+    resolveRetries: config.mirrorResolveRetries,
+    verify: config.verifyPeerContent,
+  };
+}
+
+function connectBy(tls: PeerTls | undefined, kit: { readonly clock: Clock; readonly log: Log }) {
+  return tls && { connect: createTlsConnect(tls.trust, kit) };
 }
 
 function filterOf(config: Config) {

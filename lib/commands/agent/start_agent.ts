@@ -59,7 +59,7 @@ async function startParts(
 ): Promise<Agent> {
   const { log } = options;
   const parts = await createParts(config, options, stack);
-  const { router, registry, advertiser, auth, kubernetes, ready, metricsApp } = parts;
+  const { router, registry, advertiser, auth, tls, kubernetes, ready, metricsApp } = parts;
 
   // Ports first: an address that is taken must be noticed before anything is made known.
   const metricsServer = startHttpServer(
@@ -74,7 +74,9 @@ async function startParts(
     throw known ? new ConfigError(`${error.message}; ${parts.embeddedMirror}`) : error;
   });
   const server = startHttpServer({ fetch: registry.app.fetch, log }, config.registryAddr);
-  stack.push("registry server", () => drain(registry, server));
+  const servers = [server.shutdown];
+  stack.push("registry servers", () => drain(registry, servers));
+  if (tls) servers.push(tls.serve(registry.app.fetch));
   // First of these when the agent stops: peers then ask others while transfers under way end.
   stack.push("goodbye", () => router.leave());
   stack.push("watcher", follow(advertiser, log));
@@ -127,14 +129,14 @@ function follow(advertiser: Advertiser, log: Log): () => Promise<void> {
   };
 }
 
-/** Lets transfers end, then closes the server: the router goes on answering peers meanwhile. */
+/** Lets transfers end, then closes the servers: the router goes on answering peers meanwhile. */
 async function drain(
   registry: RegistryApp,
-  server: HttpServer,
+  servers: readonly HttpServer["shutdown"][],
 ): Promise<void> {
   using limit = deadline(DRAIN_MS);
   const drained = registry.drain({ signal: limit.signal });
-  await server.shutdown(DRAIN_MS);
+  await Promise.all(servers.map((shutdown) => shutdown(DRAIN_MS)));
   await drained;
 }
 

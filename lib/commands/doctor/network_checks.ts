@@ -9,6 +9,7 @@ import type {
   PeerView,
 } from "../../observability/debug/debug_source.ts";
 import { failed, ok, skipped } from "../agent/preflight.ts";
+import { checkPeerTls } from "./tls_checks.ts";
 import { type AgentClient, PEER_REQUEST_MS, refusalOf } from "./agent_client.ts";
 
 /** Peers that are tried. */
@@ -43,7 +44,13 @@ export async function checkNetwork(
   if (peers.length === 0) return [skipped("ports of peers", "no peer is known")];
   const reached = await checkPeerPorts(client, peers);
   const { check, unique } = await checkIndex(client, content);
-  return [reached.check, check, await checkFromPeers(client, config, reached.peers, unique)];
+  const tls = await checkPeerTls(config, peers);
+  return [
+    reached.check,
+    ...tls,
+    check,
+    await checkFromPeers(client, config, reached.peers, unique),
+  ];
 }
 
 async function checkPeerPorts(

@@ -1,3 +1,4 @@
+import type { Connect, Place, Wire } from "./connect.ts";
 import { MAX_HEAD_BYTES, parseHead, type ResponseHead } from "./head.ts";
 
 /** Informational answers (RFC 9110, section 15.2) that are skipped before the real one. */
@@ -22,7 +23,8 @@ export type WhenIdle = (connection: HttpConnection) => void;
  * socket into buffers of the size that the reader asks for, and never past their end.
  */
 export class HttpConnection {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Deno.Conn;
+  readonly #readBytes: number;
   readonly #host: string;
   readonly #whenIdle: WhenIdle;
   /** Bytes that came with a head and belong to its body. */
@@ -33,8 +35,9 @@ export class HttpConnection {
   #keepAlive = false;
   #closed = false;
 
-  private constructor(conn: Deno.TcpConn, host: string, whenIdle: WhenIdle) {
+  private constructor({ conn, readBytes }: Wire, host: string, whenIdle: WhenIdle) {
     this.#conn = conn;
+    this.#readBytes = readBytes;
     this.#host = host;
     this.#whenIdle = whenIdle;
   }
@@ -46,15 +49,15 @@ export class HttpConnection {
    * @throws if that fails, and when the signal aborts.
    */
   static async open(
-    { address, port }: { readonly address: string; readonly port: number },
+    connect: Connect,
+    place: Place,
     signal: AbortSignal,
     whenIdle: WhenIdle,
   ): Promise<HttpConnection> {
-    const conn = await Deno.connect({ hostname: address, port, signal });
-    // A small request must not wait for the acknowledgement of the one before (RFC 896).
-    conn.setNoDelay(true);
+    const { address, port } = place;
+    const wire = await connect(place, signal);
     const host = address.includes(":") ? `[${address}]` : address;
-    return new HttpConnection(conn, `${host}:${port}`, whenIdle);
+    return new HttpConnection(wire, `${host}:${port}`, whenIdle);
   }
 
   /** Bytes of the body that have not been read. */
@@ -100,7 +103,7 @@ export class HttpConnection {
   async read(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#left === 0) return undefined;
     if (this.#surplus.length > 0) return this.#took(this.#takeSurplus(maxBytes));
-    const buffer = this.#buffer(Math.min(maxBytes, this.#left));
+    const buffer = this.#buffer(Math.min(maxBytes, this.#left, this.#readBytes));
     const read = await this.#conn.read(buffer);
     if (read === null) {
       this.close();

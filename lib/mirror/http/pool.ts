@@ -1,12 +1,9 @@
+import { type Connect, connectTcp, type Place } from "./connect.ts";
 import { HttpConnection, type HttpRequest } from "./connection.ts";
 import type { HeaderFields } from "./head.ts";
 
 /** A request and where it goes. */
-export interface PeerRequest extends HttpRequest {
-  /** IP address without brackets. */
-  readonly address: string;
-  readonly port: number;
-}
+export interface PeerRequest extends HttpRequest, Place {}
 
 /** An answer, its body unread. */
 export interface PeerResponse {
@@ -52,13 +49,15 @@ interface Idle {
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
+  readonly #connect: Connect;
   readonly #idle = new Map<string, Idle[]>();
   readonly #busy = new Set<HttpConnection>();
   #idleTotal = 0;
   #closed = false;
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolOptions, connect: Connect = connectTcp) {
     this.#options = options;
+    this.#connect = connect;
   }
 
   /** Connections that are open, idle ones included. */
@@ -79,6 +78,7 @@ export class ConnectionPool {
       }
     }
     const connection = await HttpConnection.open(
+      this.#connect,
       request,
       signal,
       (idle) => this.#keep(keyOf(request), idle),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connectTcp } from "../../../lib/mirror/http/connect.ts";
 import { HttpConnection } from "../../../lib/mirror/http/connection.ts";
 import { test } from "../../support/test.ts";
 
@@ -19,7 +20,7 @@ test("a few bytes that were read do not keep a large buffer", async () => {
   const served = serve();
   const { signal } = new AbortController();
   const place = { address: "127.0.0.1", port: listener.addr.port };
-  const connection = await HttpConnection.open(place, signal, () => {});
+  const connection = await HttpConnection.open(connectTcp, place, signal, () => {});
   await connection.exchange({ method: "GET", path: "/", headers: {} }, signal);
   reading.resolve();
   const bytes = await connection.read(256 * 1024);

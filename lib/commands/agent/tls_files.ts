@@ -1,0 +1,72 @@
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { join } from "node:path";
+
+/** A file of certificates is smaller. */
+const MAX_BYTES = 256 * 1024;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** What a node shows to its peers and by what it knows them, as PEM. */
+export interface PeerCertificates {
+  /** Certificate, followed by those between it and the authority. */
+  readonly cert: string;
+  readonly key: string;
+  readonly authority: string;
+  /** End of the certificate's validity, ms since 1970. */
+  readonly expires: number;
+}
+
+/**
+ * Reads `tls.crt`, `tls.key` and `ca.crt`, the names that secrets of Kubernetes (type
+ * `kubernetes.io/tls`) and cert-manager give them.
+ *
+ * @param name that the certificate has to be for.
+ * @throws {Error} saying which file is missing or not good; it has nothing of the key in it.
+ */
+export async function readPeerCertificates(
+  directory: string,
+  name: string,
+): Promise<PeerCertificates> {
+  const [cert, key, authority] = await Promise.all(
+    ["tls.crt", "tls.key", "ca.crt"].map((file) => read(join(directory, file))),
+  ) as [string, string, string];
+  const [own] = certificates(cert, "tls.crt");
+  certificates(authority, "ca.crt");
+  if (own === undefined) throw new Error("tls.crt has no certificate in PEM form");
+  if (own.checkHost(name) === undefined) {
+    throw new Error(`tls.crt is not for the DNS name ${name} (subject alternative names)`);
+  }
+  if (spki(own.publicKey) !== spki(publicKeyOf(key))) {
+    throw new Error("tls.key is not the key of tls.crt");
+  }
+  return { cert, key, authority, expires: Date.parse(own.validTo) };
+}
+
+function certificates(pem: string, file: string): X509Certificate[] {
+  const found = pem.match(CERTIFICATE) ?? [];
+  if (found.length === 0) throw new Error(`${file} has no certificate in PEM form`);
+  try {
+    return found.map((one) => new X509Certificate(one));
+  } catch {
+    throw new Error(`${file} has a certificate that cannot be read`);
+  }
+}
+
+type PublicKey = X509Certificate["publicKey"];
+
+function publicKeyOf(key: string): PublicKey {
+  try {
+    return createPublicKey(createPrivateKey(key));
+  } catch {
+    throw new Error("tls.key is no private key in PEM form without a password");
+  }
+}
+
+function spki(key: PublicKey): string {
+  return key.export({ type: "spki", format: "pem" }).toString();
+}
+
+async function read(path: string): Promise<string> {
+  const { size } = await Deno.stat(path);
+  if (size > MAX_BYTES) throw new Error(`${path} has more than ${MAX_BYTES} bytes`);
+  return await Deno.readTextFile(path);
+}

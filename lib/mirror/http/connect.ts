@@ -1,0 +1,30 @@
+/** Where a peer listens. */
+export interface Place {
+  /** IP address without brackets. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A connection, and the most bytes that one read of it can bring. */
+export interface Wire {
+  readonly conn: Deno.Conn;
+  readonly readBytes: number;
+}
+
+/** Connects to a peer; rejects if that fails, and when the signal aborts. */
+export type Connect = (place: Place, signal: AbortSignal) => Promise<Wire>;
+
+/** Connects by TCP. */
+export const connectTcp: Connect = async (place, signal) => {
+  return { conn: await openTcp(place, signal), readBytes: Infinity };
+};
+
+/** Opens a TCP connection for small requests: none waits for an acknowledgement (RFC 896). */
+export async function openTcp(
+  { address, port }: Place,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect({ hostname: address, port, signal });
+  conn.setNoDelay(true);
+  return conn;
+}

@@ -1,0 +1,73 @@
+import type { Clock, Log } from "../../ports.ts";
+import { type Connect, openTcp } from "./connect.ts";
+
+/** RFC 8446, section 5.1: a record brings no more; the runtime hands out one at a time. */
+const RECORD_BYTES = 16 * 1024;
+/** How often it is said that a peer's TLS is not good, ms. */
+const REPORT_EVERY_MS = 60_000;
+
+/** How peers are known by TLS. */
+export interface PeerTrust {
+  /** The authority that signs peers' certificates, as PEM. */
+  readonly authority: string;
+  /** DNS name that each of these certificates carries. */
+  readonly name: string;
+  /** Port of the peers' TLS, in place of that of their registry. */
+  readonly port: number;
+}
+
+/** What TLS needs besides what is trusted. */
+export interface ConnectTlsCollaborators {
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+}
+
+/**
+ * Connects by TLS (1.2 or 1.3). Peers have no names of their own, so all have the same one. It is
+ * checked, for the runtime believes the public authorities too, which sign any other name.
+ *
+ * @param trust asked at each connection.
+ */
+export function createTlsConnect(
+  trust: () => PeerTrust,
+  { clock, log }: ConnectTlsCollaborators,
+): Connect {
+  let reportedAt = -Infinity;
+  return async ({ address }, signal) => {
+    const { authority, name, port } = trust();
+    const tcp = await openTcp({ address, port }, signal);
+    // Nothing is sent yet, so this takes no time; it takes the connection over.
+    const conn = await Deno.startTls(tcp, { hostname: name, caCerts: [authority] });
+    try {
+      await shakeHands(conn, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (clock.now() - reportedAt >= REPORT_EVERY_MS) {
+        reportedAt = clock.now();
+        log.warn("a peer does not prove by TLS who it is", { address, port, error });
+      }
+      throw error;
+    }
+    return { conn, readBytes: RECORD_BYTES };
+  };
+}
+
+/** Closes the connection if that fails, or the signal aborts. */
+async function shakeHands(conn: Deno.TlsConn, signal: AbortSignal): Promise<void> {
+  let closed = false;
+  const close = () => {
+    if (!closed) conn.close();
+    closed = true;
+  };
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    signal.throwIfAborted();
+    await conn.handshake();
+    signal.throwIfAborted();
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}

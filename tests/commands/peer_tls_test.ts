@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { systemClock } from "../../lib/async/clock.ts";
+import { PeerTls } from "../../lib/commands/agent/peer_tls.ts";
+import { checkPeerTls } from "../../lib/commands/doctor/tls_checks.ts";
+import { parseConfig } from "../../lib/config/parse.ts";
+import { createTlsConnect } from "../../lib/mirror/http/connect_tls.ts";
+import { ConnectionPool } from "../../lib/mirror/http/pool.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { eventually } from "../router/cluster.ts";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { freePorts } from "../support/free_ports.ts";
+import { testWith } from "../support/test.ts";
+
+const OPTIONS = { poolIdlePerHost: 2, poolIdleTotal: 3, poolIdleTimeoutMs: 60_000 };
+const NAME = "eddy";
+const missing = await missingOpenssl();
+
+/** A directory of certificates, and a node that serves with them. */
+class Node implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly log = new MemoryLog();
+  readonly port: number;
+  readonly tls: PeerTls;
+  readonly #shutdown: (drainTimeoutMs: number) => Promise<void>;
+
+  private constructor(tls: PeerTls, port: number, answer: () => Response) {
+    this.tls = tls;
+    this.port = port;
+    this.#shutdown = tls.serve((_, { secure }) => {
+      assert.ok(secure);
+      return answer();
+    });
+  }
+
+  static async start(directory: string, answer = () => new Response("hi")): Promise<Node> {
+    const [port = 0] = await freePorts(1);
+    const clock = new FakeClock();
+    const log = new MemoryLog();
+    const settings = {
+      ...{ peerTlsDir: directory, peerTlsName: NAME },
+      peerTlsAddr: { host: "127.0.0.1", port },
+    };
+    const tls = await PeerTls.open(settings, { clock, log });
+    assert.ok(tls);
+    return Object.assign(new Node(tls, port, answer), { clock, log });
+  }
+
+  /** Waits until the files have been read again, and something was said about it. */
+  async reread(message: RegExp): Promise<void> {
+    await eventually(String(message), async () => {
+      await this.clock.advance(5000);
+      return this.log.lines.some((line) => message.test(line.message));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#shutdown(0);
+  }
+}
+
+/** Asks a node as another one does; a connection of its own each time. */
+async function ask(server: Node, client: Node): Promise<string> {
+  const log = new MemoryLog();
+  const connect = createTlsConnect(() => ({ ...client.tls.trust(), port: server.port }), {
+    clock: systemClock,
+    log,
+  });
+  const pool = new ConnectionPool(OPTIONS, connect);
+  try {
+    const place = { address: "127.0.0.1", port: 1 };
+    const request = { ...place, method: "GET" as const, path: "/", headers: {} };
+    const { body } = await pool.send(request, AbortSignal.timeout(5000));
+    const hash = createHash("sha256");
+    let bytes = 0;
+    for (let part = await body.read(1 << 18); part; part = await body.read(1 << 18)) {
+      hash.update(part);
+      bytes += part.length;
+    }
+    return `${bytes} ${hash.digest("hex")}`;
+  } catch (error) {
+    const said = log.lines.map(({ message }) => message);
+    assert.deepEqual(said, ["a peer does not prove by TLS who it is"], String(error));
+    return "refused";
+  } finally {
+    pool.close();
+  }
+}
+
+async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "eddy-tls-" });
+  try {
+    await run(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+const HI = `2 ${createHash("sha256").update("hi").digest("hex")}`;
+
+testWith(
+  missing,
+  "peer TLS: nodes of one authority know each other, others do not",
+  () =>
+    inDirectory(async (directory) => {
+      const ours = await Authority.make(join(directory, "ours"));
+      const theirs = await Authority.make(join(directory, "theirs"));
+      const content = crypto.getRandomValues(new Uint8Array(65_536));
+      const large = new Uint8Array(8 * 1024 * 1024).map((_, at) => content[at % 65_536] ?? 0);
+      await ours.issue(join(directory, "a"), NAME);
+      await ours.issue(join(directory, "b"), NAME);
+      await theirs.issue(join(directory, "c"), NAME);
+      await using a = await Node.start(join(directory, "a"), () => new Response(large));
+      await using b = await Node.start(join(directory, "b"));
+      await using c = await Node.start(join(directory, "c"));
+      assert.equal(await ask(b, a), HI);
+      const digest = createHash("sha256").update(large).digest("hex");
+      assert.equal(await ask(a, b), `${large.length} ${digest}`);
+      assert.equal(await ask(a, c), "refused");
+      assert.equal(await ask(c, a), "refused");
+    }),
+);
+
+testWith(
+  missing,
+  "peer TLS: a certificate of the authority for another name is no node's",
+  () =>
+    inDirectory(async (directory) => {
+      const authority = await Authority.make(join(directory, "ca"));
+      await authority.issue(join(directory, "node"), NAME);
+      await authority.issue(join(directory, "other"), "database");
+      await using node = await Node.start(join(directory, "node"));
+      const settings = {
+        ...{ peerTlsDir: join(directory, "other"), peerTlsName: "database" },
+        peerTlsAddr: { host: "127.0.0.1", port: (await freePorts(1))[0] ?? 0 },
+      };
+      const tls = await PeerTls.open(settings, { clock: node.clock, log: node.log });
+      assert.ok(tls);
+      const shutdown = tls.serve(() => new Response("hi"));
+      const { port } = settings.peerTlsAddr;
+      assert.equal(await ask({ port } as Node, node), "refused");
+      await shutdown(0);
+    }),
+);
+
+testWith(
+  missing,
+  "peer TLS: a new certificate and a new authority are taken over while it serves",
+  () =>
+    inDirectory(async (directory) => {
+      const before = await Authority.make(join(directory, "before"));
+      const after = await Authority.make(join(directory, "after"));
+      const [one, two] = [join(directory, "one"), join(directory, "two")];
+      await before.issue(one, NAME);
+      await before.issue(two, NAME);
+      let open: ReadableStreamDefaultController<Uint8Array> | undefined;
+      const slow = new ReadableStream<Uint8Array>({
+        start: (controller) => void (open = controller),
+      });
+      const answers = [() => new Response(slow, { headers: { "content-length": "2" } })];
+      const node = await Node.start(one, () => answers.shift()?.() ?? new Response("hi"));
+      await using peer = await Node.start(two);
+      const underWay = ask(node, peer);
+      await eventually("the answer is under way", () => answers.length === 0);
+      // First both authorities are trusted, then certificates are replaced, one after the other.
+      const both = await before.certificate() + await after.certificate();
+      await Deno.writeTextFile(join(two, "ca.crt"), both);
+      await peer.reread(/there are other certificates/);
+      assert.equal(await ask(node, peer), HI);
+      await after.issue(one, NAME);
+      await node.reread(/there are other certificates/);
+      assert.equal(await ask(node, peer), HI);
+      open?.enqueue(new TextEncoder().encode("hi"));
+      open?.close();
+      assert.equal(await underWay, HI);
+      await before.issue(two, NAME);
+      peer.log.lines.length = 0;
+      await peer.reread(/there are other certificates/);
+      assert.equal(await ask(node, peer), "refused");
+      await node[Symbol.asyncDispose]();
+    }),
+);
+
+testWith(
+  missing,
+  "peer TLS: files that are not good leave things as they are",
+  () =>
+    inDirectory(async (directory) => {
+      const authority = await Authority.make(join(directory, "ca"));
+      const files = join(directory, "node");
+      await authority.issue(files, NAME);
+      await using node = await Node.start(files);
+      await authority.issue(join(directory, "other"), NAME);
+      await Deno.copyFile(join(directory, "other", "tls.key"), join(files, "tls.key"));
+      await node.reread(/the last ones stay in force/);
+      assert.equal(await ask(node, node), HI);
+      await Deno.remove(join(files, "ca.crt"));
+      await eventually("it says so once more", async () => {
+        await node.clock.advance(5000);
+        return node.log.lines.filter(({ level }) => level === "warn").length === 2;
+      });
+      assert.equal(await ask(node, node), HI);
+    }),
+);
+
+testWith(
+  missing,
+  "peer TLS: what is wrong with the files is said in one line, without the key",
+  () =>
+    inDirectory(async (directory) => {
+      const authority = await Authority.make(join(directory, "ca"));
+      const files = join(directory, "node");
+      const open = (name = NAME) =>
+        PeerTls.open({ peerTlsDir: files, peerTlsName: name, peerTlsAddr: { host: "", port: 1 } }, {
+          ...{ clock: new FakeClock(), log: new MemoryLog() },
+        });
+      await authority.issue(files, NAME);
+      await assert.rejects(open("node7"), /--peer-tls-dir: got .*not for the DNS name node7/);
+      await authority.issue(join(directory, "other"), NAME);
+      await Deno.copyFile(join(directory, "other", "tls.key"), join(files, "tls.key"));
+      await assert.rejects(open(), /--peer-tls-dir: .*tls.key is not the key of tls.crt/);
+      await Deno.writeTextFile(join(files, "tls.key"), "secret");
+      await assert.rejects(open(), (error: Error) => {
+        assert.match(error.message, /tls.key is no private key/);
+        assert.doesNotMatch(error.message, /secret|\n/);
+        return true;
+      });
+      await Deno.writeTextFile(join(files, "ca.crt"), "");
+      await assert.rejects(open(), /ca.crt has no certificate/);
+      await Deno.remove(join(files, "tls.crt"));
+      await assert.rejects(open(), /tls.crt/);
+    }),
+);
+
+testWith(
+  missing,
+  "doctor: says which peers are not known by TLS",
+  () =>
+    inDirectory(async (directory) => {
+      const ours = await Authority.make(join(directory, "ours"));
+      const theirs = await Authority.make(join(directory, "theirs"));
+      await ours.issue(join(directory, "a"), NAME);
+      await theirs.issue(join(directory, "b"), NAME);
+      await using a = await Node.start(join(directory, "a"));
+      await using b = await Node.start(join(directory, "b"));
+      const examine = async ({ port }: Node, ...flags: string[]) => {
+        const args = [...flags, "--peer-tls-addr", `127.0.0.1:${port}`];
+        const config = parseConfig({ command: "doctor", args, env: {}, readFile: () => "" });
+        return await checkPeerTls(config, [{ addresses: ["127.0.0.1"] }]);
+      };
+      const own = ["--peer-tls-dir", join(directory, "a")];
+      assert.deepEqual((await examine(a, ...own)).map(({ state }) => state), ["ok"]);
+      const [check] = await examine(b, ...own);
+      assert.equal(check?.state, "failed");
+      assert.match(check?.detail ?? "", /1 of 1 peers are not known by TLS, such as 127.0.0.1/);
+      assert.deepEqual(await examine(a), []);
+    }),
+);

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+const KEY = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(" ");
+
+/** What a machine lacks to make certificates, for `testWith`. */
+export async function missingOpenssl(): Promise<string[]> {
+  try {
+    await new Deno.Command("openssl", { args: ["version"], stdout: "null" }).output();
+    return [];
+  } catch {
+    return ["openssl"];
+  }
+}
+
+/** An authority of a test: its certificate and key are files of this directory. */
+export class Authority {
+  readonly directory: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** Certificate, as PEM. */
+  certificate(): Promise<string> {
+    return Deno.readTextFile(join(this.directory, "ca.crt"));
+  }
+
+  /** Makes one in a directory, which is made too. */
+  static async make(directory: string): Promise<Authority> {
+    await Deno.mkdir(directory, { recursive: true });
+    await openssl(
+      ...["req", "-x509", ...KEY, "-subj", "/CN=authority"],
+      ...["-keyout", join(directory, "ca.key"), "-out", join(directory, "ca.crt")],
+    );
+    return new Authority(directory);
+  }
+
+  /** Puts `tls.crt`, `tls.key` and `ca.crt` for this name into a directory, which is made too. */
+  async issue(directory: string, name: string): Promise<void> {
+    await Deno.mkdir(directory, { recursive: true });
+    const [crt, key] = [join(this.directory, "ca.crt"), join(this.directory, "ca.key")];
+    await openssl(
+      ...["req", "-x509", ...KEY, "-subj", "/CN=node", "-addext", `subjectAltName=DNS:${name}`],
+      ...["-addext", "basicConstraints=critical,CA:FALSE", "-CA", crt, "-CAkey", key],
+      ...["-keyout", join(directory, "tls.key"), "-out", join(directory, "tls.crt")],
+    );
+    await Deno.copyFile(crt, join(directory, "ca.crt"));
+  }
+}
+
+async function openssl(...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command("openssl", { args, stdout: "null" }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
