@@ -204,7 +204,8 @@ export const OPTIONS = {
     type: boolean(),
     default: "false",
     placeholder: "",
-    help: "Experimental: serve peers layers that this node is itself still getting from upstream.",
+    help: "Experimental: nodes that want the same at the same time agree on who gets it from " +
+      "upstream, and pass it on while it is still coming in.",
     commands: AGENT,
   }),
   ...BOOTSTRAP_OPTIONS,

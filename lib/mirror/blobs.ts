@@ -1,7 +1,6 @@
 import { OciError } from "../oci/error.ts";
 import { formatDistributionPath } from "../oci/path.ts";
 import { resolveRange } from "../oci/range.ts";
-import { referenceKey } from "../oci/reference.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
 import type { Wanted } from "./answer.ts";
 import { type MirrorKit, startSearch } from "./kit.ts";
@@ -64,7 +63,7 @@ export class Blobs {
     signal: AbortSignal,
     settle: Settle,
   ): Promise<MirrorHit | MirrorMiss> {
-    const search = startSearch(this.#kit, referenceKey(request.reference));
+    const search = startSearch(this.#kit, request);
     let streaming = false;
     try {
       for (let round = 0; round < this.#kit.options.resolveRetries; round++) {

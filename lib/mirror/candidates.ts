@@ -1,12 +1,15 @@
 import { setImmediate } from "node:timers";
 import type { Clock, Log, Peer, Router } from "../ports.ts";
 import { type Link, link } from "../async/link.ts";
+import type { ElectedParents } from "./elected_parents.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
 
 /** What {@link Candidates} works with. */
 export interface CandidatesCollaborators {
   readonly router: Router;
+  /** Asked when nobody else is left; undefined: nobody is. */
+  readonly parents?: ElectedParents | undefined;
   readonly table: PeerTable;
   readonly prober: Prober;
   readonly clock: Clock;
@@ -32,10 +35,25 @@ export interface Candidate {
   readonly peer: Peer;
   /** Ends the accounting of the request. */
   readonly release: () => void;
+  /**
+   * Set if it was elected to get it from upstream, or follows one that was: how many nodes are
+   * between it and upstream.
+   */
+  readonly depth?: number;
+}
+
+/** What {@link Candidates.next} is asked for. */
+export interface NextOptions {
+  /** What is to be asked for, if peers that are busy are not to be asked for it. */
+  readonly stream?: string | undefined;
+  /** Others are being asked and may still have it. */
+  readonly hedging?: boolean;
 }
 
 /** How often busy peers are looked at even if none has ended a request. */
 const BUSY_POLL_MS = 20;
+/** So many who cannot be asked are named one after the other before that is given up. */
+const MAX_NAMES = 8;
 /** A lookup goes on in the background for so long, for the sake of a later failover. */
 const LOOKUP_LIMIT_MS = 1000;
 /** A second lookup is made only when a transfer has to be saved, and may take longer. */
@@ -79,6 +97,11 @@ export class Candidates {
     return this.#lookup !== undefined;
   }
 
+  /** Whether this node is to get it from upstream, for others too. */
+  get elected(): boolean {
+    return this.#collaborators.parents?.elected === true;
+  }
+
   /** Whether any peer that was found is not asked because of wrong content. */
   get shunned(): boolean {
     return [...this.#known.keys()].some((id) =>
@@ -96,10 +119,11 @@ export class Candidates {
    * The best peer not handed out yet; undefined if there is none. Waits for the router, for peers
    * that are busy, and for peers that were down to show life, each only for as long as the options
    * say.
-   *
-   * @param stream what is to be asked for, if peers that are busy are not to be asked for it.
    */
-  async next(signal: AbortSignal, stream?: string): Promise<Candidate | undefined> {
+  async next(
+    signal: AbortSignal,
+    { stream, hedging = false }: NextOptions = {},
+  ): Promise<Candidate | undefined> {
     while (true) {
       await this.#gather();
       signal.throwIfAborted();
@@ -110,7 +134,8 @@ export class Candidates {
       await this.#wait(leftMs, signal, this.#changed.promise);
     }
     if (stream !== undefined && this.isBusy(stream)) return await this.#freed(signal, stream);
-    return await this.#revived(signal, stream);
+    return await this.#revived(signal, stream) ??
+      (hedging ? undefined : await this.#parent(signal, stream));
   }
 
   /** Lets a peer be handed out again that could not be asked. */
@@ -127,6 +152,7 @@ export class Candidates {
   refresh(): void {
     this.close();
     this.#tried.clear();
+    this.#collaborators.parents?.renew();
     this.#start(REFRESH_TIMEOUT_MS);
   }
 
@@ -239,6 +265,19 @@ export class Candidates {
     const waitMs = Math.max(Math.min(this.#options.probeWaitMs, this.#leftMs(true)), 0);
     await this.#wait(waitMs, signal, first);
     return this.#take(stream);
+  }
+
+  /** Somebody to whom it is on its way. */
+  async #parent(signal: AbortSignal, stream: string | undefined): Promise<Candidate | undefined> {
+    const { parents, table, router } = this.#collaborators;
+    for (let names = 0; names < MAX_NAMES && !signal.aborted; names++) {
+      const turn = await parents?.next({ signal });
+      if (turn === undefined) break;
+      const { peer, depth } = turn;
+      if (router.hasLeft(peer.id) || table.standing(peer.id) !== "good") continue;
+      return { peer, release: table.begin(peer.id, stream), depth };
+    }
+    return undefined;
   }
 
   /** Time left for finding a peer; less if some are known already. */

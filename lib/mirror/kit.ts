@@ -1,20 +1,28 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import { referenceKey } from "../oci/reference.ts";
 import type { Clock, Log, Metrics, Router } from "../ports.ts";
 import { Candidates } from "./candidates.ts";
+import type { Elections } from "../ports/rollout.ts";
 import type { Hashes } from "./hashing/hashes.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
+import type { Deliveries } from "./deliveries.ts";
+import { ElectedParents } from "./elected_parents.ts";
 import { Search } from "./search.ts";
 import type { SplitPolicy } from "./split/split_policy.ts";
 
 /** What all requests of one mirror share. */
 export interface MirrorKit {
   readonly router: Router;
+  /** Lets nodes agree on who goes upstream; undefined: each goes by itself. */
+  readonly elections?: Elections | undefined;
   readonly table: PeerTable;
   readonly client: PeerClient;
   readonly prober: Prober;
+  readonly deliveries: Deliveries;
   readonly hashes: Hashes;
   readonly splits: SplitPolicy;
   /** Rate of what is received from peers, shared fairly. */
@@ -29,7 +37,13 @@ export interface MirrorKit {
   readonly options: MirrorOptions;
 }
 
-/** Begins to look for holders of a key. The search is to be closed. */
-export function startSearch(kit: MirrorKit, key: string): Search {
-  return new Search({ ...kit, candidates: new Candidates(key, kit, kit.options) }, kit.options);
+/** Begins to look for holders of what is referred to. The search is to be closed. */
+export function startSearch(kit: MirrorKit, { kind, reference }: DistributionPath): Search {
+  const { elections, clock } = kit;
+  const key = referenceKey(reference);
+  // What a tag means is known to a runtime only once it has the whole image.
+  const parents = reference.digest && elections &&
+    new ElectedParents({ elections, clock }, { key, small: kind === "manifest" });
+  const candidates = new Candidates(key, { ...kit, ...(parents && { parents }) }, kit.options);
+  return new Search({ ...kit, candidates }, kit.options);
 }

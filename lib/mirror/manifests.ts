@@ -1,6 +1,5 @@
 import { detectMediaType, isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import { formatDistributionPath } from "../oci/path.ts";
-import { referenceKey } from "../oci/reference.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
 import { type MirrorKit, startSearch } from "./kit.ts";
 import { ContentCache, type VerifiedContent } from "./content_cache.ts";
@@ -48,7 +47,7 @@ export class Manifests {
 
   async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedContent | MirrorMiss> {
     const { options } = this.#kit;
-    const search = startSearch(this.#kit, referenceKey(request.reference));
+    const search = startSearch(this.#kit, request);
     try {
       for (let round = 0; round < options.resolveRetries; round++) {
         const source = await search.open({

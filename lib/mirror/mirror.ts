@@ -2,10 +2,12 @@ import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
 import type { PeerAuth } from "../ports/access.ts";
+import type { Elections } from "../ports/rollout.ts";
 import { Blobs } from "./blobs.ts";
 import type { Connect } from "./http/connect.ts";
 import { ConnectionPool, type Send } from "./http/pool.ts";
 import { Hashes } from "./hashing/hashes.ts";
+import { Deliveries } from "./deliveries.ts";
 import type { MirrorKit } from "./kit.ts";
 import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
@@ -18,6 +20,8 @@ import { SplitPolicy } from "./split/split_policy.ts";
 /** What the mirror works with. */
 export interface MirrorCollaborators {
   readonly router: Router;
+  /** Lets nodes that want the same at the same time agree on who goes upstream; default not. */
+  readonly elections?: Elections | undefined;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -27,7 +31,7 @@ export interface MirrorCollaborators {
    */
   readonly authorizations?: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster. */
-  readonly peerAuth?: Pick<PeerAuth, "sign" | "verifyAnswer">;
+  readonly peerAuth?: Pick<PeerAuth, "sign" | "verifyAnswer"> | undefined;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Connects to peers; default by TCP. */
@@ -60,7 +64,7 @@ export function createMirror(
   given: Partial<MirrorOptions> = {},
 ): HttpMirror {
   const options = mirrorOptions(given);
-  const { router, log, metrics, clock, random = Math.random } = collaborators;
+  const { router, elections, log, metrics, clock, random = Math.random } = collaborators;
   const connections = new ConnectionPool(options, collaborators.connect);
   const { send = connections.send.bind(connections) } = collaborators;
   const table = new PeerTable(clock, options);
@@ -75,6 +79,7 @@ export function createMirror(
   const closing = life.signal;
   const kit: MirrorKit = {
     router,
+    elections,
     log,
     metrics,
     clock,
@@ -83,6 +88,7 @@ export function createMirror(
     client,
     prober,
     closing,
+    deliveries: new Deliveries(options.maxTrackedPeers),
     options,
     hashes,
     splits: new SplitPolicy(clock, options),

@@ -2,6 +2,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { Cancellable, Clock, Log, Metrics, Peer } from "../ports.ts";
 import type { Part, Wanted } from "./answer.ts";
 import { type Link, link } from "../async/link.ts";
+import type { Deliveries } from "./deliveries.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerTable } from "./peer_table.ts";
 import { type Progress, ProgressWatch } from "./progress.ts";
@@ -15,6 +16,7 @@ type Trouble = Exclude<Progress, "fine"> | "died";
 export interface PartReaderCollaborators {
   readonly search: Search;
   readonly table: PeerTable;
+  readonly deliveries: Deliveries;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -32,6 +34,14 @@ export interface PartReaderInit {
 
 /** Pauses before looking for a holder again when a peer died and there was nobody else. */
 const SECOND_LOOKS_MS = [0, 250];
+/** A peer of which nothing at all has come for so long does not get on, ms. */
+const QUIET_MS = 1000;
+/**
+ * A peer that is still getting it itself, and meanwhile delivers something else, is waited for so
+ * much longer, ms: of several connections that fill upstream's line at the same time one may get
+ * nothing for seconds (RFC 6298, section 2.1: packets are sent again after 1 s, then after 2 s).
+ */
+const BUSY_PATIENCE_MS = 3000;
 /** A transfer that got so far since its last switch may switch as often as a new one. */
 const GOOD_PROGRESS_BYTES = 16 * 1024 * 1024;
 
@@ -146,7 +156,8 @@ export class PartReader {
   }
 
   #count(bytes: number): void {
-    const { clock, metrics } = this.#collaborators;
+    const { clock, metrics, deliveries } = this.#collaborators;
+    deliveries.note(this.#source.peer.id, clock.now());
     this.#unreported.waitedMs += this.#watch.arrived(clock.now(), bytes);
     this.#unreported.bytes += bytes;
     metrics.bytesFetched(bytes, this.#source.peer.id);
@@ -174,19 +185,20 @@ export class PartReader {
   /** Goes on elsewhere, or stays if there is time and nobody else. */
   async #recover(trouble: Trouble): Promise<void> {
     const { search, table } = this.#collaborators;
-    const { peer } = this.#source;
+    const { peer, arriving } = this.#source;
     if (trouble === "dead") throw new Error(this.#story(`no byte in ${this.#options.giveUpMs} ms`));
     if (this.#switches >= this.#options.maxSwitches) {
       throw new Error(this.#story(`${this.#switches} switches without progress`));
     }
+    // Of what it does not have itself, the lack is not its fault.
     if (trouble === "died") {
-      table.broke(peer.id);
+      if (!arriving) table.broke(peer.id);
       this.#source.close();
       return await this.#replace(SECOND_LOOKS_MS, trouble);
     }
-    search.ban(peer.id);
-    if (trouble === "stalled") table.stalled(peer.id, this.#options.responseTimeoutMs);
-    else this.#watch.forgiveSlowness();
+    if (!arriving) search.ban(peer.id);
+    if (trouble === "slow") this.#watch.forgiveSlowness();
+    else if (!arriving) table.stalled(peer.id, this.#options.responseTimeoutMs);
     await this.#replace([0], trouble);
   }
 
@@ -200,7 +212,8 @@ export class PartReader {
       if (next !== undefined) break;
     }
     // As long as nothing has come the client can go on elsewhere without a break.
-    if (next === undefined && (trouble === "died" || this.#contributors.size === 0)) {
+    const isHopeless = trouble === "died" || this.#contributors.size === 0 || search.elected;
+    if (next === undefined && isHopeless) {
       throw new Error(this.#story(`${trouble}, and nobody else has the content`));
     }
     this.#watch.renew();
@@ -247,12 +260,20 @@ export class PartReader {
       while (!this.#over) {
         await clock.sleep(this.#watch.tickMs, this.#life);
         this.#report();
+        this.#watch.beMorePatient(this.#patienceMs());
         const progress = this.#watch.check(clock.now());
         if (progress !== "fine") this.#alarm(progress);
       }
     } catch {
       // The transfer is over: nothing is left to look after.
     }
+  }
+
+  #patienceMs(): number {
+    const { clock, deliveries } = this.#collaborators;
+    const { arriving, peer, patienceMs } = this.#source;
+    const isBusy = arriving && clock.now() - deliveries.last(peer.id) < QUIET_MS;
+    return patienceMs + (isBusy ? BUSY_PATIENCE_MS : 0);
   }
 
   /** Lets go of everything, once. */

@@ -36,6 +36,7 @@ export class ProgressWatch {
   #idleMs = 0;
   #trickledBytes = 0;
   #stallAtMs: number;
+  #patienceMs = 0;
   #pardonMs = 0;
   #pardonLeftMs = 0;
 
@@ -72,6 +73,11 @@ export class ProgressWatch {
     return waitedMs;
   }
 
+  /** Waits so much longer for bytes, ms, than the options say, from now on. */
+  beMorePatient(patienceMs: number): void {
+    this.#patienceMs = patienceMs;
+  }
+
   /** The transfer goes on, from elsewhere or not; the next verdict takes a whole window again. */
   renew(): void {
     this.#spans = [{ waitedMs: 0, bytes: 0 }];
@@ -88,13 +94,15 @@ export class ProgressWatch {
   check(now: number): Progress {
     this.#account(now);
     if (this.#waitingSince === undefined) return "fine";
-    if (this.#idleMs >= this.#options.giveUpMs) return "dead";
-    if (this.#idleMs >= this.#stallAtMs) return "stalled";
+    const idleMs = this.#idleMs - this.#patienceMs;
+    if (idleMs >= this.#options.giveUpMs) return "dead";
+    if (idleMs >= this.#stallAtMs) return "stalled";
     return this.#isSlow() ? "slow" : "fine";
   }
 
   #isSlow(): boolean {
-    const { slowWindowMs, minBytesPerSecond } = this.#options;
+    const { minBytesPerSecond } = this.#options;
+    const slowWindowMs = this.#options.slowWindowMs + this.#patienceMs;
     const total = { waitedMs: 0, bytes: 0 };
     for (const span of this.#spans) {
       total.waitedMs += span.waitedMs;

@@ -3,8 +3,12 @@ import { type Link, link } from "../async/link.ts";
 
 /** Who takes part in a race, and how. */
 export interface Contest<C, T> {
-  /** The next contender; undefined if there is none now. May wait. */
-  next(signal: AbortSignal): Promise<C | undefined>;
+  /**
+   * The next contender; undefined if there is none now. May wait.
+   *
+   * @param hedging others are being asked, and may still have it.
+   */
+  next(signal: AbortSignal, hedging: boolean): Promise<C | undefined>;
   /** Gets the prize; undefined, or a rejection, if this contender has none. */
   ask(contender: C, signal: AbortSignal): Promise<T | undefined>;
   /** Milliseconds after which somebody else is asked as well. */
@@ -97,16 +101,18 @@ class Race<C, T> {
     if (this.#done || this.#drawing) return;
     if (this.#running.size >= maxConcurrent || this.#losses >= maxLosses) return this.#check();
     this.#drawing = true;
-    this.#contest.next(this.#over.signal).catch(() => undefined).then((contender) => {
-      this.#drawing = false;
-      if (this.#done) {
-        if (contender !== undefined) this.#contest.dismiss?.(contender);
-        return;
-      }
-      if (contender !== undefined) return this.#start(contender);
-      this.#after(REDRAW_MS, this.#over.signal, () => this.#draw());
-      this.#check();
-    });
+    this.#contest.next(this.#over.signal, this.#running.size > 0).catch(() => undefined).then(
+      (contender) => {
+        this.#drawing = false;
+        if (this.#done) {
+          if (contender !== undefined) this.#contest.dismiss?.(contender);
+          return;
+        }
+        if (contender !== undefined) return this.#start(contender);
+        this.#after(REDRAW_MS, this.#over.signal, () => this.#draw());
+        this.#check();
+      },
+    );
   }
 
   #start(contender: C): void {

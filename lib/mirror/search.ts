@@ -47,6 +47,11 @@ export class Search {
     return this.#collaborators.candidates.able;
   }
 
+  /** Whether this node is to get it from upstream, for others too. */
+  get elected(): boolean {
+    return this.#collaborators.candidates.elected;
+  }
+
   /** The content's size, if all who answered that the range is outside of it agree on it. */
   get unsatisfiableSize(): number | undefined {
     return this.#sizes.size === 1 ? [...this.#sizes][0] : undefined;
@@ -63,9 +68,9 @@ export class Search {
     const stream = wanted.yielding ? `${wanted.digest} ${wanted.range ?? ""}` : undefined;
     const result = await race<Candidate, Source>(
       {
-        next: (turn) => candidates.next(turn, stream),
+        next: (turn, hedging) => candidates.next(turn, { stream, hedging }),
         ask: (candidate, turn) => this.#ask(candidate, wanted, turn),
-        hedgeMs: ({ peer }) => table.hedgeMs(peer.id),
+        hedgeMs: ({ peer, depth }) => depth === undefined ? table.hedgeMs(peer.id) : Infinity,
         discard: (source) => source.close(),
         dismiss: ({ release }) => release(),
       },
@@ -146,7 +151,7 @@ export class Search {
   }
 
   async #ask(
-    { peer, release }: Candidate,
+    { peer, release, depth }: Candidate,
     wanted: Wanted,
     signal: AbortSignal,
   ): Promise<Source | undefined> {
@@ -178,6 +183,7 @@ export class Search {
         release,
         clock,
         arriving,
+        depth,
         descriptor: verdict.descriptor,
         part: verdict.part,
       });

@@ -12,6 +12,8 @@ export interface SourceInit {
   readonly part: Part;
   /** The peer is still getting it itself. */
   readonly arriving?: boolean;
+  /** Set for an elected one: how many nodes are between it and upstream. */
+  readonly depth?: number | undefined;
   /** Ends the accounting of the request. */
   readonly release: () => void;
   readonly clock: Pick<Clock, "sleep">;
@@ -32,6 +34,13 @@ const COLLECT_MS = 1;
 /** Bodies are not long before so many bytes. */
 const LONG_BYTES = 1024 * 1024;
 
+/**
+ * A node that follows others is waited for so much longer, for each node between this one and
+ * upstream, ms: when one of them stands still all below it do, and those next to it are to go on
+ * elsewhere first. The rest then has nothing to do.
+ */
+const PATIENCE_PER_NODE_MS = 200;
+
 /** A body that one peer sends. */
 export class Source {
   readonly peer: Peer;
@@ -41,6 +50,8 @@ export class Source {
   readonly isPrivate: boolean;
   /** The peer is still getting it itself: it has not got far beyond what it has sent. */
   readonly arriving: boolean;
+  /** Waits for bytes may be so much longer than usual, ms. */
+  readonly patienceMs: number;
   readonly #reply: Reply;
   readonly #release: () => void;
   readonly #clock: Pick<Clock, "sleep">;
@@ -48,8 +59,11 @@ export class Source {
   #bytes = 0;
   #drained = false;
 
-  constructor({ peer, reply, descriptor, part, arriving = false, release, clock }: SourceInit) {
+  constructor(
+    { peer, reply, descriptor, part, arriving = false, depth, release, clock }: SourceInit,
+  ) {
     this.arriving = arriving;
+    this.patienceMs = depth === undefined ? 0 : (depth + 1) * PATIENCE_PER_NODE_MS;
     this.peer = peer;
     this.descriptor = descriptor;
     this.part = part;

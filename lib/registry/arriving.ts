@@ -1,6 +1,9 @@
 import { OCTET_STREAM } from "../oci/media_type.ts";
 import { resolveRange } from "../oci/range.ts";
+import { referenceKey } from "../oci/reference.ts";
+import type { Clock } from "../ports.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
+import type { Elections } from "../ports/rollout.ts";
 import { type AdmissionCollaborators, admitPeer } from "./admission.ts";
 import { type Answer, contentAnswer } from "./answer.ts";
 import type { Call } from "./call.ts";
@@ -10,20 +13,51 @@ import { takeUploadSlot, type UploadSlots } from "./upload_slots.ts";
 export interface ArrivingCollaborators extends AdmissionCollaborators {
   /** Default: nothing that is still arriving is served. */
   readonly arrivals?: Arrivals | undefined;
+  /** Tells what may soon be here; default: nothing is waited for. */
+  readonly elections?: Pick<Elections, "expects"> | undefined;
+  readonly clock: Pick<Clock, "sleep">;
   readonly uploads: UploadSlots;
 }
 
 /** Says that nobody has verified the body: what is wrong with it may be another node's fault. */
 const ARRIVING_HEADER = "x-eddy-arriving";
 
+/** How often what is expected is looked for, ms. */
+const POLL_MS = 10;
+
 /**
- * Answers another node with a blob that this node is just getting; undefined if it is not. Manifests
- * are small: those are served once they are whole and known to be one.
+ * Answers another node with content that this node is just getting, as soon as it is here or on its
+ * way; undefined if it is neither and need not be expected.
+ *
+ * @param held answers with content that has arrived meanwhile.
+ * @throws {OciError} as {@link openArriving} does.
+ */
+export async function serveArriving(
+  collaborators: ArrivingCollaborators,
+  call: Call,
+  held: () => Promise<Answer | undefined>,
+): Promise<Answer | undefined> {
+  const { elections, clock } = collaborators;
+  const { request: { path: { reference } }, client } = call;
+  if (reference.digest === undefined) return undefined;
+  const key = referenceKey(reference);
+  for (let looks = 0;; looks++) {
+    // What was on its way a moment ago may be here by now.
+    const answer = await openArriving(collaborators, call) ??
+      (looks > 0 ? await held() : undefined);
+    if (answer !== undefined || elections?.expects(key) !== true) return answer;
+    await clock.sleep(POLL_MS, client);
+  }
+}
+
+/**
+ * Answers with a blob that is arriving; undefined if it is not. Manifests are small: those are
+ * served once they are whole and known to be one.
  *
  * @throws {OciError} 404 if the node may not have it, 416 for a range outside of it, 429 if as many
  * blobs as allowed are on their way to peers.
  */
-export async function serveArriving(
+async function openArriving(
   collaborators: ArrivingCollaborators,
   call: Call,
 ): Promise<Answer | undefined> {

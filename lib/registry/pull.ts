@@ -4,9 +4,10 @@ import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange } from "../oci/range.ts";
-import type { Cancellable, Log, Metrics, Mirror, MirrorHit, Store } from "../ports.ts";
+import type { Cancellable, Clock, Log, Metrics, Mirror, MirrorHit, Store } from "../ports.ts";
 import type { Access } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
+import type { Elections } from "../ports/rollout.ts";
 import { admit, admitPeer } from "./admission.ts";
 import type { Call, PullRequest } from "./call.ts";
 import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
@@ -29,6 +30,9 @@ export interface PullCollaborators {
   readonly uploads: UploadSlots;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
   readonly arrivals?: Arrivals | undefined;
+  /** Tells what may soon be here, for peers; default: nothing is waited for. */
+  readonly elections?: Pick<Elections, "expects"> | undefined;
+  readonly clock: Clock;
 }
 
 /** Settings of {@link createPull}. */
@@ -71,7 +75,8 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
       return local.answer;
     }
     if (exchange.fromPeer) {
-      const arriving = await serveArriving(collaborators, call);
+      const held = async () => (await serveLocal(collaborators, options, call)).answer;
+      const arriving = await serveArriving(collaborators, call, held);
       if (arriving !== undefined) return arriving;
       throw unknownContent(path, { reason: "not held" });
     }

@@ -18,6 +18,7 @@ import type {
 } from "../ports.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
+import type { Elections } from "../ports/rollout.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
 import { Exchange, type HandlerName } from "./exchange.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
@@ -43,6 +44,8 @@ export interface RegistryCollaborators {
   readonly peerAuth?: PeerAuth;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
   readonly arrivals?: Arrivals | undefined;
+  /** Tells what may soon be here, for peers; default: nothing is waited for. */
+  readonly elections?: Pick<Elections, "expects"> | undefined;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
 }

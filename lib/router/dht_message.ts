@@ -188,7 +188,8 @@ function tagAndLength(tag: number, value: Uint8Array): Uint8Array {
   return Uint8Array.of(tag, ...varint(value.length));
 }
 
-function varint(value: number): Uint8Array {
+/** A number as the DHT writes it. */
+export function varint(value: number): Uint8Array {
   const bytes: number[] = [];
   let rest = value;
   for (; rest > 0x7f; rest >>>= 7) bytes.push(rest & 0x7f | 0x80);

@@ -3,6 +3,7 @@ import type { Cancellable, Peer, Router } from "../ports.ts";
 import { dhtKey } from "./dht_key.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { prunePeerStore } from "./peer_store_pruner.ts";
+import type { Turns } from "./rollout/turns.ts";
 import { RouterListenError } from "./router_listen_error.ts";
 import {
   createRouterParts,
@@ -62,6 +63,7 @@ export class Libp2pRouter implements Router {
     table.start();
     try {
       await this.#parts.goodbye.start();
+      if (this.#options.rollout) await this.#parts.turns.start();
       await this.#listen();
       await this.#parts.refreshOwnAddresses();
       await bootstrapper.start?.({
@@ -150,6 +152,11 @@ export class Libp2pRouter implements Router {
     return this.#parts.departures.has(id);
   }
 
+  /** Agreement with other nodes on who gets content from upstream. */
+  get elections(): Turns {
+    return this.#parts.turns;
+  }
+
   /** {@inheritDoc Router.reportFailure} */
   reportFailure(id: string): void {
     const peer = this.#parts.table.find(id);
@@ -198,6 +205,7 @@ export class Libp2pRouter implements Router {
     const { table, publisher, monitor, lookup, client } = this.#parts;
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
     this.#parts.goodbye.stop();
+    this.#parts.turns.stop();
     table.stop();
     publisher.stop();
     monitor.stop();

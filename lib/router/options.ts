@@ -42,6 +42,8 @@ export interface RouterOptions {
   readonly maxRecordsPerPeer?: number;
   /** How often each known peer is pinged, ms; longer when there are many. */
   readonly pingIntervalMs?: number;
+  /** Agrees with other nodes on who gets content from upstream that nobody has. */
+  readonly rollout?: boolean;
   /** Ready at the latest so long after the start, ms. */
   readonly readyTimeoutMs?: number;
 }
@@ -57,6 +59,7 @@ export const ROUTER_DEFAULTS = {
   maxRecords: 500_000,
   maxRecordsPerPeer: 50_000,
   readyTimeoutMs: 2000,
+  rollout: false,
 } as const;
 
 /** What of {@link RouterOptions} depends on the network between the nodes. */

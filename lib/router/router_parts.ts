@@ -23,12 +23,13 @@ import { REPLICAS } from "./key_placement.ts";
 import type { Lookup } from "./lookup.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { createPeerActions, type PeerActionsCollaborators } from "./peer_actions.ts";
-import { createPeerMapper } from "./peer_mapper.ts";
+import { createPeerMapper, type PeerMapper } from "./peer_mapper.ts";
 import { PeerMonitor } from "./peer_monitor.ts";
 import { PeerTable } from "./peer_table.ts";
 import { Provider } from "./provider.ts";
 import type { ProviderPublisher } from "./provider_publisher.ts";
 import { ProviderStore } from "./provider_store.ts";
+import { Turns } from "./rollout/turns.ts";
 import { WorkBudget } from "./work_budget.ts";
 
 /** Records kept of one key, and named in one answer. */
@@ -63,6 +64,7 @@ export interface RouterParts {
   readonly client: DhtClient;
   readonly budget: WorkBudget;
   readonly limiter: ConnectionLimiter;
+  readonly turns: Turns;
   /** Reads again where this node listens. */
   refreshOwnAddresses(): Promise<void>;
 }
@@ -113,6 +115,7 @@ export function createRouterParts(
     self: host.node.peerId.toMultihash().bytes,
     peerCount: () => table.size,
   });
+  const turns = createTurns(collaborators, { table, toPeer, isDown, monitor });
   const limiter = createLimiter(collaborators, options, { table, client });
   serveDht(collaborators, options, {
     ...context,
@@ -126,17 +129,30 @@ export function createRouterParts(
     lookup,
     bootstrap,
     discovery,
-    goodbye,
-    departures,
-    client,
-    budget,
-    limiter,
+    ...{ goodbye, departures, client, budget, limiter, turns },
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
       self = new Provider(host.node.peerId, host.announced());
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
     },
   };
+}
+
+/** What agrees with other nodes on who goes upstream. */
+function createTurns(
+  { host: { node }, clock, log }: RouterPartsCollaborators,
+  { table, toPeer, isDown, monitor }: {
+    readonly table: PeerTable;
+    readonly toPeer: PeerMapper;
+    readonly isDown: (id: string) => boolean;
+    readonly monitor: PeerMonitor;
+  },
+): Turns {
+  return new Turns({
+    ...{ node, table, toPeer, clock, log },
+    isDown: (id) => isDown(id) || monitor.isSuspect(id),
+    onFailure: (peer) => monitor.suspect(peer),
+  });
 }
 
 function createMonitor(

@@ -10,6 +10,8 @@ import { createMetrics } from "../../observability/metrics.ts";
 import { createMetricsApp } from "../../observability/metrics_app.ts";
 import { createReferenceFilter } from "../../oci/filter.ts";
 import type { Cancellable, Clock, Log, Metrics } from "../../ports.ts";
+import type { Arrivals } from "../../ports/arrivals.ts";
+import type { Elections } from "../../ports/rollout.ts";
 import { createRegistryApp } from "../../registry/registry_app.ts";
 import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
@@ -56,15 +58,16 @@ export async function createParts(
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
   const base = { kubernetes, clock, log, metrics };
   const keys = await readClusterKeys(config, log);
-  const router = await createAgentRouter(config, { ...base, keys }, registryPortOf);
+  const router = await createAgentRouter(config, { ...base, ...opened, keys }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
   const peerAuth = createClusterKey(keys, config, { router, clock, log, stack });
   const tls = await PeerTls.open(config, { clock, log: log.child({ part: "peer TLS" }) });
   const authorizations = auth.accepted;
   const { uploads, downloads, maxUploads } = transferLimits(config, clock);
   const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
+  const rollout = joinRollout(config, router, opened.arrivals);
   const mirror = createMirror(
-    { ...kit, authorizations, downloads, ...(peerAuth && { peerAuth }), ...connectBy(tls, kit) },
+    { ...kit, ...rollout, authorizations, downloads, peerAuth, ...connectBy(tls, kit) },
     mirrorSettings(config),
   );
   stack.push("mirror", () => mirror.close());
@@ -82,7 +85,7 @@ export async function createParts(
       ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads },
       ...(access && { access }),
       ...(peerAuth && { peerAuth }),
-      ...(config.rollout && { arrivals: opened.arrivals }),
+      ...rollout,
     },
     { filter: advertiser.serves, authorizations, securePeers: tls !== undefined, ...maxUploads },
   );
@@ -103,6 +106,15 @@ export async function createParts(
     /** Says that the mirror configuration is in place. */
     configured: () => void (configured = true),
   };
+}
+
+/** Nothing if this node goes upstream on its own whenever nobody has what it wants. */
+function joinRollout(
+  config: Config,
+  { elections }: { readonly elections: Elections },
+  arrivals: Arrivals | undefined,
+) {
+  return config.rollout && arrivals !== undefined ? { elections, arrivals } : {};
 }
 
 /** Metrics for Prometheus, and the sums that the debug pages show. */
@@ -134,12 +146,13 @@ function filterOf(config: Config) {
 
 function createAgentRouter(
   config: Config,
-  { keys, kubernetes, clock, log, metrics }: {
+  { keys, kubernetes, clock, log, metrics, arrivals }: {
     readonly keys: readonly string[] | undefined;
     readonly kubernetes: Kubernetes;
     readonly clock: Clock;
     readonly log: Log;
     readonly metrics: Metrics;
+    readonly arrivals?: Arrivals | undefined;
   },
   registryPortOf: AgentOptions["registryPortOf"],
 ) {
@@ -153,6 +166,7 @@ function createAgentRouter(
     registryPort: registryPortOf ?? config.registryAddr.port,
     protocolPrefix: config.dhtPrefix,
     network: config.peerNetwork,
+    rollout: config.rollout && arrivals !== undefined,
     ...(config.dhtClosed && keys !== undefined && { secrets: keys }),
     ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
   });

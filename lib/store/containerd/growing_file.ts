@@ -3,10 +3,15 @@ import type { Clock } from "../../ports.ts";
 
 /** Read size, see file_stream.ts. */
 const CHUNK_BYTES = 256 * 1024;
-/** Pause before a file that has nothing new is looked at again: it grows in steps of up to 1 MiB. */
+/** Shortest pause before a file that has nothing new is looked at again. */
 const POLL_MS = 5;
 /** The longer it has had nothing new, the longer the pauses, up to this one. */
 const MAX_POLL_MS = 100;
+/**
+ * A file grows in steps of up to 1 MiB. So much of the time that the last one took is waited for at
+ * once: each look costs about as much as to send a hundred kilobytes.
+ */
+const SHARE_OF_STEP = 0.75;
 /** A file that does not grow for so long is given up. */
 const STANDSTILL_MS = 10_000;
 /** `st_blocks` counts these, whatever the file system's own blocks are (stat(2)). */
@@ -79,6 +84,9 @@ class GrowingFileReader {
   readonly #successor: () => Promise<FollowedFile | undefined>;
   readonly #clock: Clock;
   #length = 0;
+  /** Time of the last growth that was seen, and from that before to it. */
+  #grewAt: number | undefined;
+  #stepMs = 0;
   #position = -1;
   #succeeded = false;
   #closed = false;
@@ -97,18 +105,17 @@ class GrowingFileReader {
 
   /** At least one byte from `offset` on, none from `end` on. */
   async read(offset: number, end: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    let grewAt = this.#clock.now();
+    let since = this.#clock.now();
     while (offset >= this.#length) {
       const known = this.#length;
       await this.#look();
-      if (offset < this.#length) break;
       const now = this.#clock.now();
-      if (this.#length > known) grewAt = now;
-      if (now - grewAt >= STANDSTILL_MS) {
+      if (this.#length > known) this.#grew(since = now);
+      if (offset < this.#length) break;
+      if (now - since >= STANDSTILL_MS) {
         throw new Error(`stands still at ${this.#length} of ${this.#size} bytes`);
       }
-      const pauseMs = Math.min(MAX_POLL_MS, Math.max(POLL_MS, (now - grewAt) / 8));
-      await this.#clock.sleep(pauseMs, { signal });
+      await this.#clock.sleep(this.#pauseMs(now, since), { signal });
     }
     const wanted = Math.min(CHUNK_BYTES, end - offset, this.#length - offset);
     if (this.#position !== offset) await this.#file.seek(offset, Deno.SeekMode.Start);
@@ -123,6 +130,17 @@ class GrowingFileReader {
     if (this.#closed) return;
     this.#closed = true;
     this.#file.close();
+  }
+
+  #grew(now: number): void {
+    this.#stepMs = now - (this.#grewAt ?? now);
+    this.#grewAt = now;
+  }
+
+  #pauseMs(now: number, since: number): number {
+    const leftMs = (this.#grewAt ?? now) + this.#stepMs - now;
+    const pauseMs = leftMs > 0 ? SHARE_OF_STEP * leftMs : (now - since) / 8;
+    return Math.min(MAX_POLL_MS, Math.max(POLL_MS, pauseMs));
   }
 
   async #look(): Promise<void> {

@@ -9,8 +9,8 @@ export interface Sample {
 }
 
 /** Reads a host's metrics page. */
-export async function readMetrics(host: Host): Promise<Metrics> {
-  const { status, body } = await httpRequest(host, "http://127.0.0.1:9090/metrics");
+export async function readMetrics(host: Host, port = 9090): Promise<Metrics> {
+  const { status, body } = await httpRequest(host, `http://127.0.0.1:${port}/metrics`);
   if (status !== 200) throw new Error(`metrics of ${host.name}: status ${status}`);
   return new Metrics(body.split("\n").flatMap(parse));
 }

@@ -1,0 +1,63 @@
+import type { Cancellable, Clock } from "../ports.ts";
+import type { Elections, Turn } from "../ports/rollout.ts";
+
+/** What {@link ElectedParents} works with. */
+export interface ElectedParentsCollaborators {
+  readonly elections: Elections;
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** What is to be got. */
+export interface ElectedParentsOptions {
+  readonly key: string;
+  /** So little that one node can send it to all. */
+  readonly small: boolean;
+}
+
+/** After so long nobody else is named: going upstream is better than to look on, ms. */
+const NAMING_MS = 300;
+
+/**
+ * Names nodes to which content is on its way, one after the other: who is asked for the next has
+ * found that the one before is of no use.
+ */
+export class ElectedParents {
+  readonly #collaborators: ElectedParentsCollaborators;
+  readonly #options: ElectedParentsOptions;
+  #failed: string | undefined;
+  #until: number;
+  #over = false;
+  #elected = false;
+
+  constructor(collaborators: ElectedParentsCollaborators, options: ElectedParentsOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#until = collaborators.clock.now() + NAMING_MS;
+  }
+
+  /** Whether this node is to get it from upstream. */
+  get elected(): boolean {
+    return this.#elected;
+  }
+
+  /** The next; undefined if this node is to get it from upstream, or enough time has been spent. */
+  async next({ signal }: Cancellable): Promise<Extract<Turn, { type: "follow" }> | undefined> {
+    const { elections, clock } = this.#collaborators;
+    if (this.#over || clock.now() >= this.#until) return undefined;
+    const { key, small } = this.#options;
+    const turn = await elections.turn(key, { signal, small, failed: this.#failed });
+    if (turn?.type !== "follow") {
+      this.#over = true;
+      this.#elected = turn?.type === "fetch";
+      return undefined;
+    }
+    this.#failed = turn.peer.id;
+    return turn;
+  }
+
+  /** A body broke or stood still: there is time again to look for somebody else. */
+  renew(): void {
+    this.#over = this.#elected = false;
+    this.#until = this.#collaborators.clock.now() + NAMING_MS;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Cancellable, Peer } from "../ports.ts";
+
+/** What a node is to do about content that nobody is known to hold. */
+export type Turn =
+  /** Get it from upstream. */
+  | { readonly type: "fetch" }
+  /** Get it from this peer, to which it is on its way, over so many others. */
+  | { readonly type: "follow"; readonly peer: Peer; readonly depth: number };
+
+/** What a turn is asked for. */
+export interface TurnOptions extends Cancellable {
+  /** So little that one node can send it to all. */
+  readonly small: boolean;
+  /** Id of the peer that was named before and was of no use. */
+  readonly failed?: string | undefined;
+}
+
+/** Lets nodes that want the same at the same time agree on who gets it from upstream. */
+export interface Elections {
+  /**
+   * Asks what to do about a key. Bounded in time; undefined if nobody answers, or there is nobody to
+   * agree with. Does not reject.
+   */
+  turn(key: string, options: TurnOptions): Promise<Turn | undefined>;
+  /** Tells whether this node asked for a turn moments ago, so that it may soon have the content. */
+  expects(key: string): boolean;
+}

@@ -1,0 +1,217 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../../ports.ts";
+
+/** Settings of an {@link Election}. */
+export interface ElectionOptions {
+  /** Nodes that get the same content from upstream. */
+  readonly fetchers: number;
+  /** Nodes that one node sends to, unless there is no other way. */
+  readonly fanOut: number;
+  /** Nodes between upstream and the farthest node, unless there is no other way. */
+  readonly maxDepth: number;
+  /** What nobody asks about any more is forgotten after so long, ms. */
+  readonly ttlMs: number;
+}
+
+/** What holds where nothing else is asked for. */
+export const ELECTION_DEFAULTS: ElectionOptions = {
+  fetchers: 1,
+  fanOut: 4,
+  maxDepth: 9,
+  ttlMs: 60_000,
+};
+
+/** A node's question. */
+export interface Ballot {
+  readonly key: string;
+  /** Id of the node that asks. */
+  readonly id: string;
+  /** So little that one node can send it to all; default false. */
+  readonly small?: boolean;
+  /** Node that was named before and turned out to be of no use. */
+  readonly failed?: string | undefined;
+}
+
+/** What a node is told. */
+export type Decision =
+  | { readonly type: "fetch" }
+  | {
+    readonly type: "follow";
+    readonly id: string;
+    /** Nodes between that one and upstream. */
+    readonly depth: number;
+  };
+
+/** What is known of one key. */
+export interface RolloutState {
+  readonly key: string;
+  /** Nodes and whom they follow; undefined for those that get it from upstream. */
+  readonly members: readonly {
+    readonly id: string;
+    readonly parent: string | undefined;
+    readonly failed: boolean;
+  }[];
+}
+
+interface Member {
+  readonly id: string;
+  /** Undefined: it was told to fetch. */
+  parent: string | undefined;
+  /** When it was told that. */
+  toldAt: number;
+  failed: boolean;
+  /** Nodes that were of no use to it. */
+  readonly refused: Set<string>;
+}
+
+interface Place {
+  readonly id: string;
+  /** Nodes between it and upstream. */
+  readonly depth: number;
+  /** Nodes that it sends to. */
+  readonly children: number;
+}
+
+/** Each step costs more time than the content itself does. */
+const SMALL = { fanOut: 64, maxDepth: 1 };
+/** Keys, and nodes of one key, that are remembered. */
+const MAX_KEYS = 4096;
+const MAX_MEMBERS = 8192;
+/** Who is farther from upstream than this is not followed. */
+const MAX_STEPS = 64;
+
+/**
+ * Decides who gets content from upstream and who gets it from whom: the first who asks fetches, the
+ * others form a tree below. As long as it is not too deep each node sends to one other only: then
+ * everybody gets the content as fast as one link carries it, and not at a fraction of that.
+ *
+ * Nothing here is certain, and nobody depends on it: whoever is told nonsense goes upstream.
+ */
+export class Election {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #options: ElectionOptions;
+  readonly #rollouts = new LRUCache<string, { askedAt: number; members: Map<string, Member> }>({
+    max: MAX_KEYS,
+  });
+
+  constructor(clock: Pick<Clock, "now">, options: Partial<ElectionOptions> = {}) {
+    this.#clock = clock;
+    this.#options = { ...ELECTION_DEFAULTS, ...options };
+  }
+
+  /** Tells a node what to do. */
+  decide({ key, id, failed, small = false }: Ballot): Decision {
+    const members = this.#members(key);
+    const now = this.#clock.now();
+    const member = members.get(id);
+    // Who asks is alive, whatever those who follow it have said.
+    if (member !== undefined) member.failed = false;
+    if (member !== undefined && member.parent === undefined) return { type: "fetch" };
+    if (member !== undefined && failed !== undefined && member.parent === failed) {
+      const parent = members.get(failed);
+      // It was told something new meanwhile: what was said of it is out of date.
+      if (parent !== undefined && parent.toldAt > member.toldAt && !member.refused.has(failed)) {
+        member.toldAt = now;
+        return follow(parent, members);
+      }
+      if (parent !== undefined) parent.failed = true;
+      member.refused.add(failed);
+    } else if (member?.parent !== undefined && failed === undefined) {
+      const parent = members.get(member.parent);
+      if (parent?.failed === false) return follow(parent, members);
+    }
+    const refused = member?.refused ?? new Set(failed === undefined ? [] : [failed]);
+    const place = this.#parentFor(id, refused, members, small);
+    if (members.size < MAX_MEMBERS || member !== undefined) {
+      members.set(id, { id, parent: place?.id, toldAt: now, failed: false, refused });
+    }
+    if (place === undefined) return { type: "fetch" };
+    return { type: "follow", id: place.id, depth: place.depth };
+  }
+
+  /** What is under way, for a page to look at. */
+  snapshot(): RolloutState[] {
+    const now = this.#clock.now();
+    return [...this.#rollouts.entries()].filter(([, { askedAt }]) =>
+      now - askedAt < this.#options.ttlMs
+    ).map(([key, { members }]) => ({
+      key,
+      members: [...members.values()].map(({ id, parent, failed }) => ({ id, parent, failed })),
+    }));
+  }
+
+  #members(key: string): Map<string, Member> {
+    const now = this.#clock.now();
+    const known = this.#rollouts.get(key);
+    if (known !== undefined && now - known.askedAt < this.#options.ttlMs) {
+      known.askedAt = now;
+      return known.members;
+    }
+    const members = new Map<string, Member>();
+    this.#rollouts.set(key, { askedAt: now, members });
+    return members;
+  }
+
+  /** Undefined if the node is to fetch. */
+  #parentFor(
+    id: string,
+    refused: ReadonlySet<string>,
+    members: ReadonlyMap<string, Member>,
+    small: boolean,
+  ): Place | undefined {
+    const { fetchers } = this.#options;
+    const { fanOut, maxDepth } = small ? SMALL : this.#options;
+    const children = new Map<string, number>();
+    let fetching = 0;
+    for (const { id: child, parent, failed } of members.values()) {
+      if (child === id || failed) continue;
+      if (parent === undefined) fetching++;
+      else children.set(parent, (children.get(parent) ?? 0) + 1);
+    }
+    if (fetching < fetchers) return undefined;
+    const able: Place[] = [];
+    for (const member of members.values()) {
+      const depth = refused.has(member.id) ? undefined : depthOf(member, members, id);
+      if (depth === undefined) continue;
+      able.push({ id: member.id, depth, children: children.get(member.id) ?? 0 });
+    }
+    const fitting = able.filter(({ depth, children }) => depth < maxDepth && children < fanOut);
+    return best(fitting) ?? best(able);
+  }
+}
+
+function follow(parent: Member, members: ReadonlyMap<string, Member>): Decision {
+  return { type: "follow", id: parent.id, depth: depthOf(parent, members, "") ?? 0 };
+}
+
+/** The one that sends least; leaves near to upstream, others far from it: they hold up fewer. */
+function best(places: readonly Place[]): Place | undefined {
+  let first: Place | undefined;
+  for (const place of places) {
+    if (first === undefined || isBetter(place, first)) first = place;
+  }
+  return first;
+}
+
+function isBetter(a: Place, b: Place): boolean {
+  if (a.children !== b.children) return a.children < b.children;
+  return a.children === 0 ? a.depth < b.depth : a.depth > b.depth;
+}
+
+/**
+ * Nodes between a member and upstream; undefined if one of them failed or is not known any more, or
+ * if they go round in a circle or by the node that is left out.
+ */
+function depthOf(
+  member: Member,
+  members: ReadonlyMap<string, Member>,
+  but: string,
+): number | undefined {
+  let depth = 0;
+  for (let at: Member | undefined = member; at !== undefined; depth++) {
+    if (at.id === but || at.failed || depth > MAX_STEPS) return undefined;
+    if (at.parent === undefined) return depth;
+    at = members.get(at.parent);
+  }
+  return undefined;
+}

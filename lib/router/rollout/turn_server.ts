@@ -1,0 +1,50 @@
+import type { Connection, Stream } from "@libp2p/interface";
+import { deadline } from "../../async/deadline.ts";
+import type { Log } from "../../ports.ts";
+import { FrameDecoder, readStream } from "../dht_stream.ts";
+import { decodeQuestion, encodeTurnMessage, type Question, type Reply } from "./turn_message.ts";
+
+/** A stream on which nothing comes for so long is closed, ms; the DHT's are closed as late. */
+const IDLE_MS = 60_000;
+/** Time to take an answer, ms. */
+const SEND_TIMEOUT_MS = 1000;
+
+/** Collaborators of {@link serveTurns}. */
+export interface TurnServerCollaborators {
+  /** Answers a question of the node with this id. */
+  readonly decide: (id: string, question: Question) => Reply;
+  readonly log: Log;
+}
+
+/** Answers the questions that come on one stream until the other side ends it. Never rejects. */
+export async function serveTurns(
+  { decide, log }: TurnServerCollaborators,
+  stream: Stream,
+  connection: Connection,
+): Promise<void> {
+  const id = connection.remotePeer.toString();
+  const end = () => stream.abort(new Error("nothing came for a while"));
+  let idle = setTimeout(end, IDLE_MS);
+  try {
+    const frames = new FrameDecoder();
+    for await (const piece of readStream(stream)) {
+      clearTimeout(idle);
+      for (const frame of frames.push(piece)) {
+        const isTaken = stream.send(encodeTurnMessage(decide(id, decodeQuestion(frame))));
+        if (!isTaken && stream.status === "open" && stream.writableNeedsDrain) {
+          using limit = deadline(SEND_TIMEOUT_MS);
+          await stream.onDrain(limit);
+        }
+      }
+      idle = setTimeout(end, IDLE_MS);
+    }
+    if (stream.status !== "open") return;
+    using limit = deadline(SEND_TIMEOUT_MS);
+    await stream.close(limit);
+  } catch (error) {
+    log.debug("a stream of questions was broken off", { peer: id, error });
+    stream.abort(error instanceof Error ? error : new Error(String(error)));
+  } finally {
+    clearTimeout(idle);
+  }
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { ElectedParents } from "../../lib/mirror/elected_parents.ts";
+import type { Turn, TurnOptions } from "../../lib/ports/rollout.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { test } from "../support/test.ts";
+
+const { signal } = new AbortController();
+
+function follow(id: string): Turn {
+  return { type: "follow", peer: { id, addresses: ["10.0.0.1"], registryPort: 1 }, depth: 0 };
+}
+
+function setup(turns: (Turn | undefined)[]) {
+  const asked: TurnOptions[] = [];
+  const clock = new FakeClock();
+  const elections = {
+    turn: (_: string, options: TurnOptions) => {
+      asked.push(options);
+      return Promise.resolve(turns.shift());
+    },
+    expects: () => false,
+  };
+  const parents = new ElectedParents({ elections, clock }, { key: "k", small: false });
+  const next = async () => (await parents.next({ signal }))?.peer.id;
+  return { asked, clock, parents, next };
+}
+
+test("elected parents: one after the other, the one before is of no use", async () => {
+  const { asked, parents, next } = setup([follow("a"), follow("b"), { type: "fetch" }]);
+  assert.equal(await next(), "a");
+  assert.equal(await next(), "b");
+  assert.equal(parents.elected, false);
+  assert.equal(await next(), undefined);
+  assert.equal(parents.elected, true);
+  assert.deepEqual(asked.map(({ failed }) => failed), [undefined, "a", "b"]);
+  assert.equal(await next(), undefined);
+  assert.equal(asked.length, 3, "it is not asked again");
+});
+
+test("elected parents: without an answer nobody is named, and nobody is elected", async () => {
+  const { parents, next } = setup([undefined, follow("a")]);
+  assert.equal(await next(), undefined);
+  assert.equal(await next(), undefined);
+  assert.equal(parents.elected, false);
+});
+
+test("elected parents: names end with the time, and a broken body gives new time", async () => {
+  const { asked, clock, parents, next } = setup([follow("a"), follow("b")]);
+  assert.equal(await next(), "a");
+  await clock.advance(300);
+  assert.equal(await next(), undefined);
+  assert.equal(asked.length, 1);
+  parents.renew();
+  assert.equal(await next(), "b");
+  assert.deepEqual(asked.map(({ failed }) => failed), [undefined, "a"]);
+});

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { Election } from "../../../lib/router/rollout/election.ts";
+import { FakeClock } from "../../fakes/clock.ts";
+import { test } from "../../support/test.ts";
+
+const KEY = "sha256:aa";
+
+function setup() {
+  const clock = new FakeClock();
+  const election = new Election(clock);
+  const ask = (id: string, failed?: string) => {
+    const decision = election.decide({ key: KEY, id, failed });
+    return decision.type === "fetch" ? "upstream" : decision.id;
+  };
+  return { clock, election, ask };
+}
+
+test("election: the first fetches, the others stand in a line behind it", () => {
+  const { ask } = setup();
+  assert.deepEqual(["a", "b", "c", "d"].map((id) => ask(id)), ["upstream", "a", "b", "c"]);
+});
+
+test("election: whoever asks again is told the same", () => {
+  const { ask } = setup();
+  for (const id of ["a", "b", "a", "b"]) ask(id);
+  assert.equal(ask("a"), "upstream");
+  assert.equal(ask("b"), "a");
+});
+
+test("election: keys have nothing to do with each other", () => {
+  const { election, ask } = setup();
+  ask("a");
+  assert.deepEqual(election.decide({ key: "sha256:bb", id: "b" }), { type: "fetch" });
+});
+
+test("election: what is small comes from one node", () => {
+  const election = new Election(new FakeClock());
+  const ids = ["a", "b", "c", "d"];
+  const decisions = ids.map((id) => election.decide({ key: KEY, id, small: true }));
+  const follow = { type: "follow", id: "a", depth: 0 };
+  assert.deepEqual(decisions, [{ type: "fetch" }, follow, follow, follow]);
+});
+
+test("election: when the one that fetches fails, the next is elected at once, but one only", () => {
+  const { ask } = setup();
+  for (const id of ["a", "b", "c"]) ask(id);
+  assert.equal(ask("b", "a"), "upstream");
+  assert.equal(ask("d"), "c", "c still follows b");
+});
+
+test("election: whose parent has been told something new meanwhile stays with it, once", async () => {
+  const { clock, ask } = setup();
+  for (const id of ["a", "b", "c"]) ask(id);
+  await clock.advance(1);
+  assert.equal(ask("b", "a"), "upstream");
+  assert.equal(ask("c", "b"), "b");
+  await clock.advance(1);
+  assert.equal(ask("c", "b"), "upstream", "that did not help, and nobody else fetches");
+});
+
+test("election: nobody is sent to one that failed, or to one below it", () => {
+  const { ask } = setup();
+  for (const id of ["a", "b", "c"]) ask(id);
+  assert.equal(ask("c", "b"), "a");
+  assert.equal(ask("d"), "c", "not b, which failed and sends to nobody");
+});
+
+test("election: who was reported dead and asks is alive", () => {
+  const { ask } = setup();
+  for (const id of ["a", "b", "c"]) ask(id);
+  ask("c", "b");
+  assert.equal(ask("b"), "a");
+  assert.equal(ask("e"), "b");
+});
+
+test("election: lines are as deep as they may be before anybody sends to two", () => {
+  const { election } = setup();
+  const depths = Array.from({ length: 200 }, (_, n) => {
+    const decision = election.decide({ key: KEY, id: `n${n}` });
+    return decision.type === "fetch" ? -1 : decision.depth;
+  });
+  assert.equal(Math.max(...depths), 8);
+  const children = new Map<string | undefined, number>();
+  for (const { parent } of election.snapshot()[0]?.members ?? []) {
+    children.set(parent, (children.get(parent) ?? 0) + 1);
+  }
+  assert.equal(children.get(undefined), 1);
+  assert.ok(Math.max(...children.values()) <= 4);
+});
+
+test("election: what nobody has asked about for a minute is forgotten", async () => {
+  const { clock, election, ask } = setup();
+  ask("a");
+  await clock.advance(60_000);
+  assert.deepEqual(election.snapshot(), []);
+  assert.equal(ask("b"), "upstream");
+});

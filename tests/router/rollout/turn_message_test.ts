@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { FrameDecoder } from "../../../lib/router/dht_stream.ts";
+import {
+  decodeQuestion,
+  decodeReply,
+  encodeTurnMessage,
+} from "../../../lib/router/rollout/turn_message.ts";
+import { test } from "../../support/test.ts";
+
+function frameOf(bytes: Uint8Array): Uint8Array {
+  const [frame, ...more] = new FrameDecoder().push(bytes);
+  assert.equal(more.length, 0);
+  assert.ok(frame);
+  return frame;
+}
+
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+test("turn messages: come out as they went in", () => {
+  const question = { key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer" };
+  assert.deepEqual(decodeQuestion(frameOf(encodeTurnMessage(question))), question);
+  const follow = {
+    type: "follow",
+    id: "peer",
+    depth: 3,
+    addresses: ["/ip4/1.2.3.4/tcp/1"],
+  } as const;
+  assert.deepEqual(decodeReply(frameOf(encodeTurnMessage(follow))), follow);
+  const fetch = { type: "fetch" } as const;
+  assert.deepEqual(decodeReply(frameOf(encodeTurnMessage(fetch))), fetch);
+});
+
+test("turn messages: what is no question is refused", () => {
+  const values = [null, 1, [], {}, { key: "" }, { key: 1 }, { key: "k".repeat(1025) }];
+  for (const value of [...values, { key: "k", failed: 7 }, { key: "k", failed: "" }]) {
+    assert.throws(() => decodeQuestion(encode(value)), JSON.stringify(value));
+  }
+  assert.throws(() => decodeQuestion(new TextEncoder().encode("{")));
+  assert.throws(() => decodeQuestion(encode({ key: "k", more: "x".repeat(5000) })));
+  assert.equal(decodeQuestion(encode({ key: "k", small: "yes" })).small, false);
+});
+
+test("turn messages: what is no answer is refused, what is odd in one is left out", () => {
+  for (const value of [null, {}, { type: "stay" }, { type: "follow", id: "a" }]) {
+    assert.throws(() => decodeReply(encode(value)), JSON.stringify(value));
+  }
+  const addresses = [...Array.from({ length: 20 }, (_, n) => `/a${n}`), 7, "x".repeat(200)];
+  const reply = decodeReply(encode({ type: "follow", id: "a", depth: -1, addresses }));
+  assert.equal(reply.type === "follow" && reply.addresses.length, 16);
+  assert.equal(reply.type === "follow" && reply.depth, 0);
+  const deep = decodeReply(encode({ type: "follow", id: "a", depth: 1e9, addresses: [] }));
+  assert.equal(deep.type === "follow" && deep.depth, 64);
+});
