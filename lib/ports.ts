@@ -220,6 +220,14 @@ export interface Metrics {
   tagResolved(by: "upstream" | "cache" | "unverified"): void;
   /** This node knew another digest for a tag than upstream. */
   staleTag(): void;
+  /** Nodes agreed on who gets something from upstream: this one, another; or nobody answered. */
+  electionHeld(outcome: "fetch" | "follow" | "no-answer"): void;
+  /** Something began to come from a node that was elected, or that follows one. */
+  followBegan(): void;
+  /** Following came to nothing, so that the client goes upstream. */
+  followFailed(reason: "refused" | "died" | "stalled"): void;
+  /** Bytes received from such a node, which upstream need not send. */
+  upstreamSpared(bytes: number): void;
 }
 
 /** A request for content that has ended. */

@@ -97,9 +97,9 @@ export class Candidates {
     return this.#lookup !== undefined;
   }
 
-  /** Whether this node is to get it from upstream, for others too. */
-  get elected(): boolean {
-    return this.#collaborators.parents?.elected === true;
+  /** Who is named when nobody has it; undefined if nobody is. */
+  get parents(): Pick<ElectedParents, "named" | "elected"> | undefined {
+    return this.#collaborators.parents;
   }
 
   /** Whether any peer that was found is not asked because of wrong content. */

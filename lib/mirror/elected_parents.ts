@@ -40,6 +40,11 @@ export class ElectedParents {
     return this.#elected;
   }
 
+  /** Whether anybody was named yet. */
+  get named(): boolean {
+    return this.#failed !== undefined;
+  }
+
   /** The next; undefined if this node is to get it from upstream, or enough time has been spent. */
   async next({ signal }: Cancellable): Promise<Extract<Turn, { type: "follow" }> | undefined> {
     const { elections, clock } = this.#collaborators;

@@ -161,6 +161,7 @@ export class PartReader {
     this.#unreported.waitedMs += this.#watch.arrived(clock.now(), bytes);
     this.#unreported.bytes += bytes;
     metrics.bytesFetched(bytes, this.#source.peer.id);
+    if (this.#source.arriving) metrics.upstreamSpared(bytes);
   }
 
   /** Tells the table how the peer does; not for each chunk, whose timing says little. */
@@ -186,7 +187,7 @@ export class PartReader {
   async #recover(trouble: Trouble): Promise<void> {
     const { search, table } = this.#collaborators;
     const { peer, arriving } = this.#source;
-    if (trouble === "dead") throw new Error(this.#story(`no byte in ${this.#options.giveUpMs} ms`));
+    if (trouble === "dead") this.#giveUp(trouble, `no byte in ${this.#options.giveUpMs} ms`);
     if (this.#switches >= this.#options.maxSwitches) {
       throw new Error(this.#story(`${this.#switches} switches without progress`));
     }
@@ -214,10 +215,16 @@ export class PartReader {
     // As long as nothing has come the client can go on elsewhere without a break.
     const isHopeless = trouble === "died" || this.#contributors.size === 0 || search.elected;
     if (next === undefined && isHopeless) {
-      throw new Error(this.#story(`${trouble}, and nobody else has the content`));
+      this.#giveUp(trouble, `${trouble}, and nobody else has the content`);
     }
     this.#watch.renew();
     if (next !== undefined) this.#switchTo(next, trouble);
+  }
+
+  #giveUp(trouble: Trouble, what: string): never {
+    const reason = trouble === "died" ? trouble : "stalled";
+    if (this.#source.arriving) this.#collaborators.metrics.followFailed(reason);
+    throw new Error(this.#story(what));
   }
 
   #switchTo(next: Source, reason: "died" | "stalled" | "slow"): void {

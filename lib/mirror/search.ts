@@ -1,4 +1,4 @@
-import type { Clock, Log, MirrorMiss, MissReason, Peer, Router } from "../ports.ts";
+import type { Clock, Log, Metrics, MirrorMiss, MissReason, Peer, Router } from "../ports.ts";
 import { judgeAnswer, type Verdict, type Wanted } from "./answer.ts";
 import type { Candidate, Candidates } from "./candidates.ts";
 import { link } from "../async/link.ts";
@@ -12,6 +12,9 @@ import { Source } from "./source.ts";
 /** Set by peers on what they are still getting, and have not verified. */
 const ARRIVING_HEADER = "x-eddy-arriving";
 
+/** What agreeing on who goes upstream may add to the time until there is an answer, ms. */
+const ELECTION_MS = 250;
+
 /** What a {@link Search} works with. */
 export interface SearchCollaborators {
   readonly candidates: Candidates;
@@ -21,6 +24,7 @@ export interface SearchCollaborators {
   readonly prober: Prober;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, "followBegan" | "followFailed">;
   /** Aborts when the mirror is closed. */
   readonly closing: AbortSignal;
 }
@@ -36,6 +40,8 @@ export class Search {
   #refused = 0;
   #lies = 0;
   #busy = false;
+  /** It came from a peer that was named to follow, or it is known that it does not. */
+  #followed = false;
 
   constructor(collaborators: SearchCollaborators, options: MirrorOptions) {
     this.#collaborators = collaborators;
@@ -49,7 +55,7 @@ export class Search {
 
   /** Whether this node is to get it from upstream, for others too. */
   get elected(): boolean {
-    return this.#collaborators.candidates.elected;
+    return this.#collaborators.candidates.parents?.elected === true;
   }
 
   /** The content's size, if all who answered that the range is outside of it agree on it. */
@@ -77,12 +83,16 @@ export class Search {
       clock,
       {
         signal: either.signal,
-        budgetMs: this.#options.headerBudgetMs,
+        budgetMs: this.#options.headerBudgetMs + (candidates.parents ? ELECTION_MS : 0),
         maxLosses: this.#options.resolveRetries,
         maxConcurrent: this.#options.maxConcurrentAsks,
       },
     );
     if (!result.won && stream !== undefined && candidates.isBusy(stream)) this.#busy = true;
+    if (!result.won && candidates.parents?.named && !this.#followed) {
+      this.#followed = true;
+      this.#collaborators.metrics.followFailed("refused");
+    }
     return result.won ? result.prize : undefined;
   }
 
@@ -177,6 +187,10 @@ export class Search {
     if (verdict.type === "offer") {
       const arriving = reply.headers.get(ARRIVING_HEADER) !== null;
       if (arriving) this.#unverified.add(peer.id);
+      if (depth !== undefined) {
+        this.#followed = true;
+        this.#collaborators.metrics.followBegan();
+      }
       return new Source({
         peer,
         reply,

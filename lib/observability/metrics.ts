@@ -10,6 +10,8 @@ export interface MetricsOptions {
   version: string;
   /** How many registries get a label of their own; all others are `other`. Default 100. */
   maxRegistries?: number;
+  /** Whether nodes agree on who goes upstream, so that there is something to count. Default false. */
+  rollout?: boolean;
   /** Set to export Spegel's metrics too: what is advertised right now. */
   spegel?: { readonly advertised: () => readonly AdvertisedImage[] };
 }
@@ -32,13 +34,14 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 
 /** Makes the metrics of one agent, in a registry of their own. */
 export function createMetrics(options: MetricsOptions): MetricsRegistry {
-  const { version, maxRegistries = 100, spegel } = options;
+  const { version, maxRegistries = 100, spegel, rollout = false } = options;
   const registry = new Registry();
   const collectors = createCollectors(registry);
   const registryLabel = labelLimit(maxRegistries);
   registerProcessMetrics(registry);
   collectors.build.set({ version, deno: Deno.version.deno }, 1);
 
+  const rollouts = rollout ? rolloutCollectors(registry) : undefined;
   const spegels = spegel && registerSpegelMetrics(registry, { ...spegel, registryLabel });
 
   const metrics: Metrics = {
@@ -72,6 +75,10 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
     upstreamRequest: (outcome) => collectors.upstream.inc({ outcome }),
     tagResolved: (by) => collectors.tagsResolved.inc({ by }),
     staleTag: () => collectors.stale.inc(),
+    electionHeld: (outcome) => rollouts?.elections.inc({ outcome }),
+    followBegan: () => rollouts?.follows.inc(),
+    followFailed: (reason) => rollouts?.fallbacks.inc({ reason }),
+    upstreamSpared: (bytes) => rollouts?.avoided.inc(amount(bytes)),
   };
   return { metrics, text: () => registry.metrics(), contentType: registry.contentType };
 }
@@ -188,6 +195,34 @@ function upstreamCollectors(registry: Registry) {
     stale: new Counter({
       name: "eddy_stale_tags_total",
       help: "Tags for which this node knew another digest than upstream.",
+      registers,
+    }),
+  };
+}
+
+function rolloutCollectors(registry: Registry) {
+  const registers = [registry];
+  return {
+    elections: new Counter({
+      name: "eddy_rollout_elections_total",
+      help: "Questions to other nodes who is to get content from upstream, by answer.",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    follows: new Counter({
+      name: "eddy_rollout_follows_total",
+      help: "Content that began to come from a node that gets it from upstream, or follows one.",
+      registers,
+    }),
+    fallbacks: new Counter({
+      name: "eddy_rollout_fallbacks_total",
+      help: "Requests that went upstream although a node was named to follow, by reason.",
+      labelNames: ["reason"],
+      registers,
+    }),
+    avoided: new Counter({
+      name: "eddy_rollout_avoided_bytes_total",
+      help: "Bytes that came from such nodes and that upstream did not have to send.",
       registers,
     }),
   };

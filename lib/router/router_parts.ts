@@ -140,7 +140,7 @@ export function createRouterParts(
 
 /** What agrees with other nodes on who goes upstream. */
 function createTurns(
-  { host: { node }, clock, log }: RouterPartsCollaborators,
+  { host: { node }, clock, log, metrics }: RouterPartsCollaborators,
   { table, toPeer, isDown, monitor }: {
     readonly table: PeerTable;
     readonly toPeer: PeerMapper;
@@ -149,7 +149,7 @@ function createTurns(
   },
 ): Turns {
   return new Turns({
-    ...{ node, table, toPeer, clock, log },
+    ...{ node, table, toPeer, clock, log, metrics },
     isDown: (id) => isDown(id) || monitor.isSuspect(id),
     onFailure: (peer) => monitor.suspect(peer),
   });

@@ -21,5 +21,9 @@ export function memoryMetrics(): Metrics & { readonly calls: MetricCall[] } {
     upstreamRequest: record("upstreamRequest"),
     tagResolved: record("tagResolved"),
     staleTag: record("staleTag"),
+    electionHeld: record("electionHeld"),
+    followBegan: record("followBegan"),
+    followFailed: record("followFailed"),
+    upstreamSpared: record("upstreamSpared"),
   };
 }

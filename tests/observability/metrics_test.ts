@@ -7,7 +7,7 @@ import { test } from "../support/test.ts";
 import { samplesOf } from "./exposition.ts";
 
 test("metrics: each method of the port shows in the text", async () => {
-  const { metrics, text, contentType } = createMetrics({ version: "1.2.3" });
+  const { metrics, text, contentType } = createMetrics({ version: "1.2.3", rollout: true });
   metrics.mirrorRequest("docker.io", "hit", "");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");
@@ -20,6 +20,10 @@ test("metrics: each method of the port shows in the text", async () => {
   metrics.bytesFetched(7, "peer");
   metrics.resolveDuration(20);
   metrics.peerSwitched("stalled");
+  metrics.electionHeld("follow");
+  metrics.followBegan();
+  metrics.followFailed("died");
+  metrics.upstreamSpared(700);
   metrics.advertised({ digests: 3, tags: 2 });
   metrics.peers(4);
   const found = samplesOf(await text());
@@ -35,6 +39,10 @@ test("metrics: each method of the port shows in the text", async () => {
     ["eddy_resolve_duration_seconds_sum", 0.02],
     ["eddy_resolve_duration_seconds_count", 1],
     ['eddy_peer_switches_total{reason="stalled"}', 1],
+    ['eddy_rollout_elections_total{outcome="follow"}', 1],
+    ["eddy_rollout_follows_total", 1],
+    ['eddy_rollout_fallbacks_total{reason="died"}', 1],
+    ["eddy_rollout_avoided_bytes_total", 700],
     ["eddy_advertised_digests", 3],
     ["eddy_advertised_tags", 2],
     ["eddy_peers", 4],

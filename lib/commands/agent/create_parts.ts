@@ -118,9 +118,13 @@ function joinRollout(
 }
 
 /** Metrics for Prometheus, and the sums that the debug pages show. */
-function count({ spegelMetrics }: Config, advertised: () => ReturnType<Advertiser["advertised"]>) {
+function count(
+  { spegelMetrics, rollout }: Config,
+  advertised: () => ReturnType<Advertiser["advertised"]>,
+) {
   const exposition = createMetrics({
     version: VERSION,
+    rollout,
     ...(spegelMetrics ? { spegel: { advertised } } : {}),
   });
   const traffic = new Traffic();

@@ -60,8 +60,8 @@ interface Member {
   /** When it was told that. */
   toldAt: number;
   failed: boolean;
-  /** Nodes that were of no use to it. */
-  readonly refused: Set<string>;
+  /** Nodes that were of no use to it, and when it said so. */
+  readonly refused: Map<string, number>;
 }
 
 interface Place {
@@ -110,17 +110,17 @@ export class Election {
     if (member !== undefined && failed !== undefined && member.parent === failed) {
       const parent = members.get(failed);
       // It was told something new meanwhile: what was said of it is out of date.
-      if (parent !== undefined && parent.toldAt > member.toldAt && !member.refused.has(failed)) {
+      if (parent !== undefined && parent.toldAt > member.toldAt) {
         member.toldAt = now;
         return follow(parent, members);
       }
       if (parent !== undefined) parent.failed = true;
-      member.refused.add(failed);
+      member.refused.set(failed, now);
     } else if (member?.parent !== undefined && failed === undefined) {
       const parent = members.get(member.parent);
       if (parent?.failed === false) return follow(parent, members);
     }
-    const refused = member?.refused ?? new Set(failed === undefined ? [] : [failed]);
+    const refused = member?.refused ?? new Map(failed === undefined ? [] : [[failed, now]]);
     const place = this.#parentFor(id, refused, members, small);
     if (members.size < MAX_MEMBERS || member !== undefined) {
       members.set(id, { id, parent: place?.id, toldAt: now, failed: false, refused });
@@ -155,7 +155,7 @@ export class Election {
   /** Undefined if the node is to fetch. */
   #parentFor(
     id: string,
-    refused: ReadonlySet<string>,
+    refused: ReadonlyMap<string, number>,
     members: ReadonlyMap<string, Member>,
     small: boolean,
   ): Place | undefined {
@@ -171,7 +171,9 @@ export class Election {
     if (fetching < fetchers) return undefined;
     const able: Place[] = [];
     for (const member of members.values()) {
-      const depth = refused.has(member.id) ? undefined : depthOf(member, members, id);
+      // What was said of it before it was told something new is out of date.
+      const isRefused = (refused.get(member.id) ?? -Infinity) >= member.toldAt;
+      const depth = isRefused ? undefined : depthOf(member, members, id);
       if (depth === undefined) continue;
       able.push({ id: member.id, depth, children: children.get(member.id) ?? 0 });
     }

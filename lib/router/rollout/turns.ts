@@ -3,7 +3,7 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { LRUCache } from "lru-cache";
 import { deadline } from "../../async/deadline.ts";
-import type { Cancellable, Clock, Log, Peer } from "../../ports.ts";
+import type { Cancellable, Clock, Log, Metrics, Peer } from "../../ports.ts";
 import type { Elections, Turn, TurnOptions } from "../../ports/rollout.ts";
 import { toMultiaddrString } from "../address.ts";
 import { dhtKey, kademliaId } from "../dht_key.ts";
@@ -41,6 +41,7 @@ export interface TurnsCollaborators {
   readonly onFailure: (peer: PeerId) => void;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, "electionHeld">;
 }
 
 /**
@@ -102,7 +103,7 @@ export class Turns implements Elections {
 
   /** {@inheritDoc Elections.turn} */
   async turn(key: string, options: TurnOptions): Promise<Turn | undefined> {
-    const { table, clock, log } = this.#collaborators;
+    const { table, clock, log, metrics } = this.#collaborators;
     if (!this.#started || table.size === 0) return undefined;
     const { small, failed, signal } = options;
     const began = clock.now();
@@ -116,6 +117,7 @@ export class Turns implements Elections {
         ? this.#decide(this.#self, question)
         : await this.#client.ask(home, encodeTurnMessage(question), limit);
       const turn = this.#understand(reply);
+      metrics.electionHeld(turn?.type ?? "no-answer");
       log.debug("turn", {
         ...{ key, failed, turn: turn?.type, home: home?.toString() ?? "self" },
         ms: Math.round(clock.now() - began),
@@ -124,6 +126,7 @@ export class Turns implements Elections {
       return turn;
     } catch (error) {
       if (signal.aborted) return undefined;
+      metrics.electionHeld("no-answer");
       log.debug("a home did not answer", { key, peer: home?.toString(), error });
       // Who is late is busy; who cannot be reached may be gone.
       if (home !== undefined && !limit.signal.aborted) this.#collaborators.onFailure(home);
