@@ -149,10 +149,10 @@ export class Candidates {
   }
 
   /** Looks up anew; peers that were tried before, yet not banned, may be handed out once more. */
-  refresh(): void {
+  refresh(options: { readonly slow: boolean } = { slow: false }): void {
     this.close();
     this.#tried.clear();
-    this.#collaborators.parents?.renew();
+    this.#collaborators.parents?.renew(options);
     this.#start(REFRESH_TIMEOUT_MS);
   }
 

@@ -26,6 +26,7 @@ export class ElectedParents {
   readonly #options: ElectedParentsOptions;
   #failed: string | undefined;
   #until: number;
+  #slow = false;
   #over = false;
   #elected = false;
 
@@ -50,8 +51,11 @@ export class ElectedParents {
     const { elections, clock } = this.#collaborators;
     if (this.#over || clock.now() >= this.#until) return undefined;
     const { key, small } = this.#options;
-    const turn = await elections.turn(key, { signal, small, failed: this.#failed });
-    if (turn?.type !== "follow") {
+    const slow = this.#slow;
+    this.#slow = false;
+    const turn = await elections.turn(key, { signal, small, failed: this.#failed, slow });
+    const isSame = slow && turn?.type === "follow" && turn.peer.id === this.#failed;
+    if (turn?.type !== "follow" || isSame) {
       this.#over = true;
       this.#elected = turn?.type === "fetch";
       return undefined;
@@ -60,8 +64,13 @@ export class ElectedParents {
     return turn;
   }
 
-  /** A body broke or stood still: there is time again to look for somebody else. */
-  renew(): void {
+  /**
+   * A body broke, or stood still or was slow: there is time again to look for somebody else.
+   *
+   * @param slow the peer named last gets on, and is stayed with if nobody is better.
+   */
+  renew({ slow }: { readonly slow: boolean }): void {
+    this.#slow = slow;
     this.#over = this.#elected = false;
     this.#until = this.#collaborators.clock.now() + NAMING_MS;
   }

@@ -4,6 +4,7 @@ import type { Part, Wanted } from "./answer.ts";
 import { type Link, link } from "../async/link.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { MirrorOptions } from "./options.ts";
+import { patienceMs, watchOptions } from "./patience.ts";
 import type { PeerTable } from "./peer_table.ts";
 import { type Progress, ProgressWatch } from "./progress.ts";
 import type { Search } from "./search.ts";
@@ -34,14 +35,6 @@ export interface PartReaderInit {
 
 /** Pauses before looking for a holder again when a peer died and there was nobody else. */
 const SECOND_LOOKS_MS = [0, 250];
-/** A peer of which nothing at all has come for so long does not get on, ms. */
-const QUIET_MS = 1000;
-/**
- * A peer that is still getting it itself, and meanwhile delivers something else, is waited for so
- * much longer, ms: of several connections that fill upstream's line at the same time one may get
- * nothing for seconds (RFC 6298, section 2.1: packets are sent again after 1 s, then after 2 s).
- */
-const BUSY_PATIENCE_MS = 3000;
 /** A transfer that got so far since its last switch may switch as often as a new one. */
 const GOOD_PROGRESS_BYTES = 16 * 1024 * 1024;
 
@@ -85,7 +78,7 @@ export class PartReader {
     this.#size = size;
     this.#offset = this.#switchedAt = first.part.start;
     this.#end = first.part.end;
-    this.#watch = new ProgressWatch(options);
+    this.#watch = new ProgressWatch(watchOptions(first, options));
     this.#life = link(options.signal, collaborators.closing);
     this.#life.signal.addEventListener("abort", () => this.#close(), { once: true });
     if (this.#life.signal.aborted) this.#close();
@@ -208,7 +201,7 @@ export class PartReader {
     let next = await this.#reopen();
     for (const pauseMs of next === undefined ? pausesMs : []) {
       if (pauseMs > 0) await clock.sleep(pauseMs, this.#life);
-      search.refresh();
+      search.refresh({ slow: trouble === "slow" });
       next = await this.#reopen();
       if (next !== undefined) break;
     }
@@ -262,25 +255,18 @@ export class PartReader {
 
   /** Looks after the progress for as long as the transfer lasts. */
   async #tick(): Promise<void> {
-    const { clock } = this.#collaborators;
+    const { clock, deliveries } = this.#collaborators;
     try {
       while (!this.#over) {
         await clock.sleep(this.#watch.tickMs, this.#life);
         this.#report();
-        this.#watch.beMorePatient(this.#patienceMs());
+        this.#watch.beMorePatient(patienceMs(this.#source, deliveries, clock.now()));
         const progress = this.#watch.check(clock.now());
         if (progress !== "fine") this.#alarm(progress);
       }
     } catch {
       // The transfer is over: nothing is left to look after.
     }
-  }
-
-  #patienceMs(): number {
-    const { clock, deliveries } = this.#collaborators;
-    const { arriving, peer, patienceMs } = this.#source;
-    const isBusy = arriving && clock.now() - deliveries.last(peer.id) < QUIET_MS;
-    return patienceMs + (isBusy ? BUSY_PATIENCE_MS : 0);
   }
 
   /** Lets go of everything, once. */

@@ -137,8 +137,8 @@ export class Search {
   }
 
   /** Looks for holders anew. */
-  refresh(): void {
-    this.#collaborators.candidates.refresh();
+  refresh(options?: { readonly slow: boolean }): void {
+    this.#collaborators.candidates.refresh(options);
   }
 
   /** No more peers are needed. */

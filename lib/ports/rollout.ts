@@ -13,6 +13,8 @@ export interface TurnOptions extends Cancellable {
   readonly small: boolean;
   /** Id of the peer that was named before and was of no use. */
   readonly failed?: string | undefined;
+  /** That one does get on, but slowly: perhaps upstream would be faster. */
+  readonly slow?: boolean;
 }
 
 /** Lets nodes that want the same at the same time agree on who gets it from upstream. */

@@ -42,6 +42,7 @@ for (const path of ["docs/comparison.md", "docs/operations.md"]) {
     await t.step("metrics", async () => {
       const { text: exposition } = createMetrics({
         version: "1",
+        rollout: true,
         spegel: { advertised: () => [] },
       });
       const families = familiesOf(await exposition());

@@ -50,7 +50,18 @@ test("elected parents: names end with the time, and a broken body gives new time
   await clock.advance(300);
   assert.equal(await next(), undefined);
   assert.equal(asked.length, 1);
-  parents.renew();
+  parents.renew({ slow: false });
   assert.equal(await next(), "b");
   assert.deepEqual(asked.map(({ failed }) => failed), [undefined, "a"]);
+});
+
+test("elected parents: who is only slow is stayed with unless another is named", async () => {
+  const { asked, parents, next } = setup([follow("a"), follow("a"), follow("b")]);
+  assert.equal(await next(), "a");
+  parents.renew({ slow: true });
+  assert.equal(await next(), undefined);
+  assert.equal(parents.elected, false);
+  parents.renew({ slow: true });
+  assert.equal(await next(), "b");
+  assert.deepEqual(asked.map(({ slow }) => slow), [false, true, true]);
 });

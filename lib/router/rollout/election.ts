@@ -5,6 +5,8 @@ import type { Clock } from "../../ports.ts";
 export interface ElectionOptions {
   /** Nodes that get the same content from upstream. */
   readonly fetchers: number;
+  /** The same where one is slow: the others find out whether upstream is faster for them. */
+  readonly slowFetchers: number;
   /** Nodes that one node sends to, unless there is no other way. */
   readonly fanOut: number;
   /** Nodes between upstream and the farthest node, unless there is no other way. */
@@ -16,6 +18,7 @@ export interface ElectionOptions {
 /** What holds where nothing else is asked for. */
 export const ELECTION_DEFAULTS: ElectionOptions = {
   fetchers: 1,
+  slowFetchers: 2,
   fanOut: 4,
   maxDepth: 9,
   ttlMs: 60_000,
@@ -30,6 +33,8 @@ export interface Ballot {
   readonly small?: boolean;
   /** Node that was named before and turned out to be of no use. */
   readonly failed?: string | undefined;
+  /** That one does get on, but slowly; default false. */
+  readonly slow?: boolean;
 }
 
 /** What a node is told. */
@@ -100,7 +105,7 @@ export class Election {
   }
 
   /** Tells a node what to do. */
-  decide({ key, id, failed, small = false }: Ballot): Decision {
+  decide({ key, id, failed, small = false, slow = false }: Ballot): Decision {
     const members = this.#members(key);
     const now = this.#clock.now();
     const member = members.get(id);
@@ -114,14 +119,21 @@ export class Election {
         member.toldAt = now;
         return follow(parent, members);
       }
-      if (parent !== undefined) parent.failed = true;
+      if (parent !== undefined && !slow) parent.failed = true;
       member.refused.set(failed, now);
     } else if (member?.parent !== undefined && failed === undefined) {
       const parent = members.get(member.parent);
       if (parent?.failed === false) return follow(parent, members);
     }
     const refused = member?.refused ?? new Map(failed === undefined ? [] : [[failed, now]]);
-    const place = this.#parentFor(id, refused, members, small);
+    const { fetching, place: found } = this.#look(id, refused, members, small);
+    let place = fetching < this.#options.fetchers ? undefined : found;
+    const named = failed === undefined ? undefined : members.get(failed);
+    if (slow && named !== undefined) {
+      // A second one goes upstream only where that one does: others are slow because of it.
+      const mayFetch = named.parent === undefined && fetching < this.#options.slowFetchers;
+      place = mayFetch ? undefined : found ?? placeOf(named, members);
+    }
     if (members.size < MAX_MEMBERS || member !== undefined) {
       members.set(id, { id, parent: place?.id, toldAt: now, failed: false, refused });
     }
@@ -152,14 +164,13 @@ export class Election {
     return members;
   }
 
-  /** Undefined if the node is to fetch. */
-  #parentFor(
+  /** How many others get it from upstream, and the best place for a node among all. */
+  #look(
     id: string,
     refused: ReadonlyMap<string, number>,
     members: ReadonlyMap<string, Member>,
     small: boolean,
-  ): Place | undefined {
-    const { fetchers } = this.#options;
+  ): { readonly fetching: number; readonly place: Place | undefined } {
     const { fanOut, maxDepth } = small ? SMALL : this.#options;
     const children = new Map<string, number>();
     let fetching = 0;
@@ -168,7 +179,6 @@ export class Election {
       if (parent === undefined) fetching++;
       else children.set(parent, (children.get(parent) ?? 0) + 1);
     }
-    if (fetching < fetchers) return undefined;
     const able: Place[] = [];
     for (const member of members.values()) {
       // What was said of it before it was told something new is out of date.
@@ -178,12 +188,18 @@ export class Election {
       able.push({ id: member.id, depth, children: children.get(member.id) ?? 0 });
     }
     const fitting = able.filter(({ depth, children }) => depth < maxDepth && children < fanOut);
-    return best(fitting) ?? best(able);
+    return { fetching, place: best(fitting) ?? best(able) };
   }
 }
 
 function follow(parent: Member, members: ReadonlyMap<string, Member>): Decision {
-  return { type: "follow", id: parent.id, depth: depthOf(parent, members, "") ?? 0 };
+  const { id, depth } = placeOf(parent, members);
+  return { type: "follow", id, depth };
+}
+
+/** Where a member is; who sends to how many does not matter here. */
+function placeOf(member: Member, members: ReadonlyMap<string, Member>): Place {
+  return { id: member.id, depth: depthOf(member, members, "") ?? 0, children: 0 };
 }
 
 /** The one that sends least; leaves near to upstream, others far from it: they hold up fewer. */

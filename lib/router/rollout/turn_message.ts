@@ -7,6 +7,8 @@ export interface Question {
   readonly small: boolean;
   /** Id of the node that was named before and turned out to be of no use. */
   readonly failed?: string | undefined;
+  /** That one does get on, but slowly. */
+  readonly slow?: boolean;
 }
 
 /** The answer: get it from upstream, or from the node with this id and these multiaddrs. */
@@ -39,10 +41,10 @@ export function encodeTurnMessage(message: Question | Reply): Uint8Array {
 
 /** @throws {Error} if it is not a question. */
 export function decodeQuestion(frame: Uint8Array): Question {
-  const { key, failed, small } = fields(frame);
+  const { key, failed, small, slow } = fields(frame);
   if (!isText(key, MAX_KEY_LENGTH)) throw new Error("question without a key");
   if (failed !== undefined && !isText(failed, MAX_ID_LENGTH)) throw new Error("not an id");
-  return { key, failed, small: small === true };
+  return { key, failed, small: small === true, ...(slow === true && { slow }) };
 }
 
 /** @throws {Error} if it is not an answer. */

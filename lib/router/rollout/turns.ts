@@ -105,11 +105,11 @@ export class Turns implements Elections {
   async turn(key: string, options: TurnOptions): Promise<Turn | undefined> {
     const { table, clock, log, metrics } = this.#collaborators;
     if (!this.#started || table.size === 0) return undefined;
-    const { small, failed, signal } = options;
+    const { small, failed, slow = false, signal } = options;
     const began = clock.now();
     this.#asked.set(key, began);
     using limit = deadline(TURN_TIMEOUT_MS, { signal });
-    const question: Question = { key, small, ...(failed === undefined ? {} : { failed }) };
+    const question: Question = { key, small, ...(failed !== undefined && { failed, slow }) };
     let home: PeerId | undefined;
     try {
       home = await this.#home(key, limit);

@@ -8,8 +8,8 @@ const KEY = "sha256:aa";
 function setup() {
   const clock = new FakeClock();
   const election = new Election(clock);
-  const ask = (id: string, failed?: string) => {
-    const decision = election.decide({ key: KEY, id, failed });
+  const ask = (id: string, failed?: string, slow = false) => {
+    const decision = election.decide({ key: KEY, id, failed, slow });
     return decision.type === "fetch" ? "upstream" : decision.id;
   };
   return { clock, election, ask };
@@ -94,4 +94,23 @@ test("election: what nobody has asked about for a minute is forgotten", async ()
   await clock.advance(60_000);
   assert.deepEqual(election.snapshot(), []);
   assert.equal(ask("b"), "upstream");
+});
+
+test("election: where the one that fetches is slow a second one does, and no third", async () => {
+  const { clock, ask } = setup();
+  for (const id of ["a", "b"]) ask(id);
+  await clock.advance(1);
+  assert.equal(ask("b", "a", true), "upstream");
+  assert.equal(ask("c"), "a", "it did not fail");
+  await clock.advance(1);
+  assert.equal(ask("c", "a", true), "b");
+  await clock.advance(1);
+  assert.equal(ask("c", "b", true), "b", "there is nobody else");
+});
+
+test("election: a slow one in the middle is gone around, without upstream", async () => {
+  const { clock, ask } = setup();
+  for (const id of ["a", "b", "c"]) ask(id);
+  await clock.advance(1);
+  assert.equal(ask("c", "b", true), "a");
 });

@@ -8,6 +8,8 @@ const PATIENCE_PER_NODE_MS = 200;
 /** Names that are tried one after the other before a node goes upstream. */
 const MAX_NAMES = 8;
 const TICK_MS = 20;
+/** Time over which a rate is judged. */
+const SLOW_MS = 1000;
 /** Pulls that have not ended by then never will. */
 const END_MS = 120_000;
 /** Content that upstream gives a node in so many ms; peers pass it on as fast as they have it. */
@@ -52,6 +54,10 @@ interface Node {
   /** Upstream refuses it, or stands still for it in this span. */
   readonly refusedUpstream: boolean;
   readonly upstreamStall: readonly [number, number];
+  /** Share of the usual rate at which upstream sends to it. */
+  readonly upstreamRate: number;
+  /** What was there when the rate was last looked at, and when. */
+  measured: { readonly have: number; readonly at: number };
   /** What it decides for others. */
   readonly election: Election;
   answer: { readonly at: number; readonly say: () => void } | undefined;
@@ -93,6 +99,8 @@ export class RolloutModel {
         dieAt: chance(0.15) ? random() * 5000 : Infinity,
         refusedUpstream: chance(0.1),
         upstreamStall: chance(0.15) ? [stallAt, stallAt + random() * 6000] : [0, 0],
+        upstreamRate: chance(0.1) ? 0.05 : 1,
+        measured: { have: 0, at: 0 },
         election: new Election(clock),
         answer: undefined,
       };
@@ -159,8 +167,9 @@ export class RolloutModel {
     this.#ask(node);
   }
 
-  #ask(node: Node): void {
+  #ask(node: Node, slow = false): void {
     node.stallAsked = true;
+    if (slow) node.names = 0;
     if (node.state !== "following") node.state = "asking";
     const { failed } = node;
     if (++node.names > MAX_NAMES) return this.#upstream(node);
@@ -168,7 +177,9 @@ export class RolloutModel {
     const isLost = home !== node && this.#random() < this.#lossRate;
     // Lost on the way there, or on the way back.
     const isHeard = !isLost || this.#random() < 0.5;
-    const decision = isHeard ? home.election.decide({ key: "k", id: node.id, failed }) : undefined;
+    const decision = isHeard
+      ? home.election.decide({ key: "k", id: node.id, failed, slow })
+      : undefined;
     if (isLost) {
       this.#faults++;
       node.answer = { at: this.#now + QUESTION_MS, say: () => this.#unanswered(node) };
@@ -179,6 +190,7 @@ export class RolloutModel {
       at,
       say: () => {
         if (decision === undefined || decision.type === "fetch") return this.#upstream(node);
+        if (slow && decision.id === failed) return;
         const parent = this.#nodes.find(({ id }) => id === decision.id);
         if (parent !== undefined) this.#follow(node, parent, decision.depth);
       },
@@ -213,12 +225,13 @@ export class RolloutModel {
     }
     node.state = "fetching";
     if (this.#now < node.upstreamStall[1]) this.#faults++;
+    if (node.upstreamRate < 1) this.#faults++;
   }
 
   #fetchOn(node: Node): void {
     const [from, to] = node.upstreamStall;
     if (this.#now >= from && this.#now < to) return;
-    this.#receive(node, TICK_MS);
+    this.#receive(node, TICK_MS * node.upstreamRate);
   }
 
   #followOn(node: Node): void {
@@ -233,7 +246,9 @@ export class RolloutModel {
     const more = Math.min(TICK_MS, parent.have - node.have);
     if (more > 0 && !this.#isParted(node, parent)) {
       node.receivedInRequest = true;
-      return this.#receive(node, more);
+      this.#receive(node, more);
+      if (!isOver(node)) this.#measure(node);
+      return;
     }
     const idleMs = this.#now - Math.max(node.lastProgress, node.receivedInRequest ? 0 : node.since);
     const patienceMs = (node.depth + 1) * PATIENCE_PER_NODE_MS;
@@ -248,6 +263,16 @@ export class RolloutModel {
       node.names = 0;
       this.#ask(node);
     }
+  }
+
+  /** Asks again when it is slow, which may be a node's fault or upstream's. */
+  #measure(node: Node): void {
+    const { have, at } = node.measured;
+    const windowMs = SLOW_MS + (node.depth + 1) * PATIENCE_PER_NODE_MS;
+    if (this.#now - Math.max(at, node.since) < windowMs) return;
+    const isSlow = at >= node.since && node.have - have < windowMs / 5;
+    node.measured = { have: node.have, at: this.#now };
+    if (isSlow && node.answer === undefined) this.#ask(node, true);
   }
 
   #receive(node: Node, bytes: number): void {

@@ -17,7 +17,7 @@ function frameOf(bytes: Uint8Array): Uint8Array {
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 test("turn messages: come out as they went in", () => {
-  const question = { key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer" };
+  const question = { key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer", slow: true };
   assert.deepEqual(decodeQuestion(frameOf(encodeTurnMessage(question))), question);
   const follow = {
     type: "follow",
