@@ -31,8 +31,8 @@ export interface LabOptions {
   releases: readonly ContainerdRelease[];
   /** Further hosts, which only have a network and names; they are peers by name. */
   hosts?: readonly string[];
-  /** Flags of every agent besides those that the lab needs. */
-  flags?: readonly string[];
+  /** Flags of every agent, or those of the node with this name, besides those that the lab needs. */
+  flags?: readonly string[] | ((name: string) => readonly string[]);
   /** Upstream wants a token, which all get for repositories below `open/`. Default false. */
   authenticated?: boolean;
   /** Hosts without containerd and agent besides the nodes. */
@@ -62,7 +62,8 @@ export class Lab implements AsyncDisposable {
         ...{ host, release, directory: own },
         runsContainers: options.runsContainers === true,
       });
-      const flags = options.flags ?? [];
+      const { flags: given = [] } = options;
+      const flags = typeof given === "function" ? given(host.name) : given;
       return { host, containerd, agent: new Agent({ host, containerd, directory: own, flags }) };
     });
   }
