@@ -18,6 +18,11 @@ export interface Store {
    * does not know the name. Rejects if the store cannot be asked.
    */
   resolve(name: string, options: Cancellable): Promise<Digest | undefined>;
+  /**
+   * When the image of this name was made or last changed here, ms since 1970; undefined if the store
+   * does not know the name, or the time. Rejects if the store cannot be asked.
+   */
+  updatedAt?(name: string, options: Cancellable): Promise<number | undefined>;
   /** Size and media type of content held whole; undefined if it is not held. */
   descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined>;
   /**
@@ -164,8 +169,22 @@ export interface MirrorMiss {
   readonly attempts: number;
 }
 
+/** What a tag points to at a peer. */
+export interface TagAnswer {
+  readonly digest: Digest;
+  /** Id of the peer. */
+  readonly peer: string;
+  /** When that was so last, as the peer says, ms since 1970; undefined if it does not say. */
+  readonly updatedAt: number | undefined;
+}
+
 /** Gets content from other nodes. */
 export interface Mirror {
+  /**
+   * What a few peers have for a tag; those that answer within a moment. Rejects only if the signal
+   * aborts.
+   */
+  tagAnswers?(path: DistributionPath, options: Cancellable): Promise<readonly TagAnswer[]>;
   /**
    * Never rejects because of a peer; rejects if the signal aborts, and with an OciError (416) for
    * a range that the content does not have.
@@ -218,7 +237,7 @@ export interface Metrics {
   upstreamRequest(outcome: string): void;
   /** A tag was resolved: by upstream, or by what is known here since upstream could not be asked. */
   tagResolved(by: "upstream" | "cache" | "unverified"): void;
-  /** This node knew another digest for a tag than upstream. */
+  /** This node, or a peer that was asked, knew another digest for a tag than upstream. */
   staleTag(): void;
   /** Nodes agreed on who gets something from upstream: this one, another; or nobody answered. */
   electionHeld(outcome: "fetch" | "follow" | "no-answer"): void;

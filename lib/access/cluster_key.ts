@@ -1,6 +1,7 @@
 import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
+import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { PeerAuth, PeerProof, PeerRequest } from "../ports/access.ts";
 import { canonicalAddress } from "./canonical_address.ts";
@@ -118,8 +119,8 @@ export class ClusterKey implements PeerAuth {
   }
 
   /** {@inheritDoc PeerAuth.signAnswer} */
-  async signAnswer(id: string, digest: Digest): Promise<Record<string, string>> {
-    return { [ANSWER_HEADER]: await this.#sign({ d: digest }, id) };
+  async signAnswer(id: string, digest: Digest, tagTime?: string): Promise<Record<string, string>> {
+    return { [ANSWER_HEADER]: await this.#sign({ d: digest, t: tagTime }, id) };
   }
 
   /** {@inheritDoc PeerAuth.verifyAnswer} */
@@ -129,7 +130,8 @@ export class ClusterKey implements PeerAuth {
   ): Promise<boolean> {
     const token = headers.get(ANSWER_HEADER);
     const claims = await this.#verify(token, { audience: id, required: ["d"] });
-    return claims?.d === digest;
+    const { d, t = null } = claims ?? {};
+    return d === digest && t === headers.get(TAG_TIME_HEADER);
   }
 
   async #sign(claims: JWTPayload, audience: string): Promise<string> {

@@ -15,6 +15,7 @@ import { type MirrorOptions, mirrorOptions } from "./options.ts";
 import { PeerClient } from "./peer_client.ts";
 import { type PeerHealth, PeerTable } from "./peer_table.ts";
 import { Prober } from "./prober.ts";
+import { askTag } from "./tags.ts";
 import { SplitPolicy } from "./split/split_policy.ts";
 
 /** What the mirror works with. */
@@ -111,6 +112,7 @@ export function createMirror(
       }
     },
     kept: (request) => request.kind === "manifest" ? manifests.kept(request) : undefined,
+    tagAnswers: (path, options) => askTag(kit, path, options),
     async close() {
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));

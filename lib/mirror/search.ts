@@ -111,6 +111,17 @@ export class Search {
     return source;
   }
 
+  /**
+   * Asks the best peer that has not been asked; undefined if there is none, or it has not what is
+   * wanted, or does not answer before the signal aborts.
+   *
+   * @throws the signal's reason when it aborts before a peer is found.
+   */
+  async openNext(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const candidate = await this.#collaborators.candidates.next(signal);
+    return candidate && await this.#ask(candidate, wanted, signal);
+  }
+
   /** Cuts off peers that sent wrong content. */
   lied(ids: Iterable<string>, fields: Readonly<Record<string, unknown>>): void {
     for (const id of ids) {

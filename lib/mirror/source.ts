@@ -1,5 +1,6 @@
 import type { Clock, Peer } from "../ports.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import { parseTagTime, TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import { isPrivate, type Part } from "./answer.ts";
 import type { Reply } from "./peer_client.ts";
 
@@ -48,6 +49,8 @@ export class Source {
   readonly part: Part;
   /** The peer says that not everybody may have it. */
   readonly isPrivate: boolean;
+  /** When the tag's record changed last, as the peer says, ms since 1970. */
+  readonly tagTime: number | undefined;
   /** The peer is still getting it itself: it has not got far beyond what it has sent. */
   readonly arriving: boolean;
   /** Waits for bytes may be so much longer than usual, ms. */
@@ -68,6 +71,7 @@ export class Source {
     this.descriptor = descriptor;
     this.part = part;
     this.isPrivate = isPrivate(reply.headers);
+    this.tagTime = parseTagTime(reply.headers.get(TAG_TIME_HEADER));
     this.#reply = reply;
     this.#release = release;
     this.#clock = clock;

@@ -194,7 +194,8 @@ function upstreamCollectors(registry: Registry) {
     }),
     stale: new Counter({
       name: "eddy_stale_tags_total",
-      help: "Tags for which this node knew another digest than upstream.",
+      help:
+        "Tags for which this node, or a peer that was asked, knew another digest than upstream.",
       registers,
     }),
   };

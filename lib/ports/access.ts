@@ -127,8 +127,15 @@ export interface PeerAuth {
   verify(
     request: Pick<PeerRequest, "method" | "path"> & { readonly headers: Headers },
   ): Promise<string | undefined>;
-  /** Headers that prove to whoever sent a request that a node of the cluster names this digest. */
-  signAnswer(id: string, digest: Digest): Promise<Readonly<Record<string, string>>>;
+  /**
+   * Headers that prove to whoever sent a request that a node of the cluster names this digest, and
+   * this time by the header of that name.
+   */
+  signAnswer(
+    id: string,
+    digest: Digest,
+    tagTime?: string,
+  ): Promise<Readonly<Record<string, string>>>;
   /** Tells whether an answer to a request proves that. Does not reject. */
   verifyAnswer(
     id: string,

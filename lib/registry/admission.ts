@@ -6,12 +6,15 @@ import type { Metrics, MissReason, Store } from "../ports.ts";
 import type { Access } from "../ports/access.ts";
 import { unknownContent } from "./answer.ts";
 import type { Call } from "./call.ts";
+import type { TagOpinions } from "./tag_opinions.ts";
 
 /** What {@link admit} works with. */
 export interface AdmissionCollaborators {
   readonly access?: Access;
   readonly store: Store;
   readonly metrics: Metrics;
+  /** Looks what peers take a tag for. */
+  readonly tags?: Pick<TagOpinions, "compare">;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface AdmissionCollaborators {
  * upstream, or 404; the client's abort reason if it went away.
  */
 export async function admit(
-  { access, store, metrics }: AdmissionCollaborators,
+  { access, store, metrics, tags }: AdmissionCollaborators,
   { request, exchange, client }: Call,
   suspectedPrivate = false,
 ): Promise<DistributionPath> {
@@ -47,6 +50,7 @@ export async function admit(
       const known = await store.resolve(formatReference(path.reference), client)
         .catch(() => undefined);
       if (known !== undefined && known !== digest) metrics.staleTag();
+      tags?.compare(path, digest);
       return byDigest(path, digest);
     }
   }

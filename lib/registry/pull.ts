@@ -16,6 +16,7 @@ import type { Exchange } from "./exchange.ts";
 import { fetchMirrored } from "./fetch_mirrored.ts";
 import type { ClientPresence } from "./follow_client.ts";
 import type { LocalContent, OpenContent } from "./local_content.ts";
+import { TagOpinions } from "./tag_opinions.ts";
 import { takeUploadSlot, type UploadSlots } from "./upload_slots.ts";
 
 /** Collaborators of {@link createPull}. */
@@ -27,12 +28,12 @@ export interface PullCollaborators {
   readonly access?: Access;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly uploads: UploadSlots;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
   readonly elections?: Pick<Elections, "expects"> | undefined;
-  readonly clock: Clock;
 }
 
 /** Settings of {@link createPull}. */
@@ -57,6 +58,11 @@ export type Pull = (
  */
 export function createPull(collaborators: PullCollaborators, options: PullOptions): Pull {
   const { metrics } = collaborators;
+  const tags = new TagOpinions(collaborators);
+  const decide = async (call: Call) => {
+    const path = await admit({ ...collaborators, tags }, call);
+    return path.reference.tag === undefined ? path : await tags.newest(path, call.client);
+  };
   return async (request, exchange, client) => {
     const { path } = request;
     const { registry } = path.reference;
@@ -66,7 +72,7 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     const asked = { request, exchange, client };
     const call = exchange.fromPeer
       ? asked
-      : { ...asked, request: { ...request, path: await admit(collaborators, asked) } };
+      : { ...asked, request: { ...request, path: await decide(asked) } };
     const kept = exchange.fromPeer ? undefined : serveKept(collaborators, options, call);
     if (kept !== undefined) return kept;
     const local = await serveLocal(collaborators, options, call);

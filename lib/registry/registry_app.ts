@@ -2,7 +2,6 @@ import { type Context, Hono } from "hono";
 import { isAuthorized } from "../oci/basic_auth.ts";
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { parseBasicAuthorization } from "../oci/credentials.ts";
-import { type Digest, isDigest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
@@ -24,7 +23,8 @@ import { Exchange, type HandlerName } from "./exchange.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
 import { applicableRange, createPull, type Pull } from "./pull.ts";
-import { rawPath, rawTarget, requestPath } from "./request_target.ts";
+import { rawPath, requestPath } from "./request_target.ts";
+import { proofOf, type ProveAnswer, tagAnswer } from "./tag_answer.ts";
 import { Transfers } from "./transfers.ts";
 import { UploadSlots } from "./upload_slots.ts";
 
@@ -140,10 +140,11 @@ export function createRegistryApp(
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
   const v2: Handler = async (c, exchange, client) => {
     if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
-    const proof = await proofOf(c.req.raw, peerAuth);
+    const isPeer = c.req.raw.headers.get(PEER_HEADER) === "true";
+    const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
     if (proof === undefined) requireAuthorization(c.req.raw, authorizations());
     exchange.authenticated = proof !== undefined;
-    return await serveV2({ pull, proof }, c, exchange, client);
+    return await serveV2({ ...collaborators, pull, proof }, c, exchange, client);
   };
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
@@ -205,28 +206,12 @@ function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answe
   };
 }
 
-/** Makes the headers that prove an answer. */
-type ProveAnswer = (digest: Digest) => Promise<Readonly<Record<string, string>>>;
-
-/** How to prove the answer to a request that proves to be from a node of the cluster. */
-async function proofOf(
-  { method, url, headers }: Request,
-  peerAuth: PeerAuth | undefined,
-): Promise<ProveAnswer | undefined> {
-  if (peerAuth === undefined || headers.get(PEER_HEADER) !== "true") return undefined;
-  const id = await peerAuth.verify({ method, path: rawTarget(url), headers });
-  return id === undefined ? undefined : (digest) => peerAuth.signAnswer(id, digest);
-}
-
-/** Content proves itself by its digest; that a tag means this digest needs a proof. */
-async function proven(answer: Answer, prove: ProveAnswer): Promise<Answer> {
-  const digest = answer.headers["docker-content-digest"] ?? "";
-  if (answer.status !== 200 || !isDigest(digest)) return answer;
-  return { ...answer, headers: { ...answer.headers, ...await prove(digest) } };
-}
-
 async function serveV2(
-  { pull, proof }: { readonly pull: Pull; readonly proof: ProveAnswer | undefined },
+  { pull, proof, store }: {
+    readonly pull: Pull;
+    readonly proof: ProveAnswer | undefined;
+    readonly store: Store;
+  },
   c: RegistryContext,
   exchange: Exchange,
   client: ClientPresence,
@@ -244,8 +229,10 @@ async function serveV2(
   const range = applicableRange(method, path, raw.headers);
   const credentials = parseBasicAuthorization(raw.headers.get("authorization"));
   const answer = await pull({ method, path, range, credentials }, exchange, client);
-  const needsProof = proof !== undefined && path.reference.tag !== undefined;
-  return needsProof ? await proven(answer, proof) : answer;
+  const { reference } = path;
+  return exchange.fromPeer && reference.tag !== undefined
+    ? await tagAnswer(answer, reference, { store, proof }, client)
+    : answer;
 }
 
 /**

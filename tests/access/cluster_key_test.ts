@@ -83,6 +83,12 @@ test("an answer proves what it was signed for, to whoever asked", async () => {
     false,
     "an answer is no request",
   );
+  const dated = new Headers(await b.key.signAnswer(id, digest, "1700000000123"));
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers: dated }), false, "without its time");
+  dated.set("x-eddy-tag-time", "1700000000123");
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers: dated }), true);
+  dated.set("x-eddy-tag-time", "1800000000123");
+  assert.equal(await a.key.verifyAnswer(id, { digest, headers: dated }), false, "another time");
   a.time.ms += 91_000;
   assert.equal(await a.key.verifyAnswer(id, { digest, headers }), false, "an old one");
 });

@@ -9,6 +9,7 @@ import { publish, type Published } from "./lab/publish.ts";
 import { report } from "./lab/report.ts";
 import { findSecrets, writeSecrets } from "./lab/secrets.ts";
 import { until } from "./lab/until.ts";
+import { untilHolders } from "./lab/until_all_found.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
 
 const LAYERS = [300_000, 900_000];
@@ -94,6 +95,20 @@ async function publicCases(lab: Lab, step: Case, { name }: ContainerdRelease): P
     await n2.containerd.remove(next.reference, next.image);
     await lab.upstream.stop();
     await fromPeers(n2, next.image, () => n2.containerd.cri.pull(next.reference));
+  });
+
+  await step("of several digests of a tag the newest is taken while upstream is off", async () => {
+    const first = await publish(lab, "open/newest:latest", { layerBytes: LAYERS });
+    await n1.containerd.cri.pull(first.reference);
+    await untilServed(n1, first);
+    const next = await publish(lab, "open/newest:latest", { layerBytes: LAYERS, seed: "newest" });
+    await n2.containerd.cri.pull(next.reference);
+    await untilServed(n2, next);
+    await untilHolders(n3, next.reference, 2);
+    await lab.upstream.stop();
+    await fromPeers(n3, next.image, () => n3.containerd.cri.pull(next.reference));
+    // The node that holds the older one takes the newer one as well.
+    await fromPeers(n1, next.image, () => n1.containerd.cri.pull(next.reference));
   });
 
   await step("a tag still pulls while upstream is off", async () => {

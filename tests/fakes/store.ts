@@ -10,6 +10,7 @@ export class MemoryStore implements Store {
   readonly name = "memory";
   readonly #blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
   readonly #names = new Map<string, Digest>();
+  readonly #times = new Map<string, number | undefined>();
 
   /** Adds content and says which digest it has. */
   add(content: Uint8Array<ArrayBuffer> | string): Digest {
@@ -19,9 +20,10 @@ export class MemoryStore implements Store {
     return digest;
   }
 
-  /** Points a name at a digest. */
-  tag(name: string, digest: Digest): void {
+  /** Points a name at a digest, at some time (ms since 1970) or an unknown one. */
+  tag(name: string, digest: Digest, updatedAt?: number): void {
     this.#names.set(name, digest);
+    this.#times.set(name, updatedAt);
   }
 
   /** Forgets content, names that point to it included. */
@@ -32,6 +34,10 @@ export class MemoryStore implements Store {
 
   resolve(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
     return soon(signal, () => this.#names.get(name));
+  }
+
+  updatedAt(name: string, { signal }: Cancellable): Promise<number | undefined> {
+    return soon(signal, () => this.#names.has(name) ? this.#times.get(name) : undefined);
   }
 
   descriptor(digest: Digest, { signal }: Cancellable): Promise<Descriptor | undefined> {

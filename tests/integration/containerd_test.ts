@@ -127,6 +127,9 @@ async function followsImport(_t: TestContext, binaries: ContainerdBinaries): Pro
   assert.equal(image.name, name);
   assert.deepEqual([...image.present].sort(), [...digests].sort());
   assert.equal(await made.store.resolve(name, never), digests[0]);
+  const age = Date.now() - (await made.store.updatedAt(name, never) ?? 0);
+  assert.ok(age >= 0 && age < 60_000, `the record is ${age} ms old`);
+  assert.equal(await made.store.updatedAt("registry.test/no:1", never), undefined);
   const layer = await made.store.open(digests[3] as Digest, never);
   assert.equal(await new Response(layer).text(), "first layer of imported");
   await containerd.ctr("k8s.io", ["images", "tag", name, "registry.test/team/imported:2"]);

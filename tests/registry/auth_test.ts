@@ -87,3 +87,20 @@ test("secure peers: nodes are answered over secure connections alone, others ove
   assert.equal((await s.app.fetch(request, { secure: true })).status, 200);
   assert.equal((await s.app.fetch(request, { secure: false })).status, 403);
 });
+
+test("tags: a node is told since when a tag is what it is, others are not", async () => {
+  const s = setup();
+  const digest = s.store.add(JSON.stringify({ schemaVersion: 2, manifests: [] }));
+  s.store.tag("docker.io/library/app:1", digest, 1_700_000_000_123);
+  const path = "/v2/library/app/manifests/1?ns=docker.io";
+  for (const method of ["GET", "HEAD"]) {
+    const answer = await s.request(path, { method, headers: FROM_PEER });
+    assert.equal(answer.headers.get("x-eddy-tag-time"), "1700000000123");
+    await answer.body?.cancel();
+  }
+  const local = await s.request(path, { method: "HEAD" });
+  assert.equal(local.headers.get("x-eddy-tag-time"), null);
+  const byDigest = path.replace("manifests/1", `manifests/${digest}`);
+  const other = await s.request(byDigest, { method: "HEAD", headers: FROM_PEER });
+  assert.deepEqual([other.status, other.headers.get("x-eddy-tag-time")], [200, null]);
+});

@@ -5,7 +5,7 @@ import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/med
 import type { Cancellable, Clock, Store } from "../../ports.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";
-import { methods } from "./methods.ts";
+import { type ImageRecord, methods } from "./methods.ts";
 
 /** What {@link ContainerdStore} works with. */
 export interface ContainerdStoreComponents {
@@ -58,15 +58,15 @@ export class ContainerdStore implements Store {
   }
 
   /** @throws {ContainerdError} if containerd cannot be asked. */
-  async resolve(name: string, { signal }: Cancellable): Promise<Digest | undefined> {
-    try {
-      const { image } = await this.#client.call(methods.getImage, { name }, { signal });
-      const digest = image?.target?.digest;
-      return digest !== undefined && isDigest(digest) ? digest : undefined;
-    } catch (error) {
-      if (error instanceof ContainerdError && error.notFound) return undefined;
-      throw error;
-    }
+  async resolve(name: string, options: Cancellable): Promise<Digest | undefined> {
+    const digest = (await this.#image(name, options))?.target?.digest;
+    return digest !== undefined && isDigest(digest) ? digest : undefined;
+  }
+
+  /** @throws {ContainerdError} if containerd cannot be asked. */
+  async updatedAt(name: string, options: Cancellable): Promise<number | undefined> {
+    const { seconds = 0, nanos = 0 } = (await this.#image(name, options))?.updatedAt ?? {};
+    return seconds > 0 ? seconds * 1000 + Math.floor(nanos / 1e6) : undefined;
   }
 
   /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
@@ -105,6 +105,16 @@ export class ContainerdStore implements Store {
     // Without its file what was held a moment ago may be gone.
     const there = held === undefined || await this.descriptor(digest, options) !== undefined;
     return there ? this.#content.stream(digest, descriptor.size, range) : undefined;
+  }
+
+  /** The record of an image, if there is one. */
+  async #image(name: string, { signal }: Cancellable): Promise<ImageRecord | null> {
+    try {
+      return (await this.#client.call(methods.getImage, { name }, { signal })).image;
+    } catch (error) {
+      if (error instanceof ContainerdError && error.notFound) return null;
+      throw error;
+    }
   }
 
   async #confirm(digest: Digest, known: Descriptor | undefined, options: Cancellable) {

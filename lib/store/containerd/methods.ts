@@ -12,6 +12,8 @@ export interface Method<Request, Response> {
 export interface ImageRecord {
   readonly name: string;
   readonly target: { readonly digest: string; readonly mediaType: string } | null;
+  /** Since 1970 (protobuf's Timestamp). */
+  readonly updatedAt?: { readonly seconds: number; readonly nanos: number } | null;
 }
 
 /** What the content service knows about one blob; `size` in bytes. */

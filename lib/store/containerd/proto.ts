@@ -22,7 +22,8 @@ message Plugin {
 }
 message PluginsResponse { repeated Plugin plugins = 1; }
 
-message Image { string name = 1; Descriptor target = 3; }
+message Timestamp { int64 seconds = 1; int32 nanos = 2; }
+message Image { string name = 1; Descriptor target = 3; Timestamp updated_at = 8; }
 message GetImageRequest { string name = 1; }
 message GetImageResponse { Image image = 1; }
 message ListImagesRequest { repeated string filters = 1; }

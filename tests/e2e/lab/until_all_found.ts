@@ -12,13 +12,22 @@ export async function untilAllFound(
   { pulled }: Image,
   holders: number,
 ): Promise<void> {
-  for (const { digest } of pulled) {
-    await until(async () => {
-      const url = `http://127.0.0.1:9090/debug/api/measure?image=${digest}&pull=false`;
-      const { body } = await httpRequest(host, url);
-      const found = JSON.parse(body).peers.length;
-      if (found < holders) throw new Error(`it finds ${found} of ${holders}`);
-      return true;
-    }, { what: `${host.name} to find all who have ${digest}`, timeoutMs: 60_000 });
-  }
+  for (const { digest } of pulled) await untilHolders({ host }, digest, holders);
+}
+
+/** Waits until a node finds so many holders of a digest, or of a tag (`registry/repository:tag`). */
+export async function untilHolders(
+  { host }: Pick<LabNode, "host">,
+  key: string,
+  holders: number,
+): Promise<void> {
+  await until(async () => {
+    const url = `http://127.0.0.1:9090/debug/api/measure?image=${
+      encodeURIComponent(key)
+    }&pull=false`;
+    const { body } = await httpRequest(host, url);
+    const found = JSON.parse(body).peers.length;
+    if (found < holders) throw new Error(`it finds ${found} of ${holders}`);
+    return true;
+  }, { what: `${host.name} to find all who have ${key}`, timeoutMs: 60_000 });
 }

@@ -1,0 +1,52 @@
+import { link } from "../async/link.ts";
+import { MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
+import { type DistributionPath, formatDistributionPath } from "../oci/path.ts";
+import type { Cancellable, TagAnswer } from "../ports.ts";
+import { type MirrorKit, startSearch } from "./kit.ts";
+import type { Search } from "./search.ts";
+
+/** Peers that are asked about a tag. */
+const MAX_ASKED = 4;
+/** How long they have after the time in which the first of them has to be found, ms. */
+const ANSWER_MS = 50;
+
+/** Asks peers what a tag points to at them. Never rejects but with the signal's reason. */
+export async function askTag(
+  kit: MirrorKit,
+  path: DistributionPath,
+  { signal }: Cancellable,
+): Promise<readonly TagAnswer[]> {
+  signal.throwIfAborted();
+  const answers: TagAnswer[] = [];
+  const search = startSearch(kit, path);
+  const life = link(signal, kit.closing);
+  try {
+    const asking = Array.from({ length: MAX_ASKED }, () => ask(search, path, life.signal, answers));
+    const limit = kit.clock.sleep(kit.options.resolveTimeoutMs + ANSWER_MS, life);
+    // Those that are late are told so by the abort; nobody waits for them.
+    await Promise.race([Promise.allSettled(asking), limit]).catch(() => {});
+    signal.throwIfAborted();
+    return [...answers];
+  } finally {
+    life.abort();
+    search.close();
+  }
+}
+
+async function ask(
+  search: Search,
+  path: DistributionPath,
+  signal: AbortSignal,
+  answers: TagAnswer[],
+): Promise<void> {
+  const source = await search.openNext({
+    path: formatDistributionPath(path),
+    method: "HEAD",
+    digest: undefined,
+    maxBytes: MAX_MANIFEST_BYTES,
+  }, signal);
+  if (source === undefined) return;
+  const { descriptor: { digest }, peer: { id }, tagTime } = source;
+  source.close();
+  answers.push({ digest, peer: id, updatedAt: tagTime });
+}
