@@ -86,8 +86,7 @@ export const ACCESS_OPTIONS = {
     type: path(),
     defaultText: "none",
     placeholder: "FILE",
-    help:
-      "Docker config.json whose credentials (auths; no helpers, no identity tokens) stand for " +
+    help: "Docker config.json whose credentials (auths; helpers are not run) stand for " +
       "local clients that show none: name only what every pod of this node may pull. Read again " +
       "when it changes.",
     commands: AGENT,

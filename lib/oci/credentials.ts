@@ -5,6 +5,8 @@ import { createHmac, randomBytes } from "node:crypto";
 export interface Credentials {
   readonly username: string;
   readonly password: string;
+  /** A refresh token (OAuth 2), in place of user and password: only a token server takes it. */
+  readonly identityToken?: string;
 }
 
 /** What containerd sends is far shorter, tokens as passwords included. */
@@ -32,7 +34,8 @@ export function createCredentialsHash(): CredentialsHash {
   const salt = randomBytes(32);
   return (credentials) => {
     if (credentials === undefined) return "";
-    const { username, password } = credentials;
-    return createHmac("sha256", salt).update(JSON.stringify([username, password])).digest("base64");
+    const { username, password, identityToken } = credentials;
+    const text = JSON.stringify([username, password, identityToken]);
+    return createHmac("sha256", salt).update(text).digest("base64");
   };
 }

@@ -13,7 +13,7 @@ export interface RegistryCredentials {
 /** What a file has, and how much of it cannot be used. */
 export interface FoundCredentials {
   readonly usable: readonly RegistryCredentials[];
-  /** Registries whose entries hold nothing that can be used, such as identity tokens. */
+  /** Registries whose entries hold nothing that can be used. */
   readonly unusable: readonly string[];
 }
 
@@ -22,8 +22,8 @@ const MAX_ENTRIES = 1000;
 const DOCKER_HUB = new Set(["index.docker.io", "registry-1.docker.io", "docker.io"]);
 
 /**
- * Reads `auths` of a parsed Docker configuration file: `auth`, or `username` and `password`.
- * Credential helpers are not run, and identity tokens are not exchanged.
+ * Reads `auths` of a parsed Docker configuration file: `identitytoken`, `username` and `password`, or
+ * `auth`. Credential helpers are not run: the program may run none.
  *
  * @throws {TypeError} that says what is wrong, without any secret.
  */
@@ -106,8 +106,14 @@ function hub(registry: string): string {
   return DOCKER_HUB.has(registry) ? "docker.io" : registry;
 }
 
-function credentialsOf({ auth, username, password, identitytoken }: Fields) {
-  if (typeof identitytoken === "string" && identitytoken !== "") return undefined;
+/** Docker and containerd write `identitytoken`, k3s `identity_token`. */
+function credentialsOf(
+  { auth, username, password, identitytoken, identity_token }: Fields,
+): Credentials | undefined {
+  const identityToken = identitytoken || identity_token;
+  if (typeof identityToken === "string" && identityToken !== "") {
+    return { username: "", password: "", identityToken };
+  }
   if (typeof username === "string" && username !== "" && typeof password === "string") {
     return { username, password };
   }

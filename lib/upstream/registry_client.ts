@@ -130,7 +130,8 @@ export class RegistryClient {
     }
     this.#bearer.delete(key);
     const basic = challenges.some(({ scheme }) => scheme === "basic");
-    if (!basic || credentials === undefined) return { type: "denied" };
+    const usable = credentials !== undefined && credentials.identityToken === undefined;
+    if (!basic || !usable) return { type: "denied" };
     return basicAuthorization(credentials.username, credentials.password);
   }
 

@@ -5,8 +5,10 @@ import { isForbiddenHost, type ResolveHost, systemResolve } from "./forbidden_ho
 
 /** A request to a registry or to its token server. */
 export interface UpstreamRequest extends Cancellable {
-  readonly method: "GET" | "HEAD";
+  readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
+  /** Of a POST: fields of a form. It goes nowhere else, whatever the server says. */
+  readonly form?: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
   /** Certificates that are trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
@@ -62,8 +64,9 @@ export function createSender({ resolve = systemResolve }: SenderCollaborators = 
       let headers = { ...request.headers };
       for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
         await requireAllowed(url, request, resolve);
-        const { method, signal, follow = true } = request;
-        const response = await fetch(url, { method, headers, signal, client, redirect: "manual" });
+        const { method, signal, form, follow = form === undefined } = request;
+        const init = { method, headers, signal, client, redirect: "manual" as const };
+        const response = await fetch(url, form === undefined ? init : { ...init, body: form });
         if (!follow || !REDIRECTS.has(response.status)) return response;
         await response.body?.cancel();
         const target = URL.parse(response.headers.get("location") ?? "", url.href);

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Cancellable, Clock } from "../ports.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
-import { readLimited, type Sender } from "./send.ts";
+import { readLimited, type Sender, type UpstreamRequest } from "./send.ts";
 
 /** What a token is asked for. */
 export interface TokenRequest {
@@ -72,18 +72,12 @@ export class Tokens {
   }
 
   async #fetch(key: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer> {
-    const { endpoint, credentials } = request;
+    const { endpoint } = request;
     const registry = new URL(endpoint.url);
-    const url = realmUrl(request, registry);
+    const { url, ...question } = questionOf(request, registry);
     const response = await this.#sender.send({
-      method: "GET",
+      ...question,
       url,
-      headers: {
-        accept: "application/json",
-        ...(credentials === undefined
-          ? {}
-          : { authorization: basicAuthorization(credentials.username, credentials.password) }),
-      },
       caCertificates: endpoint.caCertificates,
       trustedHosts: new Set([registry.host]),
       signal,
@@ -109,18 +103,44 @@ export class Tokens {
 }
 
 /**
- * The URL of a token request. Credentials only travel encrypted, unless the registry itself is
+ * A token request: by GET (token authentication specification), or for an identity token by POST
+ * (its OAuth 2 part, `grant_type=refresh_token`).
+ *
+ * @throws {TypeError} if the realm is no URL that a registry may name.
+ */
+function questionOf(
+  request: TokenRequest,
+  registry: URL,
+): Pick<UpstreamRequest, "method" | "url" | "headers" | "form"> {
+  const { credentials, service, scope } = request;
+  const url = realmUrl(request, registry);
+  const accept = { accept: "application/json" };
+  if (credentials?.identityToken !== undefined) {
+    const form = new URLSearchParams({
+      ...{ grant_type: "refresh_token", client_id: "eddy", scope },
+      ...(service === undefined ? {} : { service }),
+      refresh_token: credentials.identityToken,
+    });
+    return { method: "POST", url, headers: accept, form };
+  }
+  if (service !== undefined) url.searchParams.set("service", service);
+  url.searchParams.append("scope", scope);
+  const authorization = credentials &&
+    basicAuthorization(credentials.username, credentials.password);
+  return { method: "GET", url, headers: { ...accept, ...(authorization && { authorization }) } };
+}
+
+/**
+ * The URL of a token server. Credentials only travel encrypted, unless the registry itself is
  * spoken to in the clear.
  *
  * @throws {TypeError} if the realm is no URL that a registry may name.
  */
-function realmUrl({ realm, service, scope }: TokenRequest, registry: URL): URL {
+function realmUrl({ realm }: TokenRequest, registry: URL): URL {
   const url = URL.parse(realm);
   if (url === null) throw new TypeError(`realm of ${registry.host} is no URL`);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && registry.protocol === "http:")) {
     throw new TypeError(`realm of ${registry.host} is ${url.protocol}//…, want https`);
   }
-  if (service !== undefined) url.searchParams.set("service", service);
-  url.searchParams.append("scope", scope);
   return url;
 }

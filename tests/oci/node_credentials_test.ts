@@ -12,8 +12,10 @@ const AUTH = btoa("user:pass:word");
 
 /** `registry/prefix user password` of what can be used. */
 function usable({ usable }: ReturnType<typeof dockerCredentials>): string[] {
-  return usable.map(({ registry, prefix, credentials: { username, password } }) =>
-    `${registry}/${prefix} ${username} ${password}`
+  return usable.map(({ registry, prefix, credentials: { username, password, identityToken } }) =>
+    identityToken === undefined
+      ? `${registry}/${prefix} ${username} ${password}`
+      : `${registry}/${prefix} token ${identityToken}`
   );
 }
 
@@ -31,7 +33,8 @@ test("Docker's config.json: credentials by registry", () => {
     [{ auths: { "r.example/team/app": { auth: AUTH } } }, ["r.example/team/app user pass:word"]],
     // Left to a helper, which is not run.
     [{ auths: { "ghcr.io": {} }, credsStore: "desktop", credHelpers: { "gcr.io": "gcloud" } }, []],
-    [{ auths: { "acr.example": { auth: AUTH, identitytoken: "t" } } }, [], ["acr.example"]],
+    // A token goes before what is kept beside it for the sake of form.
+    [{ auths: { "acr.example": { auth: AUTH, identitytoken: "t" } } }, ["acr.example/ token t"]],
     [{ auths: { "ghcr.io": { auth: "%%%" } } }, [], ["ghcr.io"]],
     [{ auths: { "ghcr.io": { auth: btoa("no colon") } } }, [], ["ghcr.io"]],
     [{ auths: { "ghcr.io": { auth: 7 } } }, [], ["ghcr.io"]],
@@ -55,6 +58,7 @@ test("registries.yaml: credentials by registry", () => {
     [{ configs: { "r.example": { auth: { auth: AUTH } } } }, ["r.example/ user pass:word"]],
     [{ configs: { "registry-1.docker.io": { auth: USER } } }, ["docker.io/ user pass:word"]],
     [{ configs: { "r.example": { auth: { token: "t" } } } }, [], ["r.example"]],
+    [{ configs: { "r.example": { auth: { identity_token: "t" } } } }, ["r.example/ token t"]],
     [{ configs: { "r.example": { tls: { ca_file: "/ca.pem" } } } }, []],
     [{ mirrors: { "docker.io": { endpoint: ["https://r.example"] } } }, []],
     [null, []],

@@ -6,6 +6,7 @@ import type { UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 import {
+  IDENTITY,
   MANIFEST_DIGEST,
   TokenRegistry,
   type TokenRegistryOptions,
@@ -263,4 +264,37 @@ test("who goes away ends the question, without a mark against the registry", asy
     registry.fault = undefined;
     assert.deepEqual(await head("open"), FOUND);
   }, { circuit: { threshold: 1 } });
+});
+
+test("an identity token is exchanged by OAuth 2, and shown to nobody but the token server", async () => {
+  await withRig(REPOSITORIES, async ({ registry, head }) => {
+    assert.deepEqual(await head("closed", { credentials: IDENTITY }), FOUND);
+    assert.deepEqual(await head("closed", { credentials: IDENTITY, tag: "v2" }), FOUND);
+    assert.equal(registry.requests.filter((request) => request === "token").length, 1);
+    const wrong = { ...IDENTITY, identityToken: "stolen" };
+    assert.deepEqual(await head("closed", { credentials: wrong }), DENIED);
+  });
+  await withRig({ ...REPOSITORIES, scheme: "basic" }, async ({ registry, head }) => {
+    assert.deepEqual(await head("closed", { credentials: IDENTITY }), DENIED);
+    assert.equal(registry.requests.length, 1);
+  });
+});
+
+test("a token server that passes a refresh token on is not followed", async () => {
+  await using elsewhere = new TokenRegistry(REPOSITORIES);
+  await withRig(REPOSITORIES, async ({ registry, head }) => {
+    registry.fault = (request) =>
+      new URL(request.url).pathname === "/token"
+        ? new Response(null, {
+          status: 307,
+          headers: { location: `http://${elsewhere.host}/token` },
+        })
+        : new Response(null, {
+          status: 401,
+          headers: { "www-authenticate": `Bearer realm="http://${registry.host}/token"` },
+        });
+    const { type } = await head("closed", { credentials: IDENTITY }) as { type: string };
+    assert.equal(type, "unavailable");
+    assert.deepEqual(elsewhere.requests, []);
+  });
 });

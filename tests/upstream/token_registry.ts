@@ -19,6 +19,7 @@ export interface TokenRegistryOptions {
 /** The manifest that every tag of every repository points to. */
 export const MANIFEST = '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}';
 export const MANIFEST_DIGEST = `sha256:${createHash("sha256").update(MANIFEST).digest("hex")}`;
+export const IDENTITY = { username: "", password: "", identityToken: "refresh-me" };
 export const USER = { username: "user", password: "secret" };
 const AUTHORIZATION = `Basic ${btoa("user:secret")}`;
 
@@ -59,6 +60,7 @@ export class TokenRegistry implements AsyncDisposable {
     const isToken = url.pathname === "/token";
     this.requests.push(isToken ? "token" : `${request.method} ${url.pathname}`);
     if (this.fault !== undefined) return await this.fault(request);
+    if (isToken && request.method === "POST") return this.#refresh(await request.formData());
     if (isToken) return this.#token(url, request.headers.get("authorization"));
     const repository = /^\/v2\/(.+)\/manifests\//.exec(url.pathname)?.[1] ?? "";
     if (!this.#mayPull(repository, request.headers.get("authorization"))) return this.#challenge();
@@ -92,6 +94,16 @@ export class TokenRegistry implements AsyncDisposable {
     // As real ones do: anyone gets a token, which is not good for more than they may.
     if (authorization !== null || open.includes(repository)) this.#tokens.set(token, scope);
     return Response.json({ token, expires_in: expiresIn });
+  }
+
+  /** OAuth 2 part of the specification. */
+  #refresh(form: FormData): Response {
+    const good = form.get("grant_type") === "refresh_token" && form.get("client_id") !== null &&
+      form.get("service") === "test" && form.get("refresh_token") === IDENTITY.identityToken;
+    if (!good) return Response.json({ error: "invalid_grant" }, { status: 400 });
+    const token = crypto.randomUUID();
+    this.#tokens.set(token, String(form.get("scope")));
+    return Response.json({ access_token: token, expires_in: this.#options.expiresIn ?? 300 });
   }
 
   #challenge(): Response {

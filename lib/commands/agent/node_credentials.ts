@@ -124,10 +124,13 @@ class CredentialsFile {
     const registries = [...new Set(this.#found.usable.map(({ registry }) => registry))];
     this.#log.info("the node's own access to registries was read", { path, registries });
     if (this.#found.unusable.length > 0) {
-      this.#log.warn("entries for registries cannot be used: want auth, or username and password", {
-        path,
-        registries: this.#found.unusable,
-      });
+      this.#log.warn(
+        "entries for registries cannot be used: want auth, username and password, or identitytoken",
+        {
+          path,
+          registries: this.#found.unusable,
+        },
+      );
     }
   }
 
