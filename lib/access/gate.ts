@@ -57,8 +57,14 @@ export class Gate implements Access {
       repository: repositoryName(reference),
       tagName: reference.digest === undefined ? formatReference(reference) : undefined,
     };
-    const visibility = repositories.visibility(question.repository);
-    if (request.suspectedPrivate && this.#options.auto && visibility !== "private") {
+    const admission = await this.#decide(question, options);
+    const isPrivate = repositories.visibility(question.repository) === "private";
+    return admission.type === "serve" && isPrivate ? { ...admission, entitled: true } : admission;
+  }
+
+  async #decide(question: Question, options: Cancellable): Promise<Admission> {
+    const visibility = this.#collaborators.repositories.visibility(question.repository);
+    if (question.suspectedPrivate && this.#options.auto && visibility !== "private") {
       return await this.#admitSuspected(question, options);
     }
     switch (visibility) {

@@ -54,7 +54,7 @@ export interface PeerClientCollaborators {
 }
 
 /** What a peer is asked at one of its addresses. */
-type Asked = PeerRequest & Pick<Wanted, "range"> & { readonly peer: string };
+type Asked = PeerRequest & Pick<Wanted, "range" | "openOnly"> & { readonly peer: string };
 
 /** Sends one request to one peer, at whichever of its addresses answers. */
 export class PeerClient {
@@ -73,7 +73,7 @@ export class PeerClient {
    */
   async reach(
     peer: Peer,
-    wanted: Pick<Wanted, "path" | "method" | "range">,
+    wanted: Pick<Wanted, "path" | "method" | "range" | "openOnly">,
     signal: AbortSignal,
     preferred?: string,
   ): Promise<Reached> {
@@ -136,14 +136,14 @@ export class PeerClient {
    * given otherwise.
    */
   async #sendProven(
-    { range, peer, ...request }: Asked,
+    { range, openOnly, peer, ...request }: Asked,
     peerAuth: Pick<PeerAuth, "sign" | "verifyAnswer">,
     signal: AbortSignal,
   ): Promise<{ readonly response: PeerResponse; readonly isProven: boolean }> {
     const { id, headers } = await peerAuth.sign({ ...request, peer });
     const response = await this.#collaborators.send({
       ...request,
-      headers: { ...HEADERS, ...(range === undefined ? {} : { range }), ...headers },
+      headers: { ...headersOf({ range, openOnly }), ...headers },
     }, signal);
     const digest = response.headers.get("docker-content-digest") ?? "";
     const isProven = isDigest(digest) &&
@@ -153,11 +153,11 @@ export class PeerClient {
 
   /** While credentials are being replaced peers may still want the ones before. */
   async #send(
-    { range, peer: _, ...request }: Asked,
+    { range, openOnly, peer: _, ...request }: Asked,
     signal: AbortSignal,
   ): Promise<PeerResponse> {
     const { send, authorizations } = this.#collaborators;
-    const headers = { ...HEADERS, ...(range === undefined ? {} : { range }) };
+    const headers = headersOf({ range, openOnly });
     const ask = (authorization: Record<string, string> | undefined) =>
       send({ ...request, headers: { ...headers, ...authorization } }, signal);
     const [first, ...others] = authorizations().map((authorization) => ({ authorization }));
@@ -169,6 +169,17 @@ export class PeerClient {
     }
     return response;
   }
+}
+
+function headersOf(
+  { range, openOnly }: { range: string | undefined; openOnly: boolean | undefined },
+): Record<string, string> {
+  return {
+    ...HEADERS,
+    ...(range === undefined ? {} : { range }),
+    // Peers that know nothing of it are found out by what they say of their answer.
+    ...(openOnly ? { "x-eddy-open": "true" } : {}),
+  };
 }
 
 /** IP addresses alone: a name would let a peer send requests elsewhere. */

@@ -69,6 +69,8 @@ export type Admission =
     readonly digest?: Digest;
     /** False: upstream could not be asked what the tag points to. */
     readonly verified: boolean;
+    /** True: it is private, and the client's right to it was made sure of. */
+    readonly entitled?: boolean;
   }
   /** Ask the client for credentials, or let it go on to upstream, which has the last word. */
   | { readonly type: "challenge" }

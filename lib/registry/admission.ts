@@ -43,7 +43,8 @@ export async function admit(
     case "refuse":
       throw refused(admission.reason, unknownContent(path, { reason: admission.reason }));
     case "serve": {
-      const { digest, verified } = admission;
+      const { digest, verified, entitled = false } = admission;
+      exchange.entitled = entitled;
       if (path.reference.tag === undefined) return path;
       if (!verified) exchange.verified = false;
       if (digest === undefined) return path;

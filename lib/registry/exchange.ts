@@ -61,8 +61,10 @@ export class Exchange {
   peer: string | undefined;
   reason: MissReason | undefined;
   attempts: number | undefined;
-  /** The peer has proved that it belongs to the cluster. */
+  /** The peer has proved that it belongs to the cluster, and wants what is private, too. */
   authenticated = false;
+  /** What the client asks for is private, and its right to it was made sure of. */
+  entitled = false;
   /** The peer gets what is private, and is told so. */
   isPrivate = false;
   /** False: upstream could not be asked what the tag points to. */

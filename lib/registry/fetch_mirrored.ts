@@ -39,13 +39,15 @@ export async function fetchMirrored(
 ): Promise<Mirrored> {
   const { access, metrics } = collaborators;
   const { request, exchange } = call;
-  const mirrored = await fetchOnce(collaborators, call, path, options);
+  const { mirrored, again } = await fetchFirst(collaborators, call, path, options);
   const { result, release } = mirrored;
-  if (!result.found || !result.isPrivate || access === undefined) return mirrored;
+  if (!result.found || !result.isPrivate || access === undefined) {
+    return await again?.() ?? mirrored;
+  }
   const { descriptor: { digest } } = result;
   const admitted = await admit(collaborators, call, true).catch((error: unknown) => ({ error }));
   const isRight = "reference" in admitted && (admitted.reference.digest ?? digest) === digest;
-  if (isRight) return mirrored;
+  if (isRight) return await again?.() ?? mirrored;
   release();
   await result.body?.cancel();
   if ("reference" in admitted) {
@@ -62,6 +64,34 @@ export async function fetchMirrored(
   exchange.reason = reason;
   metrics.mirrorRequest(request.path.reference.registry, "miss", reason ?? "unauthorized");
   throw error;
+}
+
+/**
+ * A layer comes as soon as it is asked for. Where the client's right to it was not made sure of, what
+ * is open is asked for, and only if nobody has that, the headers of what may be private.
+ *
+ * @returns what peers answer; `again` gets the content, if those are only its headers.
+ */
+async function fetchFirst(
+  collaborators: FetchCollaborators,
+  call: Call,
+  path: DistributionPath,
+  options: FetchOptions,
+): Promise<{ readonly mirrored: Mirrored; readonly again?: () => Promise<Mirrored> }> {
+  const { request, exchange: { entitled } } = call;
+  const fetch = () => fetchOnce(collaborators, call, path, options);
+  if (collaborators.access === undefined || entitled || request.method === "HEAD") {
+    return { mirrored: await fetch() };
+  }
+  if (path.kind !== "blob") return { mirrored: await fetch() };
+  const open = await fetchOnce(collaborators, call, path, options, true);
+  if (open.result.found || open.result.reason !== "peers-refused") return { mirrored: open };
+  open.release();
+  const head = { ...call, request: { ...request, method: "HEAD" as const, range: undefined } };
+  const mirrored = await fetchOnce(collaborators, head, path, options);
+  if (!mirrored.result.found) return { mirrored };
+  mirrored.release();
+  return { mirrored, again: fetch };
 }
 
 async function fetchOnce(

@@ -106,6 +106,8 @@ type Handler = (
 
 /** Set by nodes on requests to each other (design: peer protocol). */
 const PEER_HEADER = "x-spegel-mirrored";
+/** Set by nodes that want only what everybody may have: nothing private is sent then. */
+const OPEN_HEADER = "x-eddy-open";
 const API_VERSION = { "docker-distribution-api-version": "registry/2.0" };
 const ALLOW = { allow: "GET, HEAD" };
 /** What the log says when the client has gone before there was an answer. */
@@ -143,7 +145,7 @@ export function createRegistryApp(
     const isPeer = c.req.raw.headers.get(PEER_HEADER) === "true";
     const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
     if (proof === undefined) requireAuthorization(c.req.raw, authorizations());
-    exchange.authenticated = proof !== undefined;
+    exchange.authenticated = proof !== undefined && c.req.raw.headers.get(OPEN_HEADER) !== "true";
     return await serveV2({ ...collaborators, pull, proof }, c, exchange, client);
   };
   app.get("/v2/*", observed("v2", v2));

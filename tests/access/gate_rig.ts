@@ -96,15 +96,20 @@ export function gateRig(
   const content = new RepositoryContent();
   const metrics = memoryMetrics();
   const log = new MemoryLog();
+  /** Of each answer that was served. */
+  const entitled: boolean[] = [];
   const gate = new Gate({
     ...{ upstream, repositories, content, clock, log, metrics },
     isLocalClient: createLocalClients([], () => []),
     ...(nodeCredentials && { nodeCredentials }),
   }, settings);
   return {
-    ...{ gate, upstream, repositories, content, clock, metrics, log },
-    /** Asks as containerd does: `ghcr.io/acme/app:v1`, `…@sha256:…` or `blob …@sha256:…`. */
-    admit(
+    ...{ gate, upstream, repositories, content, clock, metrics, log, entitled },
+    /**
+     * Asks as containerd does: `ghcr.io/acme/app:v1`, `…@sha256:…` or `blob …@sha256:…`. Whether the
+     * client is entitled is kept apart.
+     */
+    async admit(
       text: string,
       credentials?: Credentials,
       clientAddress = LOCAL,
@@ -112,7 +117,12 @@ export function gateRig(
     ): Promise<Admission> {
       const path = pathOf(text);
       const { signal } = new AbortController();
-      return gate.admit({ path, credentials, clientAddress, suspectedPrivate }, { signal });
+      const request = { path, credentials, clientAddress, suspectedPrivate };
+      const admission = await gate.admit(request, { signal });
+      if (admission.type !== "serve") return admission;
+      const { entitled: isEntitled = false, ...rest } = admission;
+      entitled.push(isEntitled);
+      return rest;
     },
   };
 }

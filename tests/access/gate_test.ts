@@ -354,3 +354,15 @@ test("what other nodes get of content that is still arriving", async () => {
   await admit(`blob docker.io/library/unknown@${A}`);
   assert.equal(may(`blob docker.io/library/unknown@${A}`, A), "refused");
 });
+
+test("who is entitled to what is private: only those whose right was made sure of", async () => {
+  const { admit, entitled, upstream } = gateRig(holdings());
+  assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
+  assert.deepEqual(await admit(`blob ${OPEN}@${B}`, USER), SERVE);
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));
+  assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, USER), SERVE);
+  upstream.trouble = "timeout";
+  assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C), "just let in");
+  assert.deepEqual(await admit(`blob quay.io/who/knows@${B}`, USER), UNVERIFIED);
+  assert.deepEqual(entitled, [false, false, true, true, true, false]);
+});

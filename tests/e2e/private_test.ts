@@ -215,6 +215,11 @@ async function privateCases(lab: Lab, step: Case, withKey: boolean): Promise<voi
         String(path).includes("/closed/whispered/") && Number(status) < 400
       );
       assert.deepEqual(handed, []);
+      const sent = (await n1.agent.log()).filter(({ path, method, status }) =>
+        String(path).includes("/closed/whispered/blobs/") && method === "GET" &&
+        Number(status) < 400
+      );
+      assert.deepEqual(sent, [], "not even its agent gets a byte of a layer");
       report(
         `asked while upstream is off: ${(await fetched(n3)) - before} bytes of manifests moved`,
       );

@@ -54,3 +54,13 @@ test("who wants open content does not share what others are given as private", a
     assert.equal(refused.found, false);
   }
 });
+
+test("peers are told when only open content is wanted", async () => {
+  await using rig = new Rig(PATIENT);
+  const peer = rig.add(SMALL);
+  for (const openOnly of [true, false]) {
+    const hit = await rig.fetch({ ...blob(digestOf(SMALL), "bytes=0-9"), openOnly });
+    await bytesOf(hit);
+    assert.equal(peer.asked.at(-1)?.headers.get("x-eddy-open") ?? null, openOnly ? "true" : null);
+  }
+});

@@ -214,3 +214,38 @@ test("admission: a suspicious tag is served as upstream says, by its digest", as
   await response.body?.cancel();
   assert.deepEqual(s.mirror.requests.map(({ reference }) => reference.digest), [undefined, other]);
 });
+
+test("admission: of what may be private the headers come before a byte of a layer", async () => {
+  const s = rig();
+  peers(s, { open: false });
+  const asked = () =>
+    s.mirror.requests.splice(0).map(({ method, openOnly = false }) => `${method} ${openOnly}`);
+  const path = `/v2/app/blobs/${ABSENT}`;
+  await (await s.request(path)).body?.cancel();
+  assert.deepEqual(asked(), ["GET true", "HEAD false", "GET true"], "denied");
+  s.access.suspected = { type: "serve", verified: true, entitled: true };
+  assert.equal(await (await s.request(path)).text(), "first");
+  assert.deepEqual(asked(), ["GET true", "HEAD false", "GET false"], "allowed");
+  s.access.admission = { type: "serve", verified: true, entitled: true };
+  assert.equal(await (await s.request(path)).text(), "first");
+  assert.deepEqual(asked(), ["GET false"], "its right is known before");
+  s.access.admission = { type: "serve", verified: true };
+  peers(s, { open: true });
+  assert.equal(await (await s.request(path)).text(), "other");
+  assert.deepEqual(asked(), ["GET true"], "public");
+});
+
+test("admission: a node that wants only what is open is not given more", async () => {
+  const s = rig({
+    sign: () => Promise.resolve({ id: "", headers: {} }),
+    verify: () => Promise.resolve("id"),
+    signAnswer: () => Promise.resolve({}),
+    verifyAnswer: () => Promise.resolve(false),
+  });
+  const path = `/v2/app/manifests/${s.digest}`;
+  for (const [open, authenticated] of [["true", false], ["false", true]] as const) {
+    const response = await s.request(path, { headers: { ...FROM_PEER, "x-eddy-open": open } });
+    await response.body?.cancel();
+    assert.equal(s.access.peers.at(-1)?.[2], authenticated, open);
+  }
+});
