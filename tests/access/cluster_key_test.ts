@@ -143,10 +143,13 @@ test("nothing but a token of the cluster counts", async () => {
       const headers = new Headers();
       try {
         headers.set("x-eddy-token", text);
+        headers.set("x-eddy-answer", text);
       } catch {
         return;
       }
       assert.equal(await accepts(b, { headers }), false);
+      const digest: Digest = `sha256:${"1".repeat(64)}`;
+      assert.equal(await b.key.verifyAnswer("id", { digest, headers }), false);
     }),
     { numRuns: 500 },
   );
