@@ -77,7 +77,10 @@ export class Search {
         next: (turn, hedging) => candidates.next(turn, { stream, hedging }),
         ask: (candidate, turn) => this.#ask(candidate, wanted, turn),
         hedgeMs: ({ peer, depth }) => depth === undefined ? table.hedgeMs(peer.id) : Infinity,
-        discard: (source) => source.close(),
+        discard: (source) => {
+          source.close();
+          candidates.putBack(source.peer.id);
+        },
         dismiss: ({ release }) => release(),
       },
       clock,
@@ -187,6 +190,8 @@ export class Search {
       } else if (signal.reason instanceof RaceOver) {
         table.outrun(peer.id, reached.ms);
         prober.suspect(peer);
+        // It lost by a little, perhaps: it may send a part, or go on where the winner fails.
+        candidates.putBack(peer.id);
       }
       log.debug("peer did not answer", { peer: peer.id, path: wanted.path, ...reached });
       return undefined;

@@ -22,10 +22,13 @@ export interface SplitReaderInit {
 /** Whether several peers are faster than one was is judged after so long, ms. */
 const JUDGE_AFTER_MS = 1500;
 
+/** A peer is asked for its next piece when so much of the one before is left: it is never idle. */
+const AHEAD_BYTES = 1024 * 1024;
+
 /**
- * Reads a body from several peers at once: each gets the next piece when it is done with one, so
- * that faster peers get more of them. Pieces are passed on in order. No more is under way than two
- * pieces a peer, and a piece that holds up the others is halved.
+ * Reads a body from several peers at once: each gets the next piece when it is nearly done with one,
+ * so that faster peers get more of them. Pieces are passed on in order. No more is under way than
+ * three pieces a peer, and a piece that holds up the others is halved.
  */
 export class SplitReader {
   readonly #init: SplitReaderInit;
@@ -174,21 +177,43 @@ export class SplitReader {
   async #lane(peer: Peer, first: Piece): Promise<void> {
     let piece: Piece | undefined = first;
     while (piece !== undefined) {
-      if (piece.reader === undefined) {
-        const { search } = this.#collaborators;
-        const source = await search.openAt(peer, this.#ask(piece), this.#life.signal);
-        if (source === undefined) return this.#lost(peer, piece);
-        this.#read(piece, source);
+      if (piece.reader === undefined && !await this.#open(peer, piece)) {
+        return this.#lost(peer, piece);
       }
-      await this.#drain(piece);
+      const ahead: Piece | undefined = await this.#drain(piece, () => this.#ahead(peer));
       // Its reader had to go on at another peer, which has a lane of its own or is worth one later.
-      if (piece.reader?.peer.id !== peer.id) return;
-      piece = await this.#nextPiece();
+      if (piece.reader?.peer.id !== peer.id) return ahead && this.#abandon(ahead);
+      piece = ahead ?? await this.#nextPiece();
     }
   }
 
-  async #drain(piece: Piece): Promise<void> {
+  /** False if the peer does not send it. */
+  async #open(peer: Peer, piece: Piece): Promise<boolean> {
+    const { search } = this.#collaborators;
+    const source = await search.openAt(peer, this.#ask(piece), this.#life.signal);
+    if (source !== undefined) this.#read(piece, source);
+    return source !== undefined;
+  }
+
+  /** Asks a peer for its next piece, if it is to have one. */
+  async #ahead(peer: Peer): Promise<Piece | undefined> {
+    if (this.#lanes > this.#wantedLanes) return undefined;
+    const piece = this.#pieces.take(this.#room);
+    if (piece !== undefined) await this.#open(peer, piece);
+    return piece;
+  }
+
+  /** Reads a piece to its end. Returns what came of `nearEnd`, called once little is left. */
+  async #drain(
+    piece: Piece,
+    nearEnd: () => Promise<Piece | undefined>,
+  ): Promise<Piece | undefined> {
+    let next: Promise<Piece | undefined> | undefined;
     while (true) {
+      if (next === undefined && piece.end - (piece.reader?.offset ?? 0) <= AHEAD_BYTES) {
+        next = nearEnd();
+        next.catch(() => {});
+      }
       const chunk = await piece.reader?.next();
       if (chunk === undefined) break;
       if (chunk.length > 0) piece.chunks.push(chunk);
@@ -196,6 +221,7 @@ export class SplitReader {
     }
     piece.done = true;
     this.#notify();
+    return await next;
   }
 
   /** Undefined when this lane is of no more use. */
@@ -211,7 +237,7 @@ export class SplitReader {
   }
 
   get #room(): number {
-    return 2 * Math.max(this.#lanes, 1) + 1;
+    return 3 * Math.max(this.#lanes, 1) + 1;
   }
 
   #read(piece: Piece, first: Source): void {
@@ -240,6 +266,8 @@ export class SplitReader {
   }
 
   #abandon(piece: Piece): void {
+    piece.reader?.close();
+    piece.reader = undefined;
     this.#pieces.putBack(piece);
     this.#notify();
   }

@@ -28,6 +28,14 @@ test("split: a large blob comes from all that hold it, whole, in order", async (
   assert.ok(rig.mirror.health().every(({ inFlight }) => inFlight === 0));
 });
 
+test("split: a peer that was asked first and came second sends its part, too", async () => {
+  await using rig = new Rig({ ...SPLIT, hedgeMinMs: 10 });
+  for (let count = 0; count < 3; count++) rig.add(LARGE, { ...SLOW, headerDelayMs: 40 });
+  const answer = await rig.fetch(blob(digestOf(LARGE)));
+  assert.deepEqual(await bytesOf(answer), LARGE);
+  for (const bytes of sent(rig)) assert.ok(bytes > MIB, String(sent(rig)));
+});
+
 test("split: a part of a blob is got from several, too, and nothing outside of it", async () => {
   await using rig = new Rig(SPLIT);
   for (let count = 0; count < 2; count++) rig.add(LARGE, { ...SLOW });
