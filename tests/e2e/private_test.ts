@@ -107,7 +107,9 @@ async function publicCases(lab: Lab, step: Case, { name }: ContainerdRelease): P
     await untilHolders(n3, next.reference, 2);
     await lab.upstream.stop();
     await fromPeers(n3, next.image, () => n3.containerd.cri.pull(next.reference));
-    // The node that holds the older one takes the newer one as well.
+    assert.ok((await n2.agent.metrics()).sum("eddy_stale_tags_total") > 0, "the first is stale");
+    // The node that holds the older one takes the newer one as well, once upstream's word is old.
+    await new Promise((resolve) => setTimeout(resolve, TAG_TTL_MS));
     await fromPeers(n1, next.image, () => n1.containerd.cri.pull(next.reference));
   });
 
