@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type {
   CreateListenerOptions,
@@ -62,12 +63,33 @@ function withoutDelay(upgrader: Upgrader, onConnect: () => void = () => {}): Upg
   });
 }
 
-/** The socket is not in the public type; it is there at run time in the pinned version. */
+/** What is not in the public type, yet there at run time in the pinned version. */
+interface SocketConnection {
+  readonly socket?: Socket;
+  /** Writes each of the pieces. */
+  sendData?(pieces: Iterable<Uint8Array>): unknown;
+}
+
 function prepare(connection: MultiaddrConnection): void {
-  const { socket } = connection as MultiaddrConnection & { readonly socket?: Socket };
+  const inner: MultiaddrConnection & SocketConnection = connection;
+  const { socket } = inner;
   socket?.setNoDelay(true);
+  writeAtOnce(inner);
   const ip = MAPPED.exec(socket?.remoteAddress ?? "")?.[1];
   const port = socket?.remotePort;
   if (ip === undefined || port === undefined) return;
   connection.remoteAddr = multiaddr(toMultiaddrString({ ip, port }));
+}
+
+/**
+ * A message and its length are two pieces: written one after the other they are two packets, and
+ * the other side wakes up twice.
+ */
+function writeAtOnce(connection: SocketConnection): void {
+  const sendData = connection.sendData?.bind(connection);
+  if (sendData === undefined) return;
+  connection.sendData = (pieces) => {
+    const all = [...pieces];
+    return sendData(all.length > 1 ? [Buffer.concat(all)] : all);
+  };
 }

@@ -19,3 +19,22 @@ test("sockets on both ends send without delay", async () => {
     Socket.prototype.setNoDelay = original;
   }
 });
+
+test("a message and its length are written together", async () => {
+  const original = Socket.prototype.write;
+  const lengths: number[] = [];
+  // deno-lint-ignore no-explicit-any
+  Socket.prototype.write = function (this: Socket, chunk: any, ...rest: any[]) {
+    lengths.push(chunk.length);
+    // deno-lint-ignore no-explicit-any
+    return (original as any).call(this, chunk, ...rest);
+  };
+  try {
+    await using cluster = await Cluster.of(2);
+    assert.equal(cluster.nodes.length, 2);
+    assert(lengths.length > 10, `${lengths.length} writes`);
+    assert(lengths.every((length) => length > 2), `${lengths}`);
+  } finally {
+    Socket.prototype.write = original;
+  }
+});
