@@ -65,7 +65,7 @@ export const ACCESS_OPTIONS = {
     placeholder: "DIR",
     help:
       "Directory of tls.crt, tls.key and ca.crt, as cert-manager and Kubernetes name them; read " +
-      "again when they change. With it nodes ask and answer each other by TLS alone, so all need it.",
+      "again when they change. With it nodes ask and answer each other by TLS (see --peer-tls-mode).",
     commands: AGENT,
   }),
   peerTlsAddr: option({
@@ -73,6 +73,15 @@ export const ACCESS_OPTIONS = {
     default: ":5443",
     placeholder: "HOST:PORT",
     help: "Address at which peers are served by TLS; its port is the same on every node.",
+    commands: AGENT,
+  }),
+  peerTlsMode: option({
+    type: oneOf("require", "prefer"),
+    default: "require",
+    placeholder: "MODE",
+    help:
+      "Nodes without TLS: not asked and not answered (require); answered, and asked in the clear " +
+      "where they refuse connections by TLS (prefer), while it is being switched on.",
     commands: AGENT,
   }),
   peerTlsName: option({

@@ -40,7 +40,7 @@ class Node implements AsyncDisposable {
     const clock = new FakeClock();
     const log = new MemoryLog();
     const settings = {
-      ...{ peerTlsDir: directory, peerTlsName: NAME },
+      ...{ peerTlsDir: directory, peerTlsName: NAME, peerTlsMode: "require" as const },
       peerTlsAddr: { host: "127.0.0.1", port },
     };
     const tls = await PeerTls.open(settings, { clock, log });
@@ -134,6 +134,7 @@ testWith(
       await using node = await Node.start(join(directory, "node"));
       const settings = {
         ...{ peerTlsDir: join(directory, "other"), peerTlsName: "database" },
+        peerTlsMode: "require" as const,
         peerTlsAddr: { host: "127.0.0.1", port: (await freePorts(1))[0] ?? 0 },
       };
       const tls = await PeerTls.open(settings, { clock: node.clock, log: node.log });
@@ -213,7 +214,10 @@ testWith(
       const authority = await Authority.make(join(directory, "ca"));
       const files = join(directory, "node");
       const open = (name = NAME) =>
-        PeerTls.open({ peerTlsDir: files, peerTlsName: name, peerTlsAddr: { host: "", port: 1 } }, {
+        PeerTls.open({
+          ...{ peerTlsDir: files, peerTlsName: name, peerTlsMode: "require" },
+          peerTlsAddr: { host: "", port: 1 },
+        }, {
           ...{ clock: new FakeClock(), log: new MemoryLog() },
         });
       await authority.issue(files, NAME);
@@ -256,5 +260,50 @@ testWith(
       assert.equal(check?.state, "failed");
       assert.match(check?.detail ?? "", /1 of 1 peers are not known by TLS, such as 127.0.0.1/);
       assert.deepEqual(await examine(a), []);
+    }),
+);
+
+testWith(
+  missing,
+  "peer TLS: where it is preferred, nodes without it are asked in the clear",
+  () =>
+    inDirectory(async (directory) => {
+      const ours = await Authority.make(join(directory, "ours"));
+      const theirs = await Authority.make(join(directory, "theirs"));
+      await ours.issue(join(directory, "a"), NAME);
+      await theirs.issue(join(directory, "b"), NAME);
+      await using other = await Node.start(join(directory, "b"));
+      const plain = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        () => new Response("plain"),
+      );
+      const [closed = 0] = await freePorts(1);
+      const log = new MemoryLog();
+      const send = async (mode: "prefer" | "require", port: number) => {
+        const tls = await PeerTls.open({
+          ...{ peerTlsDir: join(directory, "a"), peerTlsName: NAME, peerTlsMode: mode },
+          peerTlsAddr: { host: "127.0.0.1", port },
+        }, { clock: systemClock, log });
+        assert.ok(tls);
+        const pool = new ConnectionPool(
+          OPTIONS,
+          createTlsConnect(tls.trust, { clock: systemClock, log }),
+        );
+        try {
+          const place = { address: "127.0.0.1", port: plain.addr.port };
+          const request = { ...place, method: "GET" as const, path: "/", headers: {} };
+          const { body } = await pool.send(request, AbortSignal.timeout(5000));
+          return new TextDecoder().decode(await body.read(100));
+        } catch {
+          return "refused";
+        } finally {
+          pool.close();
+        }
+      };
+      assert.equal(await send("prefer", closed), "plain");
+      assert.equal(await send("require", closed), "refused");
+      // Who has TLS, but of another authority, is not trusted the more for it.
+      assert.equal(await send("prefer", other.port), "refused");
+      await plain.shutdown();
     }),
 );

@@ -223,6 +223,7 @@ helmTest("certificates of peers are mounted where the agent reads them", async (
   const named = ({ name }: Json) => name === "peer-tls";
   assert.equal(agent.peerTlsDir, containers[0].volumeMounts.find(named).mountPath);
   assert.deepEqual([agent.peerTlsAddr.port, agent.peerTlsName], [6443, "eddy"]);
+  assert.equal(agent.peerTlsMode, "require");
   assert.equal(containers[0].ports.find(named).containerPort, 6443);
   assert.deepEqual(volumes.find(named).secret, { secretName: "own", defaultMode: 0o400 });
   for (const values of [{}, { peerTls: null }]) {

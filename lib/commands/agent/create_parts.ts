@@ -87,7 +87,7 @@ export async function createParts(
       ...(peerAuth && { peerAuth }),
       ...rollout,
     },
-    { filter: advertiser.serves, authorizations, securePeers: tls !== undefined, ...maxUploads },
+    { filter: advertiser.serves, authorizations, ...tls?.registryOptions, ...maxUploads },
   );
   const others = config.debugWebEnabled
     ? createDebugPages({

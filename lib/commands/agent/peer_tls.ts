@@ -12,7 +12,7 @@ const DRAIN_MS = 30_000;
 /** Less left of a certificate's validity is worth a warning, ms. */
 const SOON_MS = 24 * 3_600_000;
 
-type Settings = Pick<Config, "peerTlsDir" | "peerTlsName" | "peerTlsAddr">;
+type Settings = Pick<Config, "peerTlsDir" | "peerTlsMode" | "peerTlsName" | "peerTlsAddr">;
 
 /** Encryption of what nodes send to each other: the server's side of it, and what clients trust. */
 export class PeerTls {
@@ -62,7 +62,18 @@ export class PeerTls {
     authority: this.#current.authority,
     name: this.#settings.peerTlsName,
     port: this.#settings.peerTlsAddr.port,
+    optional: !this.required,
   });
+
+  /** What the registry has to know of it. */
+  get registryOptions(): { readonly securePeers: boolean } {
+    return { securePeers: this.required };
+  }
+
+  /** Whether nodes are answered by TLS alone. */
+  get required(): boolean {
+    return this.#settings.peerTlsMode === "require";
+  }
 
   /**
    * Serves peers, and goes on with a new certificate when there is one.

@@ -34,12 +34,12 @@ export async function checkPeerTls(
   }));
   const bad = answers.filter((answer) => answer !== undefined);
   if (bad.length === 0) return [ok(name, `${answers.length} of ${answers.length} are known by it`)];
-  return [
-    failed(
-      name,
-      `${bad.length} of ${answers.length} peers are not known by TLS, such as ${bad[0]}`,
-      `open port ${port} (TCP) between nodes, and give all of them --peer-tls-dir with ` +
-        `certificates of one authority for the name ${config.peerTlsName}`,
-    ),
-  ];
+  const check = failed(
+    name,
+    `${bad.length} of ${answers.length} peers are not known by TLS, such as ${bad[0]}`,
+    `open port ${port} (TCP) between nodes, and give all of them --peer-tls-dir with ` +
+      `certificates of one authority for the name ${config.peerTlsName}`,
+  );
+  // Where it is only preferred, some nodes may still be without.
+  return [tls.required ? check : { ...check, state: "warning" }];
 }

@@ -1,5 +1,5 @@
 import type { Clock, Log } from "../../ports.ts";
-import { type Connect, openTcp } from "./connect.ts";
+import { type Connect, connectTcp, openTcp } from "./connect.ts";
 
 /** RFC 8446, section 5.1: a record brings no more; the runtime hands out one at a time. */
 const RECORD_BYTES = 16 * 1024;
@@ -14,6 +14,8 @@ export interface PeerTrust {
   readonly name: string;
   /** Port of the peers' TLS, in place of that of their registry. */
   readonly port: number;
+  /** Whether peers that refuse connections there are connected to in the clear. */
+  readonly optional: boolean;
 }
 
 /** What TLS needs besides what is trusted. */
@@ -33,9 +35,16 @@ export function createTlsConnect(
   { clock, log }: ConnectTlsCollaborators,
 ): Connect {
   let reportedAt = -Infinity;
-  return async ({ address }, signal) => {
-    const { authority, name, port } = trust();
-    const tcp = await openTcp({ address, port }, signal);
+  return async (place, signal) => {
+    const { address } = place;
+    const { authority, name, port, optional } = trust();
+    let tcp: Deno.TcpConn;
+    try {
+      tcp = await openTcp({ address, port }, signal);
+    } catch (error) {
+      if (!optional || !(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      return await connectTcp(place, signal);
+    }
     // Nothing is sent yet, so this takes no time; it takes the connection over.
     const conn = await Deno.startTls(tcp, { hostname: name, caCerts: [authority] });
     try {
