@@ -22,12 +22,26 @@ const LAYERS = [24 * MIB, 24 * MIB];
 const HALF_BYTES = 24 * MIB;
 /** Slow enough for a fault to come half-way: the image takes four seconds. */
 const UPSTREAM_RATE = "100mbit";
+/** Long enough for followers to give up on it, short enough for connections to survive. */
+const LINK_DOWN_MS = 5000;
+/** What a node receives whose link has gone bad, from upstream as from peers. */
+const SLOW_RATE = "6mbit";
+const SLOW_MS = 12_000;
 const { old, current } = containerdReleases();
 
 /** What happens half-way through an image. */
 const FAULTS: Readonly<Record<string, (lab: Lab, cast: Cast) => Promise<void>>> = {
   "the fetcher's agent is killed": (_lab, { fetcher }) => fetcher.agent.kill(),
-  "the fetcher's link goes down": (lab, { fetcher }) => lab.network.setLink(fetcher.host, "down"),
+  "the fetcher's link is down for a while": async (lab, { fetcher }) => {
+    await lab.network.setLink(fetcher.host, "down");
+    await new Promise((resolve) => setTimeout(resolve, LINK_DOWN_MS));
+    await lab.network.setLink(fetcher.host, "up");
+  },
+  "upstream is slow for the fetcher alone": async (lab, { fetcher }) => {
+    await lab.network.setDownlink(fetcher.host, SLOW_RATE);
+    await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+    await lab.network.setDownlink(fetcher.host, undefined);
+  },
   "the home is killed": (_lab, { home }) => home.agent.kill(),
   "a follower with followers is killed": (_lab, { middle }) => middle.agent.kill(),
   "the fetcher's containerd is restarted": async (_lab, { fetcher }) => {
@@ -36,10 +50,7 @@ const FAULTS: Readonly<Record<string, (lab: Lab, cast: Cast) => Promise<void>>> 
   },
 };
 /** Faults that the pull on the fetcher itself does not survive, with Eddy or without. */
-const FETCHER_FAILS = new Set([
-  "the fetcher's link goes down",
-  "the fetcher's containerd is restarted",
-]);
+const FETCHER_FAILS = new Set(["the fetcher's containerd is restarted"]);
 
 for (const release of [old, current] satisfies ContainerdRelease[]) {
   const { name } = release;
@@ -78,13 +89,22 @@ for (const release of [old, current] satisfies ContainerdRelease[]) {
           const result = await rollOut(lab, lab.nodes, published, async () => {
             struck = await castOf(lab, published);
             await untilIngested(struck.fetcher, published, HALF_BYTES);
+            const lacking = await struck.fetcher.containerd.lacks(published.image);
+            assert.ok(lacking.length > 0, "the fault came too late");
             await inflict(lab, struck);
           });
-          const others = FETCHER_FAILS.has(fault)
-            ? result.pulls.filter((_, at) => lab.nodes[at] !== struck?.fetcher)
-            : result.pulls;
-          const slowestMs = slowestOf({ ...result, pulls: others });
-          say(fault, result, slowestMs, slowestMs - undisturbedMs);
+          const isFetcher = (at: number) => lab.nodes[at] === struck?.fetcher;
+          const others = slowestOf({
+            ...result,
+            pulls: result.pulls.filter((_, at) => !isFetcher(at)),
+          });
+          say(`${fault}: others`, result, others, others - undisturbedMs);
+          if (FETCHER_FAILS.has(fault)) return;
+          const own = slowestOf({
+            ...result,
+            pulls: result.pulls.filter((_, at) => isFetcher(at)),
+          });
+          say(`${fault}: the fetcher`, result, own, own - undisturbedMs);
         });
       }
       await clientCases(lab, step, say);

@@ -10,6 +10,7 @@ import type {
   DebugSource,
   Overview,
   PeerView,
+  RolloutView,
   Setting,
 } from "../../observability/debug/debug_source.ts";
 import { createMeasure } from "../../observability/debug/measure.ts";
@@ -23,7 +24,10 @@ import { VERSION } from "../../version.ts";
 /** The parts of an agent that the pages look into. */
 export interface DebugPagesCollaborators {
   readonly config: Config;
-  readonly router: Pick<Router, "peers" | "lookup"> & { readonly id: string };
+  readonly router: Pick<Router, "peers" | "lookup"> & {
+    readonly id: string;
+    readonly elections: { rollouts(): readonly RolloutView[] };
+  };
   readonly mirror: Mirror & { health(): readonly PeerHealth[] };
   readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
   readonly filter: ReferenceFilter;
@@ -70,6 +74,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
+    ...(config.rollout && { rollouts: router.elections.rollouts() }),
   };
 }
 

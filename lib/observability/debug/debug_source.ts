@@ -32,6 +32,22 @@ export interface Overview {
   readonly peers: readonly PeerView[];
   readonly advertised: { readonly digests: number; readonly tags: number };
   readonly totals: Totals;
+  /** What this node decided lately, the latest first; undefined if nodes do not agree on anything. */
+  readonly rollouts?: readonly RolloutView[];
+}
+
+/** Who gets some content from upstream, and who from whom. */
+export interface RolloutView {
+  /** Digest of the content. */
+  readonly key: string;
+  readonly members: readonly {
+    /** Peer id. */
+    readonly id: string;
+    /** Whom it follows; undefined: it gets it from upstream. */
+    readonly parent: string | undefined;
+    /** Others found that it was of no use to them. */
+    readonly failed: boolean;
+  }[];
 }
 
 /** Something that has to be so before the node is ready. */

@@ -6,6 +6,8 @@ import { decodeQuestion, encodeTurnMessage, type Question, type Reply } from "./
 
 /** A stream on which nothing comes for so long is closed, ms; the DHT's are closed as late. */
 const IDLE_MS = 60_000;
+/** Questions in one piece of what is received: as many as a node leaves without an answer. */
+const MAX_AT_ONCE = 256;
 /** Time to take an answer, ms. */
 const SEND_TIMEOUT_MS = 1000;
 
@@ -29,7 +31,9 @@ export async function serveTurns(
     const frames = new FrameDecoder();
     for await (const piece of readStream(stream)) {
       clearTimeout(idle);
+      let questions = 0;
       for (const frame of frames.push(piece)) {
+        if (++questions > MAX_AT_ONCE) throw new Error("too many questions at once");
         const isTaken = stream.send(encodeTurnMessage(decide(id, decodeQuestion(frame))));
         if (!isTaken && stream.status === "open" && stream.writableNeedsDrain) {
           using limit = deadline(SEND_TIMEOUT_MS);

@@ -165,3 +165,28 @@ test("debug pages: Spegel's paths lead on, others are 404, failures are 500 and 
   assert.equal((await request("/debug/config")).status, 500);
   assert.equal(log.lines.filter(({ level }) => level === "warn").length, 1);
 });
+
+test("debug pages: a rollout is shown as a tree, from upstream down", async () => {
+  const member = (id: string, parent: string | undefined, failed = false) => ({
+    ...{ id, parent, failed },
+  });
+  // Out of order, one that is lost, and two in a circle, which a lying peer could bring about.
+  const members = [
+    member("third", "second"),
+    member("first", undefined),
+    member("second", "first", true),
+    member("lost", "nobody"),
+    member("round", "about"),
+    member("about", "round"),
+  ];
+  const key = `sha256:${"ab".repeat(32)}`;
+  const { page } = app({ overview: () => overviewOf({ rollouts: [{ key, members }] }) });
+  const html = await page("/debug/");
+  assert.ok(html.includes(key));
+  const order = ["first", "second", "third"].map((id) => html.indexOf(`title="${id}"`));
+  assert.ok(order.every((at) => at > 0), html);
+  assert.deepEqual(order, [...order].sort((a, b) => a - b));
+  assert.ok(html.includes("was of no use") && html.includes("and 3 more"));
+  const { page: without } = app({ overview: () => overviewOf() });
+  assert.ok(!(await without("/debug/")).includes("Rollouts"));
+});

@@ -9,6 +9,7 @@ import {
   shortId,
 } from "../format.ts";
 import { Badge, type BadgeKind, Bar, Card, Empty } from "./layout.tsx";
+import { Rollouts } from "./rollouts.tsx";
 
 /** More rows make a page that nobody reads; the JSON has them all. */
 const MAX_PEERS = 200;
@@ -71,6 +72,7 @@ export function OverviewPage({ overview, now }: { overview: Overview; now: Date 
       </div>
       <Outcomes totals={totals} asked={asked} />
       <Peers peers={peers} zone={overview.zone} />
+      {overview.rollouts === undefined ? null : <Rollouts rollouts={overview.rollouts} />}
       <Card title="This node">
         <dl>
           <dt>Peer id</dt>
