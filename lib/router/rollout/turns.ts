@@ -2,7 +2,7 @@ import type { Libp2p, PeerId } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { LRUCache } from "lru-cache";
-import { deadline } from "../../async/deadline.ts";
+import { fairDeadline } from "../../async/fair_deadline.ts";
 import type { Cancellable, Clock, Log, Metrics, Peer } from "../../ports.ts";
 import type { Elections, Turn, TurnOptions } from "../../ports/rollout.ts";
 import { toMultiaddrString } from "../address.ts";
@@ -67,7 +67,7 @@ export class Turns implements Elections {
       openStream: (peer, limit) => node.dialProtocol(peer, ROLLOUT_PROTOCOL, limit),
       decode: decodeReply,
       clock,
-    }, { requestTimeoutMs: TURN_TIMEOUT_MS });
+    }, { requestTimeoutMs: 2 * TURN_TIMEOUT_MS });
     this.#self = node.peerId.toString();
     this.#position = kademliaId(node.peerId.toMultihash().bytes);
   }
@@ -108,7 +108,7 @@ export class Turns implements Elections {
     const { small, failed, slow = false, signal } = options;
     const began = clock.now();
     this.#asked.set(key, began);
-    using limit = deadline(TURN_TIMEOUT_MS, { signal });
+    using limit = fairDeadline(TURN_TIMEOUT_MS, { signal });
     const question: Question = { key, small, ...(failed !== undefined && { failed, slow }) };
     let home: PeerId | undefined;
     try {
