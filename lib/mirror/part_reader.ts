@@ -210,7 +210,8 @@ export class PartReader {
     if (next === undefined && isHopeless) {
       this.#giveUp(trouble, `${trouble}, and nobody else has the content`);
     }
-    this.#watch.renew();
+    // Who is still getting it may itself have been told to begin anew a moment ago.
+    this.#watch.renew(next?.arriving);
     if (next !== undefined) this.#switchTo(next, trouble);
   }
 

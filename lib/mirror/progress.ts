@@ -37,6 +37,7 @@ export class ProgressWatch {
   #trickledBytes = 0;
   #stallAtMs: number;
   #patienceMs = 0;
+  #renewed = false;
   #pardonMs = 0;
   #pardonLeftMs = 0;
 
@@ -65,6 +66,7 @@ export class ProgressWatch {
     this.#trickledBytes += bytes;
     if (this.#trickledBytes * 1000 >= ALIVE_BYTES_PER_SECOND * this.#idleMs) {
       this.#idleMs = 0;
+      this.#renewed = false;
       this.#trickledBytes = 0;
       this.#stallAtMs = this.#options.stallWindowMs;
     }
@@ -78,9 +80,17 @@ export class ProgressWatch {
     this.#patienceMs = patienceMs;
   }
 
-  /** The transfer goes on, from elsewhere or not; the next verdict takes a whole window again. */
-  renew(): void {
+  /**
+   * The transfer goes on, from elsewhere or not; the next verdict takes a whole window again.
+   *
+   * @param afresh the end does, too; but not a second time before there are bytes again.
+   */
+  renew(afresh = false): void {
     this.#spans = [{ waitedMs: 0, bytes: 0 }];
+    if (afresh && !this.#renewed) {
+      this.#renewed = true;
+      this.#idleMs = 0;
+    }
     this.#stallAtMs = this.#idleMs + this.#options.stallWindowMs;
   }
 

@@ -40,7 +40,7 @@ const LONG_BYTES = 1024 * 1024;
  * upstream, ms: when one of them stands still all below it do, and those next to it are to go on
  * elsewhere first. The rest then has nothing to do.
  */
-const PATIENCE_PER_NODE_MS = 200;
+const PATIENCE_PER_NODE_MS = 300;
 
 /** A body that one peer sends. */
 export class Source {

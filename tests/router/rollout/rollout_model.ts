@@ -4,7 +4,7 @@ import { Election } from "../../../lib/router/rollout/election.ts";
 const QUESTION_MS = 250;
 const STALL_MS = 1000;
 const GIVE_UP_MS = 1300;
-const PATIENCE_PER_NODE_MS = 200;
+const PATIENCE_PER_NODE_MS = 300;
 /** Names that are tried one after the other before a node goes upstream. */
 const MAX_NAMES = 8;
 const TICK_MS = 20;
@@ -17,9 +17,10 @@ const FETCH_MS = 2000;
 
 /**
  * Longest time for which a node that is not fetching may get nothing: a stall as deep as can be, the
- * questions that follow, and once more with nothing received, after which it goes upstream.
+ * questions that follow, once more with the next that is named, and once more when the runtime has
+ * asked for the rest, after which it goes upstream.
  */
-export const WAIT_BOUND_MS = 2 * (GIVE_UP_MS + 11 * PATIENCE_PER_NODE_MS + QUESTION_MS + 100);
+export const WAIT_BOUND_MS = 3 * (GIVE_UP_MS + 11 * PATIENCE_PER_NODE_MS + QUESTION_MS + 100);
 
 /** What came of one run. */
 export interface ModelOutcome {
@@ -50,6 +51,8 @@ interface Node {
   /** Began with something, so that a client waits for the rest. */
   receivedInRequest: boolean;
   stallAsked: boolean;
+  /** Times that it was told whom to follow since there were bytes: the first gets its time. */
+  renewals: number;
   dieAt: number;
   /** Upstream refuses it, or stands still for it in this span. */
   readonly refusedUpstream: boolean;
@@ -96,6 +99,7 @@ export class RolloutModel {
         names: 0,
         receivedInRequest: false,
         stallAsked: false,
+        renewals: 0,
         dieAt: chance(0.15) ? random() * 5000 : Infinity,
         refusedUpstream: chance(0.1),
         upstreamStall: chance(0.15) ? [stallAt, stallAt + random() * 6000] : [0, 0],
@@ -211,6 +215,7 @@ export class RolloutModel {
     node.parent = parent;
     node.depth = depth;
     node.since = this.#now;
+    node.renewals++;
     node.stallAsked = false;
   }
 
@@ -250,7 +255,8 @@ export class RolloutModel {
       if (!isOver(node)) this.#measure(node);
       return;
     }
-    const idleMs = this.#now - Math.max(node.lastProgress, node.receivedInRequest ? 0 : node.since);
+    const afresh = node.receivedInRequest && node.renewals > 1 ? 0 : node.since;
+    const idleMs = this.#now - Math.max(node.lastProgress, afresh);
     const patienceMs = (node.depth + 1) * PATIENCE_PER_NODE_MS;
     if (idleMs >= GIVE_UP_MS + patienceMs && node.answer === undefined) {
       if (!node.receivedInRequest) return this.#upstream(node);
@@ -277,6 +283,7 @@ export class RolloutModel {
 
   #receive(node: Node, bytes: number): void {
     node.have += bytes;
+    node.renewals = 0;
     node.lastProgress = this.#now;
     if (node.have >= FETCH_MS) node.state = "done";
   }
