@@ -26,7 +26,7 @@ export interface DebugPagesCollaborators {
   readonly config: Config;
   readonly router: Pick<Router, "peers" | "lookup"> & {
     readonly id: string;
-    readonly elections: { rollouts(): readonly RolloutView[] };
+    readonly elections?: { rollouts(): readonly RolloutView[] };
   };
   readonly mirror: Mirror & { health(): readonly PeerHealth[] };
   readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
@@ -74,7 +74,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
-    ...(config.rollout && { rollouts: router.elections.rollouts() }),
+    ...(config.rollout && router.elections && { rollouts: router.elections.rollouts() }),
   };
 }
 
