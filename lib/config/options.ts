@@ -206,7 +206,7 @@ export const OPTIONS = {
     placeholder: "",
     help: "Experimental: nodes that want the same at the same time agree on who gets it from " +
       "upstream, and pass it on while it is still coming in.",
-    commands: AGENT,
+    commands: [...AGENT, "demo"],
   }),
   ...BOOTSTRAP_OPTIONS,
   ...KUBERNETES_OPTIONS,

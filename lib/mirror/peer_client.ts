@@ -69,13 +69,17 @@ export class PeerClient {
   /**
    * Never rejects. After an answer the signal has no more power over it, closing its body has.
    *
-   * @param preferred address to try first, if the peer (still) has it.
+   * @param options `preferred`: address to try first, if the peer (still) has it; `budgetMs`: how
+   * long it may take to answer with headers, default as the options say.
    */
   async reach(
     peer: Peer,
     wanted: Pick<Wanted, "path" | "method" | "range" | "openOnly">,
     signal: AbortSignal,
-    preferred?: string,
+    { preferred, budgetMs = this.#options.responseTimeoutMs }: {
+      readonly preferred?: string | undefined;
+      readonly budgetMs?: number | undefined;
+    } = {},
   ): Promise<Reached> {
     const { clock } = this.#collaborators;
     const began = clock.now();
@@ -93,7 +97,7 @@ export class PeerClient {
     try {
       const result = await race(contest, clock, {
         signal,
-        budgetMs: this.#options.responseTimeoutMs,
+        budgetMs,
         maxLosses: peer.addresses.length,
         maxConcurrent: 4,
       });

@@ -57,7 +57,7 @@ export class Prober {
       peer,
       { path: "/v2/", method: "GET" },
       this.#life.signal,
-      this.#table.address(peer.id),
+      { preferred: this.#table.address(peer.id) },
     );
     if (reached.type === "aborted") return false;
     const alive = reached.type === "answered";

@@ -12,8 +12,13 @@ import { Source } from "./source.ts";
 /** Set by peers on what they are still getting, and have not verified. */
 const ARRIVING_HEADER = "x-eddy-arriving";
 
-/** What agreeing on who goes upstream may add to the time until there is an answer, ms. */
-const ELECTION_MS = 250;
+/**
+ * How long a peer that was named to follow may take to answer, ms: it has just begun to get the same
+ * and has much else to do, and to go upstream as well would help nobody.
+ */
+const NAMED_RESPONSE_MS = 1000;
+/** What that, and to learn who it is, may add to the time until there is an answer, ms. */
+const ELECTION_MS = 850;
 
 /** What a {@link Search} works with. */
 export interface SearchCollaborators {
@@ -181,7 +186,10 @@ export class Search {
   ): Promise<Source | undefined> {
     const { candidates, client, table, prober, log, clock } = this.#collaborators;
     this.#attempts++;
-    const reached = await client.reach(peer, wanted, signal, table.address(peer.id));
+    const reached = await client.reach(peer, wanted, signal, {
+      preferred: table.address(peer.id),
+      budgetMs: depth === undefined ? undefined : NAMED_RESPONSE_MS,
+    });
     if (reached.type !== "answered") {
       release();
       if (reached.type !== "aborted") {

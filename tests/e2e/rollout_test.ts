@@ -22,6 +22,8 @@ const LAYERS = [24 * MIB, 24 * MIB];
 const HALF_BYTES = 24 * MIB;
 /** Slow enough for a fault to come half-way: the image takes four seconds. */
 const UPSTREAM_RATE = "100mbit";
+/** Longer than the pause between two looks at the bootstrap list. */
+const ACQUAINTANCE_MS = 150_000;
 /** Rollouts of which one at least is to be shared. */
 const ATTEMPTS = 4;
 /** Long enough for followers to give up on it, short enough for connections to survive. */
@@ -34,21 +36,24 @@ const { old, current } = containerdReleases();
 /** What happens half-way through an image. */
 const FAULTS: Readonly<Record<string, (lab: Lab, cast: Cast) => Promise<void>>> = {
   "the fetcher's agent is killed": (_lab, { fetcher }) => fetcher.agent.kill(),
-  "the fetcher's link is down for a while": async (lab, { fetcher }) => {
-    await lab.network.setLink(fetcher.host, "down");
-    await new Promise((resolve) => setTimeout(resolve, LINK_DOWN_MS));
-    await lab.network.setLink(fetcher.host, "up");
-  },
-  "upstream is slow for the fetcher alone": async (lab, { fetcher }) => {
-    await lab.network.setDownlink(fetcher.host, SLOW_RATE);
-    await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
-    await lab.network.setDownlink(fetcher.host, undefined);
-  },
   "the home is killed": (_lab, { home }) => home.agent.kill(),
   "a follower with followers is killed": (_lab, { middle }) => middle.agent.kill(),
   "the fetcher's containerd is restarted": async (_lab, { fetcher }) => {
     await fetcher.containerd.stop();
     await fetcher.containerd.start();
+  },
+};
+/** The last, for nodes that lose each other take up to two minutes to find each other again. */
+const LINK_FAULTS: typeof FAULTS = {
+  "upstream is slow for the fetcher alone": async (lab, { fetcher }) => {
+    await lab.network.setDownlink(fetcher.host, SLOW_RATE);
+    await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+    await lab.network.setDownlink(fetcher.host, undefined);
+  },
+  "the fetcher's link is down for a while": async (lab, { fetcher }) => {
+    await lab.network.setLink(fetcher.host, "down");
+    await new Promise((resolve) => setTimeout(resolve, LINK_DOWN_MS));
+    await lab.network.setLink(fetcher.host, "up");
   },
 };
 /** Faults that the pull on the fetcher itself does not survive, with Eddy or without. */
@@ -85,34 +90,39 @@ for (const release of [old, current] satisfies ContainerdRelease[]) {
         assert.ok(avoided >= 24 * MIB, `${avoided} bytes avoided`);
       });
 
-      for (const [fault, inflict] of Object.entries(FAULTS)) {
-        await step(fault, async () => {
-          await begin(lab);
-          const published = await image(fault.replaceAll(/\W+/g, "-").toLowerCase());
-          let struck: Cast | undefined;
-          const result = await rollOut(lab, lab.nodes, published, async () => {
-            struck = await castOf(lab, published);
-            await untilIngested(struck.fetcher, published, HALF_BYTES);
-            const lacking = await struck.fetcher.containerd.lacks(published.image);
-            assert.ok(lacking.length > 0, "the fault came too late");
-            await inflict(lab, struck);
-          });
-          const isFetcher = (at: number) => lab.nodes[at] === struck?.fetcher;
-          const others = slowestOf({
-            ...result,
-            pulls: result.pulls.filter((_, at) => !isFetcher(at)),
-          });
-          say(`${fault}: others`, result, others, others - undisturbedMs);
-          if (FETCHER_FAILS.has(fault)) return;
-          const own = slowestOf({
-            ...result,
-            pulls: result.pulls.filter((_, at) => isFetcher(at)),
-          });
-          say(`${fault}: the fetcher`, result, own, own - undisturbedMs);
+      const inflictAll = async (faults: typeof FAULTS) => {
+        for (const [fault, inflict] of Object.entries(faults)) {
+          await step(fault, () => underFault(fault, inflict));
+        }
+      };
+      const underFault = async (fault: string, inflict: (typeof FAULTS)[string]) => {
+        await begin(lab);
+        const published = await image(fault.replaceAll(/\W+/g, "-").toLowerCase());
+        let struck: Cast | undefined;
+        const result = await rollOut(lab, lab.nodes, published, async () => {
+          struck = await castOf(lab, published);
+          await untilIngested(struck.fetcher, published, HALF_BYTES);
+          const lacking = await struck.fetcher.containerd.lacks(published.image);
+          assert.ok(lacking.length > 0, "the fault came too late");
+          await inflict(lab, struck);
         });
-      }
+        const isFetcher = (at: number) => lab.nodes[at] === struck?.fetcher;
+        const others = slowestOf({
+          ...result,
+          pulls: result.pulls.filter((_, at) => !isFetcher(at)),
+        });
+        say(`${fault}: others`, result, others, others - undisturbedMs);
+        if (FETCHER_FAILS.has(fault)) return;
+        const own = slowestOf({
+          ...result,
+          pulls: result.pulls.filter((_, at) => isFetcher(at)),
+        });
+        say(`${fault}: the fetcher`, result, own, own - undisturbedMs);
+      };
+      await inflictAll(FAULTS);
       await clientCases(lab, step, say);
       await mixedCases(lab, step, say);
+      await inflictAll(LINK_FAULTS);
     },
   );
 }
@@ -213,7 +223,7 @@ async function mixedCases(lab: Lab, step: Case, say: Say): Promise<void> {
 
 async function begin(lab: Lab): Promise<void> {
   await lab.network.setRate(lab.network.host("up"), UPSTREAM_RATE);
-  await lab.untilKnown(lab.nodes.length - 1, 60_000);
+  await lab.untilKnown(lab.nodes.length - 1, ACQUAINTANCE_MS);
 }
 
 /**

@@ -29,6 +29,8 @@ export interface OpenStore {
 /** Where containerd looks for registry hosts unless it is told otherwise. */
 const REGISTRY_CONFIG_PATH = "/etc/containerd/certs.d";
 const LAYOUT_PREFIX = "oci-layout:";
+/** Stands for containerd's namespace where whoever fills a layout writes as containerd does. */
+export const LAYOUT_NAMESPACE = "oci-layout";
 
 /**
  * Opens the store that is configured, and checks that it can be worked with.
@@ -59,9 +61,13 @@ async function openLayout(
     throw new ConfigError(`--store: got ${JSON.stringify(text)}, want an existing directory`);
   }
   const store = new OciLayoutStore(path, collaborators);
+  // Who fills it may show what is still arriving, in the way of containerd.
+  const showsArrivals = await Deno.stat(`${path}/ingest`).then(() => true, () => false);
+  const place = { contentPath: path, namespace: LAYOUT_NAMESPACE };
   return {
     store,
     watcher: store,
+    arrivals: showsArrivals ? new ContainerdIngests(collaborators, place) : undefined,
     registryConfigPath: config.containerdRegistryConfigPath || undefined,
     close: () => {},
   };

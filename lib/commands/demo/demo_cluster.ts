@@ -28,6 +28,8 @@ export interface DemoNode {
   readonly agent: Agent;
   /** Stands for containerd: takes what was pulled. */
   readonly writer: OciLayoutWriter;
+  /** Its directory. */
+  readonly layout: string;
   /** Id of the peer that content came from, as the agent's request log tells. */
   peerOf(digest: Digest, tag: string): string | undefined;
 }
@@ -35,6 +37,8 @@ export interface DemoNode {
 /** Settings of {@link DemoCluster.start}. */
 export interface DemoClusterOptions {
   readonly nodes: number;
+  /** Nodes agree on who goes upstream, and pass on what is still arriving. Default false. */
+  readonly rollout?: boolean;
   /** Lines of the agents' logs from this level on go to standard error; `info` shows none. */
   readonly logLevel: LogLevel;
   readonly io: Pick<CommandIo, "stderr" | "signal">;
@@ -96,6 +100,18 @@ export class DemoCluster {
     await until(async () => (await fetch(url, { method: "HEAD", signal })).ok, signal);
   }
 
+  /** Waits until each node knows all others. */
+  async acquainted(signal: AbortSignal): Promise<void> {
+    const all = this.nodes.length - 1;
+    await until(async () => {
+      const known = await Promise.all(this.nodes.map(async ({ agent }) => {
+        const text = await (await fetch(`${agent.metricsUrl}/metrics`, { signal })).text();
+        return Number(/^eddy_peers (\d+)$/m.exec(text)?.[1] ?? 0);
+      }));
+      return known.every((peers) => peers >= all);
+    }, signal);
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map(({ agent }) => agent.stop()));
     await this.stopUpstream();
@@ -111,12 +127,13 @@ async function startNode(
   directory: string,
   index: number,
   ports: readonly number[],
-  { nodes, logLevel, io }: DemoClusterOptions,
+  { nodes, logLevel, io, rollout = false }: DemoClusterOptions,
 ): Promise<DemoNode> {
   const name = `node ${index + 1}`;
   const layout = join(directory, `node${index + 1}`);
   const writer = new OciLayoutWriter(layout);
   await writer.init();
+  if (rollout) await Deno.mkdir(join(layout, "ingest"));
   const routerPorts = ports.slice(0, nodes);
   const registryPorts = ports.slice(nodes, 2 * nodes);
   const config = parseConfig({
@@ -129,6 +146,8 @@ async function startNode(
       ...["--mirror-resolve-timeout", "1s"],
       ...["--bootstrap-kind", "static"],
       ...["--static-bootstrap-peers", ...routerPorts.map((port) => `${LOOPBACK}:${port}`)],
+      // There is no registry of that name to ask who may have what.
+      ...(rollout ? ["--rollout", "--private-images", "share", "--tag-policy", "peer"] : []),
     ],
     env: {},
     readFile: () => "",
@@ -148,7 +167,13 @@ async function startNode(
     signal: io.signal,
     registryPortOf: (port) => registryPorts[routerPorts.indexOf(port)] ?? 0,
   });
-  return { name, agent, writer, peerOf: (digest, tag) => peers.get(digest) ?? peers.get(tag) };
+  return {
+    name,
+    agent,
+    writer,
+    layout,
+    peerOf: (digest, tag) => peers.get(digest) ?? peers.get(tag),
+  };
 }
 
 /** Digest or tag at the end of a request's path. */

@@ -3,6 +3,7 @@ import { formatReference } from "../../oci/reference.ts";
 import type { CommandIo } from "../io.ts";
 import { DemoCluster, type DemoNode } from "./demo_cluster.ts";
 import { generateImage } from "./image.ts";
+import { rolloutDemo } from "./rollout_demo.ts";
 import { Progress } from "./progress.ts";
 import { type PulledContent, pullImage } from "./puller.ts";
 import { formatBytes, renderTable } from "./table.ts";
@@ -23,9 +24,10 @@ interface Row {
 
 /**
  * Runs three agents on this machine's loopback, lets the first pull an image from a small upstream
- * registry, switches that off and lets the others pull from their peers.
+ * registry, switches that off and lets the others pull from their peers; or shows a rollout.
  */
 export async function demoCommand(config: Config, io: CommandIo): Promise<number> {
+  if (config.rollout) return await rolloutDemo(config, io);
   io.stdout("Eddy demo: three nodes, one upstream registry, no network beyond this machine.\n\n");
   const cluster = await DemoCluster.start({ nodes: NODES, logLevel: config.logLevel, io });
   try {

@@ -33,21 +33,22 @@ export class Progress {
     const now = performance.now();
     if (this.#output.isTerminal && now - this.#drawnAt >= REDRAW_MS) {
       this.#drawnAt = now;
-      this.#output.stdout(`\r${this.#line()}`);
+      this.#output.stdout(`\r${this.line()}`);
     }
     const quarter = Math.floor(4 * this.#done / this.#total);
     if (!this.#output.isTerminal && quarter > this.#drawnQuarter && quarter < 4) {
       this.#drawnQuarter = quarter;
-      this.#output.stdout(`${this.#line()}\n`);
+      this.#output.stdout(`${this.line()}\n`);
     }
   }
 
   /** Draws the last state and ends the line. */
   end(): void {
-    this.#output.stdout(`${this.#output.isTerminal ? "\r" : ""}${this.#line()}\n`);
+    this.#output.stdout(`${this.#output.isTerminal ? "\r" : ""}${this.line()}\n`);
   }
 
-  #line(): string {
+  /** The bar as it is now. */
+  line(): string {
     const part = Math.min(1, this.#total === 0 ? 1 : this.#done / this.#total);
     const full = Math.round(part * WIDTH);
     const bar = "█".repeat(full) + "░".repeat(WIDTH - full);

