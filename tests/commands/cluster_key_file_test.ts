@@ -34,7 +34,7 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
     });
     const told: (readonly string[])[] = [];
     const router = { id: "self", replaceSecrets: (keys: readonly string[]) => told.push(keys) };
-    const keys = await readClusterKeys(config, log);
+    const keys = await readClusterKeys(config);
     const key = createClusterKey(keys, config, { router, clock, log, stack });
     assert.ok(key);
     await publish(mount, "..2", `${NEW}\n${OLD}\n`);
@@ -52,7 +52,7 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
       const file = `${mount}/other.key`;
       await Deno.writeTextFile(file, text);
       const others = { ...config, clusterKeyFile: file };
-      const other = createClusterKey(await readClusterKeys(others, log), others, {
+      const other = createClusterKey(await readClusterKeys(others), others, {
         ...{ router: { ...router, id: "other" }, clock, log, stack },
       });
       const id = await other?.verify({ ...REQUEST, headers: new Headers(headers) });

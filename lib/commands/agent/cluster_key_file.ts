@@ -27,17 +27,9 @@ export interface ClusterKeyCollaborators {
  * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
  */
 export async function readClusterKeys(
-  { clusterKeyFile, privateImages }: Config,
-  log: Log,
+  { clusterKeyFile }: Config,
 ): Promise<readonly string[] | undefined> {
-  if (clusterKeyFile === undefined) {
-    if (!privateImages.includes("share")) {
-      log.info("no cluster key: private images are not served to other nodes", {
-        fix: "--cluster-key-file",
-      });
-    }
-    return undefined;
-  }
+  if (clusterKeyFile === undefined) return undefined;
   try {
     return await readKeys(clusterKeyFile);
   } catch (error) {
@@ -51,10 +43,17 @@ export async function readClusterKeys(
 /** Makes the proof of nodes to each other, if there are keys, and follows their file. */
 export function createClusterKey(
   keys: readonly string[] | undefined,
-  { clusterKeyFile, dhtClosed }: Config,
+  { clusterKeyFile, dhtClosed, privateImages }: Config,
   { router, clock, log, stack }: ClusterKeyCollaborators,
 ): ClusterKey | undefined {
-  if (keys === undefined || clusterKeyFile === undefined) return undefined;
+  if (keys === undefined || clusterKeyFile === undefined) {
+    if (!privateImages.includes("share")) {
+      log.info("no cluster key: private images are not served to other nodes", {
+        fix: "--cluster-key-file",
+      });
+    }
+    return undefined;
+  }
   const addresses = () => Deno.networkInterfaces().map(({ address }) => address);
   const key = new ClusterKey(keys, { clock, log }, { self: router.id, addresses });
   const place = { path: clusterKeyFile, keys };

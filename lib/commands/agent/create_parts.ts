@@ -57,7 +57,7 @@ export async function createParts(
   const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
   const base = { kubernetes, clock, log, metrics };
-  const keys = await readClusterKeys(config, log);
+  const keys = await readClusterKeys(config);
   const router = await createAgentRouter(config, { ...base, ...opened, keys }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
   const peerAuth = createClusterKey(keys, config, { router, clock, log, stack });
