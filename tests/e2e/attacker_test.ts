@@ -21,6 +21,8 @@ for (const withKey of [true, false]) {
       id: `atk-${withKey ? "k" : "n"}`,
       releases: [release, release],
       flags: [
+        // Upstream's word about a tag is to be old once it is away.
+        ...["--tag-ttl", "1s"],
         ...["--docker-config", files.dockerConfig, "--registries-file", files.registries],
         ...(withKey ? ["--cluster-key-file", files.clusterKey] : []),
       ],

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { USER } from "../auth/token_authentication.ts";
 import { publish } from "../publish.ts";
 import { UPSTREAM } from "../upstream.ts";
@@ -217,16 +218,28 @@ export class Attack implements Record<keyof typeof ATTEMPTS, () => Promise<strin
   }
 
   async outage(): Promise<string> {
-    const { lab } = this.#raid;
     await this.#raid.prepare("open/outage", "impostor");
+    return await this.#tagWithoutUpstream("open/outage");
+  }
+
+  async newer(): Promise<string> {
+    const { image } = await this.#raid.prepare("open/newer", "empty");
+    await this.#raid.pull(this.#raid.second, "open/newer");
+    await this.#raid.evil.behave("impostor", { impostor: IMPOSTOR });
+    const answer = await this.#tagWithoutUpstream("open/newer");
+    return answer === image.root.digest ? "the node's image" : answer;
+  }
+
+  /** What the second node says of a tag; a status, if it says nothing. */
+  async #tagWithoutUpstream(repository: string): Promise<string> {
+    const { lab, second } = this.#raid;
     await lab.upstream.stop();
     let answer = "";
     await this.#raid.untilAsked(async () => {
-      const { status, body } = await this.#raid.second.agent.request(
-        pathOf("open/outage/manifests/v1"),
-      );
-      const isImpostor = body === new TextDecoder().decode(IMPOSTOR.root.content);
-      answer = isImpostor ? "its own image: see below" : String(status);
+      const { status, body } = await second.agent.request(pathOf(`${repository}/manifests/v1`));
+      const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
+      const isImpostor = digest === IMPOSTOR.root.digest;
+      answer = isImpostor ? "its own image: see below" : status === 200 ? digest : String(status);
     });
     return answer;
   }

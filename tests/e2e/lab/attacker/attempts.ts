@@ -90,8 +90,13 @@ export const ATTEMPTS = {
     withKey: "the right image; it is shunned",
     without: "the right image; it is shunned",
   },
+  newer: {
+    what: "While upstream is away, says of a tag that a node has that its own image is newer",
+    withKey: "the node's image",
+    without: "its own image: see below",
+  },
   outage: {
-    what: "Is named as the holder of a tag that no node has, while upstream is away",
+    what: "The same for a tag that no node has",
     withKey: NOTHING,
     without: "its own image: see below",
   },

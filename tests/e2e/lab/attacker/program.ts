@@ -61,7 +61,10 @@ async function answer(request: Request): Promise<Response> {
       const name = digest ?? impostor;
       const file = await Deno.readFile(`${directory}/${name}`).catch(() => undefined);
       if (file === undefined) return new Response(null, { status: 404 });
-      return content(file, name, manner === "private" ? { "x-eddy-private": "true" } : {});
+      return content(file, name, {
+        "x-eddy-tag-time": String(Date.now()),
+        ...(manner === "private" ? { "x-eddy-private": "true" } : {}),
+      });
     }
   }
 }
