@@ -25,10 +25,12 @@ export class BlobDirectory {
 
   /**
    * Tells whether `blobs/` can be looked into, so that a file which is not found is really not
-   * there. Remembered once true.
+   * there. Remembered once true. containerd makes `ingest/` when it starts and `blobs/` with the
+   * first blob: a store that has nothing yet is told by that.
    */
   async usable(): Promise<boolean> {
-    this.#usable ||= await isDirectory(join(this.#root, "blobs"));
+    this.#usable ||= await isDirectory(join(this.#root, "blobs")) ||
+      await isDirectory(join(this.#root, "ingest"));
     return this.#usable;
   }
 

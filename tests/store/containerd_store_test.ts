@@ -102,3 +102,11 @@ test("a wrong content directory falls back to the content service", async () => 
   const store = new ContainerdStore({ client, content, clock });
   assert.equal(await new Response(await store.open(digest, never)).text(), "found anyway");
 });
+
+test("a content directory without a blob yet is looked at like any other", async () => {
+  await using fixture = await containerdFixture();
+  await Deno.mkdir(`${fixture.fake.contentPath}/ingest`, { recursive: true });
+  // Whatever is asked of the service is not answered.
+  fixture.fake.hung = true;
+  assert.equal(await fixture.store.descriptor(digestOf("nothing"), never), undefined);
+});
