@@ -49,8 +49,11 @@ export class ElectedParents {
   /** The next; undefined if this node is to get it from upstream, or enough time has been spent. */
   async next({ signal }: Cancellable): Promise<Extract<Turn, { type: "follow" }> | undefined> {
     const { elections, clock } = this.#collaborators;
-    if (this.#over || clock.now() >= this.#until) return undefined;
     const { key, small } = this.#options;
+    if (this.#over || clock.now() >= this.#until) {
+      if (this.named && !this.#elected) elections.gaveUp(key);
+      return undefined;
+    }
     const slow = this.#slow;
     this.#slow = false;
     const turn = await elections.turn(key, { signal, small, failed: this.#failed, slow });

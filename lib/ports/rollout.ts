@@ -24,6 +24,11 @@ export interface Elections {
    * agree with. Does not reject.
    */
   turn(key: string, options: TurnOptions): Promise<Turn | undefined>;
+  /**
+   * Those who were named had nothing, and the client was sent upstream: when it asks for the same
+   * once more, it is not to wait again.
+   */
+  gaveUp(key: string): void;
   /** Tells whether this node asked for a turn moments ago, so that it may soon have the content. */
   expects(key: string): boolean;
 }

@@ -12,17 +12,19 @@ function follow(id: string): Turn {
 
 function setup(turns: (Turn | undefined)[]) {
   const asked: TurnOptions[] = [];
+  const gaveUp: string[] = [];
   const clock = new FakeClock();
   const elections = {
     turn: (_: string, options: TurnOptions) => {
       asked.push(options);
       return Promise.resolve(turns.shift());
     },
+    gaveUp: (key: string) => void gaveUp.push(key),
     expects: () => false,
   };
   const parents = new ElectedParents({ elections, clock }, { key: "k", small: false });
   const next = async () => (await parents.next({ signal }))?.peer.id;
-  return { asked, clock, parents, next };
+  return { asked, gaveUp, clock, parents, next };
 }
 
 test("elected parents: one after the other, the one before is of no use", async () => {
@@ -42,6 +44,20 @@ test("elected parents: without an answer nobody is named, and nobody is elected"
   assert.equal(await next(), undefined);
   assert.equal(await next(), undefined);
   assert.equal(parents.elected, false);
+});
+
+test("elected parents: that those named had nothing is said, that nobody was named is not", async () => {
+  const named = setup([follow("a")]);
+  assert.equal(await named.next(), "a");
+  await named.clock.advance(300);
+  assert.equal(await named.next(), undefined);
+  assert.deepEqual(named.gaveUp, ["k"]);
+  for (const turns of [[undefined], [{ type: "fetch" } as const]]) {
+    const { gaveUp, next } = setup(turns);
+    assert.equal(await next(), undefined);
+    assert.equal(await next(), undefined);
+    assert.deepEqual(gaveUp, []);
+  }
 });
 
 test("elected parents: names end with the time, and a broken body gives new time", async () => {

@@ -27,8 +27,10 @@ const MAX_HOMES = 16;
 /** Streams of one peer: one is all that is needed. */
 const MAX_STREAMS = 4;
 /** How long content is expected after a turn was asked for, ms. */
-const EXPECTED_MS = 250;
+const EXPECTED_MS = 200;
 const MAX_TURNS = 4096;
+/** How long nobody is followed after that was given up, ms. */
+const GAVE_UP_MS = 2000;
 
 /** Collaborators of {@link Turns}. */
 export interface TurnsCollaborators {
@@ -55,6 +57,8 @@ export class Turns implements Elections {
   readonly #client: StreamClient<Reply>;
   /** When a turn was last asked for, by key. */
   readonly #asked = new LRUCache<string, number>({ max: MAX_TURNS });
+  /** When following was given up, by key. */
+  readonly #gaveUp = new LRUCache<string, number>({ max: MAX_TURNS });
   readonly #self: string;
   readonly #position: Uint8Array;
   #started = false;
@@ -95,6 +99,11 @@ export class Turns implements Elections {
     return this.#election.snapshot();
   }
 
+  /** {@inheritDoc Elections.gaveUp} */
+  gaveUp(key: string): void {
+    this.#gaveUp.set(key, this.#collaborators.clock.now());
+  }
+
   /** {@inheritDoc Elections.expects} */
   expects(key: string): boolean {
     const askedAt = this.#asked.get(key);
@@ -107,7 +116,10 @@ export class Turns implements Elections {
     if (!this.#started || table.size === 0) return undefined;
     const { small, failed, slow = false, signal } = options;
     const began = clock.now();
-    this.#asked.set(key, began);
+    const gaveUpAt = this.#gaveUp.get(key) ?? -Infinity;
+    if (failed === undefined && began - gaveUpAt < GAVE_UP_MS) return undefined;
+    // Asked again, it has not come: those who follow this node are not to wait once more for that.
+    if (failed === undefined) this.#asked.set(key, began);
     using limit = fairDeadline(TURN_TIMEOUT_MS, { signal });
     const question: Question = { key, small, ...(failed !== undefined && { failed, slow }) };
     let home: PeerId | undefined;
@@ -117,6 +129,7 @@ export class Turns implements Elections {
         ? this.#decide(this.#self, question)
         : await this.#client.ask(home, encodeTurnMessage(question), limit);
       const turn = this.#understand(reply);
+      if (turn?.type === "fetch") this.#asked.set(key, clock.now());
       metrics.electionHeld(turn?.type ?? "no-answer");
       log.debug("turn", {
         ...{ key, failed, turn: turn?.type, home: home?.toString() ?? "self" },
