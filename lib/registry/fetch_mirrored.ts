@@ -80,10 +80,10 @@ async function fetchFirst(
 ): Promise<{ readonly mirrored: Mirrored; readonly again?: () => Promise<Mirrored> }> {
   const { request, exchange: { entitled } } = call;
   const fetch = () => fetchOnce(collaborators, call, path, options);
-  if (collaborators.access === undefined || entitled || request.method === "HEAD") {
+  const isSettled = collaborators.access === undefined || entitled;
+  if (isSettled || request.method === "HEAD" || path.kind !== "blob") {
     return { mirrored: await fetch() };
   }
-  if (path.kind !== "blob") return { mirrored: await fetch() };
   const open = await fetchOnce(collaborators, call, path, options, true);
   if (open.result.found || open.result.reason !== "peers-refused") return { mirrored: open };
   open.release();
