@@ -119,6 +119,8 @@ export type MissReason =
   | "peers-busy"
   /** Peers answered, but none has it. */
   | "peers-refused"
+  /** Peers have the tag, but nobody who is believed does: neither named nor known by a key. */
+  | "peers-unnamed"
   /** A filter forbids it. */
   | "filtered"
   /** Upstream has no such tag (any more). */

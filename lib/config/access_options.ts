@@ -7,8 +7,10 @@ export const ACCESS_OPTIONS = {
     type: oneOf("verify", "peer", "off"),
     default: "verify",
     placeholder: "POLICY",
-    help: "What a tag means: what upstream says while it can be asked (verify), what nodes hold " +
-      "(peer), or tags are not served (off, as --resolve-tags=false).",
+    help:
+      "What a tag means: what upstream says (verify) and, while it cannot be asked, what nodes " +
+      "hold that have the cluster key, or without one that bootstrap names; what any node holds " +
+      "(peer); or tags are not served (off, as --resolve-tags=false).",
     commands: MIRROR,
   }),
   tagTtl: option({

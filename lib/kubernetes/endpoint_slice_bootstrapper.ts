@@ -4,11 +4,13 @@ import type { EndpointSlice, KubernetesApi } from "./api.ts";
 
 /**
  * A slice has at most 100 endpoints by default, 1000 at most. A big cluster's list is not read to
- * its end: a few peers are enough to begin with, and the DHT knows the rest.
+ * its end where a few peers are enough to begin with: the DHT knows the rest.
  */
 const SLICES_PER_PAGE = 5;
 const ENOUGH_PEERS = 64;
 const MAX_PAGES = 8;
+/** Of the whole list, in larger pages. */
+const SLICES_PER_LARGE_PAGE = 50;
 /** Name of the router's port in the service. */
 const ROUTER_PORT = "router";
 
@@ -18,6 +20,8 @@ export interface EndpointSliceBootstrapperOptions {
   readonly namespace?: string;
   /** Name of the headless service that selects the agents. */
   readonly service: string;
+  /** Reads the whole list, not only as much as is enough to begin with; default false. */
+  readonly whole?: boolean;
 }
 
 /** A peer to begin with, in the form that the router takes. */
@@ -31,21 +35,23 @@ export interface EndpointPeer {
  */
 export function createEndpointSliceBootstrapper(
   { api }: { readonly api: KubernetesApi },
-  { namespace, service }: EndpointSliceBootstrapperOptions,
+  { namespace, service, whole = false }: EndpointSliceBootstrapperOptions,
 ): { get(options: Cancellable): Promise<EndpointPeer[]> } {
   return {
     async get(options) {
       const slices: EndpointSlice[] = [];
       let continueAt: string | undefined;
+      const limit = whole ? SLICES_PER_LARGE_PAGE : SLICES_PER_PAGE;
+      const enough = whole ? Infinity : ENOUGH_PEERS;
       for (let page = 0; page < MAX_PAGES; page++) {
-        const query = { namespace, service, limit: SLICES_PER_PAGE };
+        const query = { namespace, service, limit };
         const answer = await api.listEndpointSlices(
           continueAt === undefined ? query : { ...query, continueAt },
           options,
         );
         slices.push(...answer.slices);
         continueAt = answer.continueAt;
-        if (continueAt === undefined || toPeers(slices).length >= ENOUGH_PEERS) break;
+        if (continueAt === undefined || toPeers(slices).length >= enough) break;
       }
       return toPeers(slices);
     },

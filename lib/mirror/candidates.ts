@@ -7,7 +7,7 @@ import type { Prober } from "./prober.ts";
 
 /** What {@link Candidates} works with. */
 export interface CandidatesCollaborators {
-  readonly router: Router;
+  readonly router: Pick<Router, "lookup" | "hasLeft">;
   /** Asked when nobody else is left; undefined: nobody is. */
   readonly parents?: ElectedParents | undefined;
   readonly table: PeerTable;

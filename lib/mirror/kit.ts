@@ -12,6 +12,7 @@ import type { Prober } from "./prober.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { ElectedParents } from "./elected_parents.ts";
 import { Search } from "./search.ts";
+import type { TagHolders } from "./tag_holders.ts";
 import type { SplitPolicy } from "./split/split_policy.ts";
 
 /** What all requests of one mirror share. */
@@ -19,6 +20,8 @@ export interface MirrorKit {
   readonly router: Router;
   /** Lets nodes agree on who goes upstream; undefined: each goes by itself. */
   readonly elections?: Elections | undefined;
+  /** Who is believed what a tag means; undefined: whoever holds it. */
+  readonly tagHolders?: TagHolders | undefined;
   readonly table: PeerTable;
   readonly client: PeerClient;
   readonly prober: Prober;
@@ -44,6 +47,11 @@ export function startSearch(kit: MirrorKit, { kind, reference }: DistributionPat
   // What a tag means is known to a runtime only once it has the whole image.
   const parents = reference.digest && elections &&
     new ElectedParents({ elections, clock }, { key, small: kind === "manifest" });
-  const candidates = new Candidates(key, { ...kit, ...(parents && { parents }) }, kit.options);
-  return new Search({ ...kit, candidates }, kit.options);
+  const holders = reference.digest === undefined ? kit.tagHolders?.of(reference) : undefined;
+  const candidates = new Candidates(key, {
+    ...kit,
+    ...(parents && { parents }),
+    ...(holders && { router: holders }),
+  }, kit.options);
+  return new Search({ ...kit, candidates, holders }, kit.options);
 }

@@ -1,7 +1,7 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
-import type { PeerAuth } from "../ports/access.ts";
+import type { NamedNodes, PeerAuth } from "../ports/access.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { Blobs } from "./blobs.ts";
 import type { Connect } from "./http/connect.ts";
@@ -16,6 +16,7 @@ import { PeerClient } from "./peer_client.ts";
 import { type PeerHealth, PeerTable } from "./peer_table.ts";
 import { Prober } from "./prober.ts";
 import { askTag } from "./tags.ts";
+import { TagHolders } from "./tag_holders.ts";
 import { SplitPolicy } from "./split/split_policy.ts";
 
 /** What the mirror works with. */
@@ -33,6 +34,8 @@ export interface MirrorCollaborators {
   readonly authorizations?: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster. */
   readonly peerAuth?: Pick<PeerAuth, "sign" | "verifyAnswer"> | undefined;
+  /** Who is believed what a tag means, where there is no proof; default: whoever holds it. */
+  readonly namedNodes?: NamedNodes | undefined;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Connects to peers; default by TCP. */
@@ -69,7 +72,7 @@ export function createMirror(
   const connections = new ConnectionPool(options, collaborators.connect);
   const { send = connections.send.bind(connections) } = collaborators;
   const table = new PeerTable(clock, options);
-  const { authorizations = () => [], peerAuth } = collaborators;
+  const { authorizations = () => [], peerAuth, namedNodes } = collaborators;
   const client = new PeerClient(
     { clock, send, authorizations, peerAuth },
     options,
@@ -94,6 +97,7 @@ export function createMirror(
     hashes,
     splits: new SplitPolicy(clock, options),
     downloads: collaborators.downloads,
+    tagHolders: namedNodes && new TagHolders({ router, namedNodes, clock, log }),
   };
   const manifests = new Manifests(kit);
   const blobs = new Blobs(kit);

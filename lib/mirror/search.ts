@@ -24,6 +24,8 @@ const ELECTION_MS = 850;
 export interface SearchCollaborators {
   readonly candidates: Candidates;
   readonly router: Pick<Router, "reportFailure">;
+  /** Who is believed what a tag means; undefined: whoever holds it, or it is no tag. */
+  readonly holders?: { readonly strangers: number } | undefined;
   readonly client: PeerClient;
   readonly table: PeerTable;
   readonly prober: Prober;
@@ -171,10 +173,11 @@ export class Search {
   }
 
   #reason(): MissReason {
-    const { candidates } = this.#collaborators;
+    const { candidates, holders } = this.#collaborators;
     if (this.#lies > 0) return "bad-content";
     if (this.#busy) return "peers-busy";
     if (this.#refused > 0) return "peers-refused";
+    if (candidates.found === 0 && holders?.strangers) return "peers-unnamed";
     if (candidates.found === 0) return candidates.searching ? "timeout" : "no-peer";
     return candidates.shunned && this.#attempts === 0 ? "bad-content" : "peers-unreachable";
   }

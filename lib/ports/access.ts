@@ -121,6 +121,17 @@ export interface PeerProof {
   readonly id: string;
 }
 
+/** Knows the nodes that the operator named, by their IP addresses. */
+export interface NamedNodes {
+  /** Tells whether an IP address is one of them. */
+  isNamed(address: string): boolean;
+  /**
+   * Asks anew who is named, unless that was done a short while ago. Bounded in time, does not
+   * reject; the signal only ends the waiting.
+   */
+  lookAgain(options: Cancellable): Promise<void>;
+}
+
 /** Proofs between nodes that they belong to one cluster. */
 export interface PeerAuth {
   /** Proves it to the peer that is asked. */

@@ -60,6 +60,20 @@ export function toIpPort(address: Multiaddr): IpPort | undefined {
   return { ip: host.value, port };
 }
 
+/**
+ * An IP address as it is compared: IPv6 in its shortest form and without a zone, an IPv4-mapped one
+ * as IPv4 (RFC 4291, section 2.5.5.2).
+ */
+export function canonicalIp(ip: string): string {
+  const plain = ip.replace(/%.*$/, "");
+  if (!isIPv6(plain)) return plain;
+  const shortest = new URL(`http://[${plain}]`).hostname.slice(1, -1);
+  const [, high = "", low = ""] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(shortest) ?? [];
+  if (high === "") return shortest;
+  const bits = parseInt(high, 16) * 2 ** 16 + parseInt(low, 16);
+  return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 255).join(".");
+}
+
 /** Writes an address as a multiaddr string. */
 export function toMultiaddrString({ ip, port }: IpPort): string {
   return `/${isIPv6(ip) ? "ip6" : "ip4"}/${ip}/tcp/${port}`;

@@ -15,8 +15,9 @@ function slice(addresses: readonly string[], ports: EndpointSlice["ports"] = [RO
   };
 }
 
-function bootstrapper(api: FakeKubernetesApi) {
-  return createEndpointSliceBootstrapper({ api }, { namespace: "eddy", service: "bootstrap" });
+function bootstrapper(api: FakeKubernetesApi, whole = false) {
+  const service = { namespace: "eddy", service: "bootstrap" };
+  return createEndpointSliceBootstrapper({ api }, { ...service, whole });
 }
 
 test("endpoint slices: addresses with the router's port, or with none", async () => {
@@ -67,15 +68,17 @@ test("endpoint slices: a long list is read until there are enough, never without
     { name: "enough on the first page", pages: [100, 100, 100], read: 1 },
     { name: "few on each page", pages: [1, 1, 100, 1], read: 3 },
     { name: "nearly empty pages without end", pages: Array.from({ length: 50 }, () => 1), read: 8 },
+    { name: "all of them, if all matter", pages: [100, 100, 100], read: 3, whole: true },
+    { name: "all without end", pages: Array.from({ length: 50 }, () => 1), read: 8, whole: true },
   ];
-  for (const { name, pages, read } of cases) {
+  for (const { name, pages, read, whole = false } of cases) {
     await t.step(name, async () => {
       const api = new FakeKubernetesApi();
       api.pages = pages.map((count, index) => ({
         slices: [many(index, count)],
         ...(index + 1 < pages.length ? { continueAt: String(index + 1) } : {}),
       }));
-      const peers = await bootstrapper(api).get({ signal });
+      const peers = await bootstrapper(api, whole).get({ signal });
       assert.equal(api.queries.length, read);
       assert.equal(peers.length, pages.slice(0, read).reduce((sum, count) => sum + count, 0));
     });

@@ -16,10 +16,15 @@ export interface BootstrapperCollaborators {
   readonly log: Log;
 }
 
-/** Makes the bootstrapper that is configured; without one a node begins alone. */
+/**
+ * Makes the bootstrapper that is configured; without one a node begins alone.
+ *
+ * @param whole whether all nodes matter, not only as many as are enough to begin with.
+ */
 export function chooseBootstrapper(
   config: Config,
   { kubernetes, clock, log: parent }: BootstrapperCollaborators,
+  { whole }: { readonly whole: boolean },
 ): Bootstrapper {
   switch (config.bootstrapKind) {
     case "dns":
@@ -43,6 +48,7 @@ export function chooseBootstrapper(
       const { kubernetesBootstrapNamespace: namespace } = config;
       return createEndpointSliceBootstrapper({ api: kubernetes() }, {
         service: config.kubernetesBootstrapService ?? "",
+        whole,
         ...(namespace === undefined ? {} : { namespace }),
       });
     }

@@ -13,15 +13,16 @@ import type { Cancellable, Clock, Log, Metrics } from "../../ports.ts";
 import type { Arrivals } from "../../ports/arrivals.ts";
 import type { Elections } from "../../ports/rollout.ts";
 import { createRegistryApp } from "../../registry/registry_app.ts";
+import type { Bootstrapper } from "../../router/bootstrap/bootstrapper.ts";
 import { createRouter } from "../../router/create_router.ts";
 import { VERSION } from "../../version.ts";
 import { BasicAuth } from "../basic_auth.ts";
 import { examineSetup } from "../doctor/examine.ts";
 import { createAccess } from "./access.ts";
 import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
-import { chooseBootstrapper } from "./bootstrapper.ts";
 import { createDebugPages } from "./debug_pages.ts";
-import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
+import { createKubernetes } from "./kubernetes.ts";
+import { createBootstrap } from "./named_nodes.ts";
 import { PeerTls } from "./peer_tls.ts";
 import { openStore } from "./open_store.ts";
 import type { StopStack } from "./stop_stack.ts";
@@ -56,9 +57,10 @@ export async function createParts(
   });
   const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
-  const base = { kubernetes, clock, log, metrics };
   const keys = await readClusterKeys(config);
-  const router = await createAgentRouter(config, { ...base, ...opened, keys }, registryPortOf);
+  const base = { ...opened, kubernetes: kubernetes.api, keys, clock, log, metrics };
+  const { bootstrapper, namedNodes } = createBootstrap(config, base);
+  const router = await createAgentRouter(config, { ...base, bootstrapper }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
   const peerAuth = createClusterKey(keys, config, { router, clock, log, stack });
   const tls = await PeerTls.open(config, { clock, log: log.child({ part: "peer TLS" }) });
@@ -67,7 +69,7 @@ export async function createParts(
   const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
   const rollout = joinRollout(config, router, opened.arrivals);
   const mirror = createMirror(
-    { ...kit, ...rollout, authorizations, downloads, peerAuth, ...connectBy(tls, kit) },
+    { ...kit, ...rollout, authorizations, downloads, peerAuth, namedNodes, ...connectBy(tls, kit) },
     mirrorSettings(config),
   );
   stack.push("mirror", () => mirror.close());
@@ -150,9 +152,9 @@ function filterOf(config: Config) {
 
 function createAgentRouter(
   config: Config,
-  { keys, kubernetes, clock, log, metrics, arrivals }: {
+  { keys, bootstrapper, clock, log, metrics, arrivals }: {
     readonly keys: readonly string[] | undefined;
-    readonly kubernetes: Kubernetes;
+    readonly bootstrapper: Bootstrapper;
     readonly clock: Clock;
     readonly log: Log;
     readonly metrics: Metrics;
@@ -164,7 +166,7 @@ function createAgentRouter(
     log: log.child({ part: "router" }),
     metrics,
     clock,
-    bootstrapper: chooseBootstrapper(config, { kubernetes: kubernetes.api, clock, log }),
+    bootstrapper,
   }, {
     listen: config.routerAddr,
     registryPort: registryPortOf ?? config.registryAddr.port,

@@ -8,7 +8,8 @@ import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 /** Time to learn the list, and to connect to one of its peers. */
 const GET_TIMEOUT_MS = 5000;
 const DIAL_TIMEOUT_MS = 2000;
-/** Peers that are dialled in one round, chosen at random. */
+/** Peers of a list that are looked at in one round, and that are dialled, chosen at random. */
+const MAX_CONSIDERED = 64;
 const MAX_DIALLED = 6;
 /** While nobody is known. */
 const RETRY = { baseMs: 50, maxMs: 10_000 };
@@ -98,11 +99,10 @@ export class BootstrapLoop {
       log[level]("bootstrap peers cannot be learned", { error });
       return;
     }
-    const targets = listed.map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
+    const targets = shuffle(listed).slice(0, MAX_CONSIDERED)
+      .map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
     const outcomes = await Promise.all(
-      shuffle(targets).slice(0, MAX_DIALLED).map((target) => {
-        return this.#dial(dial, target, options);
-      }),
+      targets.slice(0, MAX_DIALLED).map((target) => this.#dial(dial, target, options)),
     );
     const connected = outcomes.filter((outcome) => outcome === "connected").length;
     const failed = outcomes.filter((outcome) => outcome === "failed").length;

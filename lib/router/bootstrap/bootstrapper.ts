@@ -14,6 +14,11 @@ export interface BootstrapPeer {
   readonly id?: string;
   /** At least one. */
   readonly addresses: readonly BootstrapAddress[];
+  /**
+   * True: it is one that somebody has met, or that says so itself; nobody who was configured names
+   * it.
+   */
+  readonly hearsay?: true;
 }
 
 /** A node for others to begin with. */

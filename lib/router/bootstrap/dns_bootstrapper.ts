@@ -1,10 +1,13 @@
 import type { Cancellable } from "../../ports.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
+import { rememberHosts } from "./remember_hosts.ts";
 import { type ResolveHost, resolveHost } from "./resolve_host.ts";
 import { type ResolveService, resolveService } from "./resolve_service.ts";
 
-/** Records of one answer that are looked at. */
-const MAX_RECORDS = 64;
+/** Addresses of one answer that are looked at: more than fit into one. */
+const MAX_ADDRESSES = 8192;
+/** Instances of a service that are looked at: each of them has to be resolved. */
+const MAX_INSTANCES = 512;
 
 /** Settings of {@link createDnsBootstrapper}. */
 export interface DnsBootstrapperOptions {
@@ -31,19 +34,20 @@ export function createDnsBootstrapper(
 ): Bootstrapper {
   const { resolve = resolveHost, resolveSrv = resolveService } = collaborators;
   const { domain } = options;
+  const resolveInstance = rememberHosts(resolve);
   if (domain === "") throw new TypeError("DNS bootstrap domain is empty, want a name");
   return {
     async get({ signal }) {
       if (domain.startsWith("_")) return await instances(domain, { signal });
       const addresses = await resolve(domain, { signal });
-      return addresses.slice(0, MAX_RECORDS).map((ip) => ({ addresses: [{ ip }] }));
+      return addresses.slice(0, MAX_ADDRESSES).map((ip) => ({ addresses: [{ ip }] }));
     },
   };
 
   async function instances(name: string, { signal }: Cancellable): Promise<BootstrapPeer[]> {
-    const targets = (await resolveSrv(name, { signal })).slice(0, MAX_RECORDS);
+    const targets = (await resolveSrv(name, { signal })).slice(0, MAX_INSTANCES);
     const results = await Promise.allSettled(targets.map(async ({ host, port }) => {
-      const ips = await resolve(host, { signal });
+      const ips = await resolveInstance(host, { signal });
       return { addresses: ips.map((ip) => ({ ip, port })) };
     }));
     signal.throwIfAborted();

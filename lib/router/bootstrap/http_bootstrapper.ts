@@ -6,9 +6,9 @@ import { parsePeer } from "./parse_peer.ts";
 import { readCertificates } from "./read_certificates.ts";
 
 /** An answer that is longer is not one, bytes. */
-const MAX_ANSWER_BYTES = 256 * 1024;
+const MAX_ANSWER_BYTES = 1024 * 1024;
 /** Peers of one answer that are looked at, and addresses of each. */
-const MAX_PEERS = 64;
+const MAX_PEERS = 4096;
 const MAX_ADDRESSES = 16;
 const REQUEST_TIMEOUT_MS = 3000;
 
@@ -35,7 +35,8 @@ export interface HttpBootstrapper extends Bootstrapper {
 
 /**
  * Begins with the peers that a URL lists, as `[{"ID": "…", "Addrs": ["/ip4/…/tcp/5001"]}]`, the
- * JSON form of go-libp2p's AddrInfo, which Spegel uses too. `ID` may be empty.
+ * JSON form of go-libp2p's AddrInfo, which Spegel uses too. `ID` may be empty; `Hearsay` is true for
+ * those whom the answering node has only met.
  *
  * @throws {TypeError} if the URL is not http or https.
  */
@@ -69,13 +70,17 @@ export function parseAnswer(text: string): BootstrapPeer[] {
   const list: unknown = JSON.parse(text);
   if (!Array.isArray(list)) throw new TypeError("bootstrap answer is not a JSON array");
   return list.slice(0, MAX_PEERS).flatMap((entry: unknown) => {
-    const { ID: id, Addrs: addresses } = (entry ?? {}) as { ID?: unknown; Addrs?: unknown };
+    const { ID: id, Addrs: addresses, Hearsay: hearsay } = (entry ?? {}) as Record<string, unknown>;
     if (!Array.isArray(addresses) || (id !== undefined && typeof id !== "string")) {
       throw new TypeError("bootstrap answer has an entry without Addrs or with a bad ID");
     }
     const parsed = addresses.slice(0, MAX_ADDRESSES).flatMap(toAddress);
     if (parsed.length === 0) return [];
-    return [{ addresses: parsed, ...(id ? { id } : {}) }];
+    return [{
+      addresses: parsed,
+      ...(id ? { id } : {}),
+      ...(hearsay === undefined || hearsay === false ? {} : { hearsay: true as const }),
+    }];
   });
 }
 

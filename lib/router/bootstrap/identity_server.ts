@@ -35,10 +35,12 @@ function answer(request: Request, self: BootstrapSelf): Response {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
   }
-  // This node comes first: Spegel reads three.
   const others = self.others?.(MAX_OTHERS) ?? [];
-  const all = [{ id: self.id, addresses: self.addresses() }, ...others];
-  return Response.json(all.map(({ id, addresses }) => ({ ID: id, Addrs: addresses })));
+  // This node comes first: Spegel reads three.
+  return Response.json([
+    { ID: self.id, Addrs: self.addresses() },
+    ...others.map(({ id, addresses }) => ({ ID: id, Addrs: addresses, Hearsay: true })),
+  ]);
 }
 
 function open(

@@ -1,5 +1,6 @@
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 import { type NamedPeer, parsePeer } from "./parse_peer.ts";
+import { rememberHosts } from "./remember_hosts.ts";
 import { type ResolveHost, resolveHost } from "./resolve_host.ts";
 
 /** Settings of {@link createStaticBootstrapper}. */
@@ -10,7 +11,7 @@ export interface StaticBootstrapperOptions {
 
 /**
  * Begins with the peers of a list. Names in it are resolved anew each time; one that cannot be
- * resolved is left out as long as another can.
+ * resolved is taken for what it was last, or left out as long as another can.
  *
  * @throws {TypeError} if a peer is malformed.
  */
@@ -18,7 +19,7 @@ export function createStaticBootstrapper(
   options: StaticBootstrapperOptions,
   collaborators: { readonly resolve?: ResolveHost } = {},
 ): Bootstrapper {
-  const { resolve = resolveHost } = collaborators;
+  const resolve = rememberHosts(collaborators.resolve ?? resolveHost);
   const named = options.peers.map(parsePeer);
   return {
     async get({ signal }) {

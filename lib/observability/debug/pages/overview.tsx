@@ -26,6 +26,8 @@ export const REASONS: Readonly<Record<MissReason | "other", string>> = {
   "no-peer": "No node is known to hold it; the first pull of anything ends so.",
   "peers-unreachable": "Nodes hold it but did not answer: see that the registry port is open.",
   "peers-refused": "Nodes said to hold it, but did not: they removed it a moment ago.",
+  "peers-unnamed":
+    "Nodes hold the tag, but bootstrap does not name them and there is no cluster key.",
   "peers-busy": "Nodes hold it, but all were busy: more of them will hold it in a moment.",
   filtered: "A filter or an option of this node excludes it.",
   "absent-upstream": "Upstream has no such tag or image; it has the last word.",

@@ -160,7 +160,8 @@ class MdnsBootstrapper implements Bootstrapper {
   #peers(): BootstrapPeer[] {
     const now = this.#collaborators.clock.now();
     for (const [id, { until }] of this.#heard) if (until <= now) this.#heard.delete(id);
-    return [...this.#heard.values()].map(({ peer }) => peer);
+    // Whoever is on the link may answer.
+    return [...this.#heard.values()].map(({ peer }) => ({ ...peer, hearsay: true }));
   }
 
   #noInterface(): string {

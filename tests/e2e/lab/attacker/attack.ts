@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { USER } from "../auth/token_authentication.ts";
 import { publish } from "../publish.ts";
+import { until } from "../until.ts";
 import { UPSTREAM } from "../upstream.ts";
 import type { Attacker } from "./attacker.ts";
 import type { ATTEMPTS } from "./attempts.ts";
@@ -226,7 +227,14 @@ export class Attack implements Record<keyof typeof ATTEMPTS, () => Promise<strin
     const { image } = await this.#raid.prepare("open/newer", "empty");
     await this.#raid.pull(this.#raid.second, "open/newer");
     await this.#raid.evil.behave("impostor", { impostor: IMPOSTOR });
-    const answer = await this.#tagWithoutUpstream("open/newer");
+    const answers = [await this.#tagWithoutUpstream("open/newer")];
+    // A node that does not hold it asks the one that does, beside the attacker.
+    const path = pathOf("open/newer/manifests/v1");
+    await until(async () => (await this.#raid.first.agent.request(path)).status === 200, {
+      what: "the other node to get the tag",
+    });
+    answers.push(digestOf((await this.#raid.first.agent.request(path)).body));
+    const answer = only(answers);
     return answer === image.root.digest ? "the node's image" : answer;
   }
 
@@ -235,12 +243,19 @@ export class Attack implements Record<keyof typeof ATTEMPTS, () => Promise<strin
     const { lab, second } = this.#raid;
     await lab.upstream.stop();
     let answer = "";
-    await this.#raid.untilAsked(async () => {
+    const ask = async () => {
       const { status, body } = await second.agent.request(pathOf(`${repository}/manifests/v1`));
-      const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
+      const digest = digestOf(body);
       const isImpostor = digest === IMPOSTOR.root.digest;
-      answer = isImpostor ? "its own image: see below" : status === 200 ? digest : String(status);
-    });
+      answer = isImpostor ? "its own image" : status === 200 ? digest : String(status);
+    };
+    // With a key everybody is asked for a proof.
+    if (this.#raid.clusterKey !== undefined) await this.#raid.untilAsked(ask);
+    else await this.#raid.untilFound(second, `${UPSTREAM}/${repository}:v1`, ask);
     return answer;
   }
+}
+
+function digestOf(content: string): string {
+  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }

@@ -93,12 +93,12 @@ export const ATTEMPTS = {
   newer: {
     what: "While upstream is away, says of a tag that a node has that its own image is newer",
     withKey: "the node's image",
-    without: "its own image: see below",
+    without: "the node's image",
   },
   outage: {
     what: "The same for a tag that no node has",
     withKey: NOTHING,
-    without: "its own image: see below",
+    without: NOTHING,
   },
 } as const satisfies Readonly<Record<string, Attempt>>;
 

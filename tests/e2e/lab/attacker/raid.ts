@@ -134,6 +134,20 @@ export class Raid {
     return seen;
   }
 
+  /** Does something until a node says that it found the attacker for a tag, and did not ask it. */
+  async untilFound(node: LabNode, tag: string, act: () => Promise<unknown>): Promise<void> {
+    const id = await this.evil.id();
+    const count = async () =>
+      (await node.agent.log()).filter((line) => line["peer"] === id && line["tag"] === tag).length;
+    const before = await count();
+    await until(async () => {
+      await act();
+      return await count() > before;
+    }, { what: "the attacker to be found", intervalMs: 300 });
+    const seen = await this.asked();
+    assert.ok(seen.every(({ path }) => !path.includes("/manifests/v1")), "it is not asked");
+  }
+
   async asked(): Promise<Seen[]> {
     const seen = await this.evil.seen();
     this.seen.push(...seen);
