@@ -28,32 +28,28 @@ export class TagHolders {
     this.#collaborators = collaborators;
   }
 
-  /** A router for one search. */
+  /** A router for one search, and how many holders its last lookup found who are not named (yet). */
   of(reference: Reference): Pick<Router, "lookup" | "hasLeft"> & { readonly strangers: number } {
     const { router } = this.#collaborators;
-    let strangers = 0;
-    const refuse = (peer: Peer) => {
-      strangers++;
-      this.#report(peer, reference);
-    };
+    const strangers: Peer[] = [];
     return {
       get strangers() {
-        return strangers;
+        return strangers.length;
       },
       hasLeft: (id) => router.hasLeft(id),
-      lookup: (key, options) => this.#lookUp(key, refuse, options),
+      lookup: (_, options) => this.#lookUp(reference, strangers, options),
     };
   }
 
   async *#lookUp(
-    key: string,
-    refuse: (peer: Peer) => void,
+    reference: Reference,
+    strangers: Peer[],
     options: Cancellable,
   ): AsyncGenerator<Peer> {
     const { router, namedNodes } = this.#collaborators;
-    const strangers: Peer[] = [];
     let looking: Promise<void> | undefined;
-    for await (const peer of router.lookup(key, options)) {
+    strangers.length = 0;
+    for await (const peer of router.lookup(referenceKey(reference), options)) {
       const believed = this.#named(peer);
       if (believed !== undefined) {
         yield believed;
@@ -66,7 +62,7 @@ export class TagHolders {
     await looking;
     for (const peer of strangers) {
       const believed = this.#named(peer);
-      if (believed === undefined) refuse(peer);
+      if (believed === undefined) this.#report(peer, reference);
       else yield believed;
     }
   }
