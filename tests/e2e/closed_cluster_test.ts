@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { containerdReleases } from "./lab/containerd_release.ts";
-import { fromPeers } from "./lab/from_peers.ts";
 import { httpRequest } from "./lab/http_request.ts";
-import type { Lab, LabNode } from "./lab/lab.ts";
+import type { LabNode } from "./lab/lab.ts";
 import { labSuite } from "./lab/lab_suite.ts";
-import { onHost } from "./lab/network.ts";
+import { portsToward } from "./lab/ports_toward.ts";
 import { publish } from "./lab/publish.ts";
-import { runCommand } from "./lab/run_command.ts";
+import { pullFromPeer } from "./lab/pull_from_peer.ts";
 import { until } from "./lab/until.ts";
-import { untilFindable } from "./lab/until_findable.ts";
 
 const SECRETS = `${Deno.env.get("TMPDIR") ?? "/tmp"}/eddy-e2e-closed-${Deno.pid}`;
 const LAYERS = [300_000, 4_000_000];
@@ -44,7 +42,7 @@ await labSuite(
       await lab.untilKnown(2, 20_000, [n1, n2, n3]);
 
       await step("a node pulls from another by TLS, and by nothing else", async () => {
-        await pullFromPeer(lab, n1, n2, "closed/first");
+        await pullFromPeer(lab, n1, n2, { repository: "closed/first", layerBytes: LAYERS });
         const ports = await portsToward(n2, n1);
         assert.ok(ports.includes(5443) && !ports.includes(5000), ports.join());
       });
@@ -88,37 +86,13 @@ await labSuite(
           what: "the first node to take the new certificate",
         });
         await lab.untilKnown(1, 40_000, [n1, n2, n4]);
-        await pullFromPeer(lab, n1, n2, "closed/replaced");
+        await pullFromPeer(lab, n1, n2, { repository: "closed/replaced", layerBytes: LAYERS });
       });
     } finally {
       await Deno.remove(SECRETS, { recursive: true }).catch(() => {});
     }
   },
 );
-
-/** Pulls on one node from upstream, then on another while there is no upstream. */
-async function pullFromPeer(
-  lab: Lab,
-  holder: LabNode,
-  other: LabNode,
-  repository: string,
-): Promise<void> {
-  const { reference, image } = await publish(lab, repository, { layerBytes: LAYERS });
-  await holder.containerd.fetch(reference);
-  await untilFindable(other, image, { repository, blobsOnly: true });
-  await lab.upstream.stop();
-  await fromPeers(other, image, () => other.containerd.fetch(reference));
-  await lab.upstream.start();
-}
-
-/** Ports to which one node's connections to another go. */
-async function portsToward({ host }: LabNode, { host: { address } }: LabNode): Promise<number[]> {
-  const { stdout } = await runCommand(onHost(host, ["ss", "-Htn", "dst", address]));
-  return stdout.split("\n").flatMap((line) => {
-    const port = new RegExp(`${address.replaceAll(".", "\\.")}\\]?:(\\d+)`).exec(line)?.[1];
-    return port === undefined ? [] : [Number(port)];
-  });
-}
 
 async function said({ agent }: LabNode, what: string): Promise<number> {
   return (await agent.log()).filter(({ msg }) => String(msg).includes(what)).length;

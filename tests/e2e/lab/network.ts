@@ -90,6 +90,16 @@ export class Network implements AsyncDisposable {
     await limit(host.namespace, "eth0", rate);
   }
 
+  /** Has a name stand for these hosts from now on, for one that asks. */
+  async setName(host: Host, name: string, targets: readonly string[]): Promise<void> {
+    const file = `/etc/netns/${host.namespace}/hosts`;
+    const others = (await Deno.readTextFile(file)).split("\n")
+      .filter((line) => line !== "" && !line.endsWith(` ${name}`));
+    const lines = targets.map((target) => `${this.host(target).address} ${name}`);
+    // In place: what runs on the host has this very file before it.
+    await Deno.writeTextFile(file, [...others, ...lines, ""].join("\n"));
+  }
+
   /** Bytes that a host has sent so far, by the bridge's count. */
   async sentBytes(host: Host): Promise<number> {
     const { stdout } = await ip("-n", this.#bridge, "-j", "-s", "link", "show", port(host));
