@@ -98,23 +98,35 @@ async function inDirectory(run: (directory: string) => Promise<void>): Promise<v
   }
 }
 
+/** Makes two authorities, and directories of certificates: `a` and `b` of ours, `c` of theirs. */
+async function makeCertificates(directory: string) {
+  const [a, b, c] = [join(directory, "a"), join(directory, "b"), join(directory, "c")];
+  const ours = await Authority.make(join(directory, "ours"));
+  const theirs = await Authority.make(join(directory, "theirs"));
+  await ours.issue(a, NAME);
+  await ours.issue(b, NAME);
+  await theirs.issue(c, NAME);
+  return { ours, theirs, a, b, c };
+}
+
+type Certificates = Awaited<ReturnType<typeof makeCertificates>>;
+
+function withTwoAuthorities(run: (made: Certificates) => Promise<void>): Promise<void> {
+  return inDirectory(async (directory) => await run(await makeCertificates(directory)));
+}
+
 const HI = `2 ${createHash("sha256").update("hi").digest("hex")}`;
 
 testWith(
   missing,
   "peer TLS: nodes of one authority know each other, others do not",
   () =>
-    inDirectory(async (directory) => {
-      const ours = await Authority.make(join(directory, "ours"));
-      const theirs = await Authority.make(join(directory, "theirs"));
+    withTwoAuthorities(async (made) => {
       const content = crypto.getRandomValues(new Uint8Array(65_536));
       const large = new Uint8Array(8 * 1024 * 1024).map((_, at) => content[at % 65_536] ?? 0);
-      await ours.issue(join(directory, "a"), NAME);
-      await ours.issue(join(directory, "b"), NAME);
-      await theirs.issue(join(directory, "c"), NAME);
-      await using a = await Node.start(join(directory, "a"), () => new Response(large));
-      await using b = await Node.start(join(directory, "b"));
-      await using c = await Node.start(join(directory, "c"));
+      await using a = await Node.start(made.a, () => new Response(large));
+      await using b = await Node.start(made.b);
+      await using c = await Node.start(made.c);
       assert.equal(await ask(b, a), HI);
       const digest = createHash("sha256").update(large).digest("hex");
       assert.equal(await ask(a, b), `${large.length} ${digest}`);
@@ -150,12 +162,7 @@ testWith(
   missing,
   "peer TLS: a new certificate and a new authority are taken over while it serves",
   () =>
-    inDirectory(async (directory) => {
-      const before = await Authority.make(join(directory, "before"));
-      const after = await Authority.make(join(directory, "after"));
-      const [one, two] = [join(directory, "one"), join(directory, "two")];
-      await before.issue(one, NAME);
-      await before.issue(two, NAME);
+    withTwoAuthorities(async ({ ours: before, theirs: after, a: one, b: two }) => {
       let open: ReadableStreamDefaultController<Uint8Array> | undefined;
       const slow = new ReadableStream<Uint8Array>({
         start: (controller) => void (open = controller),
@@ -242,21 +249,17 @@ testWith(
   missing,
   "doctor: says which peers are not known by TLS",
   () =>
-    inDirectory(async (directory) => {
-      const ours = await Authority.make(join(directory, "ours"));
-      const theirs = await Authority.make(join(directory, "theirs"));
-      await ours.issue(join(directory, "a"), NAME);
-      await theirs.issue(join(directory, "b"), NAME);
-      await using a = await Node.start(join(directory, "a"));
-      await using b = await Node.start(join(directory, "b"));
+    withTwoAuthorities(async (made) => {
+      await using a = await Node.start(made.a);
+      await using c = await Node.start(made.c);
       const examine = async ({ port }: Node, ...flags: string[]) => {
         const args = [...flags, "--peer-tls-addr", `127.0.0.1:${port}`];
         const config = parseConfig({ command: "doctor", args, env: {}, readFile: () => "" });
         return await checkPeerTls(config, [{ addresses: ["127.0.0.1"] }]);
       };
-      const own = ["--peer-tls-dir", join(directory, "a")];
+      const own = ["--peer-tls-dir", made.a];
       assert.deepEqual((await examine(a, ...own)).map(({ state }) => state), ["ok"]);
-      const [check] = await examine(b, ...own);
+      const [check] = await examine(c, ...own);
       assert.equal(check?.state, "failed");
       assert.match(check?.detail ?? "", /1 of 1 peers are not known by TLS, such as 127.0.0.1/);
       assert.deepEqual(await examine(a), []);
@@ -267,12 +270,8 @@ testWith(
   missing,
   "peer TLS: where it is preferred, nodes without it are asked in the clear",
   () =>
-    inDirectory(async (directory) => {
-      const ours = await Authority.make(join(directory, "ours"));
-      const theirs = await Authority.make(join(directory, "theirs"));
-      await ours.issue(join(directory, "a"), NAME);
-      await theirs.issue(join(directory, "b"), NAME);
-      await using other = await Node.start(join(directory, "b"));
+    withTwoAuthorities(async ({ a, c }) => {
+      await using other = await Node.start(c);
       const plain = Deno.serve(
         { hostname: "127.0.0.1", port: 0, onListen: () => {} },
         () => new Response("plain"),
@@ -281,7 +280,7 @@ testWith(
       const log = new MemoryLog();
       const send = async (mode: "prefer" | "require", port: number) => {
         const tls = await PeerTls.open({
-          ...{ peerTlsDir: join(directory, "a"), peerTlsName: NAME, peerTlsMode: mode },
+          ...{ peerTlsDir: a, peerTlsName: NAME, peerTlsMode: mode },
           peerTlsAddr: { host: "127.0.0.1", port },
         }, { clock: systemClock, log });
         assert.ok(tls);
