@@ -163,12 +163,20 @@ export interface MirrorHit {
   readonly isPrivate?: boolean;
 }
 
+/**
+ * Why a node goes upstream that might have followed another: it was told to, nobody told it what to
+ * do, or those it was told to follow had nothing.
+ */
+export type TurnOutcome = "elected" | "no-answer" | "parents-refused";
+
 /** Nothing to be had from peers. */
 export interface MirrorMiss {
   readonly found: false;
   readonly reason: MissReason;
   /** Peers that were asked. */
   readonly attempts: number;
+  /** Why this node is to get it from upstream, if nodes were to agree on that. */
+  readonly turn?: TurnOutcome;
 }
 
 /** What a tag points to at a peer. */

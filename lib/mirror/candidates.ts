@@ -98,7 +98,7 @@ export class Candidates {
   }
 
   /** Who is named when nobody has it; undefined if nobody is. */
-  get parents(): Pick<ElectedParents, "named" | "elected"> | undefined {
+  get parents(): Pick<ElectedParents, "named" | "elected" | "outcome"> | undefined {
     return this.#collaborators.parents;
   }
 

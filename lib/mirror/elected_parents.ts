@@ -1,4 +1,4 @@
-import type { Cancellable, Clock } from "../ports.ts";
+import type { Cancellable, Clock, TurnOutcome } from "../ports.ts";
 import type { Elections, Turn } from "../ports/rollout.ts";
 
 /** What {@link ElectedParents} works with. */
@@ -14,7 +14,7 @@ export interface ElectedParentsOptions {
   readonly small: boolean;
 }
 
-/** After so long nobody else is named: going upstream is better than to look on, ms. */
+/** So long after the first was named nobody else is: going upstream is better than to look on, ms. */
 const NAMING_MS = 300;
 
 /**
@@ -25,20 +25,26 @@ export class ElectedParents {
   readonly #collaborators: ElectedParentsCollaborators;
   readonly #options: ElectedParentsOptions;
   #failed: string | undefined;
-  #until: number;
+  /** Infinity until somebody is named: how long that may take is up to those who are asked. */
+  #until = Infinity;
   #slow = false;
   #over = false;
   #elected = false;
+  #outcome: TurnOutcome | undefined;
 
   constructor(collaborators: ElectedParentsCollaborators, options: ElectedParentsOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
-    this.#until = collaborators.clock.now() + NAMING_MS;
   }
 
   /** Whether this node is to get it from upstream. */
   get elected(): boolean {
     return this.#elected;
+  }
+
+  /** Why this node goes upstream; undefined as long as it need not. */
+  get outcome(): TurnOutcome | undefined {
+    return this.#outcome;
   }
 
   /** Whether anybody was named yet. */
@@ -51,7 +57,10 @@ export class ElectedParents {
     const { elections, clock } = this.#collaborators;
     const { key, small } = this.#options;
     if (this.#over || clock.now() >= this.#until) {
-      if (this.named && !this.#elected) elections.gaveUp(key);
+      if (this.named && !this.#elected) {
+        this.#outcome = "parents-refused";
+        elections.gaveUp(key);
+      }
       return undefined;
     }
     const slow = this.#slow;
@@ -61,8 +70,10 @@ export class ElectedParents {
     if (turn?.type !== "follow" || isSame) {
       this.#over = true;
       this.#elected = turn?.type === "fetch";
+      if (!isSame) this.#outcome = outcomeOf(turn);
       return undefined;
     }
+    if (this.#until === Infinity) this.#until = clock.now() + NAMING_MS;
     this.#failed = turn.peer.id;
     return turn;
   }
@@ -75,6 +86,11 @@ export class ElectedParents {
   renew({ slow }: { readonly slow: boolean }): void {
     this.#slow = slow;
     this.#over = this.#elected = false;
-    this.#until = this.#collaborators.clock.now() + NAMING_MS;
+    this.#until = Infinity;
   }
+}
+
+function outcomeOf(turn: Turn | undefined): TurnOutcome {
+  if (turn === undefined) return "no-answer";
+  return turn.type === "fetch" ? "elected" : "parents-refused";
 }

@@ -18,7 +18,7 @@ const ARRIVING_HEADER = "x-eddy-arriving";
  */
 const NAMED_RESPONSE_MS = 1000;
 /** What that, and to learn who it is, may add to the time until there is an answer, ms. */
-const ELECTION_MS = 850;
+const ELECTION_MS = 1850;
 
 /** What a {@link Search} works with. */
 export interface SearchCollaborators {
@@ -169,7 +169,9 @@ export class Search {
 
   /** The answer when nothing was found. */
   miss(): MirrorMiss {
-    return { found: false, reason: this.#reason(), attempts: this.#attempts };
+    const turn = this.#collaborators.candidates.parents?.outcome;
+    const miss = { found: false, reason: this.#reason(), attempts: this.#attempts } as const;
+    return turn === undefined ? miss : { ...miss, turn };
   }
 
   #reason(): MissReason {

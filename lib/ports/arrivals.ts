@@ -20,4 +20,9 @@ export interface ArrivingContent {
 export interface Arrivals {
   /** Undefined if it is not arriving, or cannot be read while it does. Does not reject. */
   find(digest: Digest, options: Cancellable): Promise<ArrivingContent | undefined>;
+  /**
+   * Tells whether all of it has arrived, at next to no cost: the store may only know of it a moment
+   * later. Does not reject.
+   */
+  hasArrived(digest: Digest): Promise<boolean>;
 }

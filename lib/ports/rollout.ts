@@ -2,8 +2,10 @@ import type { Cancellable, Peer } from "../ports.ts";
 
 /** What a node is to do about content that nobody is known to hold. */
 export type Turn =
-  /** Get it from upstream. */
+  /** Get it from upstream, for others too. */
   | { readonly type: "fetch" }
+  /** Get it from upstream for itself: those it followed a moment ago had nothing. */
+  | { readonly type: "leave" }
   /** Get it from this peer, to which it is on its way, over so many others. */
   | { readonly type: "follow"; readonly peer: Peer; readonly depth: number };
 
@@ -20,8 +22,7 @@ export interface TurnOptions extends Cancellable {
 /** Lets nodes that want the same at the same time agree on who gets it from upstream. */
 export interface Elections {
   /**
-   * Asks what to do about a key. Bounded in time; undefined if nobody answers, or there is nobody to
-   * agree with. Does not reject.
+   * Asks what to do about a key. Bounded in time; undefined if nobody answers. Does not reject.
    */
   turn(key: string, options: TurnOptions): Promise<Turn | undefined>;
   /**

@@ -1,3 +1,4 @@
+import type { Digest } from "../oci/digest.ts";
 import { OCTET_STREAM } from "../oci/media_type.ts";
 import { resolveRange } from "../oci/range.ts";
 import { referenceKey } from "../oci/reference.ts";
@@ -37,14 +38,16 @@ export async function serveArriving(
   call: Call,
   held: () => Promise<Answer | undefined>,
 ): Promise<Answer | undefined> {
-  const { elections, clock } = collaborators;
+  const { elections, clock, arrivals } = collaborators;
   const { request: { path: { reference } }, client } = call;
   if (reference.digest === undefined) return undefined;
   const key = referenceKey(reference);
+  // Many wait at the same time, and all have much else to do: the store is not asked in vain.
+  const isHere = async (digest: Digest) => await arrivals?.hasArrived(digest) ?? true;
   for (let looks = 0;; looks++) {
     // What was on its way a moment ago may be here by now.
     const answer = await openArriving(collaborators, call) ??
-      (looks > 0 ? await held() : undefined);
+      (looks > 0 && await isHere(reference.digest) ? await held() : undefined);
     if (answer !== undefined || elections?.expects(key) !== true) return answer;
     await clock.sleep(POLL_MS, client);
   }

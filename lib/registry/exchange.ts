@@ -1,5 +1,5 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
-import type { Clock, Log, Metrics, MissReason, RequestObserver } from "../ports.ts";
+import type { Clock, Log, Metrics, MissReason, RequestObserver, TurnOutcome } from "../ports.ts";
 import type { Answer } from "./answer.ts";
 import { type BodyEnd, observeBody, type Pace } from "./observe_body.ts";
 import type { Transfers } from "./transfers.ts";
@@ -51,8 +51,9 @@ const PRIVATE_HEADER = "x-eddy-private";
  *
  * The line has `path`, `status`, `method`, `latency` (ms until the end of the body), `ip`,
  * `handler`, `bytes` (of the body), and where they apply `registry`, `mirrored` (the client is a
- * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `verified` (false for a tag
- * that upstream could not be asked about), `error`.
+ * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `turn` (of a miss in a rollout:
+ * why this node goes upstream), `verified` (false for a tag that upstream could not be asked about),
+ * `error`.
  */
 export class Exchange {
   registry: string | undefined;
@@ -61,6 +62,7 @@ export class Exchange {
   peer: string | undefined;
   reason: MissReason | undefined;
   attempts: number | undefined;
+  turn: TurnOutcome | undefined;
   /** The peer has proved that it belongs to the cluster, and wants what is private, too. */
   authenticated = false;
   /** What the client asks for is private, and its right to it was made sure of. */
@@ -162,6 +164,7 @@ export class Exchange {
         peer: this.peer,
         reason: this.reason,
         attempts: this.attempts,
+        turn: this.turn,
         verified: this.verified,
         error: end.error,
       }),

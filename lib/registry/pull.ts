@@ -217,8 +217,8 @@ async function serveMirrored(
   );
   if (!result.found) {
     release();
-    const { reason, attempts } = result;
-    Object.assign(exchange, { reason, attempts });
+    const { reason, attempts, turn } = result;
+    Object.assign(exchange, { reason, attempts, turn });
     metrics.mirrorRequest(registry, "miss", reason);
     throw unknownContent(path, { reason, attempts });
   }

@@ -26,6 +26,7 @@ import { createPeerActions, type PeerActionsCollaborators } from "./peer_actions
 import { createPeerMapper, type PeerMapper } from "./peer_mapper.ts";
 import { PeerMonitor } from "./peer_monitor.ts";
 import { PeerTable } from "./peer_table.ts";
+import { probeTcp } from "./probe_tcp.ts";
 import { Provider } from "./provider.ts";
 import type { ProviderPublisher } from "./provider_publisher.ts";
 import { ProviderStore } from "./provider_store.ts";
@@ -152,6 +153,7 @@ function createTurns(
     ...{ node, table, toPeer, clock, log, metrics },
     isDown: (id) => isDown(id) || monitor.isSuspect(id),
     onFailure: (peer) => monitor.suspect(peer),
+    takesConnections: (peer, limit) => probeTcp(table.mapped(peer)?.endpoints ?? [], limit),
   });
 }
 

@@ -81,3 +81,25 @@ test("elected parents: who is only slow is stayed with unless another is named",
   assert.equal(await next(), "b");
   assert.deepEqual(asked.map(({ slow }) => slow), [false, true, true]);
 });
+
+test("elected parents: it is said why this node goes upstream", async () => {
+  const cases: [(Turn | undefined)[], string | undefined][] = [
+    [[{ type: "fetch" }], "elected"],
+    [[undefined], "no-answer"],
+    [[{ type: "leave" }], "parents-refused"],
+    [[follow("a")], undefined],
+    [[follow("a"), { type: "fetch" }], "elected"],
+    [[follow("a"), undefined], "no-answer"],
+  ];
+  for (const [turns, outcome] of cases) {
+    const names = turns.length;
+    const { parents, next } = setup(turns);
+    for (let n = 0; n < names; n++) await next();
+    assert.equal(parents.outcome, outcome);
+  }
+  const late = setup([follow("a")]);
+  await late.next();
+  await late.clock.advance(300);
+  await late.next();
+  assert.equal(late.parents.outcome, "parents-refused");
+});

@@ -12,6 +12,7 @@ const TEXT = "0123456789";
 /** One blob that is arriving. */
 function arrivals({ gone = false } = {}): Arrivals {
   return {
+    hasArrived: () => Promise.resolve(true),
     find: (digest) =>
       Promise.resolve(
         digest !== DIGEST ? undefined : {

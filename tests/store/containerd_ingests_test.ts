@@ -41,6 +41,7 @@ async function rig(files: Readonly<Record<string, string | Uint8Array>> = {}) {
     ingest,
     log,
     find: (digest = DIGEST) => ingests.find(digest, { signal }),
+    hasArrived: () => ingests.hasArrived(DIGEST),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
@@ -64,6 +65,13 @@ test("ingests: what is being fetched is read on across its commit", async () => 
   assert.deepEqual((await reader.read()).value, BYTES.subarray(400));
   assert.equal((await reader.read()).done, true);
   assert.equal(await s.find(), undefined);
+});
+
+test("ingests: content has arrived once it is where blobs are", async () => {
+  await using s = await rig();
+  assert.equal(await s.hasArrived(), false);
+  await Deno.rename(join(s.ingest, "data"), join(s.path, "blobs", "sha256", HEX));
+  assert.equal(await s.hasArrived(), true);
 });
 
 test("ingests: a part, and what was committed between find and open", async () => {

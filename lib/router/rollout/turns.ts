@@ -2,7 +2,7 @@ import type { Libp2p, PeerId } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { LRUCache } from "lru-cache";
-import { fairDeadline } from "../../async/fair_deadline.ts";
+import { deadline } from "../../async/deadline.ts";
 import type { Cancellable, Clock, Log, Metrics, Peer } from "../../ports.ts";
 import type { Elections, Turn, TurnOptions } from "../../ports/rollout.ts";
 import { toMultiaddrString } from "../address.ts";
@@ -11,26 +11,38 @@ import type { PeerMapper } from "../peer_mapper.ts";
 import type { PeerTable } from "../peer_table.ts";
 import { StreamClient } from "../stream_client.ts";
 import { Election, type RolloutState } from "./election.ts";
+import { Expectations } from "./expectations.ts";
+import { type PatienceOptions, patientQuestion } from "./patient_question.ts";
 import { decodeReply, encodeTurnMessage, type Question, type Reply } from "./turn_message.ts";
 import { serveTurns } from "./turn_server.ts";
 
 /** Nodes that do not speak it, such as Spegel's, are neither asked nor named. */
 export const ROLLOUT_PROTOCOL = "/eddy/rollout/1.0.0";
 
-/**
- * A question that is not answered by then is no longer worth the wait, ms. Answers take a few; yet
- * just when a rollout begins, nodes have much else to do. One that has died is noticed sooner.
- */
+/** A question that is not answered by then is late, ms: answers take a few. */
 const TURN_TIMEOUT_MS = 250;
+/**
+ * A home that is late yet takes connections is waited for so long in all, ms: just when a rollout
+ * begins nodes have much else to do, and a question less costs upstream an image more.
+ */
+const LATE_TIMEOUT_MS = 1000;
+/** Time in which a home has to take a connection, ms: its kernel does, however busy it is. */
+const CONNECT_TIMEOUT_MS = 150;
+/** Who was late for so long once is not waited for longer than usual again, ms. */
+const LATE_FOR_MS = 10_000;
+/**
+ * Homes that are asked, one after the other, and the time for it all, ms: what the next one says
+ * costs upstream less than if each went there by itself.
+ */
+const MAX_ASKED = 3;
+const TURN_BOUND_MS = LATE_TIMEOUT_MS + TURN_TIMEOUT_MS;
+const MAX_LATE = 256;
 /** Peers nearest to a key among which one that speaks the protocol is looked for. */
 const MAX_HOMES = 16;
 /** Streams of one peer: one is all that is needed. */
 const MAX_STREAMS = 4;
-/** How long content is expected after a turn was asked for, ms. */
-const EXPECTED_MS = 200;
-const MAX_TURNS = 4096;
-/** How long nobody is followed after that was given up, ms. */
-const GAVE_UP_MS = 2000;
+/** What homes say. */
+type Told = Exclude<Turn, { type: "leave" }>;
 
 /** Collaborators of {@link Turns}. */
 export interface TurnsCollaborators {
@@ -41,6 +53,8 @@ export interface TurnsCollaborators {
   readonly isDown: (id: string) => boolean;
   /** A peer did not answer. */
   readonly onFailure: (peer: PeerId) => void;
+  /** Tells whether a peer's host takes a connection for it before the signal aborts. Does not reject. */
+  readonly takesConnections: (peer: PeerId, options: Cancellable) => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "electionHeld">;
@@ -55,10 +69,9 @@ export class Turns implements Elections {
   readonly #collaborators: TurnsCollaborators;
   readonly #election: Election;
   readonly #client: StreamClient<Reply>;
-  /** When a turn was last asked for, by key. */
-  readonly #asked = new LRUCache<string, number>({ max: MAX_TURNS });
-  /** When following was given up, by key. */
-  readonly #gaveUp = new LRUCache<string, number>({ max: MAX_TURNS });
+  readonly #expectations: Expectations;
+  /** When homes were late, by id. */
+  readonly #late = new LRUCache<string, number>({ max: MAX_LATE });
   readonly #self: string;
   readonly #position: Uint8Array;
   #started = false;
@@ -67,11 +80,12 @@ export class Turns implements Elections {
     const { node, clock } = collaborators;
     this.#collaborators = collaborators;
     this.#election = new Election(clock);
+    this.#expectations = new Expectations(clock);
     this.#client = new StreamClient({
       openStream: (peer, limit) => node.dialProtocol(peer, ROLLOUT_PROTOCOL, limit),
       decode: decodeReply,
       clock,
-    }, { requestTimeoutMs: 2 * TURN_TIMEOUT_MS });
+    }, { requestTimeoutMs: LATE_TIMEOUT_MS });
     this.#self = node.peerId.toString();
     this.#position = kademliaId(node.peerId.toMultihash().bytes);
   }
@@ -101,64 +115,115 @@ export class Turns implements Elections {
 
   /** {@inheritDoc Elections.gaveUp} */
   gaveUp(key: string): void {
-    this.#gaveUp.set(key, this.#collaborators.clock.now());
+    this.#expectations.gaveUp(key);
   }
 
   /** {@inheritDoc Elections.expects} */
   expects(key: string): boolean {
-    const askedAt = this.#asked.get(key);
-    return askedAt !== undefined && this.#collaborators.clock.now() - askedAt < EXPECTED_MS;
+    return this.#expectations.has(key);
   }
 
   /** {@inheritDoc Elections.turn} */
   async turn(key: string, options: TurnOptions): Promise<Turn | undefined> {
-    const { table, clock, log, metrics } = this.#collaborators;
-    if (!this.#started || table.size === 0) return undefined;
+    const { table, metrics } = this.#collaborators;
+    if (!this.#started) return undefined;
+    if (table.size === 0) return { type: "fetch" };
     const { small, failed, slow = false, signal } = options;
-    const began = clock.now();
-    const gaveUpAt = this.#gaveUp.get(key) ?? -Infinity;
-    if (failed === undefined && began - gaveUpAt < GAVE_UP_MS) return undefined;
+    const expectations = this.#expectations;
     // Asked again, it has not come: those who follow this node are not to wait once more for that.
-    if (failed === undefined) this.#asked.set(key, began);
-    using limit = fairDeadline(TURN_TIMEOUT_MS, { signal });
-    const question: Question = { key, small, ...(failed !== undefined && { failed, slow }) };
-    let home: PeerId | undefined;
+    if (failed === undefined) {
+      if (expectations.hasGivenUp(key)) return { type: "leave" };
+      expectations.asked(key, TURN_BOUND_MS);
+    }
+    const question = { key, small, ...(failed !== undefined && { failed, slow }) };
+    const turn = await this.#ask(question, { signal });
+    if (signal.aborted) return undefined;
+    metrics.electionHeld(turn?.type ?? "no-answer");
+    // Who is told nothing goes upstream like one that is told to.
+    if (turn?.type !== "follow") expectations.coming(key, 0);
+    else if (failed === undefined) expectations.coming(key, turn.depth + 1);
+    return turn;
+  }
+
+  /** Asks the nearest home; another if that does not answer. Does not reject. */
+  async #ask(question: Question, options: Cancellable): Promise<Told | undefined> {
+    const { clock, log } = this.#collaborators;
+    const began = clock.now();
+    const { key, failed } = question;
+    let lateMs = LATE_TIMEOUT_MS;
+    for await (const home of this.#homes(key, options)) {
+      const usualMs = Math.min(TURN_TIMEOUT_MS, began + TURN_BOUND_MS - clock.now());
+      if (home !== undefined && usualMs <= 0) break;
+      try {
+        const reply = home === undefined
+          ? this.#decide(this.#self, question)
+          : await this.#askHome(home, question, { ...options, usualMs, lateMs });
+        const turn = this.#understand(reply);
+        log.debug("turn", {
+          ...{ key, failed, turn: turn?.type, home: home?.toString() ?? "self" },
+          ms: Math.round(clock.now() - began),
+          ...(turn?.type === "follow" ? { peer: turn.peer.id, depth: turn.depth } : {}),
+        });
+        return turn;
+      } catch (error) {
+        if (options.signal.aborted) return undefined;
+        const ms = Math.round(clock.now() - began);
+        log.debug("a home did not answer", { key, peer: home?.toString(), ms, error });
+      }
+      // One late home is a busy one; where the next is late, too, upstream is the better choice.
+      lateMs = TURN_TIMEOUT_MS;
+    }
+    return undefined;
+  }
+
+  async #askHome(
+    home: PeerId,
+    question: Question,
+    { signal, usualMs, lateMs }: PatienceOptions,
+  ): Promise<Reply> {
+    const { clock, takesConnections, onFailure } = this.#collaborators;
+    const name = home.toString();
+    const wasLate = clock.now() - (this.#late.get(name) ?? -Infinity) < LATE_FOR_MS;
+    let isThere = true;
     try {
-      home = await this.#home(key, limit);
-      const reply = home === undefined
-        ? this.#decide(this.#self, question)
-        : await this.#client.ask(home, encodeTurnMessage(question), limit);
-      const turn = this.#understand(reply);
-      if (turn?.type === "fetch") this.#asked.set(key, clock.now());
-      metrics.electionHeld(turn?.type ?? "no-answer");
-      log.debug("turn", {
-        ...{ key, failed, turn: turn?.type, home: home?.toString() ?? "self" },
-        ms: Math.round(clock.now() - began),
-        ...(turn?.type === "follow" ? { peer: turn.peer.id, depth: turn.depth } : {}),
-      });
-      return turn;
+      return await patientQuestion(
+        (limit) => this.#client.ask(home, encodeTurnMessage(question), limit),
+        async () => {
+          using limit = deadline(CONNECT_TIMEOUT_MS, { signal });
+          isThere = await takesConnections(home, limit);
+          return isThere && !wasLate;
+        },
+        { usualMs, lateMs, signal },
+      );
     } catch (error) {
-      if (signal.aborted) return undefined;
-      metrics.electionHeld("no-answer");
-      log.debug("a home did not answer", { key, peer: home?.toString(), error });
+      if (signal.aborted) throw error;
+      this.#late.set(name, clock.now());
       // Who is late is busy; who cannot be reached may be gone.
-      if (home !== undefined && !limit.signal.aborted) this.#collaborators.onFailure(home);
-      return undefined;
+      const isLate = error instanceof DOMException && error.name === "TimeoutError";
+      if (!isLate || !isThere) onFailure(home);
+      throw error;
     }
   }
 
-  /** The peer nearest to the key that speaks the protocol; undefined if this node is nearer. */
-  async #home(key: string, options: Cancellable): Promise<PeerId | undefined> {
+  /**
+   * The peers nearest to the key that speak the protocol, one after the other; undefined stands for
+   * this node, and is the last.
+   */
+  async *#homes(key: string, options: Cancellable): AsyncGenerator<PeerId | undefined> {
     const { table, isDown, node } = this.#collaborators;
     const target = kademliaId(dhtKey(key).multihash);
+    let asked = 0;
     for (const { peer, position } of table.nearest(target, MAX_HOMES)) {
-      if (isNearer(this.#position, position, target)) return undefined;
+      if (asked >= MAX_ASKED) return;
+      if (isNearer(this.#position, position, target)) break;
       if (isDown(peer.toString())) continue;
       const { protocols } = await node.peerStore.get(peer, options)
         .catch(() => ({ protocols: [] as string[] }));
-      if (protocols.includes(ROLLOUT_PROTOCOL)) return peer;
+      if (!protocols.includes(ROLLOUT_PROTOCOL)) continue;
+      asked++;
+      yield peer;
     }
-    return undefined;
+    yield undefined;
   }
 
   #decide(id: string, question: Question): Reply {
@@ -174,7 +239,7 @@ export class Turns implements Elections {
   }
 
   /** Who is named is reached where it said itself, else where the home says. */
-  #understand(reply: Reply): Turn | undefined {
+  #understand(reply: Reply): Told | undefined {
     if (reply.type === "fetch") return reply;
     if (reply.id === this.#self) return undefined;
     const { table, toPeer } = this.#collaborators;

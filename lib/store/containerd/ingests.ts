@@ -60,6 +60,11 @@ export class ContainerdIngests implements Arrivals {
     }
   }
 
+  /** {@inheritDoc Arrivals.hasArrived} */
+  async hasArrived(digest: Digest): Promise<boolean> {
+    return await this.#blobs.size(digest).catch(() => undefined) !== undefined;
+  }
+
   async #find(digest: Digest, signal: AbortSignal): Promise<ArrivingContent | undefined> {
     let seen = 0;
     for await (const { name, isDirectory } of Deno.readDir(this.#path)) {

@@ -1,10 +1,20 @@
 import { Election } from "../../../lib/router/rollout/election.ts";
 
-/** Times of the agent, ms: a question, naming, a stall, the end of patience, and more for each hop. */
-const QUESTION_MS = 250;
+/**
+ * Times of the agent, ms: a question to one who is gone, to one who is only late, and to the next
+ * that is asked, and to all of them; a stall, the end of patience, and more for each hop.
+ */
+const GONE_MS = 400;
+const LATE_MS = 1000;
+const SECOND_MS = 250;
+const QUESTION_MS = LATE_MS + SECOND_MS;
+/** A home that died is asked in vain until that is noticed. */
+const NOTICED_MS = 2000;
 const STALL_MS = 1000;
 const GIVE_UP_MS = 1300;
 const PATIENCE_PER_NODE_MS = 300;
+/** Homes that are asked for one answer. */
+const MAX_ASKED = 3;
 /** Names that are tried one after the other before a node goes upstream. */
 const MAX_NAMES = 8;
 const TICK_MS = 20;
@@ -175,18 +185,29 @@ export class RolloutModel {
     node.stallAsked = true;
     if (slow) node.names = 0;
     if (node.state !== "following") node.state = "asking";
-    const { failed } = node;
     if (++node.names > MAX_NAMES) return this.#upstream(node);
-    const home = this.#home(node);
+    this.#askHome(node, this.#homes(node), slow);
+  }
+
+  /** Asks the first home; the next one where the answer does not come. */
+  #askHome(node: Node, [home, ...others]: readonly Node[], slow: boolean, spentMs = 0): void {
+    if (home === undefined || spentMs >= QUESTION_MS) return this.#unanswered(node);
+    const { failed } = node;
     const isLost = home !== node && this.#random() < this.#lossRate;
+    const isDead = home.state === "dead";
     // Lost on the way there, or on the way back.
-    const isHeard = !isLost || this.#random() < 0.5;
+    const isHeard = !isDead && (!isLost || this.#random() < 0.5);
     const decision = isHeard
       ? home.election.decide({ key: "k", id: node.id, failed, slow })
       : undefined;
-    if (isLost) {
-      this.#faults++;
-      node.answer = { at: this.#now + QUESTION_MS, say: () => this.#unanswered(node) };
+    if (isLost || isDead) {
+      // That it died is counted where it does.
+      if (!isDead) this.#faults++;
+      const isGone = isDead || this.#random() < 0.5;
+      const longMs = isGone ? GONE_MS : LATE_MS;
+      const waitMs = spentMs > 0 ? SECOND_MS : longMs;
+      const say = () => this.#askHome(node, others, slow, spentMs + waitMs);
+      node.answer = { at: this.#now + waitMs, say };
       return;
     }
     const at = this.#now + (home === node ? 0 : this.#random() * 80);
@@ -288,11 +309,12 @@ export class RolloutModel {
     if (node.have >= FETCH_MS) node.state = "done";
   }
 
-  /** The live node nearest to the key that this node can reach: the first. */
-  #home(node: Node): Node {
-    return this.#nodes.find((other) =>
-      other === node || (other.state !== "dead" && !this.#isParted(node, other))
-    ) ?? node;
+  /** The nodes nearest to the key that this node can reach, as far as it knows: the first ones. */
+  #homes(node: Node): Node[] {
+    const nearer = this.#nodes.slice(0, this.#nodes.indexOf(node)).filter((other) =>
+      !this.#isParted(node, other) && this.#now < other.dieAt + NOTICED_MS
+    );
+    return nearer.length < MAX_ASKED ? [...nearer, node] : nearer.slice(0, MAX_ASKED);
   }
 
   #isParted(a: Node, b: Node): boolean {
