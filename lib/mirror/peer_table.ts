@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports.ts";
+import { Liars } from "./liars.ts";
 import type { MirrorOptions } from "./options.ts";
-import { shunUnverifiedMs } from "./shun.ts";
 
 /** What is known of a peer, for a page to look at. */
 export interface PeerHealth {
@@ -37,8 +37,6 @@ interface Entry {
   probeFailures: number;
   /** Bodies that stood still since one got on. */
   stalls: number;
-  shunnedUntil: number;
-  unverifiedLies: number;
   lastByteAt: number;
   answered: boolean;
   updatedAt: number;
@@ -70,19 +68,19 @@ export class PeerTable {
   readonly #clock: Clock;
   readonly #options: MirrorOptions;
   readonly #entries: LRUCache<string, Entry>;
+  readonly #liars: Liars;
   #freed = Promise.withResolvers<void>();
 
   constructor(clock: Clock, options: MirrorOptions) {
     this.#clock = clock;
     this.#options = options;
     this.#entries = new LRUCache({ max: options.maxTrackedPeers });
+    this.#liars = new Liars(clock, options);
   }
 
   standing(id: string): Standing {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return "good";
-    if (entry.shunnedUntil > this.#clock.now()) return "shunned";
-    return entry.down ? "down" : "good";
+    if (this.#liars.isShunned(id)) return "shunned";
+    return this.#entries.get(id)?.down ? "down" : "good";
   }
 
   /** The lower, the better a choice. Unitless; grows with load, delay, slowness and failures. */
@@ -211,11 +209,7 @@ export class PeerTable {
 
   /** Sent content that is not what was asked for. Returns for how long it is not asked, ms. */
   lied(id: string, unverified = false): number {
-    const entry = this.#entry(id);
-    const { shunMs } = this.#options;
-    const forMs = unverified ? shunUnverifiedMs(++entry.unverifiedLies, shunMs) : shunMs;
-    entry.shunnedUntil = this.#clock.now() + forMs;
-    return forMs;
+    return this.#liars.add(id, unverified);
   }
 
   /** Whether a peer that is down may be probed now. */
@@ -294,8 +288,6 @@ export class PeerTable {
       probeAt: 0,
       probeFailures: 0,
       stalls: 0,
-      shunnedUntil: -Infinity,
-      unverifiedLies: 0,
       lastByteAt: -Infinity,
       answered: false,
       updatedAt: this.#clock.now(),
