@@ -5,13 +5,13 @@ import { type BootstrapperCollaborators, chooseBootstrapper } from "./bootstrapp
 /** A node's bootstrapper, and whom it believes by it. */
 export interface AgentBootstrap {
   readonly bootstrapper: NamedNodes;
-  /** Whose word on a tag is taken; undefined: everybody's, or theirs who prove that they have the key. */
+  /** Whose word on a tag is taken; undefined: everybody's, or theirs who prove that they are nodes. */
   readonly namedNodes: NamedNodes | undefined;
 }
 
 /**
- * Makes the bootstrapper that is configured. While upstream is away, and without a cluster key, what
- * it names is also who is believed what a tag means.
+ * Makes the bootstrapper that is configured. While upstream is away, and where nodes prove
+ * nothing, what it names is also who is believed what a tag means.
  *
  * @throws {ConfigError} if the configured peers are malformed.
  */
@@ -22,7 +22,10 @@ export function createBootstrap(
     readonly keys: readonly string[] | undefined;
   },
 ): AgentBootstrap {
-  const byName = keys === undefined && config.tagPolicy === "verify" && config.resolveTags;
+  // By TLS, where nothing else is asked, whoever answers has shown a certificate.
+  const isProven = keys !== undefined ||
+    (config.peerTlsDir !== undefined && config.peerTlsMode === "require");
+  const byName = !isProven && config.tagPolicy === "verify" && config.resolveTags;
   const bootstrapper = new NamedNodes({
     bootstrapper: chooseBootstrapper(config, { clock, log, ...others }, { whole: byName }),
     clock,
