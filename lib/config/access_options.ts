@@ -9,8 +9,8 @@ export const ACCESS_OPTIONS = {
     placeholder: "POLICY",
     help:
       "What a tag means: what upstream says (verify) and, while it cannot be asked, what nodes " +
-      "hold that have the cluster key, or without one that bootstrap names; what any node holds " +
-      "(peer); or tags are not served (off, as --resolve-tags=false).",
+      "hold that have the cluster key or TLS, or without both that bootstrap names; what any node " +
+      "holds (peer); or tags are not served (off, as --resolve-tags=false).",
     commands: MIRROR,
   }),
   tagTtl: option({
