@@ -44,6 +44,8 @@ export interface RouterOptions {
   readonly pingIntervalMs?: number;
   /** Agrees with other nodes on who gets content from upstream that nobody has. */
   readonly rollout?: boolean;
+  /** Zone of this node, asked for each time: others of that zone are followed first. */
+  readonly zone?: () => string | undefined;
   /** Ready at the latest so long after the start, ms. */
   readonly readyTimeoutMs?: number;
 }
@@ -99,8 +101,9 @@ export const NETWORK_PROFILES = {
 export type NetworkProfile = keyof typeof NETWORK_PROFILES;
 
 /** Router options with every default filled in. */
-export type ResolvedRouterOptions = Required<Omit<RouterOptions, "dataDir">> & {
+export type ResolvedRouterOptions = Required<Omit<RouterOptions, "dataDir" | "zone">> & {
   readonly dataDir: string | undefined;
+  readonly zone?: () => string | undefined;
 };
 
 /** Fills in the defaults and checks the ranges. @throws {RangeError} naming the field. */

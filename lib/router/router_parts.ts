@@ -116,7 +116,7 @@ export function createRouterParts(
     self: host.node.peerId.toMultihash().bytes,
     peerCount: () => table.size,
   });
-  const turns = createTurns(collaborators, { table, toPeer, isDown, monitor });
+  const turns = createTurns(collaborators, options, { table, toPeer, isDown, monitor });
   const limiter = createLimiter(collaborators, options, { table, client });
   serveDht(collaborators, options, {
     ...context,
@@ -142,6 +142,7 @@ export function createRouterParts(
 /** What agrees with other nodes on who goes upstream. */
 function createTurns(
   { host: { node }, clock, log, metrics }: RouterPartsCollaborators,
+  { zone = () => undefined }: Pick<ResolvedRouterOptions, "zone">,
   { table, toPeer, isDown, monitor }: {
     readonly table: PeerTable;
     readonly toPeer: PeerMapper;
@@ -150,7 +151,7 @@ function createTurns(
   },
 ): Turns {
   return new Turns({
-    ...{ node, table, toPeer, clock, log, metrics },
+    ...{ node, table, toPeer, clock, log, metrics, zone },
     isDown: (id) => isDown(id) || monitor.isSuspect(id),
     onFailure: (peer) => monitor.suspect(peer),
     takesConnections: (peer, limit) => probeTcp(table.mapped(peer)?.endpoints ?? [], limit),

@@ -5,8 +5,10 @@ import { type ContainerdRelease, containerdReleases } from "./lab/containerd_rel
 import type { Lab, LabNode } from "./lab/lab.ts";
 import { labSuite } from "./lab/lab_suite.ts";
 import { runCommand } from "./lab/run_command.ts";
+import { RefusingRegistry } from "./lab/refusing_registry.ts";
 import { publish, type Published } from "./lab/publish.ts";
 import { report } from "./lab/report.ts";
+import { until } from "./lab/until.ts";
 import {
   beginPull,
   type Cast,
@@ -31,6 +33,8 @@ const LINK_DOWN_MS = 5000;
 /** What a node receives whose link has gone bad, from upstream as from peers. */
 const SLOW_RATE = "6mbit";
 const SLOW_MS = 12_000;
+/** The host of a registry that refuses what it is asked for. */
+const REFUSER = "refuser";
 const { old, current } = containerdReleases();
 
 /** What happens half-way through an image. */
@@ -65,7 +69,7 @@ for (const release of [old, current] satisfies ContainerdRelease[]) {
     `rollout, containerd ${name}`,
     {
       ...{ id: `roll-${name}`, releases: [release, release, release, release] },
-      flags: ["--rollout"],
+      ...{ flags: ["--rollout"], strangers: [REFUSER] },
     },
     async (lab, step) => {
       const image = (of: string) => publish(lab, of, { layerBytes: LAYERS, plain: true });
@@ -156,6 +160,29 @@ async function clientCases(lab: Lab, step: Case, say: Say): Promise<void> {
       });
     },
   );
+
+  for (const status of [429, 401] as const) {
+    await step(
+      `upstream answers ${status} to the one that fetches: another does, and it gets it from there`,
+      async () => {
+        await begin(lab);
+        const published = await publish(lab, `${status}`, { layerBytes: LAYERS, plain: true });
+        const node = n1 ?? assert.fail();
+        const host = lab.network.host(REFUSER);
+        await using registry = await RefusingRegistry.start({ lab, node, host, status });
+        const pull = beginPull(node, published.reference);
+        await until(async () => await registry.refused() > 0, {
+          what: `${node.host.name} to be refused a layer`,
+        });
+        const result = await rollOut(lab, others, published);
+        say(`upstream answers ${status} to one node`, result, slowestOf(result));
+        await pull.cancel().catch(() => {});
+        // What a kubelet does after a while.
+        await node.containerd.fetch(published.reference, { timeoutMs: 30_000 });
+        assert.deepEqual(await node.containerd.lacks(published.image), []);
+      },
+    );
+  }
 
   await step("two tags of one image at once", async () => {
     await begin(lab);

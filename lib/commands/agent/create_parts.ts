@@ -60,7 +60,8 @@ export async function createParts(
   const keys = await readClusterKeys(config);
   const base = { ...opened, kubernetes: kubernetes.api, keys, clock, log, metrics };
   const { bootstrapper, namedNodes } = createBootstrap(config, base);
-  const router = await createAgentRouter(config, { ...base, bootstrapper }, registryPortOf);
+  const zone = () => kubernetes.topology()?.zone;
+  const router = await createAgentRouter(config, { ...base, bootstrapper, zone }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
   const peerAuth = createClusterKey(keys, config, { router, clock, log, stack });
   const tls = await PeerTls.open(config, { clock, log: log.child({ part: "peer TLS" }) });
@@ -152,9 +153,10 @@ function filterOf(config: Config) {
 
 function createAgentRouter(
   config: Config,
-  { keys, bootstrapper, clock, log, metrics, arrivals }: {
+  { keys, bootstrapper, zone, clock, log, metrics, arrivals }: {
     readonly keys: readonly string[] | undefined;
     readonly bootstrapper: Bootstrapper;
+    readonly zone: () => string | undefined;
     readonly clock: Clock;
     readonly log: Log;
     readonly metrics: Metrics;
@@ -173,6 +175,7 @@ function createAgentRouter(
     protocolPrefix: config.dhtPrefix,
     network: config.peerNetwork,
     rollout: config.rollout && arrivals !== undefined,
+    zone,
     ...(config.dhtClosed && keys !== undefined && { secrets: keys }),
     ...(config.dataDir === undefined ? {} : { dataDir: config.dataDir }),
   });

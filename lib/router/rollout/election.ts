@@ -9,6 +9,11 @@ export interface ElectionOptions {
   readonly slowFetchers: number;
   /** Nodes that one node sends to, unless there is no other way. */
   readonly fanOut: number;
+  /**
+   * Nodes of one zone that one of that zone sends to before one of them follows another zone: two at
+   * once are half as fast, yet bytes that leave a zone cost money.
+   */
+  readonly zoneFanOut: number;
   /** Nodes between upstream and the farthest node, unless there is no other way. */
   readonly maxDepth: number;
   /** What nobody asks about any more is forgotten after so long, ms. */
@@ -20,6 +25,7 @@ export const ELECTION_DEFAULTS: ElectionOptions = {
   fetchers: 1,
   slowFetchers: 2,
   fanOut: 4,
+  zoneFanOut: 2,
   maxDepth: 9,
   ttlMs: 60_000,
 };
@@ -31,6 +37,8 @@ export interface Ballot {
   readonly id: string;
   /** So little that one node can send it to all; default false. */
   readonly small?: boolean;
+  /** Zone of the node, if it knows it. */
+  readonly zone?: string | undefined;
   /** Node that was named before and turned out to be of no use. */
   readonly failed?: string | undefined;
   /** That one does get on, but slowly; default false. */
@@ -60,6 +68,7 @@ export interface RolloutState {
 
 interface Member {
   readonly id: string;
+  readonly zone: string | undefined;
   /** Undefined: it was told to fetch. */
   parent: string | undefined;
   /** When it was told that. */
@@ -69,8 +78,19 @@ interface Member {
   readonly refused: Map<string, number>;
 }
 
+/** Who looks for a place. */
+interface Seeker {
+  readonly id: string;
+  readonly zone: string | undefined;
+  /** Nodes that were of no use to it, and when it said so. */
+  readonly refused: ReadonlyMap<string, number>;
+  readonly small: boolean;
+}
+
 interface Place {
   readonly id: string;
+  /** It is of the same zone. */
+  readonly isNear: boolean;
   /** Nodes between it and upstream. */
   readonly depth: number;
   /** Nodes that it sends to. */
@@ -78,7 +98,7 @@ interface Place {
 }
 
 /** Each step costs more time than the content itself does. */
-const SMALL = { fanOut: 64, maxDepth: 1 };
+const SMALL = { fanOut: 64, zoneFanOut: 64, maxDepth: 1 };
 /** Keys, and nodes of one key, that are remembered. */
 const MAX_KEYS = 4096;
 const MAX_MEMBERS = 8192;
@@ -88,7 +108,8 @@ const MAX_STEPS = 64;
 /**
  * Decides who gets content from upstream and who gets it from whom: the first who asks fetches, the
  * others form a tree below. As long as it is not too deep each node sends to one other only: then
- * everybody gets the content as fast as one link carries it, and not at a fraction of that.
+ * everybody gets the content as fast as one link carries it, and not at a fraction of that. Who knows
+ * its zone follows one of that zone, if there is one.
  *
  * Nothing here is certain, and nobody depends on it: whoever is told nonsense goes upstream.
  */
@@ -105,7 +126,7 @@ export class Election {
   }
 
   /** Tells a node what to do. */
-  decide({ key, id, failed, small = false, slow = false }: Ballot): Decision {
+  decide({ key, id, zone, failed, small = false, slow = false }: Ballot): Decision {
     const members = this.#members(key);
     const now = this.#clock.now();
     const member = members.get(id);
@@ -126,7 +147,7 @@ export class Election {
       if (parent?.failed === false) return follow(parent, members);
     }
     const refused = member?.refused ?? new Map(failed === undefined ? [] : [[failed, now]]);
-    const { fetching, place: found } = this.#look(id, refused, members, small);
+    const { fetching, place: found } = this.#look({ id, zone, refused, small }, members);
     let place = fetching < this.#options.fetchers ? undefined : found;
     const named = failed === undefined ? undefined : members.get(failed);
     if (slow && named !== undefined) {
@@ -135,7 +156,7 @@ export class Election {
       place = mayFetch ? undefined : found ?? placeOf(named, members);
     }
     if (members.size < MAX_MEMBERS || member !== undefined) {
-      members.set(id, { id, parent: place?.id, toldAt: now, failed: false, refused });
+      members.set(id, { id, zone, parent: place?.id, toldAt: now, failed: false, refused });
     }
     if (place === undefined) return { type: "fetch" };
     return { type: "follow", id: place.id, depth: place.depth };
@@ -166,12 +187,10 @@ export class Election {
 
   /** How many others get it from upstream, and the best place for a node among all. */
   #look(
-    id: string,
-    refused: ReadonlyMap<string, number>,
+    { id, zone, refused, small }: Seeker,
     members: ReadonlyMap<string, Member>,
-    small: boolean,
   ): { readonly fetching: number; readonly place: Place | undefined } {
-    const { fanOut, maxDepth } = small ? SMALL : this.#options;
+    const { fanOut, maxDepth, zoneFanOut } = small ? SMALL : this.#options;
     const children = new Map<string, number>();
     let fetching = 0;
     for (const { id: child, parent, failed } of members.values()) {
@@ -185,10 +204,12 @@ export class Election {
       const isRefused = (refused.get(member.id) ?? -Infinity) >= member.toldAt;
       const depth = isRefused ? undefined : depthOf(member, members, id);
       if (depth === undefined) continue;
-      able.push({ id: member.id, depth, children: children.get(member.id) ?? 0 });
+      const isNear = zone !== undefined && member.zone === zone;
+      able.push({ id: member.id, isNear, depth, children: children.get(member.id) ?? 0 });
     }
     const fitting = able.filter(({ depth, children }) => depth < maxDepth && children < fanOut);
-    return { fetching, place: best(fitting) ?? best(able) };
+    const near = fitting.filter(({ isNear, children }) => isNear && children < zoneFanOut);
+    return { fetching, place: best(near) ?? best(fitting) ?? best(able) };
   }
 }
 
@@ -197,9 +218,9 @@ function follow(parent: Member, members: ReadonlyMap<string, Member>): Decision 
   return { type: "follow", id, depth };
 }
 
-/** Where a member is; who sends to how many does not matter here. */
+/** Where a member is; its zone, and to how many it sends, do not matter here. */
 function placeOf(member: Member, members: ReadonlyMap<string, Member>): Place {
-  return { id: member.id, depth: depthOf(member, members, "") ?? 0, children: 0 };
+  return { id: member.id, isNear: false, depth: depthOf(member, members, "") ?? 0, children: 0 };
 }
 
 /** The one that sends least; leaves near to upstream, others far from it: they hold up fewer. */

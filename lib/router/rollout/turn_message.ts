@@ -5,6 +5,8 @@ export interface Question {
   readonly key: string;
   /** So little that one node can send it to all. */
   readonly small: boolean;
+  /** Zone of the asker, if it knows it. */
+  readonly zone?: string | undefined;
   /** Id of the node that was named before and turned out to be of no use. */
   readonly failed?: string | undefined;
   /** That one does get on, but slowly. */
@@ -28,6 +30,8 @@ const MAX_KEY_LENGTH = 1024;
 const MAX_ID_LENGTH = 128;
 const MAX_ADDRESSES = 16;
 const MAX_DEPTH = 64;
+/** Labels of Kubernetes have 63 characters at most; more than that is no zone. */
+const MAX_ZONE_LENGTH = 63;
 
 /** A message as it is sent: JSON behind its length, a varint as in the DHT's protocol. */
 export function encodeTurnMessage(message: Question | Reply): Uint8Array {
@@ -41,10 +45,15 @@ export function encodeTurnMessage(message: Question | Reply): Uint8Array {
 
 /** @throws {Error} if it is not a question. */
 export function decodeQuestion(frame: Uint8Array): Question {
-  const { key, failed, small, slow } = fields(frame);
+  const { key, zone, failed, small, slow } = fields(frame);
   if (!isText(key, MAX_KEY_LENGTH)) throw new Error("question without a key");
   if (failed !== undefined && !isText(failed, MAX_ID_LENGTH)) throw new Error("not an id");
-  return { key, failed, small: small === true, ...(slow === true && { slow }) };
+  return {
+    ...{ key, failed, small: small === true },
+    ...(slow === true && { slow }),
+    // Whoever asks need not have one, and nobody is refused because of it.
+    ...(isText(zone, MAX_ZONE_LENGTH) && { zone }),
+  };
 }
 
 /** @throws {Error} if it is not an answer. */

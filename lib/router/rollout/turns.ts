@@ -49,6 +49,8 @@ export interface TurnsCollaborators {
   readonly node: Libp2p;
   readonly table: PeerTable;
   readonly toPeer: PeerMapper;
+  /** Zone of this node; undefined if it is not known (yet). */
+  readonly zone: () => string | undefined;
   /** Peers that are not asked and not named. */
   readonly isDown: (id: string) => boolean;
   /** A peer did not answer. */
@@ -125,7 +127,7 @@ export class Turns implements Elections {
 
   /** {@inheritDoc Elections.turn} */
   async turn(key: string, options: TurnOptions): Promise<Turn | undefined> {
-    const { table, metrics } = this.#collaborators;
+    const { table, metrics, zone } = this.#collaborators;
     if (!this.#started) return undefined;
     if (table.size === 0) return { type: "fetch" };
     const { small, failed, slow = false, signal } = options;
@@ -135,7 +137,7 @@ export class Turns implements Elections {
       if (expectations.hasGivenUp(key)) return { type: "leave" };
       expectations.asked(key, TURN_BOUND_MS);
     }
-    const question = { key, small, ...(failed !== undefined && { failed, slow }) };
+    const question = { key, small, zone: zone(), ...(failed !== undefined && { failed, slow }) };
     const turn = await this.#ask(question, { signal });
     if (signal.aborted) return undefined;
     metrics.electionHeld(turn?.type ?? "no-answer");

@@ -114,3 +114,45 @@ test("election: a slow one in the middle is gone around, without upstream", asyn
   await clock.advance(1);
   assert.equal(ask("c", "b", true), "a");
 });
+
+/** Asks for nodes of zones, one after the other; returns who follows whom. */
+function inZones(zones: readonly (string | undefined)[], options = {}) {
+  const election = new Election(new FakeClock(), options);
+  const asked = zones.map((zone, n) => ({ key: KEY, id: `n${n}`, zone }));
+  return asked.map((ballot) => {
+    const decision = election.decide(ballot);
+    if (decision.type === "fetch") return undefined;
+    const parent = asked.find(({ id }) => id === decision.id);
+    return { parent: decision.id, leaves: parent?.zone !== ballot.zone, depth: decision.depth };
+  });
+}
+
+test("election: a node follows one of its own zone, the first of a zone anybody", () => {
+  const follows = inZones(["a", "b", "a", "b", "c"]);
+  assert.deepEqual(follows.map((follow) => follow?.parent), [undefined, "n0", "n0", "n1", "n2"]);
+});
+
+test("election: bytes leave a zone as often as there are other zones, however nodes come", () => {
+  const zones = Array.from({ length: 200 }, (_, n) => "abc"[(n * 7 + Math.floor(n / 5)) % 3]);
+  const follows = inZones(zones).filter((follow) => follow !== undefined);
+  assert.equal(follows.length, 199);
+  assert.equal(follows.filter(({ leaves }) => leaves).length, 2);
+  assert.ok(follows.every(({ depth }) => depth < 9));
+});
+
+test("election: without zones, and in one zone, it is a line as ever", () => {
+  for (const zone of [undefined, "a"]) {
+    const parents = inZones([zone, zone, zone, zone]).map((follow) => follow?.parent);
+    assert.deepEqual(parents, [undefined, "n0", "n1", "n2"]);
+  }
+});
+
+test("election: where those of the zone cannot send to more, others do", () => {
+  const parents = (zones: string[], options: object) =>
+    inZones(zones, options).map((follow) => follow?.parent);
+  assert.deepEqual(
+    parents(["a", "b", "b", "a", "b"], { zoneFanOut: 1 }),
+    [undefined, "n0", "n1", "n2", "n3"],
+  );
+  assert.deepEqual(parents(["a", "b", "b"], { maxDepth: 1 }), [undefined, "n0", "n0"]);
+});

@@ -48,6 +48,7 @@ type State = "idle" | "asking" | "following" | "fetching" | "done" | "refused" |
 
 interface Node {
   readonly id: string;
+  readonly zone: string | undefined;
   readonly startAt: number;
   state: State;
   /** ms of the content that are there. */
@@ -94,10 +95,13 @@ export class RolloutModel {
     const chance = (share: number) => !calm && random() < share;
     this.#lossRate = chance(0.4) ? random() * 0.2 : 0;
     const clock = { now: () => this.#now };
+    // Some clusters have no zones, and some nodes do not know theirs yet.
+    const zones = Math.floor(random() * 4);
     this.#nodes = Array.from({ length: count }, (_, n) => {
       const stallAt = random() * 4000;
       return {
         id: `n${n}`,
+        zone: zones > 0 && random() < 0.9 ? `zone ${Math.floor(random() * zones)}` : undefined,
         startAt: Math.floor(random() * (random() < 0.5 ? 50 : 1500)),
         state: "idle" as const,
         have: 0,
@@ -198,7 +202,7 @@ export class RolloutModel {
     // Lost on the way there, or on the way back.
     const isHeard = !isDead && (!isLost || this.#random() < 0.5);
     const decision = isHeard
-      ? home.election.decide({ key: "k", id: node.id, failed, slow })
+      ? home.election.decide({ key: "k", id: node.id, zone: node.zone, failed, slow })
       : undefined;
     if (isLost || isDead) {
       // That it died is counted where it does.

@@ -17,7 +17,10 @@ function frameOf(bytes: Uint8Array): Uint8Array {
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 test("turn messages: come out as they went in", () => {
-  const question = { key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer", slow: true };
+  const question = {
+    ...{ key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer", slow: true },
+    zone: "eu-west-1a",
+  };
   assert.deepEqual(decodeQuestion(frameOf(encodeTurnMessage(question))), question);
   const follow = {
     type: "follow",
@@ -38,6 +41,13 @@ test("turn messages: what is no question is refused", () => {
   assert.throws(() => decodeQuestion(new TextEncoder().encode("{")));
   assert.throws(() => decodeQuestion(encode({ key: "k", more: "x".repeat(5000) })));
   assert.equal(decodeQuestion(encode({ key: "k", small: "yes" })).small, false);
+});
+
+test("turn messages: who does not know its zone, or names an impossible one, has none", () => {
+  for (const zone of [undefined, "", 7, null, "z".repeat(64)]) {
+    assert.equal("zone" in decodeQuestion(encode({ key: "k", zone })), false, String(zone));
+  }
+  assert.equal(decodeQuestion(encode({ key: "k", zone: "z".repeat(63) })).zone?.length, 63);
 });
 
 test("turn messages: what is no answer is refused, what is odd in one is left out", () => {
