@@ -11,7 +11,7 @@ import { NODES, type System } from "./system.ts";
 
 /** Holders of all images; the first is the one that peers are measured with. */
 const HOLDERS = ["n1", "n3", "n4"];
-/** Holds nothing and gets everything through its agent. */
+/** Holds none of what is measured and gets everything through its agent. */
 const PULLER = "n2";
 
 /** A machine of the bench. */
@@ -62,6 +62,7 @@ export class BenchLab implements AsyncDisposable {
     try {
       await lab.upstream.start();
       await Promise.all(lab.#nodes.map(({ containerd }) => containerd.start()));
+      await lab.#addFirstImage();
       return lab;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -154,6 +155,19 @@ export class BenchLab implements AsyncDisposable {
     await this.upstream[Symbol.asyncDispose]();
     await this.network[Symbol.asyncDispose]();
     await Deno.remove(this.directory, { recursive: true }).catch(() => {});
+  }
+
+  /**
+   * A node in use holds something, if only the image of its pods' sandboxes. containerd 2 makes no
+   * directory for content before the first, and an agent then has to ask containerd about each digest.
+   */
+  async #addFirstImage(): Promise<void> {
+    const image = createImage({ seed: "first", layerBytes: [1], plain: true });
+    await this.upstream.add(image, "first", "v1");
+    for (const { store } of this.#nodes) {
+      await store.mirrorAt(undefined);
+      await store.pull(`${UPSTREAM}/first@${image.root.digest}`);
+    }
   }
 
   get #nodes(): BenchNode[] {

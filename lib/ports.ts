@@ -96,6 +96,8 @@ export interface Router {
    * no more can be found; ends early without an error when the signal aborts.
    */
   lookup(key: string, options: Cancellable): AsyncIterable<Peer>;
+  /** A lookup of this key is likely to follow at once: it may begin. */
+  anticipate?(key: string): void;
   /**
    * A peer did not answer somebody else. Until the router has found out whether it lives, no lookup
    * waits for it. Unknown ids are ignored.
@@ -200,6 +202,8 @@ export interface Mirror {
    * a range that the content does not have.
    */
   fetch(request: MirrorRequest, options: Cancellable): Promise<MirrorHit | MirrorMiss>;
+  /** This is likely to be fetched at once: looking for who has it may begin. */
+  anticipate?(path: DistributionPath): void;
   /** What was got a moment ago, is still at hand and may be had by everybody. */
   kept?(request: MirrorRequest): MirrorHit | undefined;
 }

@@ -1,5 +1,6 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
+import { referenceKey } from "../oci/reference.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
 import type { NamedNodes, PeerAuth } from "../ports/access.ts";
 import type { Elections } from "../ports/rollout.ts";
@@ -115,6 +116,7 @@ export function createMirror(
         return UNREACHABLE;
       }
     },
+    anticipate: ({ reference }) => router.anticipate?.(referenceKey(reference)),
     kept: (request) => request.kind === "manifest" ? manifests.kept(request) : undefined,
     tagAnswers: (path, options) => askTag(kit, path, options),
     async close() {

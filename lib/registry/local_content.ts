@@ -164,6 +164,11 @@ export class LocalContent {
     return undefined;
   }
 
+  /** Whether it was found a moment ago. */
+  isAtHand({ reference: { digest } }: DistributionPath): boolean {
+    return this.#recent(digest) !== undefined;
+  }
+
   #recent(digest: Digest | undefined): Descriptor | undefined {
     const held = digest && this.#held.get(digest);
     return held && held.until > this.#clock.now() ? held.descriptor : undefined;

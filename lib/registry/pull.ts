@@ -75,6 +75,7 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
       : { ...asked, request: { ...request, path: await decide(asked) } };
     const kept = exchange.fromPeer ? undefined : serveKept(collaborators, options, call);
     if (kept !== undefined) return kept;
+    if (!exchange.fromPeer) anticipate(collaborators, call);
     const local = await serveLocal(collaborators, options, call);
     if (local.answer !== undefined) {
       if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
@@ -90,6 +91,14 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     client.signal.throwIfAborted();
     return await serveMirrored(collaborators, options, call, local.resolved);
   };
+}
+
+/**
+ * A runtime asks for blobs that it does not have: peers are looked for while the own store is looked
+ * into. Manifests it asks for time and again.
+ */
+function anticipate({ local, mirror }: PullCollaborators, { request: { path } }: Call): void {
+  if (path.kind === "blob" && !local.isAtHand(path)) mirror.anticipate?.(path);
 }
 
 /** The answer from the own store; without one, the digest that a tag has here, if it is known. */

@@ -21,6 +21,15 @@ interface FrameSender {
   sendFrame(header: FrameHeader, data?: unknown): boolean;
 }
 
+/** The part of a secured connection that is used; public at run time only. */
+interface FrameReceiver {
+  readonly decoder?: { lengthDecoder: (data: { readonly length: number }) => number };
+}
+
+/** What the library takes for "the length is not there yet". */
+const TOO_SHORT = new RangeError("the length of a message is incomplete");
+const LENGTH_BYTES = 2;
+
 /**
  * The library's yamux, which tells the other side of new credit once there is enough of it. By
  * itself it does so after each frame: for the small messages of a DHT as many packets again, each
@@ -32,11 +41,25 @@ export function frugalYamux(): ReturnType<typeof yamux> {
     const factory = create();
     const createStreamMuxer = factory.createStreamMuxer.bind(factory);
     factory.createStreamMuxer = (connection) => {
+      expectShortReads(connection as FrameReceiver);
       const muxer = createStreamMuxer(connection);
       holdCredit(muxer as unknown as FrameSender);
       return muxer;
     };
     return factory;
+  };
+}
+
+/**
+ * After each message Noise's decoder looks for the length of the next and learns by an error that
+ * there is none. To make one, with its stack, costs more than to decrypt a message of the DHT.
+ */
+export function expectShortReads({ decoder }: FrameReceiver): void {
+  if (decoder === undefined) return;
+  const decode = decoder.lengthDecoder;
+  decoder.lengthDecoder = (data) => {
+    if (data.length < LENGTH_BYTES) throw TOO_SHORT;
+    return decode(data);
   };
 }
 

@@ -133,6 +133,11 @@ export class Libp2pRouter implements Router {
     return this.#parts.lookup.find(dhtKey(key), options);
   }
 
+  /** {@inheritDoc Router.anticipate} */
+  anticipate(key: string): void {
+    this.#parts.lookup.begin(dhtKey(key));
+  }
+
   /**
    * True as soon as a peer is known, or the first round of bootstrapping is over, whatever came of
    * it (a lone node is ready), or `readyTimeoutMs` after the start.

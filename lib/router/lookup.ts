@@ -41,6 +41,11 @@ export class Lookup {
     }
   }
 
+  /** Begins a search that whoever asks in a moment follows; what comes of it is remembered. */
+  begin(key: DhtKey): void {
+    if (!this.#stop.signal.aborted) this.#searchFor(key);
+  }
+
   /** Ends all searches. */
   stop(): void {
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
