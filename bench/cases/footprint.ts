@@ -28,8 +28,8 @@ export async function measureFootprint(run: BenchRun): Promise<void> {
       figures.add({ ...figure, name: "start to ready", unit: "ms" }, system.name, readyMs);
     }
   }
-  // Long enough for what a start leaves behind to be collected, and for peers to be found.
-  await new Promise((done) => setTimeout(done, 5000));
+  // Long enough for peers to be found, and for what a start leaves behind to be collected.
+  await new Promise((done) => setTimeout(done, 20_000));
   for (const system of systems) {
     const name = "RSS idle after the start";
     figures.add({ ...figure, name, unit: "MB" }, system.name, await rss(run, system));
