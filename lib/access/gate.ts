@@ -283,11 +283,11 @@ export class Gate implements Access {
   async #ask(
     path: DistributionPath,
     credentials: Credentials | undefined,
-    { signal }: Cancellable,
+    options: Cancellable,
   ): Promise<UpstreamAnswer> {
     const { upstream, metrics, log } = this.#collaborators;
-    const asked = credentials === undefined ? { signal } : { signal, credentials };
-    const answer = await upstream.head(path, asked);
+    const asked = credentials && { signal: options.signal, credentials };
+    const answer = await upstream.head(path, asked ?? options);
     metrics.upstreamRequest(answer.type === "unavailable" ? answer.reason : answer.type);
     log.debug("upstream was asked", {
       reference: formatReference(path.reference),

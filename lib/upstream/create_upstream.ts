@@ -77,11 +77,14 @@ export function createUpstream(
   };
 
   return {
-    async head(path, { signal, credentials }) {
-      signal.throwIfAborted();
+    // The signal is looked at only where something is waited for: following a client is not free.
+    async head(path, settings) {
       const passage = circuit.enter(path.reference.registry);
+      const { credentials } = settings;
       const asked = credentials === undefined ? {} : { credentials };
       if (passage === "closed") {
+        const { signal } = settings;
+        signal.throwIfAborted();
         const key = `${hash(credentials)} ${formatDistributionPath(path)}`;
         return await flights.run(key, { signal }, (signal) => ask(path, { ...asked, signal }));
       }

@@ -40,6 +40,38 @@ test("pull: what is not held is asked of the mirror as the client asked", async 
   ]);
 });
 
+test("pull: who has a blob is looked for while the store is looked into", async () => {
+  const store = new MemoryStore();
+  const digest = store.add("content");
+  const before: number[] = [];
+  const s = setup({}, {
+    store: {
+      name: "watched",
+      resolve: store.resolve.bind(store),
+      open: store.open.bind(store),
+      descriptor(asked, options) {
+        before.push(s.mirror.anticipated.length);
+        return store.descriptor(asked, options);
+      },
+    },
+  });
+  const path = `/v2/a/blobs/${digest}?ns=quay.io`;
+  await s.request(path, { headers: FROM_PEER });
+  await s.request(`/v2/a/manifests/${ABSENT}`);
+  assert.deepEqual(
+    s.mirror.anticipated,
+    [],
+    "not for peers, nor for what is small and asked often",
+  );
+  await s.request(BLOB_PATH);
+  assert.deepEqual(s.mirror.anticipated, [
+    { kind: "blob", reference: { registry: "quay.io", repository: "a", digest: ABSENT } },
+  ]);
+  assert.deepEqual(before, [0, 0, 1]);
+  assert.equal(await (await s.request(path)).text(), "content");
+  assert.equal(s.mirror.anticipated.length, 1, "it was there a moment ago");
+});
+
 test("pull: a peer's request goes no further", async () => {
   const s = setup();
   s.mirror.answer = () => hit("content");

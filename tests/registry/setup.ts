@@ -1,4 +1,5 @@
 import { systemClock } from "../../lib/async/clock.ts";
+import type { DistributionPath } from "../../lib/oci/path.ts";
 import type { Cancellable, Mirror, MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports.ts";
 import {
   createRegistryApp,
@@ -14,6 +15,8 @@ import { MemoryStore } from "../fakes/store.ts";
 /** A mirror that notes what it is asked and answers as told; a miss unless told otherwise. */
 export class FakeMirror implements Mirror {
   readonly requests: MirrorRequest[] = [];
+  /** What it was told that it is going to be asked. */
+  readonly anticipated: DistributionPath[] = [];
   kept: (request: MirrorRequest) => MirrorHit | undefined = () => undefined;
   answer: (
     request: MirrorRequest,
@@ -21,6 +24,10 @@ export class FakeMirror implements Mirror {
   ) => MirrorHit | MirrorMiss | Promise<MirrorHit | MirrorMiss> = () => (
     { found: false, reason: "no-peer", attempts: 0 }
   );
+
+  anticipate(path: DistributionPath): void {
+    this.anticipated.push(path);
+  }
 
   async fetch(request: MirrorRequest, options: Cancellable): Promise<MirrorHit | MirrorMiss> {
     this.requests.push(request);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { holdCredit } from "../../lib/router/frugal_yamux.ts";
+import { expectShortReads, holdCredit } from "../../lib/router/frugal_yamux.ts";
 import { test } from "../support/test.ts";
 
 const DATA = 0;
@@ -59,4 +59,29 @@ test("yamux: with too many streams credit is told of at once", () => {
   assert.equal(sent.length, 0);
   frame(UPDATE, 0, 5000, 1);
   assert.equal(sent.length, 1);
+});
+
+test("yamux: below it, what is too short for a length costs no new error", () => {
+  const receiver = {
+    decoder: {
+      lengthDecoder(data: { readonly length: number }): number {
+        if (data.length < 2) throw new Error("was asked for what is not there");
+        return 7;
+      },
+    },
+  };
+  expectShortReads(receiver);
+  const { decoder } = receiver;
+  const errors = [0, 1, 0].map((length) => {
+    try {
+      return decoder.lengthDecoder({ length });
+    } catch (error) {
+      return error;
+    }
+  });
+  // The decoder takes a RangeError, and no other, for "there is more to come".
+  assert(errors[0] instanceof RangeError);
+  assert.equal(new Set(errors).size, 1);
+  assert.equal(decoder.lengthDecoder({ length: 2 }), 7);
+  expectShortReads({});
 });

@@ -200,3 +200,23 @@ test("one search yields at most twenty peers; after stop none", async () => {
   lookup.stop();
   assert.deepEqual(await find(lookup), []);
 });
+
+test("a search that was begun is the one that is followed, and begins no second", async () => {
+  const asked = Promise.withResolvers<void>();
+  const { lookup, calls } = makeLookup({
+    async ask(_, { found }) {
+      await asked.promise;
+      found(info(A));
+    },
+  });
+  lookup.begin(KEY);
+  lookup.begin(KEY);
+  assert.deepEqual(calls, ["own", "ask"]);
+  const found = find(lookup);
+  asked.resolve();
+  assert.deepEqual(await found, ids(A));
+  assert.equal(calls.length, 2);
+  lookup.stop();
+  lookup.begin(KEY);
+  assert.equal(calls.length, 2);
+});

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
 import type { Credentials } from "../../lib/oci/credentials.ts";
-import { createUpstream, type UpstreamOptions } from "../../lib/upstream/create_upstream.ts";
+import {
+  createUpstream,
+  type HttpUpstream,
+  type UpstreamOptions,
+} from "../../lib/upstream/create_upstream.ts";
 import type { UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
@@ -20,6 +24,7 @@ const REPOSITORIES = { open: ["open"], closed: ["closed"] };
 const WRONG = { username: "user", password: "wrong" };
 
 interface Rig {
+  readonly upstream: HttpUpstream;
   readonly registry: TokenRegistry;
   readonly log: MemoryLog;
   head(
@@ -47,6 +52,7 @@ async function withRig(
     await run({
       registry,
       log,
+      upstream,
       head: (repository, { tag = "v1", credentials, signal = AbortSignal.timeout(10_000) } = {}) =>
         upstream.head({
           kind: "manifest",
@@ -191,6 +197,27 @@ test("a registry that will not have a question is not away", async () => {
     }
     registry.fault = undefined;
     assert.deepEqual(await head("open"), FOUND);
+  }, { circuit: { threshold: 1 } });
+});
+
+test("whoever need not wait is not followed", async () => {
+  await withRig(REPOSITORIES, async ({ head, registry, upstream }) => {
+    registry.fault = () => new Response(null, { status: 503 });
+    await head("open");
+    const { host } = registry;
+    const path = {
+      kind: "manifest",
+      reference: { registry: host, repository: "open", tag: "v1" },
+    } as const;
+    const settings = {
+      get signal(): AbortSignal {
+        throw new Error("its signal was looked at");
+      },
+    };
+    assert.deepEqual(await upstream.head(path, settings), {
+      type: "unavailable",
+      reason: "circuit-open",
+    });
   }, { circuit: { threshold: 1 } });
 });
 
