@@ -194,7 +194,8 @@ export class Candidates {
 
   /** Lets peers arrive that the router already has, before one is chosen among them. */
   async #gather(): Promise<void> {
-    if (this.#gathered) return;
+    const isOver = this.#lookup === undefined && this.#known.size === 0;
+    if (this.#gathered || isOver) return;
     if (this.#known.size > 0) this.#gathered = true;
     await new Promise<void>((resolve) => setImmediate(resolve));
   }

@@ -109,8 +109,8 @@ class Race<C, T> {
           return;
         }
         if (contender !== undefined) return this.#start(contender);
-        this.#after(REDRAW_MS, this.#over.signal, () => this.#draw());
         this.#check();
+        if (!this.#done) this.#after(REDRAW_MS, this.#over.signal, () => this.#draw());
       },
     );
   }
