@@ -24,6 +24,8 @@ export interface ExchangeCollaborators {
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Told of requests for content, besides the log. */
   readonly requests?: RequestObserver;
+  /** Does what no answer should wait for; default: at once. */
+  readonly later?: (work: () => void) => void;
 }
 
 /** What is known of a request from the start. */
@@ -109,7 +111,9 @@ export class Exchange {
     if (this.isPrivate) headers[PRIVATE_HEADER] = "true";
     if (!(body instanceof ReadableStream)) {
       const bytes = this.#request.method === "HEAD" || body === null ? 0 : byteLength(body);
-      this.#end(status, { bytes, by: "source" });
+      const { later = atOnce, clock } = this.#collaborators;
+      const endedAt = clock.now();
+      later(() => this.#end(status, { bytes, by: "source" }, endedAt));
       release?.();
       return new Response(body, { status, headers });
     }
@@ -136,10 +140,10 @@ export class Exchange {
     return { pace: { pieceBytes: uploads.pieceBytes, take } };
   }
 
-  #end(status: number, end: BodyEnd): void {
-    const { log, metrics, clock } = this.#collaborators;
+  #end(status: number, end: BodyEnd, endedAt = this.#collaborators.clock.now()): void {
+    const { log, metrics } = this.#collaborators;
     const { method, path, ip } = this.#request;
-    const latency = clock.now() - this.#startedAt;
+    const latency = endedAt - this.#startedAt;
     this.#endTransfer();
     metrics.inFlight(this.#handler, -1);
     metrics.httpRequest(this.#handler, method, status, latency, end.bytes);
@@ -190,6 +194,10 @@ export class Exchange {
       error: end.error?.message,
     });
   }
+}
+
+function atOnce(work: () => void): void {
+  work();
 }
 
 function defined(fields: Record<string, unknown>): Record<string, unknown> {

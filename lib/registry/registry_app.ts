@@ -41,13 +41,15 @@ export interface RegistryCollaborators {
   /** Decides who may have what; without it everybody may. */
   readonly access?: Access;
   /** Tells nodes of the cluster from others. */
-  readonly peerAuth?: PeerAuth;
+  readonly peerAuth?: PeerAuth | undefined;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
   readonly elections?: Pick<Elections, "expects"> | undefined;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
+  /** Does what no answer should wait for, such as to log it; default: at once. */
+  readonly later?: (work: () => void) => void;
 }
 
 /** Settings of {@link createRegistryApp}. */

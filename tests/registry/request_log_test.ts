@@ -98,3 +98,15 @@ test("request log: an observer is told of pulls and of what was refused, not of 
     ],
   );
 });
+
+test("log: an answer does not wait for its line", async () => {
+  const works: (() => void)[] = [];
+  const s = setup({}, { later: (work) => works.push(work) });
+  const response = await s.request(`/v2/a/blobs/sha256:${"0".repeat(64)}`);
+  assert.equal(response.status, 404);
+  assert.deepEqual(s.log.lines, []);
+  assert.equal(s.inFlight(), 1, "nobody may stop before the line is written");
+  for (const work of works) work();
+  assert.equal(s.log.lines.length, 1);
+  assert.equal(s.inFlight(), 0);
+});

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { Advertiser } from "../../advertiser/advertiser.ts";
 import { systemClock } from "../../async/clock.ts";
 import type { Config } from "../../config/options.ts";
@@ -85,9 +86,9 @@ export async function createParts(
   const requests = new RequestRing();
   const registry = createRegistryApp(
     {
-      ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads },
+      ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads, peerAuth },
+      later: setImmediate,
       ...(access && { access }),
-      ...(peerAuth && { peerAuth }),
       ...rollout,
     },
     { filter: advertiser.serves, authorizations, ...tls?.registryOptions, ...maxUploads },
