@@ -151,8 +151,7 @@ function createTurns(
   },
 ): Turns {
   return new Turns({
-    ...{ node, table, toPeer, clock, log, metrics, zone },
-    isDown: (id) => isDown(id) || monitor.isSuspect(id),
+    ...{ node, table, toPeer, clock, log, metrics, zone, isDown },
     onFailure: (peer) => monitor.suspect(peer),
     takesConnections: (peer, limit) => probeTcp(table.mapped(peer)?.endpoints ?? [], limit),
   });

@@ -2,7 +2,7 @@ import type { Libp2p, PeerId } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { LRUCache } from "lru-cache";
-import { deadline } from "../../async/deadline.ts";
+import { fairDeadline } from "../../async/fair_deadline.ts";
 import type { Cancellable, Clock, Log, Metrics, Peer } from "../../ports.ts";
 import type { Elections, Turn, TurnOptions } from "../../ports/rollout.ts";
 import { toMultiaddrString } from "../address.ts";
@@ -30,13 +30,15 @@ const LATE_TIMEOUT_MS = 1000;
 const CONNECT_TIMEOUT_MS = 150;
 /** Who was late for so long once is not waited for longer than usual again, ms. */
 const LATE_FOR_MS = 10_000;
+/** Who could not be reached is not asked for so long, ms: until then it is known whether it is dead. */
+const GONE_FOR_MS = 2000;
 /**
  * Homes that are asked, one after the other, and the time for it all, ms: what the next one says
  * costs upstream less than if each went there by itself.
  */
 const MAX_ASKED = 3;
 const TURN_BOUND_MS = LATE_TIMEOUT_MS + TURN_TIMEOUT_MS;
-const MAX_LATE = 256;
+const MAX_NOTED = 256;
 /** Peers nearest to a key among which one that speaks the protocol is looked for. */
 const MAX_HOMES = 16;
 /** Streams of one peer: one is all that is needed. */
@@ -51,7 +53,10 @@ export interface TurnsCollaborators {
   readonly toPeer: PeerMapper;
   /** Zone of this node; undefined if it is not known (yet). */
   readonly zone: () => string | undefined;
-  /** Peers that are not asked and not named. */
+  /**
+   * Peers that are not asked: those known to be dead. Who is only slow to answer pings is: if some
+   * nodes passed it over and others did not, both would go upstream.
+   */
   readonly isDown: (id: string) => boolean;
   /** A peer did not answer. */
   readonly onFailure: (peer: PeerId) => void;
@@ -73,7 +78,9 @@ export class Turns implements Elections {
   readonly #client: StreamClient<Reply>;
   readonly #expectations: Expectations;
   /** When homes were late, by id. */
-  readonly #late = new LRUCache<string, number>({ max: MAX_LATE });
+  readonly #late = new LRUCache<string, number>({ max: MAX_NOTED });
+  /** When they could not be reached. */
+  readonly #gone = new LRUCache<string, number>({ max: MAX_NOTED });
   readonly #self: string;
   readonly #position: Uint8Array;
   #started = false;
@@ -191,7 +198,7 @@ export class Turns implements Elections {
       return await patientQuestion(
         (limit) => this.#client.ask(home, encodeTurnMessage(question), limit),
         async () => {
-          using limit = deadline(CONNECT_TIMEOUT_MS, { signal });
+          using limit = fairDeadline(CONNECT_TIMEOUT_MS, { signal });
           isThere = await takesConnections(home, limit);
           return isThere && !wasLate;
         },
@@ -202,7 +209,10 @@ export class Turns implements Elections {
       this.#late.set(name, clock.now());
       // Who is late is busy; who cannot be reached may be gone.
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
-      if (!isLate || !isThere) onFailure(home);
+      if (!isLate || !isThere) {
+        this.#gone.set(name, clock.now());
+        onFailure(home);
+      }
       throw error;
     }
   }
@@ -212,13 +222,14 @@ export class Turns implements Elections {
    * this node, and is the last.
    */
   async *#homes(key: string, options: Cancellable): AsyncGenerator<PeerId | undefined> {
-    const { table, isDown, node } = this.#collaborators;
+    const { table, isDown, node, clock } = this.#collaborators;
     const target = kademliaId(dhtKey(key).multihash);
     let asked = 0;
     for (const { peer, position } of table.nearest(target, MAX_HOMES)) {
       if (asked >= MAX_ASKED) return;
       if (isNearer(this.#position, position, target)) break;
-      if (isDown(peer.toString())) continue;
+      const goneAt = this.#gone.get(peer.toString()) ?? -Infinity;
+      if (isDown(peer.toString()) || clock.now() - goneAt < GONE_FOR_MS) continue;
       const { protocols } = await node.peerStore.get(peer, options)
         .catch(() => ({ protocols: [] as string[] }));
       if (!protocols.includes(ROLLOUT_PROTOCOL)) continue;
