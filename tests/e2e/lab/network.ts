@@ -176,7 +176,8 @@ async function limit(namespace: string, device: string, rate: string | undefined
     await runCommand(command, { allowFailure: true });
     return;
   }
-  const slow = rate.endsWith("bit") && !rate.endsWith("mbit");
+  // What fits into a burst passes at once; a fast link's has to last until the next timer fires.
+  const slow = /^\d+k?bit$/.test(rate);
   await runCommand([
     ...[...qdisc, "replace", "dev", device, "root", "tbf"],
     ...["rate", rate, "burst", slow ? "2kb" : "512kb", "latency", "100ms"],
