@@ -33,7 +33,9 @@ export class NodeStore {
   /** Pulls without unpacking. Returns how long that took, ms. */
   async pull(reference: string): Promise<number> {
     const started = performance.now();
-    await this.#ctr("content", "fetch", "--hosts-dir", this.#containerd.certsPath, reference);
+    // Without `--debug` it shows its progress every 100 ms, and is done only when it next does so.
+    const fetch = ["--debug", "content", "fetch", "--hosts-dir", this.#containerd.certsPath];
+    await this.#ctr(...fetch, reference);
     return performance.now() - started;
   }
 
