@@ -2,6 +2,8 @@ import type { LoadJob, LoadPlan } from "./plan.ts";
 
 const READ_BYTES = 1024 * 1024;
 const HEAD_LIMIT = 16 * 1024;
+/** One character for each byte, whatever it is. */
+const LATIN = new TextDecoder("latin1");
 
 /** One kept connection. */
 export class LoadConnection {
@@ -48,7 +50,7 @@ export class LoadConnection {
     while (text.length < HEAD_LIMIT) {
       const read = await this.#conn.read(this.#buffer);
       if (read === null) throw new Error("the connection ended before an answer");
-      text += String.fromCharCode(...this.#buffer.subarray(0, Math.min(read, HEAD_LIMIT)));
+      text += LATIN.decode(this.#buffer.subarray(0, Math.min(read, HEAD_LIMIT)));
       const end = text.indexOf("\r\n\r\n");
       if (end < 0) continue;
       const length = /\r\ncontent-length: *(\d+)\r\n/i.exec(text.slice(0, end + 2))?.[1];
