@@ -4,8 +4,9 @@
  * Prints a table and writes `bench.json` and `bench.svg`.
  *
  * Usage: `deno task bench [--quick] [--vs PATH] [--runs N] [--only GROUP,…] [--binary PATH]
- * [--out DIR]`. The group `soak` takes 15 minutes a system, 5 with `--quick`, and only when it is
- * named. Needs what the end-to-end tests need, and `dist/eddy` (`deno task compile`).
+ * [--out DIR]`. Seven samples each, three with `--quick`, which takes two minutes. The group `soak`
+ * takes 15 minutes a system, 5 with `--quick`, and only when it is named. Needs what the end-to-end
+ * tests need, and `dist/eddy` (`deno task compile`).
  */
 import { fileURLToPath } from "node:url";
 import { BenchLab } from "./bench_lab.ts";

@@ -46,7 +46,7 @@ export function parseSettings(args: readonly string[], root: string): Settings {
       values.set(name, rest.shift() ?? "");
     } else throw new Error(`${name} is not understood; want --quick, --vs, --runs, --only, --out`);
   }
-  const runs = Number(values.get("--runs") ?? 7);
+  const runs = Number(values.get("--runs") ?? (values.has("--quick") ? 3 : 7));
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs is ${runs}, want 1 or more`);
   const usual = GROUPS.filter((group) => group !== "soak");
   const groups = values.get("--only")?.split(",") ?? usual;
