@@ -4,7 +4,7 @@ import type { Digest } from "../oci/digest.ts";
 import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { PeerAuth, PeerProof, PeerRequest } from "../ports/access.ts";
-import { canonicalAddress } from "./canonical_address.ts";
+import { canonicalAddress } from "../oci/canonical_address.ts";
 
 /** Header that carries the proof: `Authorization` may hold credentials of the mirror already. */
 const TOKEN_HEADER = "x-eddy-token";

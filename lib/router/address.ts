@@ -1,5 +1,6 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import type { Multiaddr } from "@multiformats/multiaddr";
+import { canonicalAddress } from "../oci/canonical_address.ts";
 
 /** Address and port of a peer. */
 export interface IpPort {
@@ -61,13 +62,11 @@ export function toIpPort(address: Multiaddr): IpPort | undefined {
 }
 
 /**
- * An IP address as it is compared: IPv6 in its shortest form and without a zone, an IPv4-mapped one
- * as IPv4 (RFC 4291, section 2.5.5.2).
+ * An IP address as it is compared, whatever socket it was seen at: an IPv4-mapped one as IPv4
+ * (RFC 4291, section 2.5.5.2).
  */
 export function canonicalIp(ip: string): string {
-  const plain = ip.replace(/%.*$/, "");
-  if (!isIPv6(plain)) return plain;
-  const shortest = new URL(`http://[${plain}]`).hostname.slice(1, -1);
+  const shortest = canonicalAddress(ip);
   const [, high = "", low = ""] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(shortest) ?? [];
   if (high === "") return shortest;
   const bits = parseInt(high, 16) * 2 ** 16 + parseInt(low, 16);
