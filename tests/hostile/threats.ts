@@ -1,0 +1,83 @@
+import type { ATTEMPTS } from "../e2e/lab/attacker/attempts.ts";
+import type { CaseName } from "./cases.ts";
+
+/** Something that may be tried, what Eddy does about it, and the cases that prove it. */
+export interface Threat {
+  readonly threat: string;
+  readonly answer: string;
+  readonly cases: readonly (CaseName | keyof typeof ATTEMPTS)[];
+}
+
+/** The threat table of docs/security.md. */
+export const THREATS: readonly Threat[] = [
+  {
+    threat: "A pod asks a node for a private image",
+    answer: "Upstream decides about its credentials; only local clients are asked for them.",
+    cases: ["authorization"],
+  },
+  {
+    threat: "A pod pretends to be a node (`x-spegel-mirrored`)",
+    answer: "That header proves nothing: private content needs a token made with the cluster key.",
+    cases: ["peer", "forged"],
+  },
+  {
+    threat: "A token is seen on the way and sent again",
+    answer:
+      "It is good for one request to one node, for 30 s (and 60 s more for clocks that differ).",
+    cases: ["replay", "own"],
+  },
+  {
+    threat: "The index names an attacker in a node's place",
+    answer: "The token names the address that it was sent to: handed on to the node it is refused.",
+    cases: ["relay"],
+  },
+  {
+    threat: "The index names an attacker for a tag",
+    answer:
+      "Upstream says what it means; without it nodes that prove to have the key, or, without a " +
+      "key, whom bootstrap names.",
+    cases: ["tag", "newer", "outage"],
+  },
+  {
+    threat: "A private blob is asked for by digest under another name",
+    answer: "Served only where upstream says that the content is in that repository.",
+    cases: ["digest", "open"],
+  },
+  {
+    threat: "A node does not know yet that a repository is private",
+    answer:
+      "The peer that has it says so (`x-eddy-private`); upstream is asked, and without an answer " +
+      "it is denied.",
+    cases: ["named"],
+  },
+  {
+    threat: "A peer lies about that",
+    answer:
+      "Nothing is remembered of its word; other peers are asked: it costs its own answer and one " +
+      "question.",
+    cases: ["flag"],
+  },
+  {
+    threat: "A peer or a registry asks for credentials",
+    answer: "Peers get none; a registry gets those that are meant for it.",
+    cases: ["bait", "borrowed"],
+  },
+  {
+    threat: "A record in the index names an attacker, who sends rubbish",
+    answer: "Bytes are hashed, the attacker is shunned, the transfer goes on elsewhere.",
+    cases: ["rubbish"],
+  },
+  {
+    threat: "A registry sends the agent to loopback or metadata services",
+    answer: "Not followed, unless that very host is configured as the registry.",
+    cases: ["realm"],
+  },
+];
+
+/** The threats as a table in Markdown. */
+export function formatThreats(): string {
+  const rows = THREATS.map(({ threat, answer, cases }) =>
+    `| ${threat} | ${answer} | ${cases.map((name) => `\`${name}\``).join(", ")} |`
+  );
+  return ["| Threat | Answer | Proved by |", "| --- | --- | --- |", ...rows].join("\n");
+}
