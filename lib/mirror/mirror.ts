@@ -78,7 +78,7 @@ export function createMirror(
     { clock, send, authorizations, peerAuth },
     options,
   );
-  const hashes = new Hashes(log);
+  const hashes = new Hashes({ clock, log });
   const prober = new Prober(table, client);
   const life = link();
   const closing = life.signal;

@@ -51,11 +51,11 @@ export class Transfer {
     this.#offset = part.start;
     this.#end = part.end;
     const whole = part.start === 0 && part.end === descriptor.size;
-    this.#verifier = whole && options.verify
-      ? collaborators.hashes.verifier(descriptor.digest, descriptor.size)
-      : undefined;
     this.#startedAt = collaborators.clock.now();
     this.#life = link(options.signal, collaborators.closing);
+    this.#verifier = whole && options.verify
+      ? collaborators.hashes.verifier(descriptor.digest, descriptor.size, this.#life)
+      : undefined;
     this.#options = { ...options, signal: this.#life.signal };
     this.#reader = new PartReader(init, this.#contributors, collaborators, this.#options);
     this.#life.signal.addEventListener("abort", () => this.#close(), { once: true });

@@ -1,4 +1,7 @@
+import { type Link, link } from "../../async/link.ts";
+import { untilAborted } from "../../async/until_aborted.ts";
 import { type Digest, splitDigest } from "../../oci/digest.ts";
+import type { Cancellable, Clock } from "../../ports.ts";
 import type { Verifier } from "../verify.ts";
 import {
   BEGIN_SHA256,
@@ -12,12 +15,30 @@ import {
 } from "./ring.ts";
 import { type WorkerMessage, workerUrl } from "./worker_program.ts";
 
-/** How long the worker may take for what is in the ring, ms; it needs milliseconds. */
+/** How long the thread may keep anybody waiting, ms; it needs milliseconds. */
 const PATIENCE_MS = 10_000;
+/** How often that is looked at while somebody waits, ms: a timer for each wait would cost more. */
+const LOOK_MS = 1_000;
 
-/** A thread that hashes, so that the one that moves bytes does not have to. */
+/** A thread that hashes what it finds in the ring that the first message brings. */
+export type HashThread = Pick<Worker, "onmessage" | "onerror" | "postMessage" | "terminate">;
+
+/** What a {@link HashWorker} works with. */
+export interface HashWorkerCollaborators {
+  readonly clock: Clock;
+  /** Starts the thread; default a worker that runs the program for it. */
+  readonly start?: () => HashThread;
+  /** Called when no verifier is in use any more. */
+  readonly whenIdle?: () => void;
+}
+
+/**
+ * A thread that hashes, so that the one that moves bytes does not have to. One that crashes or hangs
+ * fails whoever waits for it, and is of no use from then on.
+ */
 export class HashWorker {
-  readonly #worker: Worker;
+  readonly #clock: Clock;
+  readonly #worker: HashThread;
   readonly #ring = new RingWriter();
   readonly #results = new Map<number, (hex: string) => void>();
   readonly #failed = Promise.withResolvers<never>();
@@ -27,14 +48,18 @@ export class HashWorker {
   #active = 0;
   /** Writes that wait for room. */
   #waiting = 0;
+  /** When each wait for the thread began, the eldest first. */
+  readonly #waits = new Set<{ readonly since: number }>();
+  #look: Link | undefined;
   #usable = true;
   readonly #whenIdle: () => void;
 
-  /** @param whenIdle called when no verifier is in use any more. */
-  constructor(whenIdle: () => void) {
+  /** @throws if no thread can be started. */
+  constructor({ clock, start = startWorker, whenIdle = () => {} }: HashWorkerCollaborators) {
+    this.#clock = clock;
     this.#whenIdle = whenIdle;
     this.#failed.promise.catch(() => {});
-    this.#worker = new Worker(workerUrl(), { type: "module", name: "hashes" });
+    this.#worker = start();
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       if (data === "room") this.#roomCame();
       else this.#results.get(data.hash)?.(data.hex);
@@ -56,8 +81,11 @@ export class HashWorker {
     return this.#active;
   }
 
-  /** Makes a verifier of content that should have this digest. It has to be asked or dropped. */
-  verifier(digest: Digest): Verifier {
+  /**
+   * Makes a verifier of content that should have this digest. It has to be asked or dropped. What it
+   * is asked rejects when the thread fails or hangs, and with the signal's reason when that aborts.
+   */
+  verifier(digest: Digest, { signal }: Cancellable): Verifier {
     const { algorithm, hex } = splitDigest(digest);
     const hash = this.#hashes = (this.#hashes + 1) | 0;
     this.#active++;
@@ -67,18 +95,19 @@ export class HashWorker {
       ended = true;
       if (--this.#active === 0) this.#whenIdle();
     };
-    let begun = this.#write(algorithm === "sha256" ? BEGIN_SHA256 : BEGIN_SHA512, hash);
+    let begun = this.#write(algorithm === "sha256" ? BEGIN_SHA256 : BEGIN_SHA512, hash, signal);
+    begun?.catch(() => {});
     return {
       update: async (chunk) => {
         await begun;
         begun = undefined;
         for (let at = 0; at < chunk.length; at += SLOT_BYTES) {
-          await this.#write(UPDATE, hash, chunk.subarray(at, at + SLOT_BYTES));
+          await this.#write(UPDATE, hash, signal, chunk.subarray(at, at + SLOT_BYTES));
         }
       },
       matches: async () => {
         try {
-          return await this.#finish(hash) === hex;
+          return await this.#finish(hash, signal) === hex;
         } finally {
           end();
         }
@@ -92,45 +121,54 @@ export class HashWorker {
 
   /** Ends the thread. */
   close(): void {
-    if (!this.#usable) return;
+    if (this.#usable && this.#ring.hasRoom) this.#ring.write(EXIT, 0);
     this.#fail(new Error("the thread that hashes has ended"));
-    if (this.#ring.hasRoom) this.#ring.write(EXIT, 0);
-    this.#worker.terminate();
   }
 
-  async #finish(hash: number): Promise<string> {
+  async #finish(hash: number, signal: AbortSignal): Promise<string> {
     const { promise, resolve } = Promise.withResolvers<string>();
-    const late = setTimeout(
-      () => this.#fail(new Error("the thread that hashes hangs")),
-      PATIENCE_MS,
-    );
     this.#results.set(hash, resolve);
+    const waited = this.#wait();
     try {
-      await this.#write(FINISH, hash);
-      return await Promise.race([promise, this.#failed.promise]);
+      await this.#write(FINISH, hash, signal);
+      return await untilAborted(Promise.race([promise, this.#failed.promise]), signal);
     } finally {
-      clearTimeout(late);
+      waited();
       this.#results.delete(hash);
     }
   }
 
-  /** Undefined when done at once; else those who wait get their turns in order. */
-  #write(what: number, hash: number, bytes?: Uint8Array): Promise<void> | undefined {
-    if (this.#waiting === 0 && this.#usable && this.#ring.hasRoom) {
+  /**
+   * Undefined when done at once; else those who wait get their turns in order.
+   *
+   * @param signal ends the waiting: nothing is written then.
+   */
+  #write(
+    what: number,
+    hash: number,
+    signal?: AbortSignal,
+    bytes?: Uint8Array,
+  ): Promise<void> | undefined {
+    if (this.#waiting === 0 && this.#usable && this.#ring.hasRoom && !signal?.aborted) {
       this.#ring.write(what, hash, bytes);
       return undefined;
     }
     this.#waiting++;
+    const waited = this.#wait();
     const turn = this.#turn.then(async () => {
-      while (this.#usable && !this.#ring.awaitRoom()) {
+      while (this.#usable && !signal?.aborted && !this.#ring.awaitRoom()) {
         // Not raced with `failed`: that lives as long as the thread, and would remember each wait.
         await this.#room.promise;
       }
+      signal?.throwIfAborted();
       if (!this.#usable) await this.#failed.promise;
       this.#ring.write(what, hash, bytes);
-    }).finally(() => this.#waiting--);
+    }).finally(() => {
+      this.#waiting--;
+      waited();
+    });
     this.#turn = turn.catch(() => {});
-    return turn;
+    return signal === undefined ? turn : untilAborted(turn, signal);
   }
 
   #roomCame(): void {
@@ -138,9 +176,40 @@ export class HashWorker {
     this.#room = Promise.withResolvers();
   }
 
+  /** A wait for the thread begins; the function returned ends it. */
+  #wait(): () => void {
+    const wait = { since: this.#clock.now() };
+    this.#waits.add(wait);
+    if (this.#look === undefined && this.#usable) this.#lookAfter(this.#look = link());
+    return () => void this.#waits.delete(wait);
+  }
+
+  /** Ends a thread that keeps somebody waiting for too long, for as long as anybody waits. */
+  async #lookAfter(life: Link): Promise<void> {
+    try {
+      while (this.#waits.size > 0) {
+        await this.#clock.sleep(LOOK_MS, life);
+        const [eldest] = this.#waits;
+        if (eldest === undefined || this.#clock.now() - eldest.since < PATIENCE_MS) continue;
+        this.#fail(new Error("the thread that hashes hangs"));
+      }
+    } catch {
+      // It has ended, and nobody waits any more.
+    } finally {
+      this.#look = undefined;
+    }
+  }
+
   #fail(error: Error): void {
+    if (!this.#usable) return;
     this.#usable = false;
     this.#failed.reject(error);
     this.#roomCame();
+    this.#look?.abort();
+    this.#worker.terminate();
   }
+}
+
+function startWorker(): HashThread {
+  return new Worker(workerUrl(), { type: "module", name: "hashes" });
 }

@@ -1,12 +1,23 @@
+import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { Log } from "../../ports.ts";
+import type { Cancellable, Clock, Log, LogFields } from "../../ports.ts";
 import { createVerifier, type Verifier } from "../verify.ts";
-import { HashWorker } from "./hash_worker.ts";
+import { type HashThread, HashWorker } from "./hash_worker.ts";
 
 /** Content from this size on is hashed by a thread of its own, bytes. */
 const WORKER_FROM_BYTES = 32 * 1024 * 1024;
 /** The thread ends when nothing was hashed for so long, ms: it costs about 15 MB. */
 const WORKER_IDLE_MS = 30_000;
+/** After a thread that failed the main one does the work for so long, ms: the next may fail, too. */
+const REST_MS = 30_000;
+
+/** What {@link Hashes} work with. */
+export interface HashesCollaborators {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Starts a thread; default a worker. */
+  readonly start?: () => HashThread;
+}
 
 /** Settings of {@link Hashes}. */
 export interface HashesOptions {
@@ -16,46 +27,75 @@ export interface HashesOptions {
 
 /** Makes verifiers: of large content on a thread of its own, which lives while it is of use. */
 export class Hashes {
-  readonly #log: Log;
+  readonly #collaborators: HashesCollaborators;
   readonly #options: HashesOptions;
   #worker: HashWorker | undefined;
-  #idle: ReturnType<typeof setTimeout> | undefined;
+  #idle: Link | undefined;
+  #restUntil = -Infinity;
   #closed = false;
 
-  constructor(log: Log, options: HashesOptions = { processors: navigator.hardwareConcurrency }) {
-    this.#log = log;
+  constructor(
+    collaborators: HashesCollaborators,
+    options: HashesOptions = { processors: navigator.hardwareConcurrency },
+  ) {
+    this.#collaborators = collaborators;
     this.#options = options;
   }
 
-  /** Makes a verifier of content that should have this digest, and has this size. */
-  verifier(digest: Digest, size: number): Verifier {
-    if (size < WORKER_FROM_BYTES || this.#options.processors < 2 || this.#closed) {
-      return createVerifier(digest);
-    }
-    clearTimeout(this.#idle);
-    return this.#running().verifier(digest);
+  /**
+   * Makes a verifier of content that should have this digest, and has this size.
+   *
+   * @param options the signal ends whatever the verifier waits for.
+   */
+  verifier(digest: Digest, size: number, options: Cancellable): Verifier {
+    const large = size >= WORKER_FROM_BYTES && this.#options.processors > 1 && !this.#closed;
+    const worker = large ? this.#running() : undefined;
+    if (worker === undefined) return createVerifier(digest);
+    this.#idle?.abort();
+    return worker.verifier(digest, options);
   }
 
   /** Ends the thread. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#idle);
+    this.#idle?.abort();
     this.#worker?.close();
   }
 
-  #running(): HashWorker {
+  /** Undefined if there is no thread just now. */
+  #running(): HashWorker | undefined {
+    const { clock, start } = this.#collaborators;
     if (this.#worker?.usable) return this.#worker;
-    if (this.#worker !== undefined) this.#log.warn("the thread that hashes is started anew");
-    const worker = new HashWorker(() => {
-      clearTimeout(this.#idle);
-      if (!this.#closed) this.#idle = setTimeout(() => this.#end(worker), WORKER_IDLE_MS);
-    });
-    this.#worker = worker;
-    return worker;
+    if (this.#worker !== undefined) this.#rest("the thread that hashes is given up for a while");
+    if (clock.now() < this.#restUntil) return undefined;
+    try {
+      const worker = new HashWorker({
+        clock,
+        ...(start && { start }),
+        whenIdle: () => this.#endLater(worker),
+      });
+      return this.#worker = worker;
+    } catch (error) {
+      this.#rest("no thread that hashes could be started", { error });
+      return undefined;
+    }
   }
 
-  #end(worker: HashWorker): void {
-    worker.close();
-    if (this.#worker === worker) this.#worker = undefined;
+  #rest(message: string, fields: LogFields = {}): void {
+    const { clock, log } = this.#collaborators;
+    this.#worker = undefined;
+    this.#restUntil = clock.now() + REST_MS;
+    log.warn(message, { forMs: REST_MS, ...fields });
+  }
+
+  /** Ends an idle thread, if it is still the one in use by then and has nothing to do. */
+  #endLater(worker: HashWorker): void {
+    if (this.#worker !== worker || this.#closed) return;
+    this.#idle?.abort();
+    const idle = this.#idle = link();
+    this.#collaborators.clock.sleep(WORKER_IDLE_MS, idle).then(() => {
+      worker.close();
+      if (this.#worker === worker) this.#worker = undefined;
+    }, () => {});
   }
 }
