@@ -24,6 +24,8 @@ export interface Wanted {
   readonly yielding?: boolean;
   /** What the peer says is private is refused. */
   readonly openOnly?: boolean;
+  /** The peer is told that what it sent was wrong, so that it reads its copy again. */
+  readonly isDoubted?: boolean;
 }
 
 /** A part of some content: from `start` up to, not including, `end`. */

@@ -10,6 +10,7 @@ import type { PeerClient } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
 import type { Deliveries } from "./deliveries.ts";
+import type { Doubts } from "./doubts.ts";
 import { ElectedParents } from "./elected_parents.ts";
 import { Search } from "./search.ts";
 import type { TagHolders } from "./tag_holders.ts";
@@ -26,6 +27,7 @@ export interface MirrorKit {
   readonly client: PeerClient;
   readonly prober: Prober;
   readonly deliveries: Deliveries;
+  readonly doubts: Doubts;
   readonly hashes: Hashes;
   readonly splits: SplitPolicy;
   /** Rate of what is received from peers, shared fairly. */

@@ -9,6 +9,7 @@ import type { Connect } from "./http/connect.ts";
 import { ConnectionPool, type Send } from "./http/pool.ts";
 import { Hashes } from "./hashing/hashes.ts";
 import { Deliveries } from "./deliveries.ts";
+import { Doubts } from "./doubts.ts";
 import type { MirrorKit } from "./kit.ts";
 import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
@@ -80,6 +81,7 @@ export function createMirror(
   );
   const hashes = new Hashes({ clock, log });
   const prober = new Prober(table, client);
+  const doubts = new Doubts({ client, table, clock });
   const life = link();
   const closing = life.signal;
   const kit: MirrorKit = {
@@ -94,6 +96,7 @@ export function createMirror(
     prober,
     closing,
     deliveries: new Deliveries(options.maxTrackedPeers),
+    doubts,
     options,
     hashes,
     splits: new SplitPolicy(clock, options),
@@ -122,7 +125,7 @@ export function createMirror(
     async close() {
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));
-      await prober.close();
+      await Promise.all([prober.close(), doubts.close()]);
       connections.close();
       hashes.close();
     },

@@ -54,7 +54,9 @@ export interface PeerClientCollaborators {
 }
 
 /** What a peer is asked at one of its addresses. */
-type Asked = PeerRequest & Pick<Wanted, "range" | "openOnly"> & { readonly peer: string };
+type Asked = PeerRequest & Pick<Wanted, "range" | "openOnly" | "isDoubted"> & {
+  readonly peer: string;
+};
 
 /** Sends one request to one peer, at whichever of its addresses answers. */
 export class PeerClient {
@@ -74,7 +76,7 @@ export class PeerClient {
    */
   async reach(
     peer: Peer,
-    wanted: Pick<Wanted, "path" | "method" | "range" | "openOnly">,
+    wanted: Pick<Wanted, "path" | "method" | "range" | "openOnly" | "isDoubted">,
     signal: AbortSignal,
     { preferred, budgetMs = this.#options.responseTimeoutMs }: {
       readonly preferred?: string | undefined;
@@ -140,14 +142,14 @@ export class PeerClient {
    * given otherwise.
    */
   async #sendProven(
-    { range, openOnly, peer, ...request }: Asked,
+    { range, openOnly, isDoubted, peer, ...request }: Asked,
     peerAuth: Pick<PeerAuth, "sign" | "verifyAnswer">,
     signal: AbortSignal,
   ): Promise<{ readonly response: PeerResponse; readonly isProven: boolean }> {
     const { id, headers } = await peerAuth.sign({ ...request, peer });
     const response = await this.#collaborators.send({
       ...request,
-      headers: { ...headersOf({ range, openOnly }), ...headers },
+      headers: { ...headersOf({ range, openOnly, isDoubted }), ...headers },
     }, signal);
     const digest = response.headers.get("docker-content-digest") ?? "";
     const isProven = isDigest(digest) &&
@@ -157,11 +159,11 @@ export class PeerClient {
 
   /** While credentials are being replaced peers may still want the ones before. */
   async #send(
-    { range, openOnly, peer: _, ...request }: Asked,
+    { range, openOnly, isDoubted, peer: _, ...request }: Asked,
     signal: AbortSignal,
   ): Promise<PeerResponse> {
     const { send, authorizations } = this.#collaborators;
-    const headers = headersOf({ range, openOnly });
+    const headers = headersOf({ range, openOnly, isDoubted });
     const ask = (authorization: Record<string, string> | undefined) =>
       send({ ...request, headers: { ...headers, ...authorization } }, signal);
     const [first, ...others] = authorizations().map((authorization) => ({ authorization }));
@@ -176,13 +178,18 @@ export class PeerClient {
 }
 
 function headersOf(
-  { range, openOnly }: { range: string | undefined; openOnly: boolean | undefined },
+  { range, openOnly, isDoubted }: {
+    readonly range: string | undefined;
+    readonly openOnly: boolean | undefined;
+    readonly isDoubted: boolean | undefined;
+  },
 ): Record<string, string> {
   return {
     ...HEADERS,
     ...(range === undefined ? {} : { range }),
     // Peers that know nothing of it are found out by what they say of their answer.
     ...(openOnly ? { "x-eddy-open": "true" } : {}),
+    ...(isDoubted ? { "x-eddy-doubt": "true" } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import { type Link, link } from "../async/link.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Cancellable } from "../ports.ts";
 import { BadContentError } from "./bad_content_error.ts";
+import type { Doubts } from "./doubts.ts";
 import type { Hashes } from "./hashing/hashes.ts";
 import type { MirrorOptions } from "./options.ts";
 import { PartReader, type PartReaderCollaborators, type PartReaderInit } from "./part_reader.ts";
@@ -15,6 +16,7 @@ type Chunk = Uint8Array<ArrayBuffer>;
 /** What a {@link Transfer} works with. */
 export interface TransferCollaborators extends PartReaderCollaborators {
   readonly hashes: Hashes;
+  readonly doubts: Pick<Doubts, "tell">;
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   readonly splits: SplitPolicy;
 }
@@ -167,8 +169,13 @@ export class Transfer {
   }
 
   #lie(what: string): never {
-    const { search, splits, log } = this.#collaborators;
+    const { search, splits, log, doubts } = this.#collaborators;
     if (this.#contributors.size === 0) this.#contributors.add(this.#init.first.peer.id);
+    const { peer } = this.#reader;
+    // Of several it is not known which one.
+    if (this.#contributors.size === 1 && this.#contributors.has(peer.id)) {
+      doubts.tell(peer, this.#init.wanted.path);
+    }
     const digest = this.#digest;
     if (this.#reader instanceof SplitReader && this.#contributors.size > 1) {
       splits.distrust(digest);
