@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { replaceFile } from "../files/write_durably.ts";
 import type { Cancellable, Clock, Log } from "../ports.ts";
 import type { Repositories } from "./repositories.ts";
 
@@ -59,8 +60,5 @@ export async function loadRepositories(
 }
 
 async function write(path: string, content: z.infer<typeof fileSchema>): Promise<void> {
-  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-  const temporary = `${path}.new`;
-  await Deno.writeTextFile(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-  await Deno.rename(temporary, path);
+  await replaceFile(path, `${JSON.stringify(content)}\n`, { mode: 0o600, directoryMode: 0o700 });
 }

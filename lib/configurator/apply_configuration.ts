@@ -1,4 +1,4 @@
-import { atomicWrite, TEMPORARY_PREFIX } from "./atomic_write.ts";
+import { temporaryIn, writeDurably } from "../files/write_durably.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 import { type FileSystem, sameVersion } from "./file_system.ts";
 import type { Change, ConfigurationPlan, ConfiguratorCollaborators, Step } from "./plan.ts";
@@ -29,11 +29,12 @@ async function take(fileSystem: FileSystem, step: Step): Promise<void> {
     case "end":
       return await end(fileSystem, step.path);
     case "write":
-      return await atomicWrite(fileSystem, step.path, step.version, step.through);
+      return await writeDurably(fileSystem, step.path, step.version, step.through);
     case "change":
       return await change(fileSystem, step.change);
     case "remove":
       await fileSystem.remove(step.path);
+      await fileSystem.sync(parentOf(step.path));
   }
 }
 
@@ -46,20 +47,22 @@ async function begin(
   path: string,
   state: Uint8Array<ArrayBuffer>,
 ): Promise<void> {
-  const temporary = temporaryBeside(path);
+  const temporary = temporaryIn(parentOf(path));
   await fileSystem.makeDirectory(temporary, 0o755);
   await fileSystem.create(`${temporary}/${STATE_FILE}`, {
     kind: "file",
     bytes: state,
     mode: 0o644,
   });
+  await fileSystem.sync(temporary);
   await fileSystem.rename(temporary, path);
   await fileSystem.sync(parentOf(path));
 }
 
 async function end(fileSystem: FileSystem, path: string): Promise<void> {
-  const temporary = temporaryBeside(path);
+  const temporary = temporaryIn(parentOf(path));
   await fileSystem.rename(path, temporary);
+  await fileSystem.sync(parentOf(path));
   await fileSystem.remove(`${temporary}/${STATE_FILE}`);
   await fileSystem.remove(temporary);
   await fileSystem.sync(parentOf(path));
@@ -75,13 +78,9 @@ async function change(fileSystem: FileSystem, { path, before, after }: Change): 
       conflict: true,
     });
   }
-  if (after !== undefined) return await atomicWrite(fileSystem, path, after);
+  if (after !== undefined) return await writeDurably(fileSystem, path, after);
   await fileSystem.remove(path);
   await fileSystem.sync(parentOf(path));
-}
-
-function temporaryBeside(path: string): string {
-  return `${parentOf(path)}/${TEMPORARY_PREFIX}${crypto.randomUUID()}`;
 }
 
 function parentOf(path: string): string {

@@ -1,3 +1,5 @@
+import { denoFiles } from "../files/durable_files.ts";
+import { denoOperations } from "../files/file_operations.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
 
@@ -49,32 +51,14 @@ export const denoFileSystem: FileSystem = {
 
   makeDirectory: (path, mode) =>
     guard("create directory", path, async () => {
-      try {
-        await Deno.mkdir(path);
-      } catch (error) {
-        if (error instanceof Deno.errors.AlreadyExists && (await Deno.stat(path)).isDirectory) {
-          return;
-        }
-        throw error;
-      }
-      await chmod(path, mode);
+      if (!await denoOperations.makeDirectory(path, 0o700)) return;
+      await denoOperations.chmod(path, mode);
+      await denoOperations.syncDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
     }),
 
-  create: (path, version) =>
-    guard("write", path, async () => {
-      if (version.kind === "link") return await Deno.symlink(version.target, path);
-      // Closed to others until owner and mode are set: the content may hold credentials.
-      using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-      let written = 0;
-      while (written < version.bytes.length) {
-        written += await file.write(version.bytes.subarray(written));
-      }
-      if (version.owner !== undefined) await chown(path, version.owner);
-      await chmod(path, version.mode);
-      await file.sync();
-    }),
+  create: (path, version) => guard("write", path, () => denoFiles.create(path, version)),
 
-  rename: (from, to) => guard("replace", to, () => Deno.rename(from, to)),
+  rename: (from, to) => guard("replace", to, () => denoFiles.rename(from, to)),
 
   remove: (path) =>
     guard("remove", path, async () => {
@@ -87,15 +71,7 @@ export const denoFileSystem: FileSystem = {
       return true;
     }),
 
-  async sync(path) {
-    // Some file systems refuse to sync a directory; the rename is atomic all the same.
-    try {
-      using directory = await Deno.open(path, { read: true });
-      await directory.sync();
-    } catch {
-      return;
-    }
-  },
+  sync: (path) => guard("sync", path, () => denoFiles.sync(path)),
 };
 
 async function readRegular(path: string, info: Deno.FileInfo): Promise<Uint8Array<ArrayBuffer>> {
@@ -108,19 +84,6 @@ async function readRegular(path: string, info: Deno.FileInfo): Promise<Uint8Arra
     });
   }
   return await Deno.readFile(path);
-}
-
-/** Keeps the owner where the process may set it; only root can give files away. */
-async function chown(path: string, owner: { uid: number; gid: number }): Promise<void> {
-  try {
-    await Deno.chown(path, owner.uid, owner.gid);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied) && codeOf(error) !== "EPERM") throw error;
-  }
-}
-
-async function chmod(path: string, mode: number): Promise<void> {
-  if (Deno.build.os !== "windows") await Deno.chmod(path, mode);
 }
 
 function kindOf(entry: Deno.DirEntry): DirectoryEntry["kind"] {

@@ -41,14 +41,14 @@ export interface FileSystem {
   directory(path: string): Promise<{ mode: number; inode: number | null } | undefined>;
   /** The path with all links resolved; undefined if it leads nowhere. */
   realPath(path: string): Promise<string | undefined>;
-  /** Makes one directory with exactly this mode; content with one that is there already. */
+  /** Makes one directory, durably, with exactly this mode; content with one that is there already. */
   makeDirectory(path: string, mode: number): Promise<void>;
   /** Writes a file or link that must not exist yet; a file's bytes are on the disk when it resolves. */
   create(path: string, version: FileVersion): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, link or empty directory; false if it is a directory that is not empty. */
   remove(path: string): Promise<boolean>;
-  /** Puts a directory's entries on the disk where the platform can. */
+  /** Puts a directory's entries on the disk where its file system can. */
   sync(path: string): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { ConfiguratorError } from "./configurator_error.ts";
-import { TEMPORARY_PREFIX } from "./atomic_write.ts";
+import { TEMPORARY_PREFIX } from "../files/write_durably.ts";
 import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
 import { registryOfFolder } from "./settings.ts";
 import { parseState, type State, STATE_FILE } from "./state.ts";

@@ -1,4 +1,4 @@
-import { TEMPORARY_PREFIX } from "./atomic_write.ts";
+import { TEMPORARY_PREFIX } from "../files/write_durably.ts";
 import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
 import { BACKUP_FOLDER, HOSTS_FILE, readOrExplain } from "./snapshot.ts";
 import { registryOfFolder } from "./settings.ts";

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
+import { replaceFile } from "../files/write_durably.ts";
 
 /** File of the data directory that holds the identity, as Spegel names it. */
 const KEY_FILE = "private.key";
@@ -18,7 +19,7 @@ const MAX_KEY_FILE_BYTES = 16 * 1024;
 export async function loadIdentity(dataDir?: string): Promise<PrivateKey> {
   if (dataDir === undefined || dataDir === "") return await toLibp2pKey(newKey());
   const file = join(dataDir, KEY_FILE);
-  const pem = await readKeyFile(file) ?? await createKeyFile(dataDir, file);
+  const pem = await readKeyFile(file) ?? await createKeyFile(file);
   return await parseIdentity(pem, file);
 }
 
@@ -62,22 +63,10 @@ async function readKeyFile(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes beside and renames, so that a crash never leaves half a key. */
-async function createKeyFile(dataDir: string, file: string): Promise<string> {
+async function createKeyFile(file: string): Promise<string> {
   const pem = newKey().export({ format: "pem", type: "pkcs8" }).toString();
-  const draft = `${file}.${crypto.randomUUID()}.tmp`;
   try {
-    await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await using cleanup = new AsyncDisposableStack();
-    cleanup.defer(() => Deno.remove(draft).catch(() => {}));
-    const handle = await Deno.open(draft, { write: true, createNew: true, mode: 0o600 });
-    try {
-      await handle.write(new TextEncoder().encode(pem));
-      await handle.sync();
-    } finally {
-      handle.close();
-    }
-    await Deno.rename(draft, file);
+    await replaceFile(file, pem, { mode: 0o600, directoryMode: 0o700 });
   } catch (cause) {
     throw new Error(`identity file ${file} cannot be written: ${message(cause)}`, { cause });
   }

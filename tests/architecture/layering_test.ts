@@ -40,7 +40,7 @@ test("layering: what may be imported, and what is told otherwise", () => {
     module("lib/async/clock.ts", "type lib/ports.ts"),
     module("lib/config/parse.ts", "npm:zod", "npm:yaml", "lib/config/types.ts", "lib/oci/a.ts"),
     module("lib/router/a.ts", "npm:libp2p", "npm:@libp2p/tcp", "npm:multiformats"),
-    module("lib/store/a.ts", "npm:@grpc/grpc-js", "npm:protobufjs"),
+    module("lib/store/a.ts", "npm:@grpc/grpc-js", "npm:protobufjs", "lib/files/a.ts"),
   ];
   assert.deepEqual(checkLayering(good), []);
 
@@ -57,6 +57,7 @@ test("layering: what may be imported, and what is told otherwise", () => {
     [module("lib/ports.ts", "lib/oci/a.ts"), /only types/],
     [module("lib/ports.ts", "type lib/async/clock.ts"), /must not import/],
     [module("lib/async/a.ts", "lib/oci/a.ts"), /must not import/],
+    [module("lib/files/a.ts", "lib/async/a.ts"), /must not import/],
     [module("lib/config/a.ts", "lib/registry/a.ts"), /must not import/],
     [module("main.ts", "lib/registry/a.ts"), /must not import/],
     [module("lib/newcomer/a.ts", "lib/ports.ts"), /in no known layer/],

@@ -39,9 +39,15 @@ export function checkSource(path: string, text: string, limits: SourceLimits): s
   if (path !== "main.ts" && /\bDeno\.exit\b|\bprocess\.exit\b/.test(code)) {
     violations.push(`${path} ends the process, which only main.ts may`);
   }
+  if (WRITES_FILES.test(code) && !/^lib\/(files|commands\/demo)\//.test(path)) {
+    violations.push(`${path} writes a file by itself, which lib/files does durably`);
+  }
   if (/\bconsole\s*\./.test(code)) violations.push(`${path} writes to the console`);
   return violations;
 }
+
+const WRITES_FILES =
+  /\bDeno\.(writeTextFile|writeFile|rename|create|copyFile|symlink|link|truncate)(Sync)?\b|\bcreateNew: true\b/;
 
 /**
  * Finds functions by their heads and indentation, which the formatter makes reliable enough: a

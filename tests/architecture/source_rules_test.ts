@@ -42,7 +42,7 @@ test("source rules: long statements, objects and interfaces are no functions", (
   }
 });
 
-test("source rules: long files, exits and the console are found", () => {
+test("source rules: long files, exits, the console and careless writes are found", () => {
   const long = "x;\n".repeat(311);
   const cases: [path: string, text: string, told: RegExp | undefined][] = [
     ["lib/a.ts", long, /311 lines/],
@@ -52,6 +52,8 @@ test("source rules: long files, exits and the console are found", () => {
     ["main.ts", "Deno.exit(1);\n", undefined],
     ["lib/a.ts", "  console.log(1);\n", /console/],
     ["main.ts", "console.error(1);\n", /console/],
+    ["lib/a.ts", "await Deno.rename(a, b);\n", /writes a file by itself/],
+    ["lib/files/a.ts", "await Deno.rename(a, b);\n", undefined],
     ["lib/a.ts", "// not console.log\n/** nor Deno.exit */\n", undefined],
   ];
   for (const [path, text, told] of cases) {

@@ -1,31 +1,17 @@
-import { dirname } from "node:path";
 import { createHash } from "node:crypto";
+import { replaceFile } from "../../files/write_durably.ts";
+
+const DIRECTORY_MODE = 0o755;
 
 /** Puts a text into a file at once, so that nobody reads half of it. */
 export async function writeFile(path: string, text: string): Promise<void> {
-  await replace(path, 0o644, (temporary) => Deno.writeTextFile(temporary, text));
+  await replaceFile(path, text, { mode: 0o644, directoryMode: DIRECTORY_MODE });
 }
 
 /** Copies a program at once; one that runs from the same path goes on as it was. */
 export async function copyProgram(from: string, to: string): Promise<void> {
-  await replace(to, 0o755, (temporary) => Deno.copyFile(from, temporary));
-}
-
-async function replace(
-  path: string,
-  mode: number,
-  write: (temporary: string) => Promise<void>,
-): Promise<void> {
-  await Deno.mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  const temporary = `${path}.${crypto.randomUUID()}`;
-  try {
-    await write(temporary);
-    await Deno.chmod(temporary, mode);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
+  using program = await Deno.open(from);
+  await replaceFile(to, program.readable, { mode: 0o755, directoryMode: DIRECTORY_MODE });
 }
 
 /** The text of a file; undefined if there is none. */

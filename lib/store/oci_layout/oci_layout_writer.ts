@@ -1,5 +1,7 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { denoFiles } from "../../files/durable_files.ts";
+import { writeDurably, writeThrough } from "../../files/write_durably.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, splitDigest } from "../../oci/digest.ts";
 import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
@@ -21,6 +23,8 @@ export interface OciLayoutWriterOptions {
 
 /** Where temporary files are put: on the same file system, so that a rename is atomic. */
 const TEMPORARY = "tmp";
+const FILE_MODE = 0o644;
+const DIRECTORY_MODE = 0o755;
 
 /**
  * Writes an OCI image layout (image specification, "Image Layout"). Readers never see half a file,
@@ -51,23 +55,21 @@ export class OciLayoutWriter {
     expected?: Digest,
   ): Promise<Descriptor> {
     const algorithm = expected === undefined ? "sha256" : splitDigest(expected).algorithm;
-    const temporary = await this.#temporaryPath();
-    try {
-      const { hex, size } = await writeHashed(temporary, content, algorithm);
-      const digest: Digest = `${algorithm}:${hex}`;
+    const { bytes, result } = hashed(content, algorithm);
+    const entry = { kind: "file", bytes, mode: FILE_MODE } as const;
+    await writeThrough(denoFiles, await this.#temporary(), entry, async () => {
+      const { digest } = result();
       if (expected !== undefined && digest !== expected) {
         throw new Error(`blob has digest ${digest}, want ${expected}`);
       }
       const path = this.#blobs.path(digest);
-      await Deno.mkdir(dirname(path), { recursive: true });
-      await Deno.rename(temporary, path);
-      const small = await this.#blobs.read(digest, MAX_MANIFEST_BYTES);
-      this.#onChange();
-      return { digest, size, mediaType: small ? detectMediaType(small) : OCTET_STREAM };
-    } catch (error) {
-      await Deno.remove(temporary).catch(() => {});
-      throw error;
-    }
+      await denoFiles.makeDirectories(dirname(path), DIRECTORY_MODE);
+      return path;
+    });
+    const { digest, size } = result();
+    const small = await this.#blobs.read(digest, MAX_MANIFEST_BYTES);
+    this.#onChange();
+    return { digest, size, mediaType: small ? detectMediaType(small) : OCTET_STREAM };
   }
 
   /** Adds a manifest or index and, if a name is given, lets the name point to it. */
@@ -114,7 +116,7 @@ export class OciLayoutWriter {
 
   /** Makes an empty layout, so that other tools accept the directory before the first image. */
   async init(): Promise<void> {
-    await Deno.mkdir(join(this.#root, "blobs", "sha256"), { recursive: true });
+    await denoFiles.makeDirectories(join(this.#root, "blobs", "sha256"), DIRECTORY_MODE);
     await this.#update((index) => index);
   }
 
@@ -134,32 +136,32 @@ export class OciLayoutWriter {
   }
 
   async #replace(path: string, text: string): Promise<void> {
-    const temporary = await this.#temporaryPath();
-    await Deno.writeTextFile(temporary, text);
-    await Deno.rename(temporary, path);
+    const bytes = new TextEncoder().encode(text);
+    const through = await this.#temporary();
+    await writeDurably(denoFiles, path, { kind: "file", bytes, mode: FILE_MODE }, through);
   }
 
-  async #temporaryPath(): Promise<string> {
+  async #temporary(): Promise<string> {
     const directory = join(this.#root, TEMPORARY);
-    await Deno.mkdir(directory, { recursive: true });
-    return join(directory, randomUUID());
+    await denoFiles.makeDirectories(directory, DIRECTORY_MODE);
+    return directory;
   }
 }
 
-async function writeHashed(
-  path: string,
+/** Passes content on and hashes it; `result` is asked when all has passed. */
+function hashed(
   content: Uint8Array | ReadableStream<Uint8Array>,
   algorithm: "sha256" | "sha512",
-): Promise<{ hex: string; size: number }> {
+): { bytes: AsyncIterable<Uint8Array>; result: () => { digest: Digest; size: number } } {
   const hash = createHash(algorithm);
   let size = 0;
-  using file = await Deno.open(path, { write: true, createNew: true });
-  for await (const chunk of content instanceof Uint8Array ? [content] : content) {
-    hash.update(chunk);
-    size += chunk.length;
-    for (let written = 0; written < chunk.length;) {
-      written += await file.write(chunk.subarray(written));
+  const bytes = async function* () {
+    for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+      hash.update(chunk);
+      size += chunk.length;
+      yield chunk;
     }
-  }
-  return { hex: hash.digest("hex"), size };
+  }();
+  const result = () => ({ digest: `${algorithm}:${hash.copy().digest("hex")}` as const, size });
+  return { bytes, result };
 }
