@@ -117,7 +117,7 @@ export type MissReason =
   | "no-peer"
   /** Peers are known, but none could be reached in time. */
   | "peers-unreachable"
-  /** Peers have it, but all of them have too much to do, or are sending just this already. */
+  /** Peers have it, but all of them have too much to do, or are sending just this several times. */
   | "peers-busy"
   /** Peers answered, but none has it. */
   | "peers-refused"

@@ -18,8 +18,8 @@ export interface Wanted {
   /** Content larger than this is refused. */
   readonly maxBytes?: number;
   /**
-   * A peer that is busy, or is answering just this already, is not asked: the next one is, or after a
-   * short wait nobody. Left out where content must be had for a client that has a part of it.
+   * A peer that is busy, or is answering just this already, is not asked: the next one is. After a
+   * short wait the former is not asked at all, the latter is. Left out where content must be had for a client that has a part of it.
    */
   readonly yielding?: boolean;
   /** What the peer says is private is refused. */

@@ -45,14 +45,16 @@ export class Blobs {
       return await this.#find(request, wanted, signal, () => {});
     }
     signal.throwIfAborted();
-    const joined = this.#small.join(digest, { signal });
-    const shared = joined && await joined;
-    if (shared !== undefined && !(wanted.openOnly && shared.isPrivate)) return hitOf(shared);
-    const settle = this.#small.lead(digest);
+    const joined = await this.#small.join(digest, { signal });
+    if (typeof joined !== "function") {
+      if (!wanted.openOnly || !joined.isPrivate) return hitOf(joined);
+      return await this.#find(request, wanted, signal, () => {});
+    }
+    const settle = joined;
     try {
       return await this.#find(request, wanted, signal, settle);
     } finally {
-      settle(undefined);
+      settle(signal.aborted ? "given-up" : undefined);
     }
   }
 

@@ -208,9 +208,9 @@ export class Candidates {
   }
 
   /** Hands out the best peer. */
-  #take(stream: string | undefined): Candidate | undefined {
+  #take(stream: string | undefined, again = false): Candidate | undefined {
     const { table, prober } = this.#collaborators;
-    const peer = this.#best(stream);
+    const peer = this.#best(stream, again);
     if (peer === undefined) return undefined;
     this.#tried.add(peer.id);
     // Those that were down are looked at meanwhile, so that the load is not left to the others.
@@ -218,13 +218,16 @@ export class Candidates {
     return { peer, release: table.begin(peer.id, stream) };
   }
 
-  /** Waits a moment for a peer that has room. */
+  /**
+   * Waits a moment for a peer that has room. Then one is asked again for what it is sending already:
+   * whoever wants a large blob a second time cannot wait for all of it, nor can it be kept for him.
+   */
   async #freed(signal: AbortSignal, stream: string): Promise<Candidate | undefined> {
     const { clock, table } = this.#collaborators;
     const until = clock.now() + this.#options.busyWaitMs;
     while (true) {
       const leftMs = until - clock.now();
-      if (leftMs <= 0) return undefined;
+      if (leftMs <= 0) return this.#take(stream, true);
       await this.#wait(Math.min(leftMs, BUSY_POLL_MS), signal, table.freed());
       const best = this.#take(stream);
       if (best !== undefined) return best;
@@ -232,10 +235,10 @@ export class Candidates {
   }
 
   /** The cheapest; among those that cost about the same a random one, to spread load. */
-  #best(stream: string | undefined): Peer | undefined {
+  #best(stream: string | undefined, again: boolean): Peer | undefined {
     const { table, random } = this.#collaborators;
     const able = this.#open().filter(({ id }) =>
-      table.standing(id) === "good" && (stream === undefined || table.free(id, stream))
+      table.standing(id) === "good" && (stream === undefined || table.free(id, stream, again))
     );
     const ranked = able.map((peer) => ({
       peer,

@@ -14,8 +14,13 @@ export interface MirrorOptions {
   readonly maxConcurrentAsks: number;
   /** Requests for blobs under way to one peer; more go to the next peer. */
   readonly maxPerPeer: number;
-  /** How long a request waits when all peers are busy; then a miss. */
+  /**
+   * How long a request waits when all peers are busy; then one that is only busy with just this is
+   * asked for it once more, else it is a miss.
+   */
   readonly busyWaitMs: number;
+  /** Requests under way for the same blob, or the same part of it, to one peer. */
+  readonly maxCopies: number;
   /** Delay between attempts at several addresses of one peer (RFC 8305, section 5). */
   readonly addressStaggerMs: number;
   /** A body without a byte for this long is tried at another peer. */
@@ -78,6 +83,7 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
   maxConcurrentAsks: 4,
   maxPerPeer: 64,
   busyWaitMs: 100,
+  maxCopies: 8,
   addressStaggerMs: 50,
   stallWindowMs: 1000,
   slowWindowMs: 1000,

@@ -24,8 +24,8 @@ export type Standing = "good" | "down" | "shunned";
 
 interface Entry {
   inFlight: number;
-  /** What is being asked for that is not to be asked for twice. */
-  readonly streams: Set<string>;
+  /** How often what is asked for just now that is not to be asked for twice without need. */
+  readonly streams: Map<string, number>;
   busyUntil: number;
   ttfbMs: number;
   /** Mean deviation of the above. */
@@ -106,13 +106,15 @@ export class PeerTable {
   /**
    * Whether a peer has room for one more request.
    *
-   * @param stream what is to be asked for, if it is not to be asked for twice at the same time.
+   * @param stream what is to be asked for, if it is not to be asked for twice without need.
+   * @param again there is need: it may be asked for by so many at the same time as options say.
    */
-  free(id: string, stream: string): boolean {
+  free(id: string, stream: string, again = false): boolean {
     const entry = this.#entries.get(id);
-    return entry === undefined ||
-      (entry.inFlight < this.#options.maxPerPeer && !entry.streams.has(stream) &&
-        entry.busyUntil <= this.#clock.now());
+    if (entry === undefined) return true;
+    const { maxPerPeer, maxCopies } = this.#options;
+    return entry.inFlight < maxPerPeer && entry.busyUntil <= this.#clock.now() &&
+      (entry.streams.get(stream) ?? 0) < (again ? maxCopies : 1);
   }
 
   /** Resolves when a request ends next, at whichever peer. */
@@ -128,13 +130,13 @@ export class PeerTable {
   begin(id: string, stream?: string): () => void {
     const entry = this.#entry(id);
     entry.inFlight++;
-    if (stream !== undefined) entry.streams.add(stream);
+    if (stream !== undefined) count(entry.streams, stream, 1);
     let ended = false;
     return () => {
       if (ended) return;
       ended = true;
       entry.inFlight--;
-      if (stream !== undefined) entry.streams.delete(stream);
+      if (stream !== undefined) count(entry.streams, stream, -1);
       this.#freed.resolve();
       this.#freed = Promise.withResolvers();
     };
@@ -278,7 +280,7 @@ export class PeerTable {
     if (known !== undefined) return known;
     const entry: Entry = {
       inFlight: 0,
-      streams: new Set(),
+      streams: new Map(),
       busyUntil: -Infinity,
       ttfbMs: ASSUMED_TTFB_MS,
       jitterMs: 0,
@@ -296,4 +298,10 @@ export class PeerTable {
     this.#entries.set(id, entry);
     return entry;
   }
+}
+
+function count(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const sum = (counts.get(key) ?? 0) + by;
+  if (sum === 0) counts.delete(key);
+  else counts.set(key, sum);
 }

@@ -1,9 +1,16 @@
+import { untilAborted } from "../async/until_aborted.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Cancellable } from "../ports.ts";
 import type { VerifiedContent } from "./content_cache.ts";
 
-/** Says how it went: the content, or undefined if it is large, or nobody has it. */
-export type Settle = (content: VerifiedContent | undefined) => void;
+/**
+ * How it went: the content; `given-up` if whoever got it went away; undefined if it is large, or
+ * nobody has it.
+ */
+type Outcome = VerifiedContent | "given-up" | undefined;
+
+/** Says how it went, once. */
+export type Settle = (outcome: Outcome) => void;
 
 /**
  * Lets those who want the same small blob (a config, say) at about the same time share one answer
@@ -11,38 +18,31 @@ export type Settle = (content: VerifiedContent | undefined) => void;
  * wants a large one is on his own.
  */
 export class SmallBlobs {
-  readonly #leaders = new Map<Digest, Promise<VerifiedContent | undefined>>();
+  readonly #leaders = new Map<Digest, Promise<Outcome>>();
 
-  /** What comes of somebody else's getting it just now; undefined if nobody does: then lead. */
-  join(
-    digest: Digest,
-    { signal }: Cancellable,
-  ): Promise<VerifiedContent | undefined> | undefined {
-    const leader = this.#leaders.get(digest);
-    return leader && follow(leader, signal);
+  /**
+   * What somebody else gets just now; if nobody does, or has nothing to share, whoever asks is to
+   * get it: he has to call the function, once he knows how it went. When the one who gets it goes
+   * away, the first of those who wait takes his place.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async join(digest: Digest, { signal }: Cancellable): Promise<VerifiedContent | Settle> {
+    while (true) {
+      const leader = this.#leaders.get(digest);
+      if (leader === undefined) return this.#lead(digest);
+      const outcome = await untilAborted(leader, signal);
+      if (outcome === undefined) return this.#lead(digest);
+      if (outcome !== "given-up") return outcome;
+    }
   }
 
-  /** Begins to get a blob. The function returned has to be called, once it is known how it went. */
-  lead(digest: Digest): Settle {
-    const { promise, resolve } = Promise.withResolvers<VerifiedContent | undefined>();
+  #lead(digest: Digest): Settle {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.#leaders.set(digest, promise);
-    return (content) => {
+    return (outcome) => {
       if (this.#leaders.get(digest) === promise) this.#leaders.delete(digest);
-      resolve(content);
+      resolve(outcome);
     };
-  }
-}
-
-/** @throws the signal's reason when it aborts. */
-async function follow<T>(leader: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  const aborted = Promise.withResolvers<undefined>();
-  const onAbort = () => aborted.resolve(undefined);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    const content = await Promise.race([leader, aborted.promise]);
-    signal.throwIfAborted();
-    return content;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

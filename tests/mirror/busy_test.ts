@@ -17,19 +17,36 @@ function hit(answer: MirrorHit | MirrorMiss): MirrorHit {
   return answer;
 }
 
-test("busy: a blob that is under way is not asked for again at the same peer", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL });
+test("busy: a blob that is under way is asked for again at its only holder, after a moment", async () => {
+  for (const range of [undefined, "bytes=1000-2900000"]) {
+    await using rig = new Rig({ ...BUSY, ...STILL });
+    const peer = rig.add(LARGE, { stallAt: 1_000_000 });
+    const request = blob(digestOf(LARGE), range);
+    const first = hit(await rig.fetch(request));
+    peer.faults = {};
+    const others = await Promise.all([1, 2, 3, 4, 5].map(() => rig.fetch(request)));
+    const want = range === undefined ? LARGE : LARGE.slice(1000, 2_900_001);
+    for (const other of others) assert.deepEqual(await bytesOf(hit(other)), want);
+    assert.equal(peer.asked.length, 6);
+    await first.body?.cancel();
+  }
+});
+
+test("busy: no more than a few of the same are asked of one holder at once", async () => {
+  await using rig = new Rig({ ...BUSY, ...STILL, maxCopies: 2 });
   const peer = rig.add(LARGE, { stallAt: 1_000_000 });
-  const first = hit(await rig.fetch(blob(digestOf(LARGE))));
-  const second = await rig.fetch(blob(digestOf(LARGE)));
-  assert.deepEqual(second, { found: false, reason: "peers-busy", attempts: 0 });
-  assert.equal(peer.requests.length, 1);
-  await first.body?.cancel();
-  // Once the first is over the peer may be asked again.
+  const answers = await Promise.all([1, 2, 3, 4].map(() => rig.fetch(blob(digestOf(LARGE)))));
+  const [first, second, ...more] = answers.filter(({ found }) => found).map(hit);
+  assert.equal(more.length, 0);
+  const misses = answers.filter(({ found }) => !found);
+  const miss = { found: false, reason: "peers-busy", attempts: 0 };
+  assert.deepEqual(misses, [miss, miss]);
+  assert.equal(peer.asked.length, 2);
+  await first?.body?.cancel();
+  // Once one is over the peer may be asked again.
   peer.faults = {};
-  const third = hit(await rig.fetch(blob(digestOf(LARGE))));
-  assert.deepEqual(await bytesOf(third), LARGE);
-  assert.equal(peer.requests.length, 2);
+  assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LARGE)))), LARGE);
+  await second?.body?.cancel();
 });
 
 test("busy: the same blob is asked for at another peer", async () => {
@@ -44,7 +61,7 @@ test("busy: the same blob is asked for at another peer", async () => {
 });
 
 test("busy: requests at the same moment do not slip past each other", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL });
+  await using rig = new Rig({ ...BUSY, ...STILL, maxCopies: 1 });
   const peer = rig.add(LARGE, { stallAt: 1_000_000 });
   const answers = await Promise.all([1, 2, 3, 4].map(() => rig.fetch(blob(digestOf(LARGE)))));
   assert.equal(answers.filter(({ found }) => found).length, 1);
@@ -178,4 +195,18 @@ test("who shares a small blob does not depend on whoever asked first", async () 
   await assert.rejects(third, /third left/);
   await assert.rejects(first, /first left/);
   assert.deepEqual(await bytesOf(await second), content);
+});
+
+test("who waits for a small blob shares it with the others when whoever asked first goes away", async () => {
+  await using rig = new Rig(PATIENT);
+  const content = noise(20_000, 79);
+  const peer = rig.add(content, { headerDelayMs: 50 });
+  const gone = new AbortController();
+  const first = rig.fetch(blob(digestOf(content)), gone.signal);
+  const others = Array.from({ length: 5 }, () => rig.fetch(blob(digestOf(content))));
+  while (peer.asked.length < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  gone.abort(new Error("first left"));
+  await assert.rejects(first, /first left/);
+  for (const other of others) assert.deepEqual(await bytesOf(await other), content);
+  assert.equal(peer.asked.length, 2);
 });
