@@ -42,9 +42,12 @@ export class OciError extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The JSON body that the distribution specification asks for. */
-  toBody(): { errors: { code: OciErrorCode; message: string; detail?: unknown }[] } {
+  /** The JSON body that the distribution specification asks for; the detail is optional in it. */
+  toBody(
+    withDetail = true,
+  ): { errors: { code: OciErrorCode; message: string; detail?: unknown }[] } {
     const entry = { code: this.code, message: this.message };
-    return { errors: [this.detail === undefined ? entry : { ...entry, detail: this.detail }] };
+    const isPlain = !withDetail || this.detail === undefined;
+    return { errors: [isPlain ? entry : { ...entry, detail: this.detail }] };
   }
 }

@@ -50,8 +50,15 @@ export function contentAnswer(found: FoundContent): Answer {
   return release ? { ...answer, release } : answer;
 }
 
-/** The answer to a request that failed: the error's status and the OCI error body. */
-export function errorAnswer(error: OciError, headers: Record<string, string> = {}): Answer {
+/**
+ * The answer to a request that failed: the error's status and the OCI error body, with the detail or
+ * without.
+ */
+export function errorAnswer(
+  error: OciError,
+  headers: Readonly<Record<string, string>> = {},
+  withDetail = true,
+): Answer {
   const size = error.status === 416 ? sizeOf(error.detail) : undefined;
   return {
     status: error.status,
@@ -61,7 +68,7 @@ export function errorAnswer(error: OciError, headers: Record<string, string> = {
       ...(size === undefined ? {} : { "content-range": `bytes */${size}` }),
       ...headers,
     },
-    body: `${JSON.stringify(error.toBody())}\n`,
+    body: `${JSON.stringify(error.toBody(withDetail))}\n`,
   };
 }
 

@@ -1,7 +1,6 @@
 import { type Context, Hono } from "hono";
-import { isAuthorized } from "../oci/basic_auth.ts";
 import type { RateLimiter } from "../async/rate_limiter.ts";
-import { parseBasicAuthorization } from "../oci/credentials.ts";
+import type { Credentials } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
@@ -19,6 +18,7 @@ import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
+import { credentialsOf } from "./client_credentials.ts";
 import { Exchange, type HandlerName } from "./exchange.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
@@ -40,6 +40,8 @@ export interface RegistryCollaborators {
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Decides who may have what; without it everybody may. */
   readonly access?: Access;
+  /** Tells clients on this node, who are told why they get nothing, by their IP addresses; default: all. */
+  readonly isLocalClient?: (address: string) => boolean;
   /** Tells nodes of the cluster from others. */
   readonly peerAuth?: PeerAuth | undefined;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
@@ -136,7 +138,8 @@ export function createRegistryApp(
   const local = new LocalContent(collaborators, { storeTimeoutMs, smallBlobBytes });
   const uploads = new UploadSlots(maxUploads);
   const pull = createPull({ ...collaborators, local, uploads }, { filter, mirrorTimeoutMs });
-  const observed = observe({ ...collaborators, transfers }, maxUrlLength);
+  const isLocalClient = collaborators.isLocalClient ?? (() => true);
+  const observed = observe({ ...collaborators, isLocalClient, transfers }, maxUrlLength);
   let draining = false;
 
   const app = new Hono<{ Bindings: RegistryBindings }>();
@@ -146,9 +149,9 @@ export function createRegistryApp(
     if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
     const isPeer = c.req.raw.headers.get(PEER_HEADER) === "true";
     const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
-    if (proof === undefined) requireAuthorization(c.req.raw, authorizations());
+    const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
     exchange.authenticated = proof !== undefined && c.req.raw.headers.get(OPEN_HEADER) !== "true";
-    return await serveV2({ ...collaborators, pull, proof }, c, exchange, client);
+    return await serveV2({ ...collaborators, pull, proof, credentials }, c, exchange, client);
   };
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
@@ -168,7 +171,9 @@ export function createRegistryApp(
 
 /** Wraps handlers so that each request is logged, counted, and answered whatever is thrown. */
 function observe(
-  collaborators: ConstructorParameters<typeof Exchange>[0],
+  collaborators: ConstructorParameters<typeof Exchange>[0] & {
+    readonly isLocalClient: (address: string) => boolean;
+  },
   maxUrlLength: number,
 ): (name: HandlerName, handler: Handler) => (c: RegistryContext) => Promise<Response> {
   return (name, handler) => async (c) => {
@@ -187,7 +192,8 @@ function observe(
       if (url.length > maxUrlLength) throw urlTooLong(maxUrlLength);
       answer = await handler(c, exchange, client);
     } catch (thrown) {
-      answer = failureAnswer(thrown, client, collaborators.log);
+      const isTold = exchange.authenticated || collaborators.isLocalClient(ip);
+      answer = failureAnswer(thrown, client, collaborators.log, isTold);
     } finally {
       client.unfollow();
     }
@@ -196,10 +202,19 @@ function observe(
   };
 }
 
-/** Anything but an OciError is a defect here: it is logged whole, and the client learns nothing. */
-function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answer {
+/**
+ * Anything but an OciError is a defect here: it is logged whole, and the client learns nothing.
+ *
+ * @param isTold why; to others it would tell what this node can reach and what it holds.
+ */
+function failureAnswer(
+  thrown: unknown,
+  client: ClientPresence,
+  log: Log,
+  isTold: boolean,
+): Answer {
   if (thrown instanceof OciError) {
-    return errorAnswer(thrown, thrown.status === 405 ? ALLOW : thrown.headers);
+    return errorAnswer(thrown, thrown.status === 405 ? ALLOW : thrown.headers, isTold);
   }
   if (client.signal.aborted) return { status: CLIENT_CLOSED_REQUEST, headers: {}, body: null };
   log.error("request could not be handled", { error: thrown });
@@ -211,9 +226,10 @@ function failureAnswer(thrown: unknown, client: ClientPresence, log: Log): Answe
 }
 
 async function serveV2(
-  { pull, proof, store }: {
+  { pull, proof, credentials, store }: {
     readonly pull: Pull;
     readonly proof: ProveAnswer | undefined;
+    readonly credentials: Credentials | undefined;
     readonly store: Store;
   },
   c: RegistryContext,
@@ -231,23 +247,11 @@ async function serveV2(
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);
   const range = applicableRange(method, path, raw.headers);
-  const credentials = parseBasicAuthorization(raw.headers.get("authorization"));
   const answer = await pull({ method, path, range, credentials }, exchange, client);
   const { reference } = path;
   return exchange.fromPeer && reference.tag !== undefined
     ? await tagAnswer(answer, reference, { store, proof }, client)
     : answer;
-}
-
-/**
- * There is no challenge in the answer: containerd would follow it by sending the user's credentials
- * for the upstream registry, which are none of ours.
- */
-function requireAuthorization({ headers }: Request, accepted: readonly string[]): void {
-  if (accepted.length === 0 || isAuthorized(headers.get("authorization"), accepted)) return;
-  throw new OciError("UNAUTHORIZED", "credentials of this mirror are missing or wrong", {
-    status: 401,
-  });
 }
 
 function refusePeer({ headers }: Request): void {

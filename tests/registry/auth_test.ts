@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
-import type { PeerAuth } from "../../lib/ports/access.ts";
+import type { Credentials } from "../../lib/oci/credentials.ts";
+import type { Access, PeerAuth } from "../../lib/ports/access.ts";
+import { OciError } from "../../lib/oci/error.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, setup } from "./setup.ts";
 
@@ -36,6 +38,30 @@ test("authentication: with credentials all is as without authentication", async 
     assert.equal(await response.text(), "a blob");
     assert.equal((await s.request("/v2/", { headers })).status, 200);
   }
+});
+
+test("authentication: this mirror's own credentials are none for upstream", async () => {
+  const old = basicAuthorization("user", "old");
+  const asked: (Credentials | undefined)[] = [];
+  const access: Access = {
+    admit({ credentials }) {
+      asked.push(credentials);
+      return Promise.resolve({ type: "serve", verified: true });
+    },
+    admitPeer: () => "open",
+    learn: () => {},
+  };
+  const headers = [GOOD, old, `basic   ${GOOD.slice(6)} `, GOOD.replaceAll("=", "")];
+  const s = setup({ authorizations: () => [GOOD, old] }, { access });
+  for (const authorization of headers) {
+    const response = await s.request("/v2/a/manifests/1", { headers: { authorization } });
+    assert.equal(response.status, 404, authorization);
+    await response.body?.cancel();
+  }
+  assert.deepEqual(asked, headers.map(() => undefined));
+  const open = setup({}, { access });
+  await open.request("/v2/a/manifests/1", { headers: { authorization: GOOD } });
+  assert.deepEqual(asked.at(-1), { username: "user", password: "pass" });
 });
 
 test("authentication: probes need none", async () => {
@@ -103,4 +129,41 @@ test("tags: a node is told since when a tag is what it is, others are not", asyn
   const byDigest = path.replace("manifests/1", `manifests/${digest}`);
   const other = await s.request(byDigest, { method: "HEAD", headers: FROM_PEER });
   assert.deepEqual([other.status, other.headers.get("x-eddy-tag-time")], [200, null]);
+});
+
+test("reasons: only clients on this node and proven nodes are told why they get nothing", async () => {
+  const peerAuth: PeerAuth = {
+    sign: () => Promise.resolve({ id: "", headers: {} }),
+    verify: ({ headers }) => Promise.resolve(headers.get("x-token") === "good" ? "id" : undefined),
+    signAnswer: () => Promise.resolve({}),
+    verifyAnswer: () => Promise.resolve(false),
+  };
+  const isLocalClient = (address: string) => address === "127.0.0.1";
+  const s = setup({}, { peerAuth, isLocalClient });
+  s.mirror.answer = () => {
+    throw new OciError("SIZE_INVALID", "no such part", { status: 416, detail: { size: 7 } });
+  };
+  const path = `/v2/a/blobs/sha256:${"0".repeat(64)}`;
+  const cases: [string, Record<string, string>, boolean][] = [
+    ["127.0.0.1", {}, true],
+    ["::ffff:127.0.0.1", FROM_PEER, true],
+    ["10.0.0.9", {}, false],
+    ["10.0.0.9", FROM_PEER, false],
+    ["10.0.0.9", { ...FROM_PEER, "x-token": "bad" }, false],
+    ["10.0.0.9", { ...FROM_PEER, "x-token": "good" }, true],
+  ];
+  for (const [hostname, headers, isTold] of cases) {
+    const request = new Request(`http://node${path}`, {
+      headers: { ...headers, range: "bytes=9-" },
+    });
+    const remoteAddr = { transport: "tcp" as const, hostname, port: 1 };
+    const response = await s.app.fetch(request, { remoteAddr });
+    const isPeer = "x-spegel-mirrored" in headers;
+    assert.equal(response.status, isPeer ? 404 : 416);
+    // What is no reason is for all.
+    assert.equal(response.headers.get("content-range"), isPeer ? null : "bytes */7");
+    const [error] = (await response.json()).errors;
+    assert.equal("detail" in error, isTold, `${hostname} ${JSON.stringify(headers)}`);
+    assert.ok(error.code && error.message);
+  }
 });

@@ -28,6 +28,8 @@ const REPOSITORIES_FILE = "private-repositories.json";
 export interface AgentAccess {
   /** Undefined: what this node holds is anybody's, and tags mean what nodes hold. */
   readonly access: Access | undefined;
+  /** Tells clients on this node by their IP addresses. */
+  readonly isLocalClient: IsLocalClient;
   /** The watcher through which it learns which repositories content is of. */
   readonly watcher: Watcher;
 }
@@ -54,12 +56,11 @@ export async function createAccess(
   const privateImages = privateImagesOf(config);
   const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
   const localOnly = config.clusterKeyFile !== undefined;
-  const isLocalClient = localOnly
-    ? reportStrangers(localClients(config), { clock, log })
-    : localClients(config);
+  const isLocal = localClients(config);
+  const isLocalClient = localOnly ? reportStrangers(isLocal, { clock, log }) : isLocal;
   const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   if (!verifyTags && isOpen && !localOnly) {
-    return { access: undefined, watcher };
+    return { access: undefined, isLocalClient: isLocal, watcher };
   }
   const upstream = createUpstream({
     clock,
@@ -97,6 +98,7 @@ export async function createAccess(
         localOnly,
       },
     ),
+    isLocalClient: isLocal,
     watcher: watchContent(watcher, content),
   };
 }

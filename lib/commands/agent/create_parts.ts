@@ -51,7 +51,7 @@ export async function createParts(
   const opened = await openStore(config, { log, clock }, { signal });
   const { store, registryConfigPath } = opened;
   stack.push("store", opened.close);
-  const { access, watcher } = await createAccess(config, {
+  const { access, isLocalClient, watcher } = await createAccess(config, {
     ...opened,
     log: log.child({ part: "access" }),
     ...{ clock, metrics, stack },
@@ -87,6 +87,7 @@ export async function createParts(
   const registry = createRegistryApp(
     {
       ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads, peerAuth },
+      isLocalClient,
       later: setImmediate,
       ...(access && { access }),
       ...rollout,
