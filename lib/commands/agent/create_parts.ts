@@ -87,8 +87,7 @@ export async function createParts(
   const registry = createRegistryApp(
     {
       ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads, peerAuth },
-      isLocalClient,
-      later: setImmediate,
+      ...{ isLocalClient, later: setImmediate },
       ...(access && { access }),
       ...rollout,
     },
