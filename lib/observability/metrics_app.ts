@@ -9,7 +9,7 @@ export interface MetricsAppCollaborators {
   /** True once the agent can do its work. */
   ready(): boolean;
   /** Answers everything else, e.g. the debug pages; default: 404. */
-  readonly others?: Hono;
+  readonly others?: { fetch(request: Request, bindings: unknown): Response | Promise<Response> };
 }
 
 /** Serves `GET /metrics`, `/livez` and `/readyz` (503 until ready). */
@@ -19,7 +19,7 @@ export function createMetricsApp(collaborators: MetricsAppCollaborators): Hono {
   app.get("/metrics", async (c) => c.body(await text(), 200, { "content-type": contentType }));
   app.get("/livez", (c) => c.text("ok\n"));
   app.get("/readyz", (c) => ready() ? c.text("ok\n") : c.text("not ready\n", 503));
-  app.notFound((c) => others?.fetch(c.req.raw) ?? c.text("not found\n", 404));
+  app.notFound((c) => others?.fetch(c.req.raw, c.env) ?? c.text("not found\n", 404));
   app.onError((_error, c) => c.text("metrics could not be collected\n", 500));
   return app;
 }

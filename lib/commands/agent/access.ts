@@ -32,6 +32,8 @@ export interface AgentAccess {
   readonly isLocalClient: IsLocalClient;
   /** The watcher through which it learns which repositories content is of. */
   readonly watcher: Watcher;
+  /** Tells whether anybody may know of a repository; undefined: nothing is private. */
+  readonly isPublic?: (repository: string) => boolean;
 }
 
 /** What {@link createAccess} works with. */
@@ -100,6 +102,7 @@ export async function createAccess(
     ),
     isLocalClient: isLocal,
     watcher: watchContent(watcher, content),
+    ...(isOpen ? {} : { isPublic: (name) => repositories.visibility(name) === "public" }),
   };
 }
 

@@ -51,7 +51,7 @@ export async function createParts(
   const opened = await openStore(config, { log, clock }, { signal });
   const { store, registryConfigPath } = opened;
   stack.push("store", opened.close);
-  const { access, isLocalClient, watcher } = await createAccess(config, {
+  const { access, isLocalClient, isPublic, watcher } = await createAccess(config, {
     ...opened,
     log: log.child({ part: "access" }),
     ...{ clock, metrics, stack },
@@ -87,9 +87,7 @@ export async function createParts(
   const registry = createRegistryApp(
     {
       ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads, peerAuth },
-      ...{ isLocalClient, later: setImmediate },
-      ...(access && { access }),
-      ...rollout,
+      ...{ isLocalClient, later: setImmediate, ...(access && { access }), ...rollout },
     },
     { filter: advertiser.serves, authorizations, ...tls?.registryOptions, ...maxUploads },
   );
@@ -97,6 +95,7 @@ export async function createParts(
     ? createDebugPages({
       ...{ config, router, mirror, advertiser, filter, traffic, requests, conditions, clock, log },
       topology: kubernetes.topology,
+      privacy: isPublic && { isPublic, isLocalClient, authorizations },
       checks: (options) => examineSetup(config, options),
     })
     : undefined;

@@ -3,7 +3,10 @@ import type { Advertiser } from "../../advertiser/advertiser.ts";
 import { describeConfig } from "../../config/describe.ts";
 import type { Config } from "../../config/options.ts";
 import type { PeerHealth } from "../../mirror/peer_table.ts";
-import { createDebugApp } from "../../observability/debug/debug_app.tsx";
+import {
+  createDebugApp,
+  type DebugAppCollaborators,
+} from "../../observability/debug/debug_app.tsx";
 import type {
   Check,
   Condition,
@@ -40,6 +43,8 @@ export interface DebugPagesCollaborators {
   readonly checks: (options: Cancellable) => Promise<readonly Check[]>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Who is shown what is private; undefined: nothing is. */
+  readonly privacy?: DebugAppCollaborators["privacy"] | undefined;
 }
 
 /** What was seen of the node is shown again for so long, ms: looking costs containerd work. */
@@ -47,7 +52,7 @@ const CHECKS_TTL_MS = 5_000;
 
 /** Makes the debug pages of an agent. */
 export function createDebugPages(collaborators: DebugPagesCollaborators) {
-  const { config, advertiser, requests, log } = collaborators;
+  const { config, advertiser, requests, log, privacy } = collaborators;
   const startedAt = new Date();
   const settings = describeSettings(config);
   const source: DebugSource = {
@@ -58,7 +63,7 @@ export function createDebugPages(collaborators: DebugPagesCollaborators) {
     checks: remembered(collaborators.checks, collaborators.clock),
     measure: createMeasure(collaborators),
   };
-  return createDebugApp({ source, log });
+  return createDebugApp({ source, log, ...(privacy && { privacy }) });
 }
 
 function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Overview {

@@ -3,6 +3,7 @@ import type { Child } from "hono/jsx";
 import { deadline } from "../../async/deadline.ts";
 import type { Log } from "../../ports.ts";
 import type { DebugSource } from "./debug_source.ts";
+import { type IsPublic, maskPrivate } from "./mask_private.ts";
 import type { Measurement } from "./measure.ts";
 import { MeasureError } from "./measure_target.ts";
 import { ContentPage, searchContent } from "./pages/content.tsx";
@@ -12,11 +13,29 @@ import { ChecksPage, SettingsPage } from "./pages/node.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { outcomeOf, RequestsPage, searchRequests } from "./pages/requests.tsx";
 import { SCRIPT, STYLE } from "./style.ts";
+import { type Insiders, isInsider } from "./insiders.ts";
 
 /** What the pages work with. */
 export interface DebugAppCollaborators {
   readonly source: DebugSource;
   readonly log: Log;
+  /** Set if there may be private images: who is shown their names. */
+  readonly privacy?: Insiders & { readonly isPublic: IsPublic };
+}
+
+/** What the server tells of a connection, as the second argument of `app.fetch`. */
+export interface DebugBindings {
+  remoteAddr?: Deno.Addr;
+}
+
+type DebugContext = Context<{ Bindings: DebugBindings }>;
+
+/** Whom a page is for. */
+interface Viewer {
+  /** What may be shown. */
+  readonly source: DebugSource;
+  /** Names of what is private are left out. */
+  readonly isStranger: boolean;
 }
 
 /** Settings of {@link createDebugApp}. */
@@ -45,21 +64,34 @@ const MAX_QUERY = 512;
 
 /**
  * Makes the pages that show how the node is, and the same as JSON below `/debug/api`. They only
- * read; measuring is the one thing that causes traffic, and only to peers. Belongs on an address
- * that is not open to everybody, as metrics do.
+ * read; measuring is the one thing that causes traffic, and only to peers. Whoever is neither on the
+ * node nor has the mirror's credentials is not shown what is private.
  */
 export function createDebugApp(
   collaborators: DebugAppCollaborators,
   options: DebugAppOptions = {},
-): Hono {
-  const { source, log } = collaborators;
-  const app = new Hono();
+): Hono<{ Bindings: DebugBindings }> {
+  const { source, log, privacy } = collaborators;
+  const app = new Hono<{ Bindings: DebugBindings }>();
   app.use("*", async (c, next) => {
     for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
     await next();
   });
-  addPages(app, source, options);
-  addApi(app, source, options);
+  const masked = privacy && maskPrivate(source, privacy.isPublic);
+  const view = (c: DebugContext): Viewer =>
+    privacy === undefined || masked === undefined ||
+      isInsider(c.req.raw, c.env?.remoteAddr, privacy)
+      ? { source, isStranger: false }
+      : { source: masked, isStranger: true };
+  const canSignIn = () => (privacy?.authorizations().length ?? 0) > 0;
+  addPages(app, view, canSignIn, options);
+  addApi(app, view, options);
+  app.get("/debug/sign-in", (c) => {
+    if (!view(c).isStranger || !canSignIn()) return c.redirect("/debug/");
+    return c.text("want the credentials of the mirror\n", 401, {
+      "www-authenticate": 'Basic realm="eddy"',
+    });
+  });
   app.get("/debug/style.css", (c) => c.body(STYLE, 200, { "content-type": "text/css" }));
   app.get("/debug/script.js", (c) => c.body(SCRIPT, 200, { "content-type": "text/javascript" }));
   app.get("/debug/icon.svg", (c) => c.body(ICON, 200, { "content-type": "image/svg+xml" }));
@@ -76,65 +108,78 @@ export function createDebugApp(
   return app;
 }
 
-function addPages(app: Hono, source: DebugSource, options: DebugAppOptions): void {
-  const show = async (c: Context, page: PagePath, content: Child, status: Status = 200) => {
+type View = (c: DebugContext) => Viewer;
+type DebugApp = ReturnType<typeof createDebugApp>;
+
+function addPages(
+  app: DebugApp,
+  view: View,
+  canSignIn: () => boolean,
+  options: DebugAppOptions,
+): void {
+  const show = async (c: DebugContext, page: PagePath, content: Child, status: Status = 200) => {
+    const { source, isStranger } = view(c);
     const { node, id, version, conditions } = source.overview();
-    const frame = { page, node, id, version, ready: conditions.every(({ met }) => met) };
+    const ready = conditions.every(({ met }) => met);
+    const leftOut = isStranger ? { canSignIn: canSignIn() } : undefined;
+    const frame = { page, node, id, version, ready, leftOut };
     const document = <Layout frame={frame}>{content}</Layout>;
     return c.html(`<!doctype html>${await document.toString()}`, status);
   };
   app.get("/debug/", (c) => {
-    const content = <OverviewPage overview={source.overview()} now={new Date()} />;
+    const content = <OverviewPage overview={view(c).source.overview()} now={new Date()} />;
     return show(c, "/debug/", content);
   });
   app.get("/debug/content", (c) => {
-    const content = <ContentPage content={source.advertised()} query={text(c, "q")} />;
+    const content = <ContentPage content={view(c).source.advertised()} query={text(c, "q")} />;
     return show(c, "/debug/content", content);
   });
   app.get("/debug/requests", (c) => {
-    const [entries, query] = [source.requests(), requestQuery(c)];
+    const [entries, query] = [view(c).source.requests(), requestQuery(c)];
     const content = <RequestsPage entries={entries} query={query} now={new Date()} />;
     return show(c, "/debug/requests", content);
   });
   app.get("/debug/measure", async (c) => {
-    const { status, ...result } = await measured(c, source);
+    const { status, ...result } = await measured(c, view(c).source);
     const content = <MeasurePage image={text(c, "image")} {...result} />;
     return await show(c, "/debug/measure", content, status);
   });
   app.get("/debug/checks", async (c) => {
-    const content = <ChecksPage checks={await check(c, source, options)} />;
+    const content = <ChecksPage checks={await check(c, view(c).source, options)} />;
     return await show(c, "/debug/checks", content);
   });
   app.get("/debug/config", (c) => {
-    const content = <SettingsPage settings={source.settings()} />;
+    const content = <SettingsPage settings={view(c).source.settings()} />;
     return show(c, "/debug/config", content);
   });
 }
 
-function addApi(app: Hono, source: DebugSource, options: DebugAppOptions): void {
+function addApi(app: DebugApp, view: View, options: DebugAppOptions): void {
   app.get("/debug/api", (c) =>
     c.json(
       ["overview", "content", "requests", "measure", "checks", "config"]
         .map((name) => `/debug/api/${name}`),
     ));
-  app.get("/debug/api/overview", (c) => c.json(source.overview()));
-  app.get("/debug/api/content", (c) => c.json(searchContent(source.advertised(), text(c, "q"))));
+  app.get("/debug/api/overview", (c) => c.json(view(c).source.overview()));
+  app.get("/debug/api/content", (c) => {
+    return c.json(searchContent(view(c).source.advertised(), text(c, "q")));
+  });
   app.get("/debug/api/requests", (c) =>
     c.json(
-      searchRequests(source.requests(), requestQuery(c))
+      searchRequests(view(c).source.requests(), requestQuery(c))
         .map((entry) => ({ ...entry, outcome: outcomeOf(entry) })),
     ));
   app.get("/debug/api/measure", async (c) => {
-    const { status, measurement, error } = await measured(c, source);
+    const { status, measurement, error } = await measured(c, view(c).source);
     return c.json(measurement ?? { error: error ?? "want the parameter image" }, status);
   });
-  app.get("/debug/api/checks", async (c) => c.json(await check(c, source, options)));
-  app.get("/debug/api/config", (c) => c.json(source.settings()));
+  app.get("/debug/api/checks", async (c) => c.json(await check(c, view(c).source, options)));
+  app.get("/debug/api/config", (c) => c.json(view(c).source.settings()));
 }
 
 /** Measures what the parameter `image` names, if there is one. */
 async function measured(
-  c: Context,
+  c: DebugContext,
   source: DebugSource,
 ): Promise<{ status: Status; measurement?: Measurement; error?: string }> {
   const image = text(c, "image");
@@ -157,15 +202,15 @@ async function measured(
   }
 }
 
-async function check(c: Context, source: DebugSource, { checksMs = 10_000 }: DebugAppOptions) {
+async function check(c: DebugContext, source: DebugSource, { checksMs = 10_000 }: DebugAppOptions) {
   using limit = deadline(checksMs, { signal: c.req.raw.signal });
   return await source.checks({ signal: limit.signal });
 }
 
-function requestQuery(c: Context) {
+function requestQuery(c: DebugContext) {
   return { outcome: text(c, "outcome"), text: text(c, "q") };
 }
 
-function text(c: Context, name: string): string {
+function text(c: DebugContext, name: string): string {
   return (c.req.query(name) ?? "").trim().slice(0, MAX_QUERY);
 }

@@ -1,12 +1,12 @@
 import { isDigest } from "../../oci/digest.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
 
-/** The reference is malformed, or a measurement is under way already. */
+/** The reference is malformed, a measurement is under way already, or whoever asks may not. */
 export class MeasureError extends Error {
   override readonly name = "MeasureError";
-  readonly status: 400 | 429;
+  readonly status: 400 | 403 | 429;
 
-  constructor(message: string, status: 400 | 429) {
+  constructor(message: string, status: 400 | 403 | 429) {
     super(message);
     this.status = status;
   }

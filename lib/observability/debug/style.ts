@@ -103,6 +103,7 @@ input { flex: 1 1 16rem; min-width: 0; }
 button { background: var(--accent); border-color: var(--accent); color: var(--surface); font-weight: 600; cursor: pointer; }
 button:disabled { opacity: .6; cursor: progress; }
 .message { border-radius: 8px; padding: .7rem 1rem; margin-bottom: 1rem; overflow-wrap: anywhere; }
+.message.quiet { background: var(--surface); color: var(--quiet); border: 1px solid var(--line); }
 .message.bad { background: var(--bad-soft); color: var(--bad); }
 .images, .checks, .digests { list-style: none; margin: 0; padding: 0; }
 .images > li, .checks > li { border-top: 1px solid var(--line); }

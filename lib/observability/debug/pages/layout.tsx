@@ -21,6 +21,8 @@ export interface Frame {
   readonly id: string;
   readonly version: string;
   readonly ready: boolean;
+  /** Set if names of private images are left out, and whether credentials would help. */
+  readonly leftOut: { readonly canSignIn: boolean } | undefined;
 }
 
 /** The document around a page. */
@@ -56,7 +58,10 @@ export function Layout({ frame, children }: { frame: Frame; children?: Child }) 
             ))}
           </nav>
         </header>
-        <main id="page">{children}</main>
+        <main id="page">
+          {frame.leftOut === undefined ? null : <LeftOut {...frame.leftOut} />}
+          {children}
+        </main>
         <footer>
           <span>Eddy {frame.version}</span>
           <a href={`/debug/api${frame.page === "/debug/" ? "/overview" : frame.page.slice(6)}`}>
@@ -66,6 +71,16 @@ export function Layout({ frame, children }: { frame: Frame; children?: Child }) 
         </footer>
       </body>
     </html>
+  );
+}
+
+/** Says what strangers do not see. */
+function LeftOut({ canSignIn }: { canSignIn: boolean }) {
+  return (
+    <p class="message quiet">
+      Names of private images are left out for whoever is not on this node.{" "}
+      {canSignIn ? <a href="/debug/sign-in">Sign in</a> : null}
+    </p>
   );
 }
 

@@ -1,0 +1,85 @@
+import { parseDistributionPath } from "../../oci/path.ts";
+import { parseReference, type Reference } from "../../oci/reference.ts";
+import type {
+  AdvertisedContent,
+  Check,
+  DebugSource,
+  RequestEntry,
+  RolloutView,
+  Setting,
+} from "./debug_source.ts";
+import { MeasureError } from "./measure_target.ts";
+
+/** Tells whether anybody may know of a repository, such as `docker.io/library/nginx`. */
+export type IsPublic = (repository: string) => boolean;
+
+/** Stands for the name of what is not known to be public. */
+const MASKED = "a private image";
+/** Options whose values may name images. */
+const NAMING_FLAGS = new Set(["private-images", "registry-filters"]);
+
+/**
+ * Shows what a source shows, without names and digests of what is not known to be public. Measuring
+ * is refused: it makes the node pull from peers, in the node's name.
+ */
+export function maskPrivate(source: DebugSource, isPublic: IsPublic): DebugSource {
+  const known = (reference: Reference | undefined) =>
+    reference !== undefined && isPublic(`${reference.registry}/${reference.repository}`);
+  const isKnownImage = ({ image }: AdvertisedContent) =>
+    image !== undefined && known(parseReference(image));
+  const publicDigests = () =>
+    new Set(source.advertised().filter(isKnownImage).flatMap(({ digests }) => digests));
+  return {
+    overview() {
+      const { rollouts, ...overview } = source.overview();
+      if (rollouts === undefined) return overview;
+      const digests = publicDigests();
+      return { ...overview, rollouts: rollouts.map((each) => maskRollout(each, digests)) };
+    },
+    advertised: () => source.advertised().map((each) => isKnownImage(each) ? each : HIDDEN),
+    requests: () =>
+      source.requests().map((each) => known(referenceOf(each)) ? each : maskRequest(each)),
+    settings: () => source.settings().map(maskSetting),
+    checks: async (options) => (await source.checks(options)).map(maskCheck),
+    measure: () =>
+      Promise.reject(
+        new MeasureError(
+          "measuring makes this node pull from peers: ask from the node itself, or with the " +
+            "credentials of --basic-auth-dir",
+          403,
+        ),
+      ),
+  };
+}
+
+/** How much there is of it the overview counts. */
+const HIDDEN: AdvertisedContent = { image: MASKED, tags: [], digests: [] };
+
+function maskRollout(rollout: RolloutView, digests: ReadonlySet<string>): RolloutView {
+  return digests.has(rollout.key) ? rollout : { ...rollout, key: MASKED };
+}
+
+/** What broke an answer may name the content. */
+function maskRequest(entry: RequestEntry): RequestEntry {
+  const error = entry.error === undefined ? undefined : "broken off";
+  return { ...entry, path: MASKED, registry: undefined, error };
+}
+
+function maskSetting(setting: Setting): Setting {
+  const names = NAMING_FLAGS.has(setting.flag) && !setting.isDefault;
+  return names ? { ...setting, value: "[masked]" } : setting;
+}
+
+/** Files, registries and images are named in what was seen. */
+function maskCheck({ name, state }: Check): Check {
+  return { name, state, detail: "", fix: state === "ok" ? "" : "look at this page from the node" };
+}
+
+/** What a request was for; undefined if that cannot be told. */
+function referenceOf({ path, registry }: RequestEntry): Reference | undefined {
+  try {
+    return parseDistributionPath(decodeURIComponent(path), registry)?.reference;
+  } catch {
+    return undefined;
+  }
+}
