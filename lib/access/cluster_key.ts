@@ -5,19 +5,23 @@ import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { PeerAuth, PeerProof, PeerRequest } from "../ports/access.ts";
 import { canonicalAddress } from "../oci/canonical_address.ts";
+import { UsedProofs } from "./used_proofs.ts";
 
 /** Header that carries the proof: `Authorization` may hold credentials of the mirror already. */
 const TOKEN_HEADER = "x-eddy-token";
 /** Header of an answer that carries one. */
 const ANSWER_HEADER = "x-eddy-answer";
+/** Header of an answer to a request whose token is not good: the term that tokens have to name. */
+const TERM_HEADER = "x-eddy-term";
+const TERM = /^[\w-]{8,64}$/;
+/** Nodes whose terms are remembered. */
+const MAX_TERMS = 4096;
 /** How long a token is good, s. */
 const LIFE_S = 30;
 /** How far clocks of two nodes may differ, s; from a part of that on it is reported. */
 const CLOCK_TOLERANCE_S = 60;
 const CLOCK_REPORT_S = 5;
 const REPORT_EVERY_MS = 60_000;
-/** Tokens that were used, each remembered as long as it could be used again. */
-const MAX_USED = 200_000;
 /** A token of ours has about 400 characters. */
 const MAX_TOKEN_LENGTH = 2048;
 /** Characters of a key: 32 bytes in hexadecimal or base64 have more. */
@@ -57,7 +61,8 @@ export interface ClusterKeyOptions {
  * Proves to peers, and lets them prove, that a node has the cluster's key: by a token (HS256, RFC
  * 7519) that is good for one request to one node for 30 s. It names the address that the node is
  * asked at: the index takes anybody's word for where a peer is, and whoever gets a request that is
- * meant for another must not be able to hand it on.
+ * meant for another must not be able to hand it on. And it names the node's term, which changes with
+ * each of its starts and is told whoever names another: what was used before is not good again.
  */
 export class ClusterKey implements PeerAuth {
   readonly #clock: Clock;
@@ -65,12 +70,9 @@ export class ClusterKey implements PeerAuth {
   readonly #self: string;
   readonly #addresses: () => readonly string[];
   readonly #today: () => number;
-  readonly #used = new LRUCache<string, true>({
-    max: MAX_USED,
-    ttl: (LIFE_S + 2 * CLOCK_TOLERANCE_S) * 1000,
-    // Else it sets a timer now and then, to look at the time less often.
-    ttlResolution: 0,
-  });
+  readonly #used: UsedProofs;
+  /** Terms of other nodes, by id and address: others may answer in a node's place. */
+  readonly #terms = new LRUCache<string, string>({ max: MAX_TERMS });
   #keys: readonly Uint8Array[] = [];
   #reportedAt = -Infinity;
 
@@ -85,6 +87,8 @@ export class ClusterKey implements PeerAuth {
     this.#self = self;
     this.#addresses = addresses;
     this.#today = today;
+    const goodForMs = (LIFE_S + 2 * CLOCK_TOLERANCE_S) * 1000;
+    this.#used = new UsedProofs({ clock, today }, { goodForMs });
     this.replace(keys);
   }
 
@@ -96,8 +100,26 @@ export class ClusterKey implements PeerAuth {
   /** {@inheritDoc PeerAuth.sign} */
   async sign({ method, path, peer, address }: PeerRequest): Promise<PeerProof> {
     const id = crypto.randomUUID();
-    const claims = { m: method, p: path, a: canonicalAddress(address), jti: id };
-    return { id, headers: { [TOKEN_HEADER]: await this.#sign(claims, peer) } };
+    const term = this.#terms.get(termKey({ peer, address }));
+    const claims = { m: method, p: path, a: canonicalAddress(address), b: term, jti: id };
+    return { id, term, headers: { [TOKEN_HEADER]: await this.#sign(claims, peer) } };
+  }
+
+  /** {@inheritDoc PeerAuth.renew} */
+  renew(
+    request: PeerRequest,
+    { term }: PeerProof,
+    headers: { get(name: string): string | null },
+  ): boolean {
+    const told = headers.get(TERM_HEADER);
+    if (told === null || told === term || !TERM.test(told)) return false;
+    this.#terms.set(termKey(request), told);
+    return true;
+  }
+
+  /** {@inheritDoc PeerAuth.refusal} */
+  refusal(headers: Headers): Record<string, string> {
+    return headers.has(TOKEN_HEADER) ? { [TERM_HEADER]: this.#used.term } : {};
   }
 
   /** {@inheritDoc PeerAuth.verify} */
@@ -109,13 +131,11 @@ export class ClusterKey implements PeerAuth {
       required: ["jti", "m", "p", "a"],
     });
     if (claims === undefined) return undefined;
-    const { m, p, a, jti = "", iat = 0, iss = "" } = claims;
+    const { m, p, a, b, jti = "", iat = 0, iss = "" } = claims;
     if (m !== method || p !== path) return undefined;
     if (!this.#addresses().some((own) => canonicalAddress(own) === a)) return undefined;
-    if (this.#used.has(jti)) return undefined;
-    this.#used.set(jti, true);
     this.#compareClocks(this.#today() / 1000 - iat, iss);
-    return jti;
+    return this.#used.use(jti, b) ? jti : undefined;
   }
 
   /** {@inheritDoc PeerAuth.signAnswer} */
@@ -163,7 +183,9 @@ export class ClusterKey implements PeerAuth {
           requiredClaims: ["iat", "exp", "iss", ...required],
         });
         const { iat = 0, exp = 0 } = payload;
-        return exp - iat > LIFE_S ? undefined : payload;
+        // One of later on would be good for longer than it is remembered.
+        const isEarly = iat - CLOCK_TOLERANCE_S > this.#today() / 1000;
+        return isEarly || exp - iat > LIFE_S ? undefined : payload;
       } catch {
         // Made with the other key, or not for here, or by nobody who has one.
       }
@@ -181,4 +203,8 @@ export class ClusterKey implements PeerAuth {
       differenceS: Math.round(differenceS),
     });
   }
+}
+
+function termKey({ peer, address }: Pick<PeerRequest, "peer" | "address">): string {
+  return `${peer} ${canonicalAddress(address)}`;
 }

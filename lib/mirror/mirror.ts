@@ -2,7 +2,7 @@ import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import { referenceKey } from "../oci/reference.ts";
 import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
-import type { NamedNodes, PeerAuth } from "../ports/access.ts";
+import type { NamedNodes } from "../ports/access.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { Blobs } from "./blobs.ts";
 import type { Connect } from "./http/connect.ts";
@@ -14,7 +14,7 @@ import type { MirrorKit } from "./kit.ts";
 import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
 import { type MirrorOptions, mirrorOptions } from "./options.ts";
-import { PeerClient } from "./peer_client.ts";
+import { PeerClient, type ProvePeers } from "./peer_client.ts";
 import { type PeerHealth, PeerTable } from "./peer_table.ts";
 import { Prober } from "./prober.ts";
 import { askTag } from "./tags.ts";
@@ -35,7 +35,7 @@ export interface MirrorCollaborators {
    */
   readonly authorizations?: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster. */
-  readonly peerAuth?: Pick<PeerAuth, "sign" | "verifyAnswer"> | undefined;
+  readonly peerAuth?: ProvePeers | undefined;
   /** Who is believed what a tag means, where there is no proof; default: whoever holds it. */
   readonly namedNodes?: NamedNodes | undefined;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */

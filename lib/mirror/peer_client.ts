@@ -50,8 +50,11 @@ export interface PeerClientCollaborators {
   /** `Authorization` headers that peers may want, the likeliest first. */
   readonly authorizations: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster; undefined: there is no proof. */
-  readonly peerAuth: Pick<PeerAuth, "sign" | "verifyAnswer"> | undefined;
+  readonly peerAuth: ProvePeers | undefined;
 }
+
+/** What this side of proofs needs. */
+export type ProvePeers = Pick<PeerAuth, "sign" | "renew" | "verifyAnswer">;
 
 /** What a peer is asked at one of its addresses. */
 type Asked = PeerRequest & Pick<Wanted, "range" | "openOnly" | "isDoubted"> & {
@@ -139,18 +142,27 @@ export class PeerClient {
 
   /**
    * The proof stands for the mirror's credentials, which everybody who got into the index would be
-   * given otherwise.
+   * given otherwise. A peer that has started anew wants another proof: it says so.
+   *
+   * @param again it has said so already.
    */
   async #sendProven(
-    { range, openOnly, isDoubted, peer, ...request }: Asked,
-    peerAuth: Pick<PeerAuth, "sign" | "verifyAnswer">,
+    asked: Asked,
+    peerAuth: ProvePeers,
     signal: AbortSignal,
+    again = false,
   ): Promise<{ readonly response: PeerResponse; readonly isProven: boolean }> {
-    const { id, headers } = await peerAuth.sign({ ...request, peer });
+    const { range, openOnly, isDoubted, peer, ...request } = asked;
+    const proof = await peerAuth.sign({ ...request, peer });
+    const { id, headers } = proof;
     const response = await this.#collaborators.send({
       ...request,
       headers: { ...headersOf({ range, openOnly, isDoubted }), ...headers },
     }, signal);
+    if (peerAuth.renew?.({ ...request, peer }, proof, response.headers) && !again) {
+      void this.#drain(response.body);
+      return await this.#sendProven(asked, peerAuth, signal, true);
+    }
     const digest = response.headers.get("docker-content-digest") ?? "";
     const isProven = isDigest(digest) &&
       await peerAuth.verifyAnswer(id, { digest, headers: response.headers });

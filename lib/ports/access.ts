@@ -119,6 +119,8 @@ export interface PeerProof {
   readonly headers: Readonly<Record<string, string>>;
   /** What an answer has to name that is to prove anything itself. */
   readonly id: string;
+  /** The peer's term that it names, if that is known. */
+  readonly term?: string | undefined;
 }
 
 /** Knows the nodes that the operator named, by their IP addresses. */
@@ -136,6 +138,17 @@ export interface NamedNodes {
 export interface PeerAuth {
   /** Proves it to the peer that is asked. */
   sign(request: PeerRequest): Promise<PeerProof>;
+  /**
+   * Takes over what the answer to a request says that its proof has to name. True: a new proof may
+   * be accepted where this one was not. Default: there is nothing like that.
+   */
+  renew?(
+    request: PeerRequest,
+    proof: PeerProof,
+    headers: { get(name: string): string | null },
+  ): boolean;
+  /** Headers for `renew`, of the answer to a request whose proof is not accepted; default none. */
+  refusal?(headers: Headers): Readonly<Record<string, string>>;
   /** The id of a request's proof; undefined if it proves nothing. Does not reject. */
   verify(
     request: Pick<PeerRequest, "method" | "path"> & { readonly headers: Headers },

@@ -67,6 +67,8 @@ export class Exchange {
   turn: TurnOutcome | undefined;
   /** The peer has proved that it belongs to the cluster, and wants what is private, too. */
   authenticated = false;
+  /** Headers that tell a peer whose proof was not accepted how to make one. */
+  refusal: Readonly<Record<string, string>> | undefined;
   /** What the client asks for is private, and its right to it was made sure of. */
   entitled = false;
   /** The peer gets what is private, and is told so. */
@@ -109,6 +111,7 @@ export class Exchange {
   respond(answer: Answer, abandon: () => void): Response {
     const { status, headers, body, release } = answer;
     if (this.isPrivate) headers[PRIVATE_HEADER] = "true";
+    Object.assign(headers, this.refusal);
     if (!(body instanceof ReadableStream)) {
       const bytes = this.#request.method === "HEAD" || body === null ? 0 : byteLength(body);
       const { later = atOnce, clock } = this.#collaborators;

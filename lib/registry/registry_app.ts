@@ -149,6 +149,7 @@ export function createRegistryApp(
     if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
     const isPeer = c.req.raw.headers.get(PEER_HEADER) === "true";
     const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
+    if (proof === undefined) exchange.refusal = peerAuth?.refusal?.(c.req.raw.headers);
     const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
     exchange.authenticated = proof !== undefined && c.req.raw.headers.get(OPEN_HEADER) !== "true";
     return await serveV2({ ...collaborators, pull, proof, credentials }, c, exchange, client);

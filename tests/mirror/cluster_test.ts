@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ProvePeers } from "../../lib/mirror/peer_client.ts";
 import type { PeerAuth, PeerRequest } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
@@ -69,4 +70,32 @@ test("in a cluster the mirror's credentials stay here, even if a peer wants them
   const [request] = peerAuth.signed;
   assert.equal(request?.address, "127.0.0.1", "where it is sent to");
   assert.equal(request?.peer, bait.peer.id);
+});
+
+test("in a cluster a peer that wants another proof gets it, once for each request", async () => {
+  const cases = [{ terms: ["new"], good: true }, { terms: ["1", "2"], good: false }];
+  for (const { terms, good } of cases) {
+    const known: string[] = [];
+    const peerAuth: ProvePeers = {
+      sign() {
+        const token = known.at(-1) ?? "old";
+        const term = terms[known.length] ?? terms.at(-1) ?? "";
+        peer.faults = token === "new" ? {} : { status: 404, headers: { "x-term": term } };
+        return Promise.resolve({ id: "id", headers: { "x-token": token } });
+      },
+      renew(_request, _proof, headers) {
+        const term = headers.get("x-term");
+        if (term === null || term === known.at(-1)) return false;
+        known.push(term);
+        return true;
+      },
+      verifyAnswer: () => Promise.resolve(true),
+    };
+    await using rig = new Rig(PATIENT, { peerAuth });
+    const peer = rig.add(IMAGE);
+    const answer = await rig.fetch(blob(digestOf(IMAGE)));
+    assert.equal(answer.found, good);
+    await (answer.found ? answer.body?.cancel() : undefined);
+    assert.equal(peer.asked.length, 2);
+  }
 });

@@ -120,6 +120,7 @@ test("admission: other nodes get only what they may, and are never sent to upstr
       return Promise.resolve(headers.get("x-eddy-token") === "good" ? "id" : undefined);
     },
     signAnswer: (id, digest) => Promise.resolve({ "x-proof": `${id} ${digest}` }),
+    refusal: (headers) => headers.has("x-eddy-token") ? { "x-term": "1" } : {},
     verifyAnswer: () => Promise.resolve(false),
   };
   const s = rig(peerAuth);
@@ -130,6 +131,7 @@ test("admission: other nodes get only what they may, and are never sent to upstr
     assert.equal(response.headers.get("x-eddy-private"), null);
     assert.equal(s.access.peers.at(-1)?.[2], authenticated, token);
     assert.equal(response.headers.get("x-proof"), null, "a digest proves itself");
+    assert.equal(response.headers.get("x-term"), authenticated ? null : "1");
     const headers = { ...FROM_PEER, "x-eddy-token": token };
     const tag = await s.request("/v2/app/manifests/1", { headers });
     assert.equal(tag.headers.get("x-proof"), authenticated ? `id ${s.digest}` : null);

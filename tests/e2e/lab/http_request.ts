@@ -15,9 +15,13 @@ export interface HttpRequestOptions {
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
+  readonly headers: Headers;
   /** From the start of the request to the end of the answer, ms. */
   readonly elapsedMs: number;
 }
+
+/** Between the body and what curl tells of the answer; JSON escapes it. */
+const SEPARATOR = "\x1e";
 
 /** Makes a request from a host, timed by curl itself, so without the start of the process. */
 export async function httpRequest(
@@ -31,11 +35,21 @@ export async function httpRequest(
       ...["curl", "-sS", "--noproxy", "*", "--max-time", String(timeoutMs / 1000)],
       ...(head ? ["--head", "-o", "/dev/null"] : []),
       ...Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]),
-      ...["-w", "\n%{http_code} %{time_total}", url],
+      ...["-w", `${SEPARATOR}%{http_code} %{time_total} %{header_json}`, url],
     ]),
     { timeoutMs: timeoutMs + 5000, allowFailure: true },
   );
-  const end = stdout.lastIndexOf("\n");
-  const [status, seconds] = stdout.slice(end + 1).split(" ").map(Number);
-  return { status: status ?? 0, body: stdout.slice(0, end), elapsedMs: (seconds ?? 0) * 1000 };
+  const end = stdout.lastIndexOf(SEPARATOR);
+  const [status, seconds, ...json] = stdout.slice(end + 1).split(" ");
+  const fields: Record<string, string[]> = JSON.parse(json.join(" ") || "{}");
+  return {
+    status: Number(status ?? 0),
+    body: stdout.slice(0, end),
+    headers: new Headers(
+      Object.entries(fields).flatMap(([name, values]) =>
+        values.map((value): [string, string] => [name, value])
+      ),
+    ),
+    elapsedMs: Number(seconds ?? 0) * 1000,
+  };
 }
