@@ -72,6 +72,13 @@ export const THREATS: readonly Threat[] = [
     answer: "Not followed, unless that very host is configured as the registry.",
     cases: ["realm"],
   },
+  {
+    threat: "A pod reads the debug pages",
+    answer:
+      "Names, digests and measurements of what is not known to be public are for clients on the " +
+      "node and for whoever shows the credentials of `--basic-auth-dir`.",
+    cases: ["pageNames", "pageHeaders", "pageMeasure"],
+  },
 ];
 
 /** The threats as a table in Markdown. */
