@@ -6,12 +6,14 @@ import { HOSTS_FILE } from "./snapshot.ts";
 
 /** A server that containerd asks for a registry's content when Eddy does not have it. */
 export interface UpstreamServer {
-  /** Base of its API, e.g. `https://registry.example/v2`. */
-  readonly url: string;
+  /** Base of its API, e.g. `https://registry.example/v2`; undefined: where the registry's name says. */
+  readonly url: string | undefined;
   /** Certificates that are trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
   /** Headers that each request carries; may be secret. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The configuration names it, or it is where the name of the registry's own folder says. */
+  readonly named: boolean;
 }
 
 /** Files of certificates that one host may name. */
@@ -19,7 +21,8 @@ const MAX_CERTIFICATES = 16;
 
 /**
  * Reads from containerd's configuration where a registry's tags are resolved, in the order in which
- * containerd asks: hosts with the capability, then the server. Client certificates and `skip_verify`
+ * containerd asks: hosts with the capability, then the server, which without an entry is where the
+ * registry's name says. Client certificates and `skip_verify`
  * are not used: a server that needs them cannot be asked.
  *
  * Sources: containerd core/remotes/docker/config/hosts.go and docs/hosts.md.
@@ -37,36 +40,50 @@ export async function readUpstreamServers(
 ): Promise<UpstreamServer[]> {
   const folder = await findFolder(fileSystem, configPath, registry);
   if (folder === undefined) return [];
-  const { top, hosts } = parseHostsDocument(folder.bytes);
+  const isOwnFolder = folder.name !== DEFAULT_FOLDER;
+  if (folder.bytes === undefined) {
+    return [{ url: undefined, caCertificates: [], headers: {}, named: isOwnFolder }];
+  }
+  const { top, tables, hosts } = parseHostsDocument(folder.bytes);
   const skipped = new Set(own.map(hostKey));
   const server = top.find(([key]) => key === "server")?.[1];
   const entries = hosts.filter(([url, table]) => !skipped.has(hostKey(url)) && resolves(table));
-  const read = async (url: string, table: TomlTable) => ({
-    url: apiOf(url, table["override_path"] === true),
-    caCertificates: await readCertificates(fileSystem, folder.path, table["ca"]),
-    headers: headersOf(table["header"]),
-  });
+  const read = async (url: string | undefined, table: TomlTable): Promise<UpstreamServer> => {
+    const named = url !== undefined || isOwnFolder;
+    return {
+      url: url === undefined ? undefined : apiOf(url, table["override_path"] === true),
+      caCertificates: await readCertificates(fileSystem, folder.path, table["ca"]),
+      // A secret for whatever registry a pod names would be none.
+      headers: named ? headersOf(table["header"]) : {},
+      named,
+    };
+  };
   const servers = await Promise.all(
     entries.map(([url, table]) => read(url, table as TomlTable)),
   );
-  if (typeof server === "string" && server !== "") {
-    servers.push(await read(server, Object.fromEntries(top)));
-  }
+  const last = typeof server === "string" && server !== "" ? server : undefined;
+  servers.push(await read(last, Object.fromEntries([...top, ...tables])));
   return servers;
+}
+
+interface Folder {
+  readonly name: string;
+  readonly path: string;
+  /** Of its file; undefined: it has none. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
 async function findFolder(
   fileSystem: FileSystem,
   configPath: string,
   registry: string,
-): Promise<{ path: string; bytes: Uint8Array<ArrayBuffer> } | undefined> {
+): Promise<Folder | undefined> {
   // containerd reads `host_port_` before `host:port`, and the default folder when there is neither.
   const names = [registry.replace(/:(\d+)$/, "_$1_"), registry, DEFAULT_FOLDER];
   for (const name of new Set(names)) {
     const path = `${configPath}/${name}`;
     if (await fileSystem.directory(path) === undefined) continue;
-    const bytes = await fileSystem.readThrough(`${path}/${HOSTS_FILE}`);
-    return bytes === undefined ? undefined : { path, bytes };
+    return { name, path, bytes: await fileSystem.readThrough(`${path}/${HOSTS_FILE}`) };
   }
   return undefined;
 }

@@ -7,6 +7,11 @@ export interface Credentials {
   readonly password: string;
   /** A refresh token (OAuth 2), in place of user and password: only a token server takes it. */
   readonly identityToken?: string;
+  /**
+   * In place of all these: the headers that the node's own configuration has for a registry, which
+   * its runtime shows for each pull. What is here is only to tell some from others.
+   */
+  readonly configured?: string;
 }
 
 /** What containerd sends is far shorter, tokens as passwords included. */
@@ -34,8 +39,8 @@ export function createCredentialsHash(): CredentialsHash {
   const salt = randomBytes(32);
   return (credentials) => {
     if (credentials === undefined) return "";
-    const { username, password, identityToken } = credentials;
-    const text = JSON.stringify([username, password, identityToken]);
+    const { username, password, identityToken, configured } = credentials;
+    const text = JSON.stringify([username, password, identityToken, configured]);
     return createHmac("sha256", salt).update(text).digest("base64");
   };
 }

@@ -9,6 +9,11 @@ export interface UpstreamEndpoint {
   readonly caCertificates: readonly string[];
   /** Headers that each request carries, as the user configured them; may be secret. */
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * The user's configuration names its host, which may then be anywhere, even on this machine. False:
+   * whoever asks for an image has named it.
+   */
+  readonly named: boolean;
 }
 
 /** Tells where a registry's content is: what the user configured, else {@link defaultEndpoint}. */
@@ -20,11 +25,15 @@ export type UpstreamEndpoints = (
 /** Where images of `docker.io` really are. */
 const DOCKER_HUB = "registry-1.docker.io";
 
-/** The server that containerd asks when nothing is configured for a registry (host[:port]). */
+/**
+ * The server that containerd asks when nothing is configured for a registry (host[:port]).
+ *
+ * @throws {TypeError} if it is no host.
+ */
 export function defaultEndpoint(registry: string): UpstreamEndpoint {
   const host = registry === "docker.io" ? DOCKER_HUB : registry;
   const scheme = isLoopbackHost(new URL(`http://${host}`).hostname) ? "http" : "https";
-  return { url: `${scheme}://${host}/v2`, caCertificates: [], headers: {} };
+  return { url: `${scheme}://${host}/v2`, caCertificates: [], headers: {}, named: false };
 }
 
 /** Tells whether a URL's host name is this machine, without asking anyone. */

@@ -1,4 +1,3 @@
-import { basicAuthorization } from "../oci/basic_auth.ts";
 import type { Credentials } from "../oci/credentials.ts";
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
@@ -7,6 +6,7 @@ import { MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Cancellable, Clock } from "../ports.ts";
+import { basicOf } from "./basic_of.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { readLimited, type Sender } from "./send.ts";
@@ -40,11 +40,34 @@ export class RegistryClient {
     this.#tokens = new Tokens(sender, clock);
   }
 
-  /** @throws if the server cannot be reached or misbehaves, the signal's reason when it aborts. */
+  /**
+   * Asks for content. Without credentials none of the user's headers are sent either: they may open
+   * what is not open to anybody.
+   *
+   * @throws if the server cannot be reached or misbehaves, the signal's reason when it aborts.
+   */
   async head(
     endpoint: UpstreamEndpoint,
     path: DistributionPath,
-    { signal, credentials }: Cancellable & { readonly credentials?: Credentials },
+    options: Cancellable & { readonly credentials?: Credentials },
+  ): Promise<EndpointAnswer> {
+    const { credentials } = options;
+    const headers = headersFor(endpoint, credentials);
+    const isBare = credentials === undefined && Object.keys(endpoint.headers).length > 0;
+    const answer = await this.#head({ ...endpoint, headers }, path, { ...options, isBare });
+    // What headers open may be hidden from whoever shows none, behind a page for people for example.
+    const isHidden = answer.type === "missing" || (answer.type === "broken" && answer.answered);
+    return isBare && isHidden ? { type: "missing", hidden: true } : answer;
+  }
+
+  async #head(
+    endpoint: UpstreamEndpoint,
+    path: DistributionPath,
+    { signal, credentials, isBare }: Cancellable & {
+      readonly credentials?: Credentials;
+      /** The user has headers for this server, which are not shown. */
+      readonly isBare: boolean;
+    },
   ): Promise<EndpointAnswer> {
     const { reference } = path;
     const ask = (method: "GET" | "HEAD", authorization: string | undefined) =>
@@ -61,10 +84,11 @@ export class RegistryClient {
     }
     const { status } = response;
     // Blobs are often elsewhere, under URLs that are good for GET alone: to be sent there is a yes.
-    const elsewhere = path.kind === "blob" && status >= 300 && status < 400;
+    const elsewhere = path.kind === "blob" && status >= 300 && status < 400 && !isBare;
     if (status === 404) return { type: "missing", hidden: authorization !== undefined };
     if (status !== 200 && !elsewhere) return refusal(status, retryAfter(response));
     if (path.kind === "blob" && reference.digest !== undefined) {
+      if (isPage(response)) return { type: "broken", answered: true };
       return { type: "found", digest: reference.digest };
     }
     const digest = response.headers.get("docker-content-digest") ?? "";
@@ -85,12 +109,13 @@ export class RegistryClient {
       method,
       url,
       headers: {
-        ...withoutAuthorization(endpoint.headers),
+        ...(authorization === undefined
+          ? endpoint.headers
+          : { ...withoutAuthorization(endpoint.headers), authorization }),
         accept: ACCEPT,
-        ...(authorization === undefined ? {} : { authorization }),
       },
       caCertificates: endpoint.caCertificates,
-      trustedHosts: new Set([url.host]),
+      trustedHosts: new Set(endpoint.named ? [url.host] : []),
       follow: kind === "manifest",
       signal,
     });
@@ -130,9 +155,8 @@ export class RegistryClient {
     }
     this.#bearer.delete(key);
     const basic = challenges.some(({ scheme }) => scheme === "basic");
-    const usable = credentials !== undefined && credentials.identityToken === undefined;
-    if (!basic || !usable) return { type: "denied" };
-    return basicAuthorization(credentials.username, credentials.password);
+    const authorization = basic ? basicOf(credentials) : undefined;
+    return authorization ?? { type: "denied" };
   }
 
   async #bearerAuthorization(
@@ -149,12 +173,28 @@ export class RegistryClient {
   async #digestOf(response: Response, { digest }: Reference): Promise<EndpointAnswer> {
     if (response.status !== 200) return refusal(response.status, retryAfter(response));
     const bytes = await readLimited(response, MAX_MANIFEST_BYTES);
-    const sha256: Digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    return { type: "found", digest: digest ?? sha256 };
+    if (!isManifest(bytes)) return { type: "broken", answered: true };
+    const algorithm = digest?.split(":")[0] ?? "sha256";
+    const actual = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+    if (!isDigest(actual) || (digest ?? actual) !== actual) {
+      return { type: "broken", answered: true };
+    }
+    return { type: "found", digest: actual };
   }
 }
 
-/** Whose rights are asked about is the caller's to say: a configured secret must not answer for all. */
+/**
+ * What containerd sends besides credentials. A configured `Authorization` stands for whoever shows
+ * nothing else on this node, and must not answer for others.
+ */
+function headersFor(
+  { headers }: UpstreamEndpoint,
+  credentials: Credentials | undefined,
+): Readonly<Record<string, string>> {
+  if (credentials === undefined) return {};
+  return credentials.configured === undefined ? withoutAuthorization(headers) : headers;
+}
+
 function withoutAuthorization(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization"),
@@ -174,8 +214,9 @@ function tokenRequest(
   return { endpoint, realm, service: parameters.get("service"), scope, credentials };
 }
 
-function challengeKey({ url }: UpstreamEndpoint, { repository }: Reference): string {
-  return `${url} ${repository}`;
+/** With other headers a server may want something else. */
+function challengeKey({ url, headers }: UpstreamEndpoint, { repository }: Reference): string {
+  return JSON.stringify([url, repository, headers]);
 }
 
 function refusal(status: number, after: string | null): EndpointAnswer {
@@ -194,4 +235,19 @@ function retryAfterMs(value: string | null): number {
   const ms = seconds !== undefined ? seconds * 1000 : Date.parse(value ?? "") - Date.now();
   if (!Number.isFinite(ms)) return DEFAULT_RETRY_AFTER_MS;
   return Math.min(Math.max(ms, 1000), MAX_RETRY_AFTER_MS);
+}
+
+/** Some servers show those whom they do not know a page for people, with status 200. */
+function isPage({ headers }: Response): boolean {
+  return /^text\/html\b/i.test(headers.get("content-type") ?? "");
+}
+
+/** Image specification: each kind of manifest is a JSON object with a version. */
+function isManifest(bytes: Uint8Array): boolean {
+  try {
+    const manifest: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof manifest === "object" && manifest !== null && "schemaVersion" in manifest;
+  } catch {
+    return false;
+  }
 }

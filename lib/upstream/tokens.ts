@@ -1,4 +1,4 @@
-import { basicAuthorization } from "../oci/basic_auth.ts";
+import { basicOf } from "./basic_of.ts";
 import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
@@ -79,7 +79,7 @@ export class Tokens {
       ...question,
       url,
       caCertificates: endpoint.caCertificates,
-      trustedHosts: new Set([registry.host]),
+      trustedHosts: new Set(endpoint.named ? [registry.host] : []),
       signal,
     });
     if (response.status !== 200) {
@@ -125,8 +125,7 @@ function questionOf(
   }
   if (service !== undefined) url.searchParams.set("service", service);
   url.searchParams.append("scope", scope);
-  const authorization = credentials &&
-    basicAuthorization(credentials.username, credentials.password);
+  const authorization = basicOf(credentials);
   return { method: "GET", url, headers: { ...accept, ...(authorization && { authorization }) } };
 }
 

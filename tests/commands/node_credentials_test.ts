@@ -149,6 +149,7 @@ test("an agent asks about a private tag with the node's own credentials", async 
         ...["--store", `oci-layout:${directory}/layout`, "--registries-file=none"],
         ...["--router-addr=127.0.0.1:0", "--registry-addr=127.0.0.1:0"],
         ...["--metrics-addr=127.0.0.1:0", "--log-level=debug"],
+        `--mirrored-registries=${registry.host}`,
         ...["--bootstrap-kind=static", "--static-bootstrap-peers=127.0.0.1:1"],
         ...(flag === undefined ? [] : [flag]),
       ];

@@ -32,6 +32,7 @@ test("where a registry's tags are resolved, in containerd's order", async () => 
     "ghcr.io/hosts.toml": `
 server = "https://ghcr.io"
 ca = "root.crt"
+header = { "X-Root" = "two" }
 [host."${EDDY}"]
 capabilities = ["pull", "resolve"]
 [host."https://cache.example/ghcr"]
@@ -52,9 +53,43 @@ override_path = true
         url: "https://cache.example/ghcr/v2",
         caCertificates: ["SITE"],
         headers: { "X-Site": "one", "X-Many": "first" },
+        named: true,
       },
-      { url: "https://odd.example/api/registry", caCertificates: [], headers: {} },
-      { url: "https://ghcr.io/v2", caCertificates: ["ROOT"], headers: {} },
+      { url: "https://odd.example/api/registry", caCertificates: [], headers: {}, named: true },
+      {
+        url: "https://ghcr.io/v2",
+        caCertificates: ["ROOT"],
+        headers: { "X-Root": "two" },
+        named: true,
+      },
+    ]);
+  });
+});
+
+test("without a server, the registry's own name says where it is, as in containerd", async () => {
+  const host = '[host."https://mirror.example"]\n[host."https://mirror.example".header]\nx = "1"\n';
+  const files = {
+    "one.example/hosts.toml": `${host}[header]\nkey = "secret"\n`,
+    "empty.example/other.txt": "",
+    "_default/hosts.toml": `${host}[header]\nkey = "secret"\n`,
+  };
+  const mirror = {
+    ...{ url: "https://mirror.example/v2", caCertificates: [], headers: { x: "1" } },
+    named: true,
+  };
+  const byName = { url: undefined, caCertificates: [] };
+  await withDirectory(files, async (configPath) => {
+    assert.deepEqual(await read(configPath, "one.example"), [
+      mirror,
+      { ...byName, headers: { key: "secret" }, named: true },
+    ]);
+    assert.deepEqual(await read(configPath, "empty.example"), [
+      { ...byName, headers: {}, named: true },
+    ]);
+    // A name that is in nobody's configuration is not trusted, nor told a secret.
+    assert.deepEqual(await read(configPath, "127.0.0.1:8080"), [
+      mirror,
+      { ...byName, headers: {}, named: false },
     ]);
   });
 });
@@ -66,7 +101,6 @@ test("the folder that containerd would read", async () => {
     "registry.test:5000/hosts.toml": server("http://colon.example/v2/"),
     "registry.test_5001_/hosts.toml": server("underscore.example"),
     "registry.test:5001/hosts.toml": server("http://hidden.example"),
-    "empty.example/other.txt": "",
   };
   await withDirectory(files, async (configPath) => {
     const url = async (registry: string) =>
@@ -74,7 +108,6 @@ test("the folder that containerd would read", async () => {
     assert.deepEqual(await url("registry.test:5000"), ["http://colon.example/v2"]);
     assert.deepEqual(await url("registry.test:5001"), ["https://underscore.example/v2"]);
     assert.deepEqual(await url("elsewhere.example"), ["http://default.example/v2"]);
-    assert.deepEqual(await url("empty.example"), []);
   });
   await withDirectory({}, async (configPath) => {
     assert.deepEqual(await read(configPath, "docker.io"), []);

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
 import type { Credentials } from "../../lib/oci/credentials.ts";
+import type { Digest } from "../../lib/oci/digest.ts";
 import {
   createUpstream,
   type HttpUpstream,
   type UpstreamOptions,
 } from "../../lib/upstream/create_upstream.ts";
-import type { UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
+import { defaultEndpoint, type UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 import {
   IDENTITY,
+  MANIFEST,
   MANIFEST_DIGEST,
   TokenRegistry,
   type TokenRegistryOptions,
@@ -23,13 +25,24 @@ const DENIED = { type: "denied" };
 const REPOSITORIES = { open: ["open"], closed: ["closed"] };
 const WRONG = { username: "user", password: "wrong" };
 
+/** Where a registry is whose name the configuration has. */
+function named(host: string): UpstreamEndpoint {
+  return { ...defaultEndpoint(host), named: true };
+}
+
 interface Rig {
   readonly upstream: HttpUpstream;
   readonly registry: TokenRegistry;
   readonly log: MemoryLog;
   head(
     repository: string,
-    options?: { tag?: string; credentials?: Credentials; signal?: AbortSignal },
+    options?: {
+      kind?: "manifest" | "blob";
+      tag?: string;
+      digest?: Digest;
+      credentials?: Credentials;
+      signal?: AbortSignal;
+    },
   ): Promise<unknown>;
 }
 
@@ -44,23 +57,21 @@ async function withRig(
   const upstream = createUpstream({
     clock: systemClock,
     log,
-    ...(endpoint === undefined
-      ? {}
-      : { endpoints: () => Promise.resolve([endpoint(registry.host)]) }),
+    endpoints: () => Promise.resolve([(endpoint ?? named)(registry.host)]),
   }, rest);
   try {
     await run({
       registry,
       log,
       upstream,
-      head: (repository, { tag = "v1", credentials, signal = AbortSignal.timeout(10_000) } = {}) =>
-        upstream.head({
-          kind: "manifest",
-          reference: { registry: registry.host, repository, tag },
-        }, {
-          signal,
-          ...(credentials === undefined ? {} : { credentials }),
-        }),
+      head: (repository, options = {}) => {
+        const { kind = "manifest", tag = "v1", digest, credentials } = options;
+        const { signal = AbortSignal.timeout(10_000) } = options;
+        const place = { registry: registry.host, repository };
+        const reference = digest === undefined ? { ...place, tag } : { ...place, digest };
+        const asked = credentials === undefined ? { signal } : { signal, credentials };
+        return upstream.head({ kind, reference }, asked);
+      },
     });
   } finally {
     upstream.close();
@@ -260,18 +271,90 @@ test("a token server that lies or overdoes it costs no more than an answer", asy
   }
 });
 
-test("configured headers are sent, but never configured rights", async () => {
-  const endpoint = (host: string): UpstreamEndpoint => ({
-    url: `http://${host}/v2`,
-    caCertificates: [],
-    headers: { "x-configured": "yes", "Authorization": `Basic ${btoa("user:secret")}` },
-  });
-  await withRig({ ...REPOSITORIES, scheme: "basic" }, async ({ head, registry }) => {
-    assert.deepEqual(await head("closed"), DENIED);
-    registry.fault = (request) =>
-      new Response(null, { status: request.headers.get("x-configured") === "yes" ? 404 : 500 });
-    assert.deepEqual(await head("open"), { type: "missing", hidden: false });
-  }, { endpoint });
+const CONFIGURED: Credentials = { username: "", password: "", configured: "as they are" };
+const HEADERS = { "X-Api-Key": "key", "Cookie": "session", "Authorization": "Basic c2l0ZTpzaXRl" };
+
+/** A registry that its user has to show headers. */
+const withHeaders = (host: string): UpstreamEndpoint => ({ ...named(host), headers: HEADERS });
+
+test("configured headers are shown by who has credentials, configured rights by who has none", async () => {
+  await withRig(REPOSITORIES, async ({ head, registry }) => {
+    const seen: string[][] = [];
+    registry.fault = ({ headers }) => {
+      seen.push(Object.keys(HEADERS).map((name) => headers.get(name) ?? "-"));
+      return new Response(null, { status: 404 });
+    };
+    await head("closed", { tag: "anybody" });
+    await head("closed", { tag: "user", credentials: USER });
+    await head("closed", { tag: "node", credentials: CONFIGURED });
+    assert.deepEqual(seen, [["-", "-", "-"], ["key", "session", "-"], Object.values(HEADERS)]);
+  }, { endpoint: withHeaders });
+});
+
+test("where headers open the door, anybody is told nothing", async () => {
+  const page = { headers: { "content-type": "text/html; charset=utf-8" } };
+  const digest = MANIFEST_DIGEST as Digest;
+  const closed: Record<string, () => Response> = {
+    "401": () => new Response(null, { status: 401 }),
+    "403": () => new Response(null, { status: 403 }),
+    "hidden": () => new Response(null, { status: 404 }),
+    "a page": () => new Response("<html>", page),
+    "a page elsewhere": () => new Response(null, { status: 302, headers: { location: "/login" } }),
+  };
+  for (const [name, answer] of Object.entries(closed)) {
+    await withRig(REPOSITORIES, async ({ head, registry }) => {
+      registry.fault = ({ url, method, headers }) =>
+        headers.get("x-api-key") === "key"
+          ? new Response(method === "HEAD" ? null : MANIFEST, {
+            headers: { "docker-content-digest": MANIFEST_DIGEST },
+          })
+          : new URL(url).pathname === "/login"
+          ? new Response("<html>", page)
+          : answer();
+      for (const options of [{}, { digest }, { digest, kind: "blob" as const }]) {
+        const answer = await head("app", options);
+        assert.deepEqual(answer, /^\d/.test(name) ? DENIED : MISSING, name);
+        assert.deepEqual(await head("app", { ...options, credentials: CONFIGURED }), FOUND, name);
+      }
+    }, { endpoint: withHeaders });
+  }
+});
+
+test("a token server is shown no configured header, and a token goes before a configured right", async () => {
+  await withRig(REPOSITORIES, async ({ head, registry }) => {
+    const seen: string[] = [];
+    const serve = registry.serve.bind(registry);
+    registry.fault = (request) => {
+      const names = [...request.headers.keys()].filter((name) => /key|cookie/.test(name));
+      const [scheme] = request.headers.get("authorization")?.split(" ") ?? ["-"];
+      seen.push(`${new URL(request.url).pathname} ${names} ${scheme}`);
+      return serve(request);
+    };
+    assert.deepEqual(await head("open", { credentials: CONFIGURED }), FOUND);
+    assert.deepEqual(seen, [
+      "/v2/open/manifests/v1 cookie,x-api-key Basic",
+      "/token  -",
+      "/v2/open/manifests/v1 cookie,x-api-key Bearer",
+    ]);
+  }, { endpoint: withHeaders });
+});
+
+test("what is not what was asked for is no answer, whatever its status", async () => {
+  const digest = `sha256:${"0".repeat(64)}` as Digest;
+  const cases: [string, Parameters<Rig["head"]>[1], BodyInit, string][] = [
+    ["a page for a tag", {}, "<html>", "text/html"],
+    ["no manifest for a tag", {}, "{}", "application/json"],
+    ["another manifest for a digest", { digest }, MANIFEST, "application/json"],
+    ["a page for a blob", { digest, kind: "blob" }, "<html>", "text/html"],
+  ];
+  for (const [name, options, body, type] of cases) {
+    await withRig(REPOSITORIES, async ({ head, registry }) => {
+      registry.fault = ({ method }) =>
+        new Response(method === "HEAD" ? null : body, { headers: { "content-type": type } });
+      const answer = await head("open", options);
+      assert.deepEqual(answer, { type: "unavailable", reason: "broken" }, name);
+    });
+  }
 });
 
 test("who goes away ends the question, without a mark against the registry", async () => {

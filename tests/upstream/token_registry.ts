@@ -60,6 +60,13 @@ export class TokenRegistry implements AsyncDisposable {
     const isToken = url.pathname === "/token";
     this.requests.push(isToken ? "token" : `${request.method} ${url.pathname}`);
     if (this.fault !== undefined) return await this.fault(request);
+    return await this.serve(request);
+  }
+
+  /** Answers as a registry does. */
+  async serve(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const isToken = url.pathname === "/token";
     if (isToken && request.method === "POST") return this.#refresh(await request.formData());
     if (isToken) return this.#token(url, request.headers.get("authorization"));
     const repository = /^\/v2\/(.+)\/manifests\//.exec(url.pathname)?.[1] ?? "";

@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { Gate } from "../../access/gate.ts";
 import { keepRepositories, loadRepositories } from "../../access/keep_repositories.ts";
 import { createLocalClients, type IsLocalClient } from "../../access/local_clients.ts";
@@ -8,19 +7,13 @@ import { RepositoryContent } from "../../access/repository_content.ts";
 import { watchContent } from "../../access/watch_content.ts";
 import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
-import { denoFileSystem } from "../../configurator/deno_file_system.ts";
-import { readUpstreamServers, type UpstreamServer } from "../../configurator/upstream_servers.ts";
 import type { Clock, Log, Metrics, Watcher } from "../../ports.ts";
 import type { Access } from "../../ports/access.ts";
 import { createUpstream } from "../../upstream/create_upstream.ts";
-import type { UpstreamEndpoints } from "../../upstream/endpoint.ts";
 import { createNodeCredentials } from "./node_credentials.ts";
-import { mirrorTargetsOf } from "./mirror_configuration.ts";
 import type { StopStack } from "./stop_stack.ts";
+import { configuredEndpoints, withConfiguredHeaders } from "./upstream_endpoints.ts";
 
-/** How long what hosts.toml says is not read again, ms, and of how many registries. */
-const ENDPOINTS_TTL_MS = 10_000;
-const MAX_REGISTRIES = 256;
 /** In the data directory. */
 const REPOSITORIES_FILE = "private-repositories.json";
 
@@ -64,15 +57,11 @@ export async function createAccess(
   if (!verifyTags && isOpen && !localOnly) {
     return { access: undefined, isLocalClient: isLocal, watcher };
   }
-  const upstream = createUpstream({
-    clock,
-    log,
-    ...(registryConfigPath === undefined
-      ? {}
-      : { endpoints: configuredEndpoints({ ...config, registryConfigPath }, log) }),
-  }, { budgetMs: config.upstreamTimeout });
+  const endpoints = configuredEndpoints({ ...config, registryConfigPath }, log);
+  const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });
   stack.push("upstream client", () => upstream.close());
-  const nodeCredentials = await createNodeCredentials(config, { clock, log });
+  const ownFiles = await createNodeCredentials(config, { clock, log });
+  const nodeCredentials = withConfiguredHeaders(ownFiles, endpoints);
   const repositories = new Repositories(clock, privateImages);
   const content = new RepositoryContent();
   if (config.dataDir !== undefined && privateImages.auto) {
@@ -88,8 +77,7 @@ export async function createAccess(
   return {
     access: new Gate(
       {
-        ...{ upstream, repositories, content, isLocalClient, clock, log, metrics },
-        ...(nodeCredentials && { nodeCredentials }),
+        ...{ upstream, repositories, content, isLocalClient, nodeCredentials, clock, log, metrics },
       },
       {
         verifyTags,
@@ -122,31 +110,4 @@ function localClients(config: Config): IsLocalClient {
   } catch (error) {
     throw new ConfigError(`--local-clients: ${error instanceof Error ? error.message : error}`);
   }
-}
-
-/** Upstream is where containerd itself would go. */
-function configuredEndpoints(
-  config: Config & { readonly registryConfigPath: string },
-  log: Log,
-): UpstreamEndpoints {
-  const configPath = config.registryConfigPath.replace(/\/+$/, "");
-  const own = mirrorTargetsOf(config);
-  const kept = new LRUCache<string, readonly UpstreamServer[]>({
-    max: MAX_REGISTRIES,
-    ttl: ENDPOINTS_TTL_MS,
-    ttlResolution: 0,
-  });
-  return async (registry) => {
-    let servers = kept.get(registry);
-    if (servers !== undefined) return servers;
-    try {
-      const place = { configPath, registry, own };
-      servers = await readUpstreamServers({ fileSystem: denoFileSystem }, place);
-    } catch (error) {
-      log.warn("where a registry is could not be read", { registry, configPath, error });
-      servers = [];
-    }
-    kept.set(registry, servers);
-    return servers;
-  };
 }

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import {
+  configuredEndpoints,
+  withConfiguredHeaders,
+} from "../../lib/commands/agent/upstream_endpoints.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { test } from "../support/test.ts";
+
+const LISTEN = { host: "", port: 5000 };
+const OPEN = { caCertificates: [], headers: {} };
+
+async function withFiles(
+  files: Record<string, string>,
+  run: (endpoints: ReturnType<typeof configuredEndpoints>) => Promise<void>,
+  mirroredRegistries: readonly string[] = [],
+): Promise<void> {
+  const registryConfigPath = await Deno.makeTempDir({ prefix: "eddy-endpoints-" });
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.mkdir(`${registryConfigPath}/${name}`);
+      await Deno.writeTextFile(`${registryConfigPath}/${name}/hosts.toml`, text);
+    }
+    const config = { registryConfigPath, mirroredRegistries, mirrorTargets: [] };
+    await run(configuredEndpoints({ ...config, registryAddr: LISTEN }, new MemoryLog()));
+  } finally {
+    await Deno.remove(registryConfigPath, { recursive: true });
+  }
+}
+
+test("a registry's own name is trusted only if the node's configuration has it", async () => {
+  const files = {
+    "127.0.0.1:8001": '[host."http://mirror.example"]\n',
+    "broken.example": "[[[",
+  };
+  await withFiles(files, async (endpoints) => {
+    const mirror = { ...OPEN, url: "http://mirror.example/v2", named: true };
+    const named = { ...OPEN, url: "http://127.0.0.1:8001/v2", named: true };
+    assert.deepEqual(await endpoints("127.0.0.1:8001"), [mirror, named]);
+    const flagged = { ...OPEN, url: "http://localhost:8002/v2", named: true };
+    assert.deepEqual(await endpoints("localhost:8002"), [flagged]);
+    for (const registry of ["localhost:8001", "127.0.0.1:8002", "broken.example", "0x7f.1"]) {
+      const [{ named, url } = assert.fail(), ...rest] = await endpoints(registry);
+      assert.deepEqual([named, rest], [false, []], `${registry}: ${url}`);
+    }
+    for (const registry of ["a:99999", "xn--a.example", "256.0.0.1"]) {
+      assert.deepEqual(await endpoints(registry), [], registry);
+    }
+  }, ["http://localhost:8002"]);
+});
+
+test("the headers of hosts.toml stand for local clients that show nothing", async () => {
+  const header = (value: string) =>
+    `server = "https://a.example"\n[header]\nX-Api-Key = "${value}"\n`;
+  await withFiles({ "a.example": header("one"), "b.example": header("two") }, async (endpoints) => {
+    const user = { username: "user", password: "secret" };
+    const found = withConfiguredHeaders(
+      ({ repository }) => Promise.resolve(repository === "own" ? user : undefined),
+      endpoints,
+    );
+    const ask = (registry: string, repository = "app") => found({ registry, repository });
+    assert.deepEqual(await ask("a.example", "own"), user);
+    const [a, b] = [await ask("a.example"), await ask("b.example")];
+    assert.deepEqual({ ...a, configured: "" }, { username: "", password: "", configured: "" });
+    assert.notEqual(a?.configured, b?.configured);
+    assert.equal(await ask("c.example"), undefined);
+    assert.equal(await ask("a:99999"), undefined);
+  });
+});
