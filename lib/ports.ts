@@ -62,8 +62,16 @@ export type StoreEvent =
   | {
     readonly type: "content";
     readonly digest: Digest;
-    readonly sources: readonly { readonly registry: string; readonly repository: string }[];
+    readonly sources: readonly ContentSource[];
   };
+
+/** A repository that content came from. */
+export interface ContentSource {
+  readonly registry: string;
+  readonly repository: string;
+  /** The registry may have a port, which the store does not tell. */
+  readonly portless?: boolean;
+}
 
 /** Follows what the node holds. */
 export interface Watcher {

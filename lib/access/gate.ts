@@ -7,12 +7,15 @@ import type {
   Access,
   AccessRequest,
   Admission,
+  Outsider,
   PeerAdmission,
   UpstreamAnswer,
 } from "../ports/access.ts";
-import { admitPeer } from "./admit_peer.ts";
+import { admitNode } from "./admit_node.ts";
+import { admitUnproven } from "./admit_unproven.ts";
 import type { GateCollaborators, GateOptions } from "./gate_settings.ts";
 import { Grants } from "./grants.ts";
+import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
 import { repositoryName } from "./repositories.ts";
 import { TagDigests } from "./tag_digests.ts";
 
@@ -46,14 +49,13 @@ export class Gate implements Access {
   /** {@inheritDoc Access.admit} */
   async admit(request: AccessRequest, options: Cancellable): Promise<Admission> {
     const { reference } = request.path;
-    const { isLocalClient, repositories, content, nodeCredentials } = this.#collaborators;
-    const isLocal = isLocalClient(request.clientAddress);
-    if (this.#options.localOnly && !isLocal) return UNAUTHORIZED;
-    if (isLocal && reference.digest) content.noteAsked(repositoryName(reference), reference.digest);
-    const own = isLocal && request.credentials === undefined;
+    const { repositories, content, nodeCredentials } = this.#collaborators;
+    // Nobody else makes this node ask, or remember anything.
+    if (!this.isLocalClient(request.clientAddress)) return UNAUTHORIZED;
+    if (reference.digest) content.noteAsked(repositoryName(reference), reference.digest);
     const question: Question = {
       ...request,
-      credentials: own ? await nodeCredentials?.(reference) : request.credentials,
+      credentials: request.credentials ?? await nodeCredentials?.(reference),
       repository: repositoryName(reference),
       tagName: reference.digest === undefined ? formatReference(reference) : undefined,
     };
@@ -77,9 +79,22 @@ export class Gate implements Access {
     }
   }
 
+  /** {@inheritDoc Access.isLocalClient} */
+  isLocalClient(address: string): boolean {
+    return this.#collaborators.isLocalClient(address);
+  }
+
   /** {@inheritDoc Access.admitPeer} */
-  admitPeer(...asked: Parameters<Access["admitPeer"]>): PeerAdmission {
-    return admitPeer(this.#collaborators, ...asked);
+  admitPeer(
+    path: DistributionPath,
+    digest: Digest,
+    outsider: Outsider,
+  ): PeerAdmission | Promise<PeerAdmission> {
+    const { proven, stranger = false, arriving = false } = outsider;
+    if (proven) return admitNode(this.#collaborators, path.reference, digest, outsider);
+    if (stranger && this.#options.localOnly) return "refused-stranger";
+    const asked = { path, digest, arriving };
+    return admitUnproven(this.#collaborators, this.#collaborators.inquiries, asked);
   }
 
   /** {@inheritDoc Access.learn} */
@@ -90,7 +105,7 @@ export class Gate implements Access {
   async #admitPublic(question: Question, options: Cancellable): Promise<Admission> {
     const { path: { reference }, tagName } = question;
     if (reference.digest !== undefined) {
-      return this.#isPrivateElsewhere(question.repository, reference.digest)
+      return isPrivateElsewhere(this.#collaborators, question.repository, reference.digest)
         ? await this.#prove(question, options)
         : SERVE;
     }
@@ -132,7 +147,7 @@ export class Gate implements Access {
         return this.#found(question, answer.digest);
       case "missing":
         if (answer.hidden) return await this.#denied(question, options);
-        repositories.learn(question.repository, "public");
+        repositories.learn(question.repository, "absent");
         // Upstream may have removed what nodes still hold under its digest.
         return question.tagName === undefined ? await this.#admitPublic(question, options) : ABSENT;
       case "denied":
@@ -141,7 +156,7 @@ export class Gate implements Access {
       case "unavailable": {
         const { digest } = question.path.reference;
         const secret = digest !== undefined &&
-          this.#isPrivateElsewhere(question.repository, digest);
+          isPrivateElsewhere(this.#collaborators, question.repository, digest);
         return secret ? UNAUTHORIZED : this.#unverified(question);
       }
     }
@@ -165,13 +180,11 @@ export class Gate implements Access {
     }
     if (answer.type === "denied") repositories.learn(repository, "private");
     if (answer.type !== "unavailable") return await this.#denied(question, options);
-    if (!this.#collaborators.isLocalClient(question.clientAddress)) return UNAUTHORIZED;
     return credentials === undefined ? CHALLENGE : this.#offline(question, credentials);
   }
 
   /** Anybody may not have it: the credentials tell. */
   async #denied(question: Question, options: Cancellable): Promise<Admission> {
-    if (!this.#collaborators.isLocalClient(question.clientAddress)) return UNAUTHORIZED;
     const { credentials } = question;
     return credentials === undefined
       ? CHALLENGE
@@ -179,9 +192,8 @@ export class Gate implements Access {
   }
 
   async #admitPrivate(question: Question, options: Cancellable): Promise<Admission> {
-    const { isLocalClient, repositories, content } = this.#collaborators;
+    const { repositories, content } = this.#collaborators;
     const { credentials, repository, path, tagName } = question;
-    if (!isLocalClient(question.clientAddress)) return UNAUTHORIZED;
     if (credentials === undefined) {
       if (!repositories.isDue(repository)) return CHALLENGE;
       const answer = await this.#ask(path, undefined, options);
@@ -231,7 +243,9 @@ export class Gate implements Access {
     const isLetIn = this.#grants.isValid(credentials, repository) ||
       (this.#options.allowOffline && this.#grants.wasValid(credentials, repository));
     if (!isLetIn) return UNAUTHORIZED;
-    if (digest !== undefined && !this.#isOnlyOf(repository, digest)) return UNAUTHORIZED;
+    if (digest !== undefined && !isOnlyOf(this.#collaborators, repository, digest)) {
+      return UNAUTHORIZED;
+    }
     return this.#unverified(question);
   }
 
@@ -262,22 +276,6 @@ export class Gate implements Access {
   #unverified({ tagName }: Question): Admission {
     if (tagName !== undefined) this.#collaborators.metrics.tagResolved("unverified");
     return SERVE_UNVERIFIED;
-  }
-
-  /** Tells whether content is named by another repository that is private, and not proven here. */
-  #isPrivateElsewhere(repository: string, digest: Digest): boolean {
-    const { content, repositories } = this.#collaborators;
-    if (content.isProven(repository, digest)) return false;
-    return content.repositories(digest).some((name) =>
-      name !== repository && repositories.visibility(name) === "private"
-    );
-  }
-
-  /** Tells whether a repository names content, and no other repository that is private does. */
-  #isOnlyOf(repository: string, digest: Digest): boolean {
-    const { content } = this.#collaborators;
-    return content.repositories(digest).includes(repository) &&
-      !this.#isPrivateElsewhere(repository, digest);
   }
 
   async #ask(

@@ -1,5 +1,6 @@
 import type { Clock, Log, Metrics } from "../ports.ts";
 import type { NodeCredentials, Upstream } from "../ports/access.ts";
+import type { Inquiries } from "./inquiries.ts";
 import type { IsLocalClient } from "./local_clients.ts";
 import type { PrivateImages, Repositories } from "./repositories.ts";
 import type { RepositoryContent } from "./repository_content.ts";
@@ -10,6 +11,8 @@ export interface GateCollaborators {
   readonly repositories: Repositories;
   readonly content: RepositoryContent;
   readonly isLocalClient: IsLocalClient;
+  /** Finds out for outsiders what is not known yet. */
+  readonly inquiries: Pick<Inquiries, "settle">;
   /** Stands for local clients that show no credentials; default: nothing does. */
   readonly nodeCredentials?: NodeCredentials;
   readonly clock: Clock;
@@ -29,6 +32,6 @@ export interface GateOptions {
   readonly allowOffline: boolean;
   /** False: whatever is not named private is anybody's. */
   readonly auto: PrivateImages["auto"];
-  /** True: only local clients and nodes are served at all. */
+  /** True: only local clients and who says that it is a node are served at all. */
   readonly localOnly: boolean;
 }

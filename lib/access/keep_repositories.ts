@@ -1,13 +1,32 @@
 import { z } from "zod";
 import { replaceFile } from "../files/write_durably.ts";
+import { isDigest } from "../oci/digest.ts";
 import type { Cancellable, Clock, Log } from "../ports.ts";
-import type { Repositories } from "./repositories.ts";
+import type { Knowledge } from "./knowledge.ts";
+import type { Proof } from "./repository_content.ts";
 
 /** How often a changed list is written, ms. */
 const SAVE_INTERVAL_MS = 5_000;
-const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_NAMES = 60_000;
 
-const fileSchema = z.object({ private: z.array(z.string().max(512)).max(10_000) });
+const nameSchema = z.string().max(512);
+/** Before there was more in it, `private` was all. */
+const fileSchema = z.object({
+  private: z.array(nameSchema).max(MAX_NAMES),
+  /** With when upstream last gave something of it to anybody, ms since 1970. */
+  public: z.array(z.tuple([nameSchema, z.number()])).max(MAX_NAMES).default([]),
+  /** Content that is in several repositories, and one that has it as upstream said. */
+  proofs: z.array(z.tuple([nameSchema, z.string().max(256)])).max(MAX_NAMES).default([]),
+});
+
+/** What {@link keepRepositories} works with. */
+export interface KeepCollaborators extends Knowledge {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Time of day, ms since 1970; default the system's. */
+  readonly today?: () => number;
+}
 
 /** Settings of {@link keepRepositories}. */
 export interface KeepOptions extends Cancellable {
@@ -16,24 +35,31 @@ export interface KeepOptions extends Cancellable {
 }
 
 /**
- * Reads which repositories were found to be private, and writes the list whenever it has changed,
- * until the signal aborts: a node that starts while upstream is away must not take them for public.
- * A file that cannot be read or written is logged and done without. Does not reject.
+ * Writes which repositories are private, and which public, whenever that has changed, until the
+ * signal aborts: a node that starts while upstream is away must not take the former for public, and
+ * is to serve the latter. A file that cannot be written is logged and done without. Does not reject.
  */
 export async function keepRepositories(
-  repositories: Repositories,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { repositories, content, clock, log, today = Date.now }: KeepCollaborators,
   { path, signal }: KeepOptions,
 ): Promise<void> {
-  let saved = repositories.revision;
+  const revisionOf = () => `${repositories.revision} ${content.revision}`;
+  let saved = revisionOf();
   const saveIfChanged = async () => {
-    const { revision } = repositories;
+    const revision = revisionOf();
     if (revision === saved) return;
     try {
-      await write(path, { private: repositories.learnedPrivate() });
+      const kept = repositories.kept();
+      const known: z.input<typeof fileSchema> = {
+        private: kept.private.slice(0, MAX_NAMES),
+        public: kept.public.map(([name, ageMs]) => [name, Math.floor(today() - ageMs)]),
+        proofs: content.keptProofs().map(([name, digest]) => [name, digest]),
+      };
+      const text = `${JSON.stringify(known)}\n`;
+      await replaceFile(path, text, { mode: 0o600, directoryMode: 0o700 });
       saved = revision;
     } catch (error) {
-      log.warn("the list of private repositories could not be written", { path, error });
+      log.warn("what is known of repositories could not be written", { path, error });
     }
   };
   while (!signal.aborted) {
@@ -42,23 +68,34 @@ export async function keepRepositories(
   }
 }
 
-/** Adds what {@link keepRepositories} wrote earlier. Does not reject. */
+/**
+ * Adds what {@link keepRepositories} wrote earlier. What cannot be read is unknown, so that nobody
+ * gets it who need not, until upstream has been asked. Does not reject.
+ */
 export async function loadRepositories(
-  repositories: Repositories,
-  { log }: { readonly log: Log },
+  { repositories, content, log, today = Date.now }: Omit<KeepCollaborators, "clock">,
   path: string,
 ): Promise<void> {
   try {
     const { size } = await Deno.stat(path);
     if (size > MAX_FILE_BYTES) throw new Error(`it has ${size} bytes`);
     const file = fileSchema.parse(JSON.parse(await Deno.readTextFile(path)));
-    for (const name of file.private) repositories.learn(name, "private");
+    const now = today();
+    repositories.restore({
+      private: file.private,
+      // A clock that was ahead says nothing about how old it is.
+      public: file.public.map(([name, at]) => [name, at > now ? now : now - at]),
+    });
+    for (const [name, digest] of file.proofs.filter(isProof)) content.prove(name, digest);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
-    log.warn("the list of private repositories could not be read", { path, error });
+    const effect = "what is held is kept from other nodes until upstream has been asked about it";
+    log.warn("what is known of repositories could not be read", { path, effect, error });
   }
 }
 
-async function write(path: string, content: z.infer<typeof fileSchema>): Promise<void> {
-  await replaceFile(path, `${JSON.stringify(content)}\n`, { mode: 0o600, directoryMode: 0o700 });
+function isProof(
+  entry: readonly [name: string, digest: string],
+): entry is Proof & [string, string] {
+  return isDigest(entry[1]);
 }

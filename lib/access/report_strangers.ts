@@ -17,7 +17,7 @@ export function reportStrangers(
     if (isLocalClient(address)) return true;
     if (clock.now() - reportedAt >= REPORT_EVERY_MS) {
       reportedAt = clock.now();
-      log.warn("refused: not a local client", {
+      log.warn("not a local client: gets at most what is held here and known to be public", {
         address,
         fix: "if containerd of this node connects from there: --local-clients",
       });

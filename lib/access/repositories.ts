@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Reference } from "../oci/reference.ts";
 import type { Clock } from "../ports.ts";
 
-/** What is known of who may pull from a repository. */
+/** What is known of who may pull from a repository, as far as clients of this node are concerned. */
 export type Visibility = "public" | "private" | "unknown";
 
 /** Which repositories are private. */
@@ -11,77 +11,206 @@ export interface PrivateImages {
   readonly auto: boolean;
   /** `registry/repository` with `*` for any characters: private without a question. */
   readonly patterns: readonly string[];
+  /** The same for what is public without a question; a private pattern wins. Default none. */
+  readonly publicPatterns?: readonly string[];
+}
+
+/** What is kept across restarts. */
+export interface KeptRepositories {
+  readonly private: readonly string[];
+  /** With how long ago upstream gave something of them to anybody, ms. */
+  readonly public: readonly (readonly [name: string, ageMs: number])[];
 }
 
 interface Known {
-  readonly visibility: "public" | "private";
+  readonly isPrivate: boolean;
+  /** When upstream said so. */
   readonly at: number;
+  /** When it last gave something of it to anybody; undefined if it did not, or took that back. */
+  readonly givenAt: number | undefined;
 }
 
-/** Repositories that are remembered. */
-const MAX_REPOSITORIES = 10_000;
-/** How long an answer holds. A private repository stays private after that, but is asked about. */
+/** Repositories that clients of this node merely asked for, of which something is remembered. */
+const MAX_ASKED = 10_000;
+/** Repositories of which content is held; of more, no more is remembered than of the former. */
+const MAX_HELD = 50_000;
+/** How long an answer holds. What it says holds longer, but is asked about. */
 const FRESH_MS = 600_000;
 
-/** Knows which repositories are private: by patterns, and by what upstream said. */
+/**
+ * Knows which repositories are private: by patterns, and by what upstream said. What is known of
+ * repositories whose content is held here is never forgotten for others that are asked for: those
+ * have a place of their own, and to be forgotten there means to be unknown. Some 100 bytes for each
+ * of at most 60,000.
+ */
 export class Repositories {
   readonly #clock: Clock;
   readonly #auto: boolean;
   readonly #patterns: readonly RegExp[];
-  readonly #known = new LRUCache<string, Known>({ max: MAX_REPOSITORIES });
+  readonly #portlessPatterns: readonly RegExp[];
+  readonly #publicPatterns: readonly RegExp[];
+  readonly #held = new Map<string, Known | undefined>();
+  readonly #asked = new LRUCache<string, Known>({ max: MAX_ASKED });
   #revision = 0;
+  /** Nothing is anybody's secret. */
+  readonly allPublic: boolean;
 
-  constructor(clock: Clock, { auto, patterns }: PrivateImages) {
+  constructor(clock: Clock, { auto, patterns, publicPatterns = [] }: PrivateImages) {
     this.#clock = clock;
     this.#auto = auto;
     this.#patterns = patterns.map(toRegExp);
+    this.#portlessPatterns = patterns.map((pattern) => toRegExp(portless(pattern)));
+    this.#publicPatterns = publicPatterns.map(toRegExp);
+    this.allPublic = patterns.length === 0 &&
+      (!auto || publicPatterns.some((pattern) => /^[*/]+$/.test(pattern)));
   }
 
-  /** Grows whenever the list of private repositories changes. */
+  /** Grows whenever there is something else to keep across restarts. */
   get revision(): number {
     return this.#revision;
   }
 
   /** What is known of a repository, named as {@link repositoryName} does. */
   visibility(name: string): Visibility {
-    if (this.#patterns.some((pattern) => pattern.test(name))) return "private";
-    if (!this.#auto) return "public";
-    const known = this.#known.get(name);
+    const settled = this.#settled(name);
+    if (settled !== undefined) return settled;
+    const known = this.#knownOf(name);
     if (known === undefined) return "unknown";
-    return known.visibility === "private" || this.#isFresh(known) ? known.visibility : "unknown";
+    if (known.isPrivate) return "private";
+    return this.#isFresh(known.at) ? "public" : "unknown";
+  }
+
+  /**
+   * Tells whether everybody may have it, as upstream last said: by giving something of it, not by
+   * having nothing. A word that is no longer fresh counts until there is another.
+   */
+  isAnybodys(name: string): boolean {
+    const settled = this.#settled(name);
+    if (settled !== undefined) return settled === "public";
+    return this.#knownOf(name)?.givenAt !== undefined;
+  }
+
+  /** Tells whether patterns say that it is private; of a name without its port, with any port. */
+  isPrivateByPattern(name: string, { anyPort = false } = {}): boolean {
+    return this.#patterns.some((pattern) => pattern.test(name)) ||
+      (anyPort && this.#portlessPatterns.some((pattern) => pattern.test(name)));
   }
 
   /** Tells whether it is time to ask again whether a private repository has become public. */
   isDue(name: string): boolean {
-    if (!this.#auto || this.#patterns.some((pattern) => pattern.test(name))) return false;
-    const known = this.#known.get(name);
-    return known === undefined || !this.#isFresh(known);
+    if (this.#settled(name) !== undefined) return false;
+    const known = this.#knownOf(name);
+    return known === undefined || !this.#isFresh(known.at);
   }
 
-  /** Notes what upstream said. */
-  learn(name: string, visibility: "public" | "private"): void {
+  /** Tells whether it is time to ask again whether everybody may still have it, or already. */
+  isDueForOutsiders(name: string): boolean {
+    if (this.#settled(name) !== undefined) return false;
+    const known = this.#knownOf(name);
+    return known === undefined || !this.#isFresh(known.isPrivate ? known.at : known.givenAt);
+  }
+
+  /**
+   * Notes what upstream said: it gave something to anybody, it refused, or (`absent`) said openly
+   * that it has no such thing. The latter is no secret of this node's clients, but proves nothing.
+   */
+  learn(name: string, said: "public" | "private" | "absent"): void {
     if (!this.#auto) return;
-    if ((this.#known.get(name)?.visibility === "private") !== (visibility === "private")) {
-      this.#revision++;
+    const before = this.#knownOf(name);
+    const at = this.#clock.now();
+    const kept = before?.isPrivate === true ? undefined : before?.givenAt;
+    const givenAt = said === "public" ? at : said === "absent" ? kept : undefined;
+    this.#set(name, { isPrivate: said === "private", at, givenAt });
+  }
+
+  /** Upstream, which was asked, has nothing of it for anybody any more. */
+  revoke(name: string): void {
+    const before = this.#knownOf(name);
+    if (before?.givenAt !== undefined) this.#set(name, { ...before, givenAt: undefined });
+  }
+
+  /** Content of it is held here. */
+  hold(name: string): void {
+    if (this.#held.has(name) || this.#held.size >= MAX_HELD) return;
+    const known = this.#asked.get(name);
+    this.#held.set(name, known);
+    // What is public is kept as far as it is held.
+    if (this.#asked.delete(name) && known?.givenAt !== undefined) this.#revision++;
+  }
+
+  /** Content of these is held here, and of no others. */
+  holdOnly(names: ReadonlySet<string>): void {
+    for (const [name, known] of this.#held) {
+      if (names.has(name)) continue;
+      this.#held.delete(name);
+      if (known !== undefined) this.#asked.set(name, known);
     }
-    this.#known.set(name, { visibility, at: this.#clock.now() });
+    for (const name of names) this.hold(name);
   }
 
-  /** Those that upstream said are private. */
-  learnedPrivate(): string[] {
-    return [...this.#known].flatMap(([name, { visibility }]) =>
-      visibility === "private" ? [name] : []
-    );
+  /** Those of which content is held. */
+  held(): Iterable<string> {
+    return this.#held.keys();
   }
 
-  #isFresh({ at }: Known): boolean {
-    return this.#clock.now() - at < FRESH_MS;
+  /** Adds what was kept; until it is known what is held, all of it is. */
+  restore(kept: KeptRepositories): void {
+    const now = this.#clock.now();
+    for (const [name, ageMs] of kept.public) {
+      this.hold(name);
+      this.#set(name, { isPrivate: false, at: now - ageMs, givenAt: now - ageMs });
+    }
+    for (const name of kept.private) {
+      this.hold(name);
+      this.#set(name, { isPrivate: true, at: now, givenAt: undefined });
+    }
+  }
+
+  /** What is to be kept: all that is private, and what is public as far as it is held. */
+  kept(): KeptRepositories {
+    const now = this.#clock.now();
+    const known = [...this.#held, ...this.#asked];
+    return {
+      private: known.flatMap(([name, known]) => known?.isPrivate === true ? [name] : []),
+      public: [...this.#held].flatMap(([name, known]) =>
+        known?.givenAt === undefined ? [] : [[name, now - known.givenAt] as const]
+      ),
+    };
+  }
+
+  /** What is so without a question. */
+  #settled(name: string): "public" | "private" | undefined {
+    if (this.isPrivateByPattern(name)) return "private";
+    if (!this.#auto || this.#publicPatterns.some((pattern) => pattern.test(name))) return "public";
+    return undefined;
+  }
+
+  #knownOf(name: string): Known | undefined {
+    return this.#held.get(name) ?? this.#asked.get(name);
+  }
+
+  #set(name: string, known: Known): void {
+    const before = this.#knownOf(name);
+    const isOther = (before?.isPrivate === true) !== known.isPrivate ||
+      (before?.givenAt === undefined) !== (known.givenAt === undefined);
+    if (isOther) this.#revision++;
+    if (this.#held.has(name)) this.#held.set(name, known);
+    else this.#asked.set(name, known);
+  }
+
+  #isFresh(at: number | undefined): boolean {
+    return at !== undefined && this.#clock.now() - at < FRESH_MS;
   }
 }
 
 /** A repository's full name, e.g. `docker.io/library/nginx`. */
 export function repositoryName({ registry, repository }: Reference): string {
   return `${registry}/${repository}`;
+}
+
+/** A repository's name, or a pattern of such, without its registry's port. */
+export function portless(name: string): string {
+  return name.replace(/^(\[[^\]]*\]|[^/:]*):[^/]*\//, "$1/");
 }
 
 function toRegExp(pattern: string): RegExp {

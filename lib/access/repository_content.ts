@@ -1,28 +1,45 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
 import { manifestChildren } from "../oci/manifest.ts";
+import { type Claims, HeldContent } from "./held_content.ts";
+import { portless } from "./repositories.ts";
 
-/** Digests that are remembered, and repositories of each. */
-const MAX_DIGESTS = 200_000;
-const MAX_REPOSITORIES_PER_DIGEST = 32;
+/** Digests that are remembered though they are not held, and repositories of each. */
+const MAX_TOLD = 50_000;
+const MAX_NAMES = 32;
 /** Digests that were asked for lately. */
 const MAX_ASKED = 10_000;
+/** Proofs that are kept across restarts. */
+const MAX_KEPT_PROOFS = 20_000;
+
+/** That upstream has content in a repository. */
+export type Proof = readonly [name: string, digest: Digest];
 
 /**
  * Knows which repositories name content. A manifest may name what its repository does not have, to
  * get at content of others: a name is proven only when upstream said that the content is there.
+ *
+ * What is known of content that is held here stays as long as it is. Of anything else the latest is
+ * remembered: what upstream said of 50,000 digests, what manifests named that clients of this node
+ * were given, as many, and what those clients asked for, 10,000.
  */
 export class RepositoryContent {
-  readonly #names = new LRUCache<Digest, Map<string, boolean>>({ max: MAX_DIGESTS });
+  readonly held = new HeldContent();
+  readonly #proofs = new LRUCache<Digest, Set<string>>({ max: MAX_TOLD });
+  readonly #told = new LRUCache<Digest, Set<string>>({ max: MAX_TOLD });
   readonly #asked = new LRUCache<Digest, Set<string>>({ max: MAX_ASKED });
   /** What manifests name that are served again and again, as long as those are kept. */
   readonly #children = new WeakMap<Uint8Array, readonly Digest[]>();
+  #revision = 0;
+
+  /** Grows whenever there is another proof to keep across restarts. */
+  get revision(): number {
+    return this.#revision;
+  }
 
   /** A client of this node asks for content of a repository, whether it is there or not. */
   noteAsked(repository: string, digest: Digest): void {
-    const names = this.#asked.get(digest) ?? new Set();
-    if (names.size < MAX_REPOSITORIES_PER_DIGEST) names.add(repository);
-    this.#asked.set(digest, names);
+    note(this.#asked, repository, digest);
   }
 
   /**
@@ -31,50 +48,97 @@ export class RepositoryContent {
    */
   askedFor(digest: Digest): readonly string[] {
     const names = this.#asked.get(digest);
-    return names === undefined || names.size >= MAX_REPOSITORIES_PER_DIGEST ? [] : [...names];
+    return names === undefined || names.size >= MAX_NAMES ? [] : [...names];
   }
 
-  /** An image or a manifest of a repository names this content. */
-  claim(repository: string, digest: Digest): void {
-    this.#set(repository, digest, false);
-  }
-
-  /** A repository has this manifest, and names what is named in it. */
+  /** A client of this node was given this manifest of a repository: it names what is named in it. */
   claimManifest(repository: string, manifest: Uint8Array): void {
     let children = this.#children.get(manifest);
     if (children === undefined) {
       children = manifestChildren(manifest).map(({ digest }) => digest);
       this.#children.set(manifest, children);
     }
-    for (const digest of children) this.claim(repository, digest);
+    for (const digest of children) note(this.#told, repository, digest);
+  }
+
+  /** The repositories that may be meant by a label, as clients of this node asked for the content. */
+  withPort(digest: Digest, name: string): string[] {
+    return this.askedFor(digest).filter((asked) => portless(asked) === name);
+  }
+
+  /** These are held, or it is known anew what is. */
+  adopt(digests: Iterable<Digest> = [...this.#proofs.keys()]): void {
+    for (const digest of digests) this.#adoptProofs(digest);
   }
 
   /** Upstream has the content in this repository. */
   prove(repository: string, digest: Digest): void {
-    this.#set(repository, digest, true);
+    if (this.isProven(repository, digest)) return;
+    const claims = this.held.of(digest);
+    if (claims === undefined) {
+      const names = this.#proofs.get(digest);
+      const [oldest] = names ?? [];
+      if (names?.size === MAX_NAMES && oldest !== undefined) names.delete(oldest);
+      note(this.#proofs, repository, digest);
+      return;
+    }
+    this.held.prove(digest, repository);
+    if (isContested(this.held.of(digest))) this.#revision++;
   }
 
   /** Tells whether upstream said that a repository has the content. */
   isProven(repository: string, digest: Digest): boolean {
-    return this.#names.get(digest)?.get(repository) === true;
+    return this.held.of(digest)?.list.some(({ name, proven }) => proven && name === repository) ??
+      this.#proofs.get(digest)?.has(repository) === true;
   }
 
-  /** Repositories that name the content; empty if none is known. */
-  repositories(digest: Digest): readonly string[] {
-    return [...this.#names.get(digest)?.keys() ?? []];
+  /** Who names content that is held or that upstream was asked about; undefined if nobody does. */
+  claims(digest: Digest): Claims | undefined {
+    const claims = this.held.of(digest);
+    if (claims !== undefined) return claims;
+    const proofs = this.#proofs.get(digest);
+    return proofs && { list: [...proofs].map(proven), overflow: false };
   }
 
-  #set(repository: string, digest: Digest, proven: boolean): void {
-    let names = this.#names.get(digest);
-    if (names === undefined) this.#names.set(digest, names = new Map());
-    if (names.get(repository) === true) return;
-    if (proven && names.size >= MAX_REPOSITORIES_PER_DIGEST && !names.has(repository)) {
-      // What is proven is never crowded out by what is only claimed.
-      const claimed = [...names].find(([, proven]) => !proven)?.[0];
-      if (claimed !== undefined) names.delete(claimed);
-    }
-    if (names.size < MAX_REPOSITORIES_PER_DIGEST || names.has(repository)) {
-      names.set(repository, proven);
-    }
+  /** All who name the content, besides that also manifests that clients of this node were given. */
+  named(digest: Digest): Claims["list"] {
+    const list = this.claims(digest)?.list ?? [];
+    const told = this.#told.get(digest);
+    if (told === undefined) return list;
+    const others = [...told].filter((name) => !list.some((claim) => claim.name === name));
+    return [...list, ...others.map((name) => ({ ...proven(name), proven: false }))];
   }
+
+  /** Proofs without which it would not be known after a restart whether content is anybody's. */
+  keptProofs(): Proof[] {
+    const kept: Proof[] = [];
+    for (const [digest, claims] of this.held.entries()) {
+      if (!isContested(claims)) continue;
+      for (const { name, proven } of claims.list) if (proven) kept.push([name, digest]);
+      if (kept.length >= MAX_KEPT_PROOFS) break;
+    }
+    return kept.slice(0, MAX_KEPT_PROOFS);
+  }
+
+  #adoptProofs(digest: Digest): void {
+    const proofs = this.#proofs.get(digest);
+    if (proofs === undefined || this.held.of(digest) === undefined) return;
+    this.#proofs.delete(digest);
+    for (const name of proofs) this.prove(name, digest);
+  }
+}
+
+function isContested(claims: Claims | undefined): boolean {
+  return claims !== undefined &&
+    (claims.list.length > 1 || claims.overflow || claims.list.some(({ weak }) => weak));
+}
+
+function proven(name: string) {
+  return { name, proven: true, weak: false, portless: false };
+}
+
+function note(cache: LRUCache<Digest, Set<string>>, name: string, digest: Digest): void {
+  const names = cache.get(digest) ?? new Set();
+  if (names.size < MAX_NAMES) names.add(name);
+  cache.set(digest, names);
 }

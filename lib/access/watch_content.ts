@@ -1,26 +1,93 @@
-import { parseReference } from "../oci/reference.ts";
-import type { StoredImage, Watcher } from "../ports.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Cancellable, ContentSource, Log, Store, StoreEvent, Watcher } from "../ports.ts";
+import type { Knowledge } from "./knowledge.ts";
 import { repositoryName } from "./repositories.ts";
-import type { RepositoryContent } from "./repository_content.ts";
 
-/** A watcher that passes everything on, and notes which repositories the content on the way is of. */
-export function watchContent(watcher: Watcher, content: RepositoryContent): Watcher {
-  const note = ({ name, target, present }: StoredImage) => {
-    const reference = parseReference(name);
-    if (reference === undefined) return;
-    const repository = repositoryName(reference);
-    for (const digest of [target, ...present]) content.claim(repository, digest);
-  };
+/** What {@link watchContent} works with. */
+export interface WatchContentCollaborators extends Knowledge {
+  /** Asked whether content without an image is still there. */
+  readonly store: Pick<Store, "descriptor">;
+  readonly log: Log;
+  /** Called when other repositories may be held. */
+  readonly onChange: () => void;
+}
+
+/**
+ * A watcher that passes everything on, and notes which repositories the content on the way is of.
+ * Where clients of this node told a registry's port, sources have it.
+ */
+export function watchContent(watcher: Watcher, collaborators: WatchContentCollaborators): Watcher {
   return {
     async *watch(options) {
       for await (const event of watcher.watch(options)) {
-        if (event.type === "sync") event.images.forEach(note);
-        if (event.type === "image") note(event.image);
-        if (event.type === "content") {
-          for (const source of event.sources) content.claim(repositoryName(source), event.digest);
-        }
-        yield event;
+        yield note(event, collaborators);
+        if (event.type === "sync") await forgetLost(collaborators, options);
       }
     },
   };
+}
+
+function note(event: StoreEvent, collaborators: WatchContentCollaborators): StoreEvent {
+  const { repositories, content, onChange } = collaborators;
+  const { held } = content;
+  const wasAsked = (name: string, digest: Digest) => content.askedFor(digest).includes(name);
+  switch (event.type) {
+    case "sync":
+      held.sync(event.images, wasAsked, (name) => repositories.isAnybodys(name));
+      content.adopt();
+      repositories.holdOnly(held.names());
+      onChange();
+      return event;
+    case "image": {
+      const name = held.note(event.image, wasAsked);
+      content.adopt(event.image.present);
+      if (name !== undefined) repositories.hold(name);
+      onChange();
+      return event;
+    }
+    case "content": {
+      const { digest } = event;
+      const sources = event.sources.flatMap((source) => withPort(source, digest, collaborators));
+      for (const source of sources) {
+        const name = repositoryName(source);
+        if (source.portless) held.label(digest, name);
+        else held.claim(digest, name);
+        repositories.hold(name);
+      }
+      content.adopt([digest]);
+      return { ...event, sources };
+    }
+    case "delete":
+      return event;
+  }
+}
+
+function withPort(
+  source: ContentSource,
+  digest: Digest,
+  { content }: WatchContentCollaborators,
+): ContentSource[] {
+  const { repository, portless = false } = source;
+  if (!portless) return [source];
+  const names = content.withPort(digest, repositoryName(source));
+  if (names.length === 0) return [source];
+  return names.map((name) => ({ registry: name.slice(0, name.indexOf("/")), repository }));
+}
+
+/** A store that cannot say is no reason to forget. */
+async function forgetLost(
+  { repositories, content: { held }, store, log }: WatchContentCollaborators,
+  options: Cancellable,
+): Promise<void> {
+  const loose = held.loose();
+  for (const digest of loose) {
+    if (options.signal.aborted) return;
+    try {
+      if (await store.descriptor(digest, options) === undefined) held.forget(digest);
+    } catch (error) {
+      log.debug("could not ask the store for content", { digest, error });
+      return;
+    }
+  }
+  if (loose.length > 0) repositories.holdOnly(held.names());
 }

@@ -1,5 +1,14 @@
 import { AGENT, DAY_MS, MIRROR, option, unset } from "./option.ts";
-import { duration, list, listenAddress, oneOf, path, privateImages, text } from "./types.ts";
+import {
+  duration,
+  list,
+  listenAddress,
+  oneOf,
+  path,
+  privateImages,
+  repositoryPattern,
+  text,
+} from "./types.ts";
 
 /** Who may have what, and what tags mean. */
 export const ACCESS_OPTIONS = {
@@ -33,6 +42,17 @@ export const ACCESS_OPTIONS = {
     placeholder: "WHAT…",
     help: "Images that need credentials: what upstream does not give to anybody (auto), " +
       "repositories by pattern such as ghcr.io/acme/*, or none (share).",
+    commands: AGENT,
+    list: true,
+  }),
+  publicImages: option({
+    type: list(repositoryPattern()),
+    default: "",
+    defaultText: "none: upstream is asked",
+    placeholder: "PATTERN…",
+    help: "Repositories that everybody may have, without asking upstream, such as " +
+      "registry.internal/* or *: for clusters that never had one. What --private-images names by " +
+      "pattern stays private.",
     commands: AGENT,
     list: true,
   }),

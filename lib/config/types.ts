@@ -182,6 +182,17 @@ export function privateImages(): OptionType<string> {
   const want = "auto, share, or a pattern such as ghcr.io/acme/*";
   return scalar(want, (value) => {
     if (value === "auto" || value === "share") return value;
-    return /^[a-zA-Z0-9*][a-zA-Z0-9.:*_-]*\/[a-z0-9._*/-]+$/.test(value) ? value : undefined;
+    return REPOSITORY_PATTERN.test(value) ? value : undefined;
   });
 }
+
+/** A pattern of repositories such as `registry.internal/*`, or `*` for all. */
+export function repositoryPattern(): OptionType<string> {
+  const want = "a pattern such as registry.internal/*, or * for all";
+  return scalar(
+    want,
+    (value) => value === "*" || REPOSITORY_PATTERN.test(value) ? value : undefined,
+  );
+}
+
+const REPOSITORY_PATTERN = /^[a-zA-Z0-9*][a-zA-Z0-9.:*_-]*\/[a-z0-9._*/-]+$/;

@@ -77,29 +77,58 @@ export type Admission =
   /** Let the client go on to upstream. */
   | { readonly type: "refuse"; readonly reason: "absent-upstream" | "unauthorized" };
 
-/** What another node may have of content that is held here. */
+/** Somebody who asks for content that is held here and is no client of this node. */
+export interface Outsider {
+  /** It has proved that it is a node of the cluster. */
+  readonly proven: boolean;
+  /** It wants only what everybody may have. */
+  readonly openOnly?: boolean;
+  /** It does not even say that it is a node. */
+  readonly stranger?: boolean;
+  /** The content is still being fetched: the runtime has not yet said which image it is of. */
+  readonly arriving?: boolean;
+}
+
+/** Why somebody does not get content that is held here: for this node's log, not for them. */
+export type PeerRefusal =
+  /** Whether it is anybody's is not known, and could not be found out in time. */
+  | "refused-unknown"
+  | "refused-private"
+  /** It is named in public repositories and in others, and upstream did not say that it is there. */
+  | "refused-contested"
+  /** Nobody but nodes and clients of this node is served. */
+  | "refused-stranger";
+
+/** What an outsider may have of content that is held here. */
 export type PeerAdmission =
   | "open"
   /** It may have it because it belongs to the cluster, and is to make sure of its own client. */
   | "private"
-  | "refused";
+  | PeerRefusal;
 
 /** Decides who may have what, and what a tag means. */
 export interface Access {
-  /** Bounded in time; rejects only with the signal's reason when that aborts. */
+  /** Tells whether an IP address is one of this node's own clients. */
+  isLocalClient(address: string): boolean;
+  /**
+   * Decides about a request of a client of this node. Bounded in time; rejects only with the
+   * signal's reason when that aborts.
+   */
   admit(request: AccessRequest, options: Cancellable): Promise<Admission>;
   /**
-   * Tells whether another node may have content that is held here. `authenticated`: it has proved
-   * that it belongs to the cluster. `arriving`: it is still being fetched, so that the runtime has
-   * not yet said which image it is of.
+   * Tells whether an outsider may have content that is held here: without a promise where the answer
+   * is known. Upstream is asked only about names under which this node itself knows the content.
+   * Bounded in time; does not reject.
    */
   admitPeer(
-    reference: Reference,
+    path: DistributionPath,
     digest: Digest,
-    authenticated: boolean,
-    arriving?: boolean,
-  ): PeerAdmission;
-  /** Tells that a manifest of a repository, whose bytes these are, names other content. */
+    outsider: Outsider,
+  ): PeerAdmission | Promise<PeerAdmission>;
+  /**
+   * Tells that a manifest of a repository, whose bytes these are, names other content; only of what
+   * a client of this node was given.
+   */
   learn(reference: Reference, manifest: Uint8Array): void;
 }
 

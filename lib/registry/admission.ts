@@ -65,21 +65,24 @@ export async function admit(
 }
 
 /**
- * Lets another node have only what it may.
+ * Lets an outsider have only what it may.
  *
  * @throws {OciError} 404, as if the content were not held: who may not have it need not know of it.
  */
-export function admitPeer(
+export async function admitPeer(
   { access }: AdmissionCollaborators,
   { request: { path }, exchange }: Call,
   digest: Digest,
   { arriving }: { readonly arriving: boolean } = { arriving: false },
-): void {
-  const { authenticated } = exchange;
-  const admission = access?.admitPeer(path.reference, digest, authenticated, arriving) ?? "open";
+): Promise<void> {
+  const { proven, openOnly, stranger } = exchange;
+  const decided = access?.admitPeer(path, digest, { proven, openOnly, stranger, arriving }) ??
+    "open";
+  const admission = typeof decided === "string" ? decided : await decided;
   exchange.isPrivate = admission === "private";
-  if (admission !== "refused") return;
+  if (admission === "open" || admission === "private") return;
   exchange.reason = "unauthorized";
+  exchange.withheld = admission;
   throw unknownContent(path, { reason: "not held" });
 }
 

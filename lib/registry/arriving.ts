@@ -70,7 +70,7 @@ async function openArriving(
   if (arrivals === undefined || path.kind !== "blob" || digest === undefined) return undefined;
   const content = await arrivals.find(digest, { signal });
   if (content === undefined) return undefined;
-  admitPeer(collaborators, call, digest, { arriving: true });
+  await admitPeer(collaborators, call, digest, { arriving: true });
   const range = resolveRange(rangeHeader, content.size);
   const descriptor = { digest, size: content.size, mediaType: OCTET_STREAM };
   if (method === "HEAD") return mark(contentAnswer({ path, descriptor, range, body: null }));

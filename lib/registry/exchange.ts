@@ -1,5 +1,6 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import type { Clock, Log, Metrics, MissReason, RequestObserver, TurnOutcome } from "../ports.ts";
+import type { PeerRefusal } from "../ports/access.ts";
 import type { Answer } from "./answer.ts";
 import { type BodyEnd, observeBody, type Pace } from "./observe_body.ts";
 import type { Transfers } from "./transfers.ts";
@@ -53,7 +54,8 @@ const PRIVATE_HEADER = "x-eddy-private";
  *
  * The line has `path`, `status`, `method`, `latency` (ms until the end of the body), `ip`,
  * `handler`, `bytes` (of the body), and where they apply `registry`, `mirrored` (the client is a
- * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `turn` (of a miss in a rollout:
+ * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `withheld` (why somebody who is
+ * no client of this node did not get what is held), `turn` (of a miss in a rollout:
  * why this node goes upstream), `verified` (false for a tag that upstream could not be asked about),
  * `error`.
  */
@@ -65,10 +67,16 @@ export class Exchange {
   reason: MissReason | undefined;
   attempts: number | undefined;
   turn: TurnOutcome | undefined;
-  /** The peer has proved that it belongs to the cluster, and wants what is private, too. */
-  authenticated = false;
   /** Headers that tell a peer whose proof was not accepted how to make one. */
   refusal: Readonly<Record<string, string>> | undefined;
+  /** The request came from nobody whom this node serves: what it asks for is never looked for. */
+  stranger = false;
+  /** The peer has proved that it belongs to the cluster. */
+  proven = false;
+  /** It wants nothing that is private. */
+  openOnly = false;
+  /** Why somebody did not get what is held. */
+  withheld: PeerRefusal | undefined;
   /** What the client asks for is private, and its right to it was made sure of. */
   entitled = false;
   /** The peer gets what is private, and is told so. */
@@ -88,6 +96,11 @@ export class Exchange {
     this.#startedAt = collaborators.clock.now();
     this.#endTransfer = collaborators.transfers.begin();
     collaborators.metrics.inFlight(this.#handler, 1);
+  }
+
+  /** The request did not come from a client of this node: it gets what is held, or nothing. */
+  get fromOutside(): boolean {
+    return this.fromPeer || this.stranger;
   }
 
   /** IP address of the client; empty if unknown. */
@@ -137,7 +150,7 @@ export class Exchange {
   /** What goes to peers is held to the rate of uploads, which they share fairly. */
   #pace(): { pace?: Pace } {
     const { uploads } = this.#collaborators;
-    if (uploads === undefined || !this.fromPeer) return {};
+    if (uploads === undefined || !this.fromOutside) return {};
     const { ip } = this.#request;
     const take = (bytes: number, signal: AbortSignal) => uploads.take(ip, bytes, signal);
     return { pace: { pieceBytes: uploads.pieceBytes, take } };
@@ -170,6 +183,7 @@ export class Exchange {
         mirrored: this.fromPeer || undefined,
         peer: this.peer,
         reason: this.reason,
+        withheld: this.withheld?.replace("refused-", ""),
         attempts: this.attempts,
         turn: this.turn,
         verified: this.verified,

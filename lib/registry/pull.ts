@@ -52,8 +52,8 @@ export type Pull = (
 ) => Promise<Answer>;
 
 /**
- * Makes the handler of pulls: content of the own store is served; a peer's request goes no further;
- * any other is handed to the mirror. The handler throws OciError for what cannot be served, and the
+ * Makes the handler of pulls: content of the own store is served; a request of a peer or a stranger
+ * goes no further; any other is handed to the mirror. The handler throws OciError for what cannot be served, and the
  * client's abort reason if it went away.
  */
 export function createPull(collaborators: PullCollaborators, options: PullOptions): Pull {
@@ -70,21 +70,20 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     exchange.enter(path.kind);
     if (!options.filter(path.reference)) throw filtered(collaborators, request, exchange);
     const asked = { request, exchange, client };
-    const call = exchange.fromPeer
-      ? asked
-      : { ...asked, request: { ...request, path: await decide(asked) } };
-    const kept = exchange.fromPeer ? undefined : serveKept(collaborators, options, call);
+    const outside = exchange.fromOutside;
+    const call = outside ? asked : { ...asked, request: { ...request, path: await decide(asked) } };
+    const kept = outside ? undefined : serveKept(collaborators, options, call);
     if (kept !== undefined) return kept;
-    if (!exchange.fromPeer) anticipate(collaborators, call);
+    if (!outside) anticipate(collaborators, call);
     const local = await serveLocal(collaborators, options, call);
     if (local.answer !== undefined) {
-      if (!exchange.fromPeer) metrics.mirrorRequest(registry, "local", "");
+      if (!outside) metrics.mirrorRequest(registry, "local", "");
       return local.answer;
     }
-    if (exchange.fromPeer) {
+    if (outside) {
       const held = async () => (await serveLocal(collaborators, options, call)).answer;
-      const arriving = await serveArriving(collaborators, call, held);
-      if (arriving !== undefined) return arriving;
+      const arriving = exchange.fromPeer && await serveArriving(collaborators, call, held);
+      if (arriving) return arriving;
       throw unknownContent(path, { reason: "not held" });
     }
     exchange.enter("mirror");
@@ -118,13 +117,15 @@ async function serveLocal(
   const finding = await local.find(path, client);
   if (finding.state === "absent") return { resolved: finding.resolved };
   if (finding.state === "misplaced") {
-    // Peers apply the same rule, so there is nothing to ask them.
-    throw unknownContent(path, { reason: `not a ${path.kind}` });
+    // Peers apply the same rule, so there is nothing to ask them. Others need not know what is here.
+    throw unknownContent(path, {
+      reason: exchange.fromOutside ? "not held" : `not a ${path.kind}`,
+    });
   }
   const { descriptor } = finding;
   const { digest: resolved } = descriptor;
   if (!filter(byDigest(path, resolved))) throw filtered(collaborators, request, exchange);
-  if (exchange.fromPeer) admitPeer(collaborators, call, resolved);
+  if (exchange.fromOutside) await admitPeer(collaborators, call, resolved);
   const range = resolveRange(rangeHeader, descriptor.size);
   if (path.kind === "manifest") {
     // Whoever is told the digest of a tag will ask for it: it must be there, and right.
@@ -132,7 +133,7 @@ async function serveLocal(
       ? await local.readManifest(descriptor, client)
       : null;
     if (body === undefined) return { resolved };
-    if (body !== null) collaborators.access?.learn(path.reference, body);
+    if (body !== null && !exchange.fromOutside) collaborators.access?.learn(path.reference, body);
     const answer = { path, descriptor, range: undefined };
     return { answer: contentAnswer({ ...answer, body: method === "GET" ? body : null }) };
   }
@@ -167,11 +168,11 @@ function serveKept(
  */
 async function openBlob(
   { local, uploads }: PullCollaborators,
-  { fromPeer }: Exchange,
+  { fromOutside }: Exchange,
   descriptor: Descriptor,
   options: Cancellable & { readonly range: ByteRange | undefined },
 ): Promise<OpenContent | undefined> {
-  const giveBack = fromPeer ? takeUploadSlot(uploads) : () => {};
+  const giveBack = fromOutside ? takeUploadSlot(uploads) : () => {};
   try {
     const opened = await local.openBlob(descriptor, options);
     if (opened === undefined) giveBack();
@@ -198,7 +199,7 @@ function filtered(
   { path }: PullRequest,
   exchange: Exchange,
 ): OciError {
-  if (!exchange.fromPeer) metrics.mirrorRequest(path.reference.registry, "miss", "filtered");
+  if (!exchange.fromOutside) metrics.mirrorRequest(path.reference.registry, "miss", "filtered");
   exchange.reason = "filtered";
   return unknownContent(path, { reason: "filtered" });
 }

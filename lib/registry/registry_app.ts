@@ -151,7 +151,8 @@ export function createRegistryApp(
     const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
     if (proof === undefined) exchange.refusal = peerAuth?.refusal?.(c.req.raw.headers);
     const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
-    exchange.authenticated = proof !== undefined && c.req.raw.headers.get(OPEN_HEADER) !== "true";
+    exchange.proven = proof !== undefined;
+    exchange.openOnly = c.req.raw.headers.get(OPEN_HEADER) === "true";
     return await serveV2({ ...collaborators, pull, proof, credentials }, c, exchange, client);
   };
   app.get("/v2/*", observed("v2", v2));
@@ -193,7 +194,7 @@ function observe(
       if (url.length > maxUrlLength) throw urlTooLong(maxUrlLength);
       answer = await handler(c, exchange, client);
     } catch (thrown) {
-      const isTold = exchange.authenticated || collaborators.isLocalClient(ip);
+      const isTold = exchange.proven || collaborators.isLocalClient(ip);
       answer = failureAnswer(thrown, client, collaborators.log, isTold);
     } finally {
       client.unfollow();
@@ -227,11 +228,12 @@ function failureAnswer(
 }
 
 async function serveV2(
-  { pull, proof, credentials, store }: {
+  { pull, proof, credentials, store, access }: {
     readonly pull: Pull;
     readonly proof: ProveAnswer | undefined;
     readonly credentials: Credentials | undefined;
     readonly store: Store;
+    readonly access?: Access;
   },
   c: RegistryContext,
   exchange: Exchange,
@@ -244,6 +246,7 @@ async function serveV2(
     return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
   }
   exchange.fromPeer = raw.headers.get(PEER_HEADER) === "true";
+  exchange.stranger = !exchange.fromPeer && access?.isLocalClient(exchange.clientAddress) === false;
   // Peers send an empty `ns` when they do not know the registry.
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);

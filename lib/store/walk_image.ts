@@ -2,7 +2,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isManifestMediaType } from "../oci/media_type.ts";
 import type { Cancellable } from "../ports.ts";
-import { mapConcurrent } from "./map_concurrent.ts";
+import { mapConcurrent } from "../async/map_concurrent.ts";
 
 /** What a walk asks a store. */
 export interface WalkSource {

@@ -1,5 +1,6 @@
 import { Gate } from "../../lib/access/gate.ts";
 import type { GateOptions } from "../../lib/access/gate_settings.ts";
+import { Inquiries } from "../../lib/access/inquiries.ts";
 import { createLocalClients } from "../../lib/access/local_clients.ts";
 import { Repositories } from "../../lib/access/repositories.ts";
 import { RepositoryContent } from "../../lib/access/repository_content.ts";
@@ -9,6 +10,7 @@ import { type DistributionPath, formatDistributionPath } from "../../lib/oci/pat
 import type {
   Admission,
   NodeCredentials,
+  Outsider,
   Upstream,
   UpstreamAnswer,
   UpstreamTrouble,
@@ -77,11 +79,12 @@ export function gateRig(
   holdings: Record<string, Holding>,
   options: Partial<GateOptions> & {
     patterns?: readonly string[];
+    publicPatterns?: readonly string[];
     nodeCredentials?: NodeCredentials;
   } = {},
 ) {
   const clock = new FakeClock();
-  const { patterns = [], nodeCredentials, ...given } = options;
+  const { patterns = [], publicPatterns = [], nodeCredentials, ...given } = options;
   const settings: GateOptions = {
     verifyTags: true,
     tagTtlMs: 30_000,
@@ -92,19 +95,40 @@ export function gateRig(
     ...given,
   };
   const upstream = new MemoryUpstream(holdings);
-  const repositories = new Repositories(clock, { auto: settings.auto, patterns });
+  const repositories = new Repositories(clock, { auto: settings.auto, patterns, publicPatterns });
   const content = new RepositoryContent();
   const metrics = memoryMetrics();
   const log = new MemoryLog();
+  const inquiries = new Inquiries({ repositories, content, upstream, clock, log, metrics });
   /** Of each answer that was served. */
   const entitled: boolean[] = [];
   const gate = new Gate({
-    ...{ upstream, repositories, content, clock, log, metrics },
+    ...{ upstream, repositories, content, inquiries, clock, log, metrics },
     isLocalClient: createLocalClients([], () => []),
     ...(nodeCredentials && { nodeCredentials }),
   }, settings);
   return {
-    ...{ gate, upstream, repositories, content, clock, metrics, log, entitled },
+    ...{ gate, upstream, repositories, content, inquiries, clock, metrics, log, entitled },
+    /** This node holds an image, as its store says. */
+    hold(name: string, ...present: readonly Digest[]): void {
+      const [target] = present;
+      if (target === undefined) throw new Error("an image has a target");
+      const repository = content.held.note({ name, target, present }, () => false);
+      content.adopt(present);
+      if (repository !== undefined) repositories.hold(repository);
+    },
+    /** This node holds content of a repository. */
+    claim(name: string, digest: Digest): void {
+      content.held.claim(digest, name);
+      repositories.hold(name);
+    },
+    /** What an outsider gets: as its path says, or of another digest. */
+    async outsider(text: string, outsider: Partial<Outsider> & { digest?: Digest } = {}) {
+      const path = pathOf(text);
+      const { digest = path.reference.digest, ...rest } = outsider;
+      if (digest === undefined) throw new Error("a digest is needed");
+      return await gate.admitPeer(path, digest, { proven: false, ...rest });
+    },
     /**
      * Asks as containerd does: `ghcr.io/acme/app:v1`, `…@sha256:…` or `blob …@sha256:…`. Whether the
      * client is entitled is kept apart.

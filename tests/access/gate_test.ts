@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Credentials } from "../../lib/oci/credentials.ts";
 import type { Admission, PeerAdmission, UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, LOCAL, pathOf, USER, WRONG } from "./gate_rig.ts";
+import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./gate_rig.ts";
 
 const [A, B, C, D] = ["a", "b", "c", "d"].map(digestOf) as [
   ReturnType<typeof digestOf>,
@@ -110,13 +110,16 @@ test("rights that were taken away end with the grant", async () => {
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER), CHALLENGE);
 });
 
-test("only clients of this node are asked for credentials, or get what is private", async () => {
-  const { admit } = gateRig(holdings());
+test("only clients of this node are asked for credentials, or make it ask or remember", async () => {
+  const { admit, upstream, repositories } = gateRig(holdings());
   for (const address of ["10.0.0.7", "192.0.2.1", "2001:db8::1", ""]) {
-    assert.deepEqual(await admit(`${CLOSED}:v1`, undefined, address), UNAUTHORIZED, address);
-    assert.deepEqual(await admit(`${CLOSED}:v1`, USER, address), UNAUTHORIZED, address);
-    assert.deepEqual(await admit(`${OPEN}:v1`, undefined, address), serve(A), address);
+    for (const name of [`${CLOSED}:v1`, `${OPEN}:v1`, `${OPEN}@${A}`, "evil.example/x:1"]) {
+      assert.deepEqual(await admit(name, undefined, address), UNAUTHORIZED, address);
+      assert.deepEqual(await admit(name, USER, address), UNAUTHORIZED, address);
+    }
   }
+  assert.deepEqual(upstream.questions, []);
+  assert.equal(repositories.revision, 0);
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER, LOCAL), serve(C));
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER, "192.0.2.1"), UNAUTHORIZED);
 });
@@ -140,12 +143,12 @@ test("what an open registry does not have is nobody's secret", async () => {
 
 test("private content under another name is not to be had", async () => {
   const rig = gateRig(holdings());
-  const { admit, content, repositories } = rig;
+  const { admit, claim, repositories } = rig;
   await admit(`${CLOSED}:v1`, USER);
-  content.claim(CLOSED, D);
+  claim(CLOSED, D);
   // A public repository whose manifest names what is not its own.
   await admit(`${OPEN}:v1`);
-  content.claim(OPEN, D);
+  claim(OPEN, D);
   assert.equal(repositories.visibility(OPEN), "public");
   for (const name of [`blob ${OPEN}@${D}`, `${OPEN}@${C}`]) {
     assert.deepEqual(await admit(name), CHALLENGE, name);
@@ -153,7 +156,7 @@ test("private content under another name is not to be had", async () => {
   }
   // Another private repository, to which the client has a right.
   rig.upstream.holdings["ghcr.io/evil/app"] = { private: true, tags: { v1: B }, digests: [B] };
-  content.claim("ghcr.io/evil/app", D);
+  claim("ghcr.io/evil/app", D);
   assert.deepEqual(await admit("ghcr.io/evil/app:v1", USER), serve(B));
   assert.deepEqual(await admit(`blob ghcr.io/evil/app@${D}`, USER), CHALLENGE);
   rig.upstream.trouble = "timeout";
@@ -163,23 +166,25 @@ test("private content under another name is not to be had", async () => {
 
 test("a layer that a private and a public repository share is public once upstream says so", async () => {
   const rig = gateRig(holdings());
-  const { admit, content, gate } = rig;
+  const { admit, claim, outsider, upstream } = rig;
   rig.upstream.holdings[CLOSED] = { private: true, tags: { v1: C }, digests: [C, B] };
   await admit(`${CLOSED}:v1`, USER);
-  content.claim(CLOSED, B);
+  claim(CLOSED, B);
   await admit(`${OPEN}:v1`);
-  content.claim(OPEN, B);
-  const { reference } = pathOf(`blob ${OPEN}@${B}`);
-  assert.equal(gate.admitPeer(reference, B, false), "refused", "not proved yet");
+  claim(OPEN, B);
+  upstream.trouble = "unreachable";
+  assert.equal(await outsider(`blob ${OPEN}@${B}`), "refused-contested", "not proved yet");
+  upstream.trouble = undefined;
   assert.deepEqual(await admit(`blob ${OPEN}@${B}`), SERVE);
-  assert.equal(gate.admitPeer(reference, B, false), "open");
+  upstream.trouble = "unreachable";
+  assert.equal(await outsider(`blob ${OPEN}@${B}`), "open");
 });
 
 test("private images while upstream is away", async () => {
   for (const allowOffline of [false, true]) {
-    const { admit, upstream, clock, content } = gateRig(holdings(), { allowOffline });
+    const { admit, upstream, clock, claim } = gateRig(holdings(), { allowOffline });
     await admit(`${CLOSED}:v1`, USER);
-    content.claim(CLOSED, D);
+    claim(CLOSED, D);
     upstream.trouble = "unreachable";
     await clock.advance(600_000);
     const expected: Admission = allowOffline ? UNVERIFIED : UNAUTHORIZED;
@@ -237,33 +242,33 @@ test("a repository that becomes public or private is noticed", async () => {
 });
 
 test("what other nodes get", async () => {
-  const { admit, content, gate } = gateRig(holdings());
+  const { admit, claim, outsider } = gateRig(holdings());
   await admit(`${CLOSED}:v1`, USER);
   await admit(`${OPEN}:v1`);
-  content.claim(CLOSED, D);
-  content.claim(OPEN, B);
-  const cases: readonly (readonly [string, typeof A, boolean, PeerAdmission])[] = [
-    [`${OPEN}@${A}`, A, false, "open"],
-    [`blob ${OPEN}@${B}`, B, false, "open"],
-    [`${CLOSED}@${C}`, C, false, "refused"],
-    [`${CLOSED}@${C}`, C, true, "private"],
-    [`${CLOSED}:v1`, C, false, "refused"],
-    [`blob ${CLOSED}@${D}`, D, false, "refused"],
-    [`blob ${CLOSED}@${D}`, D, true, "private"],
+  claim(CLOSED, D);
+  claim(OPEN, B);
+  const cases: readonly (readonly [string, boolean, PeerAdmission])[] = [
+    [`${OPEN}@${A}`, false, "open"],
+    [`blob ${OPEN}@${B}`, false, "open"],
+    [`${CLOSED}@${C}`, false, "refused-private"],
+    [`${CLOSED}@${C}`, true, "private"],
+    [`blob ${CLOSED}@${D}`, false, "refused-private"],
+    [`blob ${CLOSED}@${D}`, true, "private"],
     // Under the name of another repository.
-    [`blob ${OPEN}@${D}`, D, false, "refused"],
-    [`blob ${OPEN}@${D}`, D, true, "refused"],
-    [`blob docker.io/library/unknown@${D}`, D, true, "refused"],
-    [`blob docker.io/library/unknown@${B}`, B, false, "open"],
+    [`blob ${OPEN}@${D}`, false, "refused-private"],
+    [`blob ${OPEN}@${D}`, true, "refused-private"],
+    [`blob docker.io/library/unknown@${D}`, true, "refused-private"],
+    [`blob docker.io/library/unknown@${B}`, false, "open"],
   ];
-  for (const [text, digest, authenticated, expected] of cases) {
-    const { reference } = pathOf(text);
-    assert.equal(
-      gate.admitPeer(reference, digest, authenticated),
-      expected,
-      `${text} ${authenticated}`,
-    );
+  for (const [text, proven, expected] of cases) {
+    assert.equal(await outsider(text, { proven }), expected, `${text} ${proven}`);
   }
+  assert.equal(await outsider(`${CLOSED}:v1`, { digest: C }), "refused-private");
+  assert.equal(await outsider(`${CLOSED}:v1`, { digest: C, proven: true }), "private");
+  assert.equal(
+    await outsider(`${CLOSED}:v1`, { digest: C, proven: true, openOnly: true }),
+    "refused-private",
+  );
 });
 
 test("nothing that is remembered or logged holds a password", async () => {
@@ -272,7 +277,7 @@ test("nothing that is remembered or logged holds a password", async () => {
   await admit(`${CLOSED}:v1`);
   await admit(`${CLOSED}:v1`, secret);
   await admit(`${CLOSED}:v1`, WRONG);
-  const said = JSON.stringify([log.lines, metrics.calls, repositories.learnedPrivate()]);
+  const said = JSON.stringify([log.lines, metrics.calls, repositories.kept()]);
   assert.doesNotMatch(said, /right|wrong|dXNlcj/);
   assert.match(said, /"withCredentials":true/);
 });
@@ -316,9 +321,9 @@ test("where nodes share what is private, or patterns say what is, peers need not
 });
 
 test("who was let in within 24 hours is, on a peer's suspicion too, if that is allowed", async () => {
-  const { admit, upstream, clock, content } = gateRig(holdings(), { allowOffline: true });
+  const { admit, upstream, clock, claim } = gateRig(holdings(), { allowOffline: true });
   await admit(`${CLOSED}:v1`, USER);
-  content.claim(CLOSED, D);
+  claim(CLOSED, D);
   upstream.trouble = "unreachable";
   await clock.advance(600_000);
   assert.deepEqual(await admit(`blob ${CLOSED}@${D}`, USER, LOCAL, true), UNVERIFIED);
@@ -326,33 +331,34 @@ test("who was let in within 24 hours is, on a peer's suspicion too, if that is a
 });
 
 test("what other nodes get of content that is still arriving", async () => {
-  const { admit, content, gate, upstream } = gateRig(holdings());
+  const { admit, content, outsider, upstream } = gateRig(holdings());
   await admit(`${CLOSED}:v1`, USER);
   await admit(`${OPEN}:v1`);
-  const may = (text: string, digest: typeof A, authenticated = false) =>
-    gate.admitPeer(pathOf(text).reference, digest, authenticated, true);
+  const may = (text: string, proven = false) => outsider(text, { proven, arriving: true });
   // Nobody here has asked for it: there is no telling what it is of.
-  assert.equal(may(`blob ${OPEN}@${B}`, B), "refused");
+  assert.equal(await may(`blob ${OPEN}@${B}`), "refused-unknown");
   await admit(`blob ${OPEN}@${B}`);
-  assert.equal(may(`blob ${OPEN}@${B}`, B), "open");
+  assert.equal(await may(`blob ${OPEN}@${B}`), "open");
   // Containerd goes on to upstream by itself where it is asked for credentials.
   assert.deepEqual(await admit(`blob ${CLOSED}@${D}`), { type: "challenge" });
-  assert.deepEqual(content.repositories(D), []);
+  assert.deepEqual(content.named(D), []);
   for (
-    const [text, authenticated, expected] of [
-      [`blob ${OPEN}@${D}`, false, "refused"],
-      [`blob ${OPEN}@${D}`, true, "refused"],
-      [`blob ${CLOSED}@${D}`, false, "refused"],
+    const [text, proven, expected] of [
+      [`blob ${OPEN}@${D}`, false, "refused-private"],
+      [`blob ${OPEN}@${D}`, true, "refused-private"],
+      [`blob ${CLOSED}@${D}`, false, "refused-private"],
       [`blob ${CLOSED}@${D}`, true, "private"],
     ] as const
-  ) assert.equal(may(text, D, authenticated), expected, `${text} ${authenticated}`);
+  ) assert.equal(await may(text, proven), expected, `${text} ${proven}`);
   // A pod that asks for it under a public name does not open it.
   await admit(`blob ${OPEN}@${D}`, undefined, "10.0.0.7");
-  assert.equal(may(`blob ${OPEN}@${D}`, D), "refused");
+  assert.equal(await may(`blob ${OPEN}@${D}`), "refused-private");
   // Upstream cannot be asked what the repository is.
   upstream.trouble = "unreachable";
   await admit(`blob docker.io/library/unknown@${A}`);
-  assert.equal(may(`blob docker.io/library/unknown@${A}`, A), "refused");
+  assert.equal(await may(`blob docker.io/library/unknown@${A}`), "open", "A is proven elsewhere");
+  await admit(`blob docker.io/library/unknown@${B}`);
+  assert.equal(await may(`blob docker.io/library/unknown@${B}`), "refused-unknown");
 });
 
 test("who is entitled to what is private: only those whose right was made sure of", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mapConcurrent } from "../../lib/store/map_concurrent.ts";
+import { mapConcurrent } from "../../lib/async/map_concurrent.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 // Opens what libp2p opens once for the whole process.
 import { eventually } from "../router/cluster.ts";

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../lib/oci/digest.ts";
+import type { DistributionPath } from "../../lib/oci/path.ts";
 import type {
   Access,
   AccessRequest,
   Admission,
+  Outsider,
   PeerAdmission,
   PeerAuth,
   PeerRequest,
@@ -17,19 +19,24 @@ const ABSENT: Digest = `sha256:${"0".repeat(64)}`;
 class FakeAccess implements Access {
   readonly requests: AccessRequest[] = [];
   readonly learned: string[] = [];
-  readonly peers: unknown[][] = [];
+  readonly peers: Outsider[] = [];
   admission: Admission = { type: "serve", verified: true };
   /** Of what a peer says is private. */
   suspected: Admission = { type: "challenge" };
   peerMay: PeerAdmission = "open";
+  isLocal = true;
 
   admit(request: AccessRequest): Promise<Admission> {
     this.requests.push(request);
     return Promise.resolve(request.suspectedPrivate ? this.suspected : this.admission);
   }
 
-  admitPeer(...args: unknown[]): PeerAdmission {
-    this.peers.push(args);
+  isLocalClient(): boolean {
+    return this.isLocal;
+  }
+
+  admitPeer(_path: DistributionPath, _digest: Digest, outsider: Outsider): PeerAdmission {
+    this.peers.push(outsider);
     return this.peerMay;
   }
 
@@ -129,7 +136,7 @@ test("admission: other nodes get only what they may, and are never sent to upstr
     const response = await s.request(path, { headers: { ...FROM_PEER, "x-eddy-token": token } });
     assert.equal(await response.text(), MANIFEST);
     assert.equal(response.headers.get("x-eddy-private"), null);
-    assert.equal(s.access.peers.at(-1)?.[2], authenticated, token);
+    assert.equal(s.access.peers.at(-1)?.proven, authenticated, token);
     assert.equal(response.headers.get("x-proof"), null, "a digest proves itself");
     assert.equal(response.headers.get("x-term"), authenticated ? null : "1");
     const headers = { ...FROM_PEER, "x-eddy-token": token };
@@ -143,7 +150,7 @@ test("admission: other nodes get only what they may, and are never sent to upstr
   const closed = await s.request(path, { headers: FROM_PEER });
   assert.equal(await closed.text(), MANIFEST);
   assert.equal(closed.headers.get("x-eddy-private"), "true");
-  s.access.peerMay = "refused";
+  s.access.peerMay = "refused-private";
   const response = await s.request(path, { headers: FROM_PEER });
   assert.equal(response.status, 404);
   assert.equal(response.headers.get("www-authenticate"), null);
@@ -245,9 +252,40 @@ test("admission: a node that wants only what is open is not given more", async (
     verifyAnswer: () => Promise.resolve(false),
   });
   const path = `/v2/app/manifests/${s.digest}`;
-  for (const [open, authenticated] of [["true", false], ["false", true]] as const) {
+  for (const [open, openOnly] of [["true", true], ["false", false]] as const) {
     const response = await s.request(path, { headers: { ...FROM_PEER, "x-eddy-open": open } });
     await response.body?.cancel();
-    assert.equal(s.access.peers.at(-1)?.[2], authenticated, open);
+    const { proven, openOnly: wanted } = s.access.peers.at(-1) ?? {};
+    assert.deepEqual([proven, wanted], [true, openOnly], open);
   }
+});
+
+test("admission: a stranger gets what is held and open, and nothing is looked for, asked or learned", async () => {
+  const s = rig();
+  s.access.isLocal = false;
+  const held = ["/v2/app/manifests/1", `/v2/app/manifests/${s.digest}`];
+  for (const path of held) assert.equal(await (await s.request(path)).text(), MANIFEST);
+  assert.deepEqual(s.access.peers[0], {
+    ...{ proven: false, openOnly: false, stranger: true, arriving: false },
+  });
+  s.access.peerMay = "refused-unknown";
+  const others = [
+    "/v2/app/manifests/2",
+    `/v2/made/up/blobs/${ABSENT}`,
+    `/v2/app/blobs/${s.digest}`,
+  ];
+  for (const path of [...held, ...others]) {
+    const response = await s.request(path);
+    assert.equal(response.status, 404, path);
+    const { errors: [{ detail }] } = await response.json();
+    assert.deepEqual(detail, { reason: "not held" }, path);
+  }
+  const refusals = s.log.lines.filter(({ message }) => message === "request")
+    .map(({ fields }) => fields["withheld"]);
+  assert.deepEqual(refusals.slice(2, 4), ["unknown", "unknown"], "the node's own log says why");
+  assert.deepEqual(s.access.requests, []);
+  assert.deepEqual(s.access.learned, []);
+  assert.deepEqual(s.mirror.requests, []);
+  assert.deepEqual(s.mirror.anticipated, []);
+  assert.deepEqual(s.reasons(), []);
 });

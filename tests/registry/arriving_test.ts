@@ -36,6 +36,7 @@ function accessOf(admission: PeerAdmission) {
   const asked: unknown[][] = [];
   const access: Access = {
     admit: () => Promise.resolve({ type: "serve", verified: true }),
+    isLocalClient: () => true,
     admitPeer: (...args) => {
       asked.push(args);
       return admission;
@@ -98,7 +99,7 @@ test("arriving: counts among uploads, and no longer once it is read", async () =
 });
 
 test("arriving: what is private there goes to nodes of the cluster alone", async () => {
-  const refused = accessOf("refused");
+  const refused = accessOf("refused-private");
   const closed = setup({}, { arrivals: arrivals(), access: refused.access });
   for (const method of ["GET", "HEAD"]) {
     const response = await closed.request(PATH, { method, headers: FROM_PEER });
@@ -106,7 +107,9 @@ test("arriving: what is private there goes to nodes of the cluster alone", async
     assert.equal(response.headers.get("x-eddy-arriving"), null);
     await response.body?.cancel();
   }
-  assert.deepEqual(refused.asked[0]?.slice(1), [DIGEST, false, true]);
+  assert.deepEqual(refused.asked[0]?.slice(1), [DIGEST, {
+    ...{ proven: false, openOnly: false, stranger: false, arriving: true },
+  }]);
   const open = setup({}, { arrivals: arrivals(), access: accessOf("private").access });
   const response = await open.request(PATH, { headers: FROM_PEER });
   assert.equal(response.headers.get("x-eddy-private"), "true");

@@ -48,6 +48,7 @@ test("authentication: this mirror's own credentials are none for upstream", asyn
       asked.push(credentials);
       return Promise.resolve({ type: "serve", verified: true });
     },
+    isLocalClient: () => true,
     admitPeer: () => "open",
     learn: () => {},
   };

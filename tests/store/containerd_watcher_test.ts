@@ -26,8 +26,8 @@ test("content is told of with the repositories it was pulled from, once labelled
     type: "content",
     digest: early,
     sources: [
-      { registry: "docker.io", repository: "library/app" },
-      { registry: "docker.io", repository: "mirror/app" },
+      { registry: "docker.io", repository: "library/app", portless: true },
+      { registry: "docker.io", repository: "mirror/app", portless: true },
     ],
   });
   const late = await fixture.fake.addContent("labelled later");
@@ -36,7 +36,7 @@ test("content is told of with the repositories it was pulled from, once labelled
   assert.deepEqual(await recorder.next("content"), {
     type: "content",
     digest: late,
-    sources: [{ registry: "docker.io", repository: "library/app" }],
+    sources: [{ registry: "docker.io", repository: "library/app", portless: true }],
   });
 });
 
@@ -89,7 +89,7 @@ test("without content events a pull is followed by its files", async () => {
   assert.deepEqual(await recorder.next("content"), {
     type: "content",
     digest,
-    sources: [{ registry: "docker.io", repository: "library/app" }],
+    sources: [{ registry: "docker.io", repository: "library/app", portless: true }],
   });
   assert.ok(fixture.clock.now() - from <= 2_500, `${fixture.clock.now() - from} ms`);
   const told = await recorder.pass(5_000);

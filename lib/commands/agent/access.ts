@@ -1,5 +1,7 @@
 import { Gate } from "../../access/gate.ts";
 import { keepRepositories, loadRepositories } from "../../access/keep_repositories.ts";
+import { Inquiries } from "../../access/inquiries.ts";
+import type { Knowledge } from "../../access/knowledge.ts";
 import { createLocalClients, type IsLocalClient } from "../../access/local_clients.ts";
 import { type PrivateImages, Repositories } from "../../access/repositories.ts";
 import { reportStrangers } from "../../access/report_strangers.ts";
@@ -7,7 +9,7 @@ import { RepositoryContent } from "../../access/repository_content.ts";
 import { watchContent } from "../../access/watch_content.ts";
 import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
-import type { Clock, Log, Metrics, Watcher } from "../../ports.ts";
+import type { Clock, Log, Metrics, Store, Watcher } from "../../ports.ts";
 import type { Access } from "../../ports/access.ts";
 import { createUpstream } from "../../upstream/create_upstream.ts";
 import { createNodeCredentials } from "./node_credentials.ts";
@@ -32,6 +34,7 @@ export interface AgentAccess {
 /** What {@link createAccess} works with. */
 export interface AccessCollaborators {
   readonly watcher: Watcher;
+  readonly store: Pick<Store, "descriptor">;
   readonly registryConfigPath: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
@@ -46,13 +49,12 @@ export interface AccessCollaborators {
  */
 export async function createAccess(
   config: Config,
-  { watcher, registryConfigPath, log, clock, metrics, stack }: AccessCollaborators,
+  { watcher, store, registryConfigPath, log, clock, metrics, stack }: AccessCollaborators,
 ): Promise<AgentAccess> {
   const privateImages = privateImagesOf(config);
   const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
   const localOnly = config.clusterKeyFile !== undefined;
   const isLocal = localClients(config);
-  const isLocalClient = localOnly ? reportStrangers(isLocal, { clock, log }) : isLocal;
   const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   if (!verifyTags && isOpen && !localOnly) {
     return { access: undefined, isLocalClient: isLocal, watcher };
@@ -62,22 +64,27 @@ export async function createAccess(
   stack.push("upstream client", () => upstream.close());
   const ownFiles = await createNodeCredentials(config, { clock, log });
   const nodeCredentials = withConfiguredHeaders(ownFiles, endpoints);
-  const repositories = new Repositories(clock, privateImages);
-  const content = new RepositoryContent();
+  const knowledge = {
+    repositories: new Repositories(clock, privateImages),
+    content: new RepositoryContent(),
+  };
   if (config.dataDir !== undefined && privateImages.auto) {
-    const path = `${config.dataDir}/${REPOSITORIES_FILE}`;
-    await loadRepositories(repositories, { log }, path);
-    const stop = new AbortController();
-    const kept = keepRepositories(repositories, { clock, log }, { path, signal: stop.signal });
-    stack.push("list of private repositories", () => {
-      stop.abort();
-      return kept;
-    });
+    await keep(knowledge, config.dataDir, { log, clock, stack });
   }
+  const inquiries = new Inquiries({ ...knowledge, upstream, clock, log, metrics });
+  const stop = new AbortController();
+  const asking = inquiries.run(stop)
+    .catch((error) => log.error("upstream is no longer asked in the background", { error }));
+  stack.push("questions about what is held", () => {
+    stop.abort();
+    return asking;
+  });
+  const isLocalClient = reportStrangers(isLocal, { clock, log });
   return {
     access: new Gate(
       {
-        ...{ upstream, repositories, content, isLocalClient, nodeCredentials, clock, log, metrics },
+        ...knowledge,
+        ...{ upstream, inquiries, isLocalClient, nodeCredentials, clock, log, metrics },
       },
       {
         verifyTags,
@@ -89,13 +96,33 @@ export async function createAccess(
       },
     ),
     isLocalClient: isLocal,
-    watcher: watchContent(watcher, content),
-    ...(isOpen ? {} : { isPublic: (name) => repositories.visibility(name) === "public" }),
+    watcher: watchContent(watcher, {
+      ...{ ...knowledge, store, log },
+      onChange: () => inquiries.wake(),
+    }),
+    ...(isOpen ? {} : { isPublic: (name) => knowledge.repositories.isAnybodys(name) }),
   };
 }
 
-function privateImagesOf({ privateImages }: Config): PrivateImages {
+/** Takes up what is known of repositories from before, and keeps it. */
+async function keep(
+  knowledge: Knowledge,
+  dataDir: string,
+  { log, clock, stack }: Pick<AccessCollaborators, "log" | "clock" | "stack">,
+): Promise<void> {
+  const path = `${dataDir}/${REPOSITORIES_FILE}`;
+  await loadRepositories({ ...knowledge, log }, path);
+  const stop = new AbortController();
+  const kept = keepRepositories({ ...knowledge, clock, log }, { path, signal: stop.signal });
+  stack.push("list of private repositories", () => {
+    stop.abort();
+    return kept;
+  });
+}
+
+function privateImagesOf({ privateImages, publicImages }: Config): PrivateImages {
   return {
+    publicPatterns: publicImages,
     auto: privateImages.includes("auto"),
     patterns: privateImages.filter((pattern) => pattern !== "auto" && pattern !== "share"),
   };

@@ -147,6 +147,7 @@ async function startNode(
       ...["--bootstrap-kind", "static"],
       ...["--static-bootstrap-peers", ...routerPorts.map((port) => `${LOOPBACK}:${port}`)],
       // There is no registry of that name to ask who may have what.
+      ...["--public-images", "*"],
       ...(rollout ? ["--rollout", "--private-images", "share", "--tag-policy", "peer"] : []),
     ],
     env: {},

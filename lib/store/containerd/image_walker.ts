@@ -2,7 +2,7 @@ import { type Digest, isDigest } from "../../oci/digest.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable, Log, StoredImage } from "../../ports.ts";
 import { createChildrenReader } from "../children_reader.ts";
-import { mapConcurrent } from "../map_concurrent.ts";
+import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { type ImageContent, walkImage } from "../walk_image.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";

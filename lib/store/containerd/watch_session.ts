@@ -1,6 +1,6 @@
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable, Clock, Log, StoredImage, StoreEvent } from "../../ports.ts";
-import { mapConcurrent } from "../map_concurrent.ts";
+import { mapConcurrent } from "../../async/map_concurrent.ts";
 import type { ContainerdClient } from "./client.ts";
 import { contentSources } from "./content_sources.ts";
 import type { ContainerdContent } from "./content.ts";

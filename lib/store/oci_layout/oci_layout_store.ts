@@ -14,7 +14,7 @@ import type {
 } from "../../ports.ts";
 import { BlobDirectory } from "../blob_directory.ts";
 import { createChildrenReader } from "../children_reader.ts";
-import { mapConcurrent } from "../map_concurrent.ts";
+import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { walkImage } from "../walk_image.ts";
 import { layoutIndexPath, layoutNames, readLayoutIndex } from "./layout_index.ts";
 

@@ -1,0 +1,61 @@
+import type { Digest } from "../oci/digest.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import type { PeerAdmission } from "../ports/access.ts";
+import { isPrivateClaim, type Knowledge } from "./knowledge.ts";
+import type { Claim, Claims } from "./held_content.ts";
+import type { Inquiries } from "./inquiries.ts";
+
+/**
+ * Tells what anybody may have who has not proved to be a node: what this node knows to be anybody's.
+ * Under which name it is asked for does not matter. What is not known is asked upstream, about names
+ * that this node itself knows the content by, and refused if that does not answer in time.
+ */
+export function admitUnproven(
+  knowledge: Knowledge,
+  inquiries: Pick<Inquiries, "settle">,
+  { path, digest, arriving }: {
+    readonly path: DistributionPath;
+    readonly digest: Digest;
+    readonly arriving: boolean;
+  },
+): PeerAdmission | Promise<PeerAdmission> {
+  const { repositories, content } = knowledge;
+  if (repositories.allPublic) return "open";
+  const claims = content.claims(digest);
+  if (claims === undefined) return admitAskedFor(knowledge, digest);
+  const admission = weigh(knowledge, claims);
+  if (arriving || (admission === "open" && !isStale(knowledge, claims))) return admission;
+  const settled = inquiries.settle(path, digest, claims.list);
+  return settled?.then(() => weigh(knowledge, content.claims(digest) ?? claims)) ?? admission;
+}
+
+/** Content of which only is known who asked this node for it: it has just come, or is still coming. */
+function admitAskedFor({ repositories, content }: Knowledge, digest: Digest): PeerAdmission {
+  const askers = content.askedFor(digest);
+  if (askers.length === 0) return "refused-unknown";
+  if (askers.every((name) => repositories.isAnybodys(name))) return "open";
+  const isPrivate = askers.some((name) => repositories.visibility(name) === "private");
+  return isPrivate ? "refused-private" : "refused-unknown";
+}
+
+/**
+ * A name alone is enough only if all who name the content are anybody's: a manifest may name what
+ * its repository does not have.
+ */
+function weigh({ repositories }: Knowledge, { list, overflow }: Claims): PeerAdmission {
+  const isAnybodys = (claim: Claim) =>
+    repositories.isAnybodys(claim.name) && !isPrivateClaim(repositories, claim);
+  const open = list.filter(isAnybodys);
+  if (open.some(({ proven }) => proven)) return "open";
+  if (!overflow && open.length === list.length && open.every(({ weak }) => !weak)) return "open";
+  if (open.length > 0) return "refused-contested";
+  const isPrivate = list.some((claim) => isPrivateClaim(repositories, claim));
+  return isPrivate ? "refused-private" : "refused-unknown";
+}
+
+/** Tells whether upstream said a while ago only what opens content. */
+function isStale({ repositories }: Knowledge, { list }: Claims): boolean {
+  const proven = list.filter((claim) => claim.proven && repositories.isAnybodys(claim.name));
+  const isDue = ({ name }: Claim) => repositories.isDueForOutsiders(name);
+  return proven.length > 0 ? proven.every(isDue) : list.some(isDue);
+}

@@ -1,0 +1,191 @@
+import type { Digest } from "../oci/digest.ts";
+import type { StoredImage } from "../ports.ts";
+import { parseReference, type Reference } from "../oci/reference.ts";
+import { portless, repositoryName } from "./repositories.ts";
+
+/** A repository names content. */
+export interface Claim {
+  /** As `repositoryName` makes it. */
+  readonly name: string;
+  /** Upstream said that the repository has it. */
+  readonly proven: boolean;
+  /** That the content is here has not to do with the repository, as far as is known. */
+  readonly weak: boolean;
+  /** The registry may have had a port, which the store does not tell. */
+  readonly portless: boolean;
+}
+
+/** Who names some content. */
+export interface Claims {
+  readonly list: readonly Claim[];
+  /** There were more than are known. */
+  readonly overflow: boolean;
+}
+
+/** An image of a repository, to ask upstream about. */
+export interface SampleImage {
+  readonly reference: Reference;
+  readonly target: Digest;
+}
+
+/** Tells whether a client of this node asked for content of a repository. */
+export type WasAsked = (name: string, digest: Digest) => boolean;
+
+const MAX_DIGESTS = 200_000;
+const MAX_CLAIMS = 64;
+const MAX_IMAGES = 50_000;
+
+/**
+ * Knows which repositories name the content that this node holds, by its images and their content:
+ * nothing that anybody asks for changes that. At most 200,000 digests, some 150 bytes each; of those
+ * beyond nothing is known, so that they are refused. Of a digest that more than 64 repositories name
+ * it is known that there are more.
+ */
+export class HeldContent {
+  #claims = new Map<Digest, Claims>();
+  #images = new Map<string, StoredImage>();
+  #samples = new Map<string, SampleImage>();
+
+  /** Who names content that is held; undefined if nobody is known to. */
+  of(digest: Digest): Claims | undefined {
+    return this.#claims.get(digest);
+  }
+
+  /** An image of a repository; undefined if none is known. */
+  sampleOf(name: string): SampleImage | undefined {
+    return this.#samples.get(name);
+  }
+
+  /** All claims. */
+  entries(): Iterable<[Digest, Claims]> {
+    return this.#claims;
+  }
+
+  /** Repositories that name anything. */
+  names(): Set<string> {
+    const names = new Set<string>();
+    for (const { list } of this.#claims.values()) for (const { name } of list) names.add(name);
+    return names;
+  }
+
+  /**
+   * An image was made or changed.
+   *
+   * @returns its repository's name; undefined if the image's name is no reference.
+   */
+  note(image: StoredImage, wasAsked: WasAsked): string | undefined {
+    const reference = parseReference(image.name);
+    if (reference === undefined) return undefined;
+    const name = repositoryName(reference);
+    const before = this.#images.get(image.name);
+    // What comes to an image that is there already was perhaps fetched for another.
+    const seen = before?.target === image.target ? new Set(before.present) : undefined;
+    for (const digest of image.present) {
+      const late = seen !== undefined && !seen.has(digest) && !wasAsked(name, digest);
+      if (late || this.#find(digest, name)?.portless !== false) {
+        this.#put(digest, { name, proven: false, weak: late, portless: false });
+      }
+    }
+    if (before !== undefined || this.#images.size < MAX_IMAGES) {
+      this.#images.set(image.name, image);
+      this.#samples.set(name, { reference, target: image.target });
+    }
+    return name;
+  }
+
+  /**
+   * Takes over all images that there are. What repositories claim that have none here any more is
+   * kept, as long as the content is held, unless they are known to be anybody's.
+   */
+  sync(
+    images: readonly StoredImage[],
+    wasAsked: WasAsked,
+    isAnybodys: (name: string) => boolean,
+  ): void {
+    const before = this.#claims;
+    const imagesBefore = this.#images;
+    this.#claims = new Map();
+    this.#images = new Map();
+    this.#samples = new Map();
+    for (const image of images) {
+      const old = imagesBefore.get(image.name);
+      if (old !== undefined) this.#images.set(image.name, old);
+      this.note(image, wasAsked);
+    }
+    for (const [digest, { list, overflow }] of before) {
+      for (const claim of list) {
+        const own = this.#find(digest, claim.name);
+        if (own !== undefined || claim.proven || !isAnybodys(claim.name)) this.#put(digest, claim);
+      }
+      const claims = this.#claims.get(digest);
+      if (overflow && claims !== undefined) this.#claims.set(digest, { ...claims, overflow });
+    }
+  }
+
+  /** Content that is of no image. */
+  loose(): Digest[] {
+    const present = new Set<Digest>();
+    for (const { present: parts } of this.#images.values()) {
+      for (const digest of parts) present.add(digest);
+    }
+    return [...this.#claims.keys()].filter((digest) => !present.has(digest));
+  }
+
+  /** Content is no longer held. */
+  forget(digest: Digest): void {
+    this.#claims.delete(digest);
+  }
+
+  /** A label of the content, which is held, names a repository, without its registry's port. */
+  label(digest: Digest, name: string): void {
+    this.#put(digest, { name, proven: false, weak: true, portless: true });
+  }
+
+  /** A client of this node asked for the content in a repository, and a label says that it is of it. */
+  claim(digest: Digest, name: string): void {
+    this.#put(digest, { name, proven: false, weak: false, portless: false });
+  }
+
+  /** Upstream has the content in a repository. */
+  prove(digest: Digest, name: string): void {
+    const { weak = true, portless = false } = this.#find(digest, name) ?? {};
+    this.#put(digest, { name, proven: true, weak, portless });
+  }
+
+  /** What is proven stays so, and finds room; what is weak stays so. */
+  #put(digest: Digest, claim: Claim): void {
+    const { list, overflow } = this.#claims.get(digest) ?? { list: [], overflow: false };
+    if (list.length === 0 && this.#claims.size >= MAX_DIGESTS) return;
+    if (list.some((other) => isCovered(claim, other))) return;
+    const own = list.find(({ name }) => name === claim.name);
+    const others = list.filter((other) => other !== own && !isCovered(other, claim));
+    const merged = own === undefined ? claim : merge(own, claim);
+    const isFull = others.length >= MAX_CLAIMS;
+    if (isFull && merged.proven) {
+      const spare = others.findIndex(({ proven }) => !proven);
+      others.splice(Math.max(spare, 0), 1);
+    }
+    const next = isFull && !merged.proven ? others : [...others, merged];
+    this.#claims.set(digest, { list: next, overflow: overflow || isFull });
+  }
+
+  #find(digest: Digest, name: string): Claim | undefined {
+    return this.#claims.get(digest)?.list.find((claim) => claim.name === name);
+  }
+}
+
+/** Tells whether a name without its port is known better by another. */
+function isCovered(claim: Claim, other: Claim): boolean {
+  return claim.portless && !other.portless && portless(other.name) === claim.name;
+}
+
+function merge(own: Claim, other: Claim): Claim {
+  const precise = own.portless ? other : own;
+  const isSame = own.portless === other.portless;
+  return {
+    name: own.name,
+    proven: own.proven || other.proven,
+    weak: isSame ? own.weak || other.weak : precise.weak,
+    portless: own.portless && other.portless,
+  };
+}

@@ -1,0 +1,219 @@
+import { LRUCache } from "lru-cache";
+import type { Digest } from "../oci/digest.ts";
+import type { DistributionPath } from "../oci/path.ts";
+import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
+import type { Upstream } from "../ports/access.ts";
+import { mapConcurrent } from "../async/map_concurrent.ts";
+import type { Knowledge } from "./knowledge.ts";
+import type { Claim } from "./held_content.ts";
+
+/** What {@link Inquiries} works with. */
+export interface InquiriesCollaborators extends Knowledge {
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "upstreamRequest">;
+}
+
+/** How long somebody waits for upstream, ms: nodes wait 400 for each other. */
+const WAIT_MS = 250;
+/** Repositories that are asked about for one request, and questions for requests at the same time. */
+const MAX_CANDIDATES = 4;
+const MAX_ACTIVE = 8;
+/** Registries that are asked at the same time in the background, and the pause between questions. */
+const CONCURRENCY = 2;
+const PAUSE_MS = 100;
+/** When is asked again about what could not be asked, at first and at the latest, ms. */
+const RETRY_MS = 5_000;
+const MAX_RETRY_MS = 60_000;
+/** When is asked again about what left open whose it is, ms. */
+const AGAIN_MS = 600_000;
+const MAX_TRIED = 20_000;
+
+type Outcome = "answered" | "unavailable";
+
+/**
+ * Asks upstream, as anybody, about what this node holds and nobody who may ask for it has asked
+ * about. Only names that this node knows the content by are asked about, each once for a while, so
+ * that nobody can make it ask about what they make up.
+ */
+export class Inquiries {
+  readonly #with: InquiriesCollaborators;
+  readonly #closing = new AbortController();
+  /** Questions under way. */
+  readonly #flights = new Map<string, Promise<Outcome>>();
+  /** Until when is not asked again, by question, and for how long that was. */
+  readonly #tried = new LRUCache<string, { readonly until: number; readonly waitMs: number }>({
+    max: MAX_TRIED,
+  });
+  #woken = Promise.withResolvers<void>();
+
+  constructor(collaborators: InquiriesCollaborators) {
+    this.#with = collaborators;
+  }
+
+  /**
+   * Finds out for somebody who asks for content whether it is anybody's. Does not reject.
+   *
+   * @returns undefined if there is nothing to be asked now; else resolves when that is known, or
+   * has taken too long; the questions go on.
+   */
+  settle(
+    path: DistributionPath,
+    digest: Digest,
+    claims: readonly Claim[],
+  ): Promise<void> | undefined {
+    const flights: Promise<Outcome>[] = [];
+    for (const claim of this.#candidates(digest, claims)) {
+      const key = `${claim.name} ${digest}`;
+      let flight = this.#flights.get(key);
+      if (flight === undefined) {
+        if (this.#flights.size >= MAX_ACTIVE) break;
+        flight = this.#begin(key, claim.name, this.#questions(path, digest, claim.name));
+      }
+      flights.push(flight);
+    }
+    return flights.length === 0 ? undefined : this.#wait(flights);
+  }
+
+  /** There may be something to ask about in the background. */
+  wake(): void {
+    this.#woken.resolve();
+  }
+
+  /** Asks in the background about repositories that are held and not known, until the signal aborts. */
+  async run({ signal }: Cancellable): Promise<void> {
+    const { clock } = this.#with;
+    signal.addEventListener("abort", () => this.#closing.abort(signal.reason), { once: true });
+    while (!signal.aborted) {
+      this.#woken = Promise.withResolvers();
+      const outcome = await this.#pass(signal);
+      const nap = new AbortController();
+      const stop = () => nap.abort();
+      signal.addEventListener("abort", stop, { once: true });
+      const waitMs = outcome === "unavailable" ? MAX_RETRY_MS : AGAIN_MS;
+      await Promise.race([this.#woken.promise, clock.sleep(waitMs, nap).catch(() => {})]);
+      signal.removeEventListener("abort", stop);
+      nap.abort();
+    }
+  }
+
+  /** Those of which an answer could open the content, the likeliest first. */
+  #candidates(digest: Digest, claims: readonly Claim[]): Claim[] {
+    const { repositories } = this.#with;
+    const rank = ({ name }: Claim) =>
+      repositories.isAnybodys(name) ? 0 : repositories.visibility(name) === "private" ? 2 : 1;
+    const isSettled = ({ name, portless }: Claim) =>
+      repositories.isPrivateByPattern(name, { anyPort: portless });
+    return claims.filter((claim) => {
+      if (isSettled(claim) || !this.#mayTry(`${claim.name} ${digest}`)) return false;
+      const isKnown = !repositories.isDueForOutsiders(claim.name);
+      return !isKnown || (repositories.isAnybodys(claim.name) && !claim.proven);
+    }).sort((a, b) => rank(a) - rank(b)).slice(0, MAX_CANDIDATES);
+  }
+
+  /** The content itself, and if that leaves open whose the repository is, its image. */
+  #questions({ kind }: DistributionPath, digest: Digest, name: string): DistributionPath[] {
+    const reference = { ...referenceOf(name), digest };
+    const { repositories } = this.#with;
+    const isKnown = repositories.isAnybodys(name) && !repositories.isDueForOutsiders(name);
+    return [{ kind, reference }, ...(isKnown ? [] : this.#images(name))];
+  }
+
+  #images(name: string): DistributionPath[] {
+    const sample = this.#with.content.held.sampleOf(name);
+    if (sample === undefined) return [];
+    const { reference: { registry, repository, tag }, target } = sample;
+    const references = [
+      { registry, repository, digest: target },
+      ...(tag === undefined ? [] : [{ registry, repository, tag }]),
+    ];
+    return references.map((reference) => ({ kind: "manifest", reference }));
+  }
+
+  async #wait(flights: readonly Promise<Outcome>[]): Promise<void> {
+    const nap = new AbortController();
+    const limit = this.#with.clock.sleep(WAIT_MS, nap).catch(() => {});
+    await Promise.race([Promise.all(flights), limit]);
+    nap.abort();
+  }
+
+  #begin(key: string, name: string, questions: readonly DistributionPath[]): Promise<Outcome> {
+    const { log } = this.#with;
+    const flight = this.#ask(name, questions).catch((error): Outcome => {
+      if (!this.#closing.signal.aborted) log.warn("upstream could not be asked", { name, error });
+      return "unavailable";
+    }).then((outcome) => {
+      this.#noteTried(key, outcome);
+      this.#flights.delete(key);
+      return outcome;
+    });
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  async #ask(name: string, questions: readonly DistributionPath[]): Promise<Outcome> {
+    const { upstream, repositories, content, metrics, log } = this.#with;
+    for (const path of questions) {
+      const answer = await upstream.head(path, this.#closing);
+      metrics.upstreamRequest(answer.type === "unavailable" ? answer.reason : answer.type);
+      log.debug("upstream was asked about what is held", { name, kind: path.kind, ...answer });
+      switch (answer.type) {
+        case "unavailable":
+          return "unavailable";
+        case "found":
+          repositories.learn(name, "public");
+          content.prove(name, path.reference.digest ?? answer.digest);
+          return "answered";
+        case "denied":
+          // Of what has just been given to anybody one part may be kept back.
+          if (repositories.isDueForOutsiders(name)) repositories.learn(name, "private");
+          return "answered";
+      }
+    }
+    if (repositories.isDueForOutsiders(name)) repositories.revoke(name);
+    return "answered";
+  }
+
+  async #pass(signal: AbortSignal): Promise<Outcome> {
+    const { repositories, clock } = this.#with;
+    const byRegistry = Map.groupBy(
+      [...repositories.held()].filter((name) => this.#isUnknown(name) && this.#mayTry(name)),
+      (name) => referenceOf(name).registry,
+    );
+    const outcomes = await mapConcurrent([...byRegistry.values()], CONCURRENCY, async (names) => {
+      for (const [index, name] of names.entries()) {
+        if (index > 0) await clock.sleep(PAUSE_MS, { signal }).catch(() => {});
+        if (signal.aborted) return "unavailable";
+        // Somebody may have asked meanwhile.
+        if (!this.#isUnknown(name)) continue;
+        if (await this.#begin(name, name, this.#images(name)) === "unavailable") {
+          return "unavailable";
+        }
+      }
+      return "answered";
+    });
+    return outcomes.includes("unavailable") ? "unavailable" : "answered";
+  }
+
+  #isUnknown(name: string): boolean {
+    const { repositories, content } = this.#with;
+    return content.held.sampleOf(name) !== undefined && !repositories.isAnybodys(name) &&
+      repositories.visibility(name) !== "private";
+  }
+
+  #mayTry(key: string): boolean {
+    return (this.#tried.get(key)?.until ?? -Infinity) <= this.#with.clock.now();
+  }
+
+  #noteTried(key: string, outcome: Outcome): void {
+    const { waitMs: before = RETRY_MS / 2 } = this.#tried.get(key) ?? {};
+    const waitMs = outcome === "answered" ? AGAIN_MS : Math.min(2 * before, MAX_RETRY_MS);
+    this.#tried.set(key, { until: this.#with.clock.now() + waitMs, waitMs });
+  }
+}
+
+function referenceOf(name: string): { readonly registry: string; readonly repository: string } {
+  const slash = name.indexOf("/");
+  return { registry: name.slice(0, slash), repository: name.slice(slash + 1) };
+}

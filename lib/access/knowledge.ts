@@ -1,0 +1,40 @@
+import type { Digest } from "../oci/digest.ts";
+import type { Claim } from "./held_content.ts";
+import { portless, type Repositories } from "./repositories.ts";
+import type { RepositoryContent } from "./repository_content.ts";
+
+/** What is known of repositories and of what is in them. */
+export interface Knowledge {
+  readonly repositories: Repositories;
+  readonly content: RepositoryContent;
+}
+
+/** Tells whether a repository that names content is private, whatever its registry's port may be. */
+export function isPrivateClaim(repositories: Repositories, { name, portless }: Claim): boolean {
+  return repositories.visibility(name) === "private" ||
+    (portless && repositories.isPrivateByPattern(name, { anyPort: true }));
+}
+
+/**
+ * Tells whether content is named by another repository that is private, or by more than are known,
+ * and not proven to be in this one.
+ */
+export function isPrivateElsewhere(
+  { repositories, content }: Knowledge,
+  repository: string,
+  digest: Digest,
+): boolean {
+  if (content.isProven(repository, digest)) return false;
+  if (content.claims(digest)?.overflow === true) return true;
+  const isOwn = (claim: Claim) =>
+    claim.name === (claim.portless ? portless(repository) : repository);
+  return content.named(digest).some((claim) =>
+    !isOwn(claim) && isPrivateClaim(repositories, claim)
+  );
+}
+
+/** Tells whether a repository names content, and no other repository that is private does. */
+export function isOnlyOf(knowledge: Knowledge, repository: string, digest: Digest): boolean {
+  return knowledge.content.named(digest).some(({ name }) => name === repository) &&
+    !isPrivateElsewhere(knowledge, repository, digest);
+}

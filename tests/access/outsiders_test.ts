@@ -1,0 +1,287 @@
+import assert from "node:assert/strict";
+import type { UpstreamTrouble } from "../../lib/ports/access.ts";
+import { test } from "../support/test.ts";
+import { digestOf, gateRig, type Holding, pathOf, USER } from "./gate_rig.ts";
+
+const [A, B, C, D, E] = ["a", "b", "c", "d", "e"].map(digestOf) as [
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+  ReturnType<typeof digestOf>,
+];
+const OPEN = "docker.io/library/open";
+const CLOSED = "ghcr.io/acme/closed";
+
+function holdings(): Record<string, Holding> {
+  return {
+    [OPEN]: { tags: { v1: A }, digests: [A, B] },
+    [CLOSED]: { private: true, tags: { v1: C }, digests: [C, D] },
+  };
+}
+
+test("a private image that nobody pulled through this node is asked about, and refused", async () => {
+  const { hold, outsider, upstream, repositories } = gateRig(holdings());
+  hold(`${CLOSED}:v1`, C, D);
+  for (const text of [`${CLOSED}@${C}`, `blob ${CLOSED}@${D}`, `blob ${OPEN}@${D}`]) {
+    assert.match(await outsider(text), /^refused-(private|unknown)$/, text);
+    assert.equal(await outsider(text, { stranger: true }), "refused-private", text);
+  }
+  assert.equal(repositories.visibility(CLOSED), "private");
+  assert.deepEqual(upstream.questions, [`anybody /v2/acme/closed/manifests/${C}?ns=ghcr.io`]);
+});
+
+test("a public one is asked about once, whoever asks for it by whatever name", async () => {
+  const { hold, outsider, upstream, clock } = gateRig(holdings());
+  hold(`${OPEN}:v1`, A, B);
+  const answers = await Promise.all([
+    ...[outsider(`${OPEN}@${A}`), outsider(`${OPEN}@${A}`), outsider(`evil.example/x@${A}`)],
+  ]);
+  assert.deepEqual(answers, ["open", "open", "open"]);
+  assert.equal(await outsider(`blob ${OPEN}@${B}`), "open");
+  assert.equal(upstream.questions.length, 1);
+  await clock.advance(600_000);
+  assert.equal(await outsider(`blob ${OPEN}@${B}`), "open");
+  assert.equal(upstream.questions.length, 2, "asked again when it is not fresh any more");
+});
+
+test("what cannot be asked is refused; what was public before is not", async () => {
+  const troubles: UpstreamTrouble[] = [
+    "timeout",
+    "unreachable",
+    "broken",
+    "limited",
+    "circuit-open",
+  ];
+  for (const trouble of troubles) {
+    const { hold, outsider, upstream, clock } = gateRig(holdings());
+    hold(`${OPEN}:v1`, A, B);
+    hold(`${CLOSED}:v1`, C, D);
+    upstream.trouble = trouble;
+    assert.equal(await outsider(`${OPEN}@${A}`), "refused-unknown", trouble);
+    assert.equal(await outsider(`${CLOSED}@${C}`), "refused-unknown", trouble);
+    const asked = upstream.questions.length;
+    assert.equal(await outsider(`${OPEN}@${A}`), "refused-unknown", trouble);
+    assert.equal(upstream.questions.length, asked, "not at once again");
+    upstream.trouble = undefined;
+    await clock.advance(5_000);
+    assert.equal(await outsider(`${OPEN}@${A}`), "open");
+    upstream.trouble = trouble;
+    await clock.advance(24 * 3600_000);
+    assert.equal(await outsider(`${OPEN}@${A}`), "open", "the last word counts");
+    assert.equal(await outsider(`blob ${OPEN}@${B}`), "open");
+    assert.match(await outsider(`${CLOSED}@${C}`), /refused/);
+  }
+});
+
+test("what upstream took back is refused from then on", async () => {
+  const { hold, outsider, upstream, clock } = gateRig(holdings());
+  hold(`${OPEN}:v1`, A, B);
+  assert.equal(await outsider(`${OPEN}@${A}`), "open");
+  for (
+    const taken of [{ private: true, tags: { v1: A }, digests: [A, B] }, { tags: {}, digests: [] }]
+  ) {
+    upstream.holdings[OPEN] = taken;
+    await clock.advance(600_000);
+    assert.match(await outsider(`${OPEN}@${A}`), /refused/);
+    upstream.trouble = "unreachable";
+    assert.match(await outsider(`blob ${OPEN}@${B}`), /refused/);
+    upstream.trouble = undefined;
+    upstream.holdings[OPEN] = holdings()[OPEN] ?? assert.fail();
+    await clock.advance(600_000);
+    assert.equal(await outsider(`${OPEN}@${A}`), "open");
+  }
+});
+
+test("an upstream that has nothing, or hides what it has, opens nothing", async () => {
+  for (const guarded of [true, false]) {
+    const { hold, outsider } = gateRig({ [OPEN]: { guarded, tags: {}, digests: [] } });
+    hold(`${OPEN}:v1`, A, B);
+    assert.equal(await outsider(`${OPEN}@${A}`), "refused-unknown");
+  }
+  // Its image is there by tag, but no longer what is held.
+  const moved = gateRig({ [OPEN]: { tags: { v1: E }, digests: [E] } });
+  moved.hold(`${OPEN}:v1`, A, B);
+  assert.equal(await moved.outsider(`${OPEN}@${A}`), "open", "the repository is anybody's");
+});
+
+test("an upstream that is slow is waited for a moment, and its answer counts afterwards", async () => {
+  const { hold, gate, upstream, clock, outsider } = gateRig(holdings());
+  hold(`${OPEN}:v1`, A);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { head } = upstream;
+  upstream.head = async (...asked) => {
+    await promise;
+    return await head.apply(upstream, asked);
+  };
+  const answer = Promise.resolve(gate.admitPeer(pathOf(`${OPEN}@${A}`), A, { proven: false }));
+  await clock.advance(250);
+  assert.equal(await answer, "refused-unknown");
+  resolve();
+  await clock.advance(0);
+  assert.equal(await outsider(`${OPEN}@${A}`), "open");
+  assert.equal(clock.sleeping, 0);
+});
+
+test("names that outsiders make up leave no trace and ask nobody", async () => {
+  const rig = gateRig(holdings());
+  const { hold, outsider, upstream, repositories, content, clock } = rig;
+  hold(`${CLOSED}:v1`, C, D);
+  await outsider(`${CLOSED}@${C}`);
+  const before = JSON.stringify([repositories.kept(), content.claims(C), content.claims(D)]);
+  const asked = upstream.questions.length;
+  for (let index = 0; index < 10_000; index++) {
+    const name = `evil${index}.example/x`;
+    assert.equal(await outsider(`${name}@${C}`, { stranger: index % 2 === 0 }), "refused-private");
+  }
+  assert.equal(JSON.stringify([repositories.kept(), content.claims(C), content.claims(D)]), before);
+  assert.equal(upstream.questions.length, asked);
+  assert.equal(clock.sleeping, 0);
+  assert.equal(await outsider("evil.example/x:1", { digest: E }), "refused-unknown");
+});
+
+test("content of several repositories: a proof opens it, a name alone does not", async () => {
+  const given = holdings();
+  given[CLOSED] = { private: true, tags: { v1: C }, digests: [C, D, B] };
+  const { hold, outsider, upstream } = gateRig(given);
+  hold(`${CLOSED}:v1`, C, D, B);
+  // A public image whose manifest names what is not its own, besides what is.
+  hold(`${OPEN}:v1`, A, B, D);
+  assert.equal(await outsider(`blob ${OPEN}@${D}`), "refused-contested");
+  assert.equal(await outsider(`blob ${OPEN}@${B}`), "open");
+  const asked = upstream.questions.length;
+  for (let again = 0; again < 5; again++) {
+    assert.equal(await outsider(`blob ${OPEN}@${D}`), "refused-contested");
+    assert.equal(await outsider(`blob ${CLOSED}@${D}`), "refused-contested");
+    assert.equal(await outsider(`blob ${OPEN}@${B}`), "open");
+  }
+  assert.equal(upstream.questions.length, asked, "each is asked once for a while");
+  assert.equal(await outsider(`blob ${CLOSED}@${D}`, { proven: true }), "private");
+});
+
+test("more repositories than can be known name content: only a proof opens it", async () => {
+  const given = holdings();
+  for (let index = 0; index < 70; index++) {
+    given[`docker.io/library/n${index}`] = { tags: {}, digests: index === 0 ? [E] : [] };
+  }
+  const { hold, outsider, repositories, claim, upstream } = gateRig(given);
+  for (let index = 0; index < 70; index++) {
+    repositories.learn(`docker.io/library/n${index}`, "public");
+    hold(`docker.io/library/n${index}:1`, A, D, E);
+  }
+  claim(CLOSED, D);
+  assert.equal(await outsider(`blob docker.io/library/n1@${D}`), "refused-contested");
+  assert.ok(upstream.questions.length <= 4, "not all are asked");
+  assert.equal(await outsider(`blob docker.io/library/n1@${E}`), "open");
+});
+
+test("content that only a label names, without its registry's port, needs a proof", async () => {
+  const { content, repositories, outsider, upstream, clock } = gateRig({
+    "host/team/app": { tags: {}, digests: [A] },
+  });
+  for (const digest of [A, D]) content.held.label(digest, "host/team/app");
+  repositories.hold("host/team/app");
+  assert.equal(await outsider(`blob host:5000/team/app@${A}`), "open");
+  assert.equal(await outsider(`blob host:5000/team/app@${D}`), "refused-contested");
+  assert.equal(upstream.questions.length, 2);
+  // With an image record it is known what it is of.
+  repositories.learn("host:5000/team/app", "private");
+  content.held.claim(D, "host:5000/team/app");
+  assert.equal(await outsider(`blob host/team/app@${D}`), "refused-private");
+  await clock.advance(600_000);
+  assert.equal(await outsider(`blob host/team/app@${A}`), "open");
+});
+
+test("a private pattern with a port applies to what is known without one", async () => {
+  for (const auto of [true, false]) {
+    const rig = gateRig({ "host/team/app": { tags: {}, digests: [A] } }, {
+      auto,
+      patterns: ["host:5000/team/*"],
+    });
+    rig.content.held.label(A, "host/team/app");
+    for (const stranger of [true, false]) {
+      assert.match(await rig.outsider(`blob host/team/app@${A}`, { stranger }), /refused-private/);
+    }
+    assert.equal(
+      await rig.outsider(`blob host:5000/team/app@${A}`, { proven: true }),
+      "private",
+    );
+    assert.deepEqual(rig.upstream.questions, []);
+  }
+});
+
+test("public patterns need no upstream; a private one wins", async () => {
+  const { hold, outsider, upstream } = gateRig(holdings(), {
+    publicPatterns: ["*"],
+    patterns: ["ghcr.io/acme/*"],
+  });
+  upstream.trouble = "unreachable";
+  hold(`${OPEN}:v1`, A, B);
+  hold(`${CLOSED}:v1`, C, D);
+  assert.equal(await outsider(`${OPEN}@${A}`), "open");
+  assert.equal(await outsider(`${CLOSED}@${C}`), "refused-private");
+  assert.deepEqual(upstream.questions, []);
+  const all = gateRig({}, { publicPatterns: ["*"] });
+  assert.equal(await all.outsider(`${OPEN}@${A}`), "open", "whatever it is of");
+});
+
+test("with a cluster key strangers get nothing, and who says that it is a node what is public", async () => {
+  const { hold, outsider, admit } = gateRig(holdings(), { localOnly: true });
+  hold(`${OPEN}:v1`, A, B);
+  hold(`${CLOSED}:v1`, C, D);
+  await admit(`${OPEN}:v1`);
+  await admit(`${CLOSED}:v1`, USER);
+  assert.equal(await outsider(`${OPEN}@${A}`), "open");
+  assert.equal(await outsider(`${OPEN}@${A}`, { stranger: true }), "refused-stranger");
+  assert.equal(await outsider(`${CLOSED}@${C}`), "refused-private");
+});
+
+test("nodes of the cluster get what is unknown, marked as private only if it is", async () => {
+  const { hold, outsider, upstream, repositories } = gateRig(holdings());
+  hold(`${CLOSED}:v1`, C, D);
+  upstream.trouble = "unreachable";
+  for (const openOnly of [true, false]) {
+    assert.equal(await outsider(`${CLOSED}@${C}`, { proven: true, openOnly }), "open");
+  }
+  assert.deepEqual(upstream.questions, []);
+  repositories.learn(CLOSED, "private");
+  assert.equal(await outsider(`${CLOSED}@${C}`, { proven: true }), "private");
+  assert.equal(
+    await outsider(`${CLOSED}@${C}`, { proven: true, openOnly: true }),
+    "refused-private",
+  );
+});
+
+test("the background asks about what is held and unknown, one registry's after the other", async () => {
+  const rig = gateRig(holdings());
+  const { hold, inquiries, upstream, clock, repositories, outsider } = rig;
+  upstream.holdings["ghcr.io/acme/open"] = { tags: {}, digests: [E] };
+  hold(`${OPEN}:v1`, A, B);
+  hold(`${CLOSED}:v1`, C, D);
+  hold("ghcr.io/acme/open:v1", E);
+  const stop = new AbortController();
+  const running = inquiries.run(stop);
+  await clock.advance(1000);
+  assert.deepEqual(upstream.questions.toSorted(), [
+    `anybody /v2/acme/closed/manifests/${C}?ns=ghcr.io`,
+    `anybody /v2/acme/open/manifests/${E}?ns=ghcr.io`,
+    `anybody /v2/library/open/manifests/${A}?ns=docker.io`,
+  ]);
+  assert.equal(repositories.visibility(CLOSED), "private");
+  inquiries.wake();
+  await clock.advance(3600_000);
+  assert.equal(upstream.questions.length, 3, "what is known is not asked again");
+  upstream.trouble = "unreachable";
+  upstream.holdings["quay.io/x/late"] = { tags: { v1: E }, digests: [] };
+  hold("quay.io/x/late:v1", digestOf("f"));
+  inquiries.wake();
+  await clock.advance(30_000);
+  upstream.trouble = undefined;
+  await clock.advance(120_000);
+  assert.ok(repositories.isAnybodys("quay.io/x/late"), "asked again until there is an answer");
+  upstream.trouble = "unreachable";
+  assert.equal(await outsider(`quay.io/x/late@${digestOf("f")}`), "open");
+  stop.abort();
+  await running;
+  assert.equal(clock.sleeping, 0);
+});
