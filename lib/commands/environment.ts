@@ -10,11 +10,15 @@ const OTHERS = [
   // Kubernetes names its API server so to every pod.
   "KUBERNETES_SERVICE_HOST",
   "KUBERNETES_SERVICE_PORT",
-  // Proxies, which are hidden from the client that goes to peers.
+  // Proxies, by which registries of origin are asked, as the runtime does it.
   "HTTP_PROXY",
   "http_proxy",
+  "HTTPS_PROXY",
+  "https_proxy",
   "ALL_PROXY",
   "all_proxy",
+  "NO_PROXY",
+  "no_proxy",
   // systemctl is looked for there.
   "PATH",
 ] as const;

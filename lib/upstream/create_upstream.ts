@@ -6,6 +6,7 @@ import type { Cancellable, Clock, Log } from "../ports.ts";
 import type { Upstream, UpstreamAnswer } from "../ports/access.ts";
 import { Circuit, type CircuitOptions } from "./circuit.ts";
 import { defaultEndpoint, type UpstreamEndpoint, type UpstreamEndpoints } from "./endpoint.ts";
+import { ForbiddenTargetError } from "./forbidden_host.ts";
 import { type EndpointAnswer, RegistryClient } from "./registry_client.ts";
 import { createSender, type Sender } from "./send.ts";
 
@@ -33,6 +34,8 @@ export interface HttpUpstream extends Upstream {
 }
 
 type Settings = Cancellable & { readonly credentials?: Credentials };
+/** Registries of which it is said that they are not asked. */
+const MAX_WARNED = 64;
 const CIRCUIT_OPEN: UpstreamAnswer = { type: "unavailable", reason: "circuit-open" };
 
 /**
@@ -50,6 +53,8 @@ export function createUpstream(
   const flights = new SingleFlight<UpstreamAnswer>();
   const closing = new AbortController();
   const hash = createCredentialsHash();
+
+  const warn = createWarn(log);
 
   const ask = async (path: DistributionPath, settings: Settings): Promise<UpstreamAnswer> => {
     using limit = deadline(budgetMs, settings);
@@ -71,7 +76,8 @@ export function createUpstream(
       settings.signal.throwIfAborted();
       circuit.failed(registry);
       const reason = limit.signal.aborted ? "timeout" : "unreachable";
-      log.debug("upstream could not be asked", { registry, reason, error: describe(error) });
+      if (error instanceof ForbiddenTargetError) warn(registry, error);
+      else log.debug("upstream could not be asked", { registry, reason, error: describe(error) });
       return { type: "unavailable", reason };
     }
   };
@@ -99,6 +105,19 @@ export function createUpstream(
       closing.abort(new DOMException("upstream client is closed", "AbortError"));
       sender[Symbol.dispose]();
     },
+  };
+}
+
+/** Says once of a registry that it is not asked, and not of as many as anybody may make up. */
+function createWarn(log: Log): (registry: string, error: ForbiddenTargetError) => void {
+  const warned = new Set<string>();
+  return (registry, error) => {
+    if (warned.has(registry) || warned.size >= MAX_WARNED) return;
+    warned.add(registry);
+    log.warn("upstream is not asked where only this node's own configuration may lead", {
+      ...{ registry, error: describe(error) },
+      fix: "a hosts.toml for it, or its name in --mirrored-registries, if that is where it is",
+    });
   };
 }
 

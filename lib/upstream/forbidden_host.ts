@@ -1,13 +1,20 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
+import { untilAborted } from "../async/until_aborted.ts";
+import type { Cancellable } from "../ports.ts";
 
 /** Finds the addresses of a host name. */
 export type ResolveHost = (hostname: string) => Promise<readonly string[]>;
 
+/** A server sent this node where it must not go, or somebody asked for what is there. */
+export class ForbiddenTargetError extends Error {
+  override readonly name = "ForbiddenTargetError";
+}
+
 /**
- * Networks that a server elsewhere has no business to send this node to: loopback, link-local (where
- * clouds answer with a node's own credentials), unspecified, multicast, and cloud metadata services
- * at other addresses. Private networks are not among them: companies have registries there.
+ * Networks that nobody elsewhere has any business to send this node to: this machine, its own link
+ * (where clouds answer with a node's own credentials), multicast, and cloud metadata services at
+ * other addresses. Private networks are not among them: companies have registries there.
  */
 const FORBIDDEN = new BlockList();
 for (
@@ -15,17 +22,41 @@ for (
     ["0.0.0.0", 8, "ipv4"],
     ["127.0.0.0", 8, "ipv4"],
     ["169.254.0.0", 16, "ipv4"],
-    ["100.100.100.200", 32, "ipv4"],
     ["224.0.0.0", 4, "ipv4"],
-    ["::", 127, "ipv6"],
+    ["255.255.255.255", 32, "ipv4"],
+    // Metadata: Alibaba, Azure's host, Oracle's older cloud (a network of protocols' own, RFC 6890).
+    ["100.100.100.200", 32, "ipv4"],
+    ["168.63.129.16", 32, "ipv4"],
+    ["192.0.0.0", 24, "ipv4"],
+    // Unspecified, loopback, and the IPv4-compatible addresses, which nobody uses.
+    ["::", 96, "ipv6"],
     ["fe80::", 10, "ipv6"],
-    ["fd00:ec2::254", 128, "ipv6"],
+    ["fec0::", 10, "ipv6"],
     ["ff00::", 8, "ipv6"],
+    // Teredo: the client's IPv4 address is in it, hidden.
+    ["2001::", 32, "ipv6"],
+    // Metadata: AWS, Google, Oracle, Scaleway.
+    ["fd00:ec2::", 32, "ipv6"],
+    ["fd20:ce::", 32, "ipv6"],
+    ["fd00:c1::", 32, "ipv6"],
+    ["fd00:42::42", 128, "ipv6"],
   ] as const
 ) FORBIDDEN.addSubnet(network, prefix, family);
 
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-const MAPPED_HEX = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i;
+/** Where IPv4 addresses are in IPv6 addresses, by the start of those and the bytes of these. */
+const EMBEDDING: readonly (readonly [start: readonly number[], at: readonly number[]])[] = [
+  // Mapped and translated (RFC 4291, 7915).
+  [[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff], [12, 13, 14, 15]],
+  [[0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0], [12, 13, 14, 15]],
+  // NAT64 (RFC 6052); of the prefix for local use (RFC 8215) parts of all lengths are taken.
+  [[0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0], [12, 13, 14, 15]],
+  [[0, 0x64, 0xff, 0x9b, 0, 1], [6, 7, 9, 10]],
+  [[0, 0x64, 0xff, 0x9b, 0, 1], [7, 9, 10, 11]],
+  [[0, 0x64, 0xff, 0x9b, 0, 1], [9, 10, 11, 12]],
+  [[0, 0x64, 0xff, 0x9b, 0, 1], [12, 13, 14, 15]],
+  // 6to4 (RFC 3056).
+  [[0x20, 0x02], [2, 3, 4, 5]],
+];
 
 /** The system's resolver, which knows the hosts file too. */
 export const systemResolve: ResolveHost = async (hostname) => {
@@ -35,32 +66,57 @@ export const systemResolve: ResolveHost = async (hostname) => {
 
 /** Tells whether an IP address is one that nobody may send this node to. */
 export function isForbiddenAddress(address: string): boolean {
-  const plain = unmapped(address.replace(/^\[|\]$/g, "").replace(/%.*$/, ""));
+  const plain = withoutBrackets(address).replace(/%.*$/, "");
   const family = isIP(plain);
   if (family === 0) return true;
-  return FORBIDDEN.check(plain, family === 4 ? "ipv4" : "ipv6");
+  if (family === 4) return FORBIDDEN.check(plain, "ipv4");
+  const bytes = bytesOf(plain);
+  const embedded = EMBEDDING.filter(([start]) => start.every((byte, at) => bytes[at] === byte))
+    .map(([, at]) => at.map((index) => bytes[index]));
+  if (embedded.length === 0) return FORBIDDEN.check(plain, "ipv6");
+  // With several readings, one that begins with 0 is none.
+  const read = embedded.filter(([first]) => embedded.length === 1 || first !== 0);
+  return read.length === 0 || read.some((parts) => FORBIDDEN.check(parts.join("."), "ipv4"));
 }
 
 /**
- * Tells whether any address of a URL's host is forbidden. A name that cannot be resolved counts as
- * forbidden: nothing is lost, since it could not be reached either.
+ * The addresses of a URL's host, none of which is forbidden.
+ *
+ * @throws {ForbiddenTargetError} if any of them is, or it has none; what `resolve` throws; the
+ * signal's reason when that aborts.
  */
-export async function isForbiddenHost(hostname: string, resolve: ResolveHost): Promise<boolean> {
-  const host = hostname.replace(/^\[|\]$/g, "");
-  if (isIP(host) !== 0) return isForbiddenAddress(host);
-  try {
-    const addresses = await resolve(host);
-    return addresses.length === 0 || addresses.some(isForbiddenAddress);
-  } catch {
-    return true;
+export async function allowedAddresses(
+  hostname: string,
+  options: Cancellable & { readonly resolve: ResolveHost },
+): Promise<readonly string[]> {
+  const addresses = await addressesOf(hostname, options);
+  if (addresses.length === 0 || addresses.some(isForbiddenAddress)) {
+    throw new ForbiddenTargetError(`${hostname} is not a host that anybody may refer to`);
   }
+  return addresses;
 }
 
-function unmapped(address: string): string {
-  const hex = MAPPED_HEX.exec(address);
-  if (hex !== null) {
-    const [high, low] = [parseInt(hex[1] ?? "", 16), parseInt(hex[2] ?? "", 16)];
-    return [high >> 8, high & 255, low >> 8, low & 255].join(".");
-  }
-  return MAPPED.exec(address)?.[1] ?? address;
+/** The addresses of a URL's host, wherever they are. */
+export async function addressesOf(
+  hostname: string,
+  { resolve, signal }: Cancellable & { readonly resolve: ResolveHost },
+): Promise<readonly string[]> {
+  const host = withoutBrackets(hostname);
+  return isIP(host) === 0 ? await untilAborted(resolve(host), signal) : [host];
+}
+
+/** A URL's host name as connections want it. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
+/** The 16 bytes of an IPv6 address. */
+function bytesOf(address: string): number[] {
+  // In one form: groups of hexadecimal digits, the longest row of zeros left out.
+  const { hostname } = new URL(`http://[${address}]`);
+  const [before = "", after] = withoutBrackets(hostname).split("::");
+  const groups = (text: string) => text === "" ? [] : text.split(":").map((g) => parseInt(g, 16));
+  const [head, tail] = [groups(before), groups(after ?? "")];
+  const zeros = new Array<number>(8 - head.length - tail.length).fill(0);
+  return [...head, ...zeros, ...tail].flatMap((group) => [group >> 8, group & 0xff]);
 }

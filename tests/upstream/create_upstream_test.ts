@@ -357,6 +357,22 @@ test("what is not what was asked for is no answer, whatever its status", async (
   }
 });
 
+test("what only the node's own configuration may name is not asked, and said once", async () => {
+  await withRig(REPOSITORIES, async ({ head, registry, log }) => {
+    for (const tag of ["a", "b"]) {
+      assert.deepEqual(await head("open", { tag }), {
+        type: "unavailable",
+        reason: "unreachable",
+      });
+    }
+    assert.deepEqual(registry.requests, []);
+    const warnings = log.lines.filter(({ level }) => level === "warn");
+    assert.equal(warnings.length, 1);
+    assert.equal(warnings[0]?.fields["registry"], registry.host);
+    assert.match(String(warnings[0]?.fields["fix"]), /hosts\.toml.*--mirrored-registries/);
+  }, { endpoint: defaultEndpoint, circuit: { threshold: 100 } });
+});
+
 test("who goes away ends the question, without a mark against the registry", async () => {
   await withRig(REPOSITORIES, async ({ head, registry }) => {
     const asked = Promise.withResolvers<void>();

@@ -1,0 +1,114 @@
+import { type Framing, type Head, readFields, readHead } from "./head.ts";
+import { Reader } from "./reader.ts";
+
+/** A request as it is written; the host is that of the URL. */
+export interface WireRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | undefined;
+}
+
+/** Handed out at once of a body. */
+const PIECE_BYTES = 64 * 1024;
+/** A size and what may follow it (RFC 9112, section 7.1). */
+const MAX_CHUNK_LINE = 1024;
+/** They are this program's to say. */
+const RESERVED = ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade"];
+
+/** A connection for one exchange after the other by HTTP/1.1 (RFC 9112). */
+export class Connection {
+  readonly #conn: Deno.Conn;
+  readonly #reader: Reader;
+  #framing: Framing = { type: "length", bytes: 0 };
+  /** Bytes of the body, or of the chunk, that have not been read. */
+  #left = 0;
+  #inBody = false;
+  #keepAlive = true;
+  #closed = false;
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+    this.#reader = new Reader(conn);
+  }
+
+  /** Whether another request may be sent: the body of the last one has ended, too. */
+  get reusable(): boolean {
+    return !this.#closed && !this.#inBody && this.#keepAlive && this.#reader.waiting === 0;
+  }
+
+  /**
+   * Sends a request and reads the answer's head. The body has to be read to its end before the next.
+   *
+   * @throws if the connection ends first, or what comes is no such answer.
+   */
+  async exchange(request: WireRequest): Promise<Head> {
+    const message = bytesOf(request);
+    for (let at = 0; at < message.length;) at += await this.#conn.write(message.subarray(at));
+    const head = await readHead(this.#reader, request.method);
+    const { framing } = head;
+    this.#keepAlive = head.keepAlive;
+    this.#framing = framing;
+    this.#left = framing.type === "length" ? framing.bytes : 0;
+    this.#inBody = framing.type !== "length" || framing.bytes > 0;
+    return head;
+  }
+
+  /** The body's next bytes; undefined at its end. @throws if the connection ends before. */
+  async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (!this.#inBody) return undefined;
+    const { type } = this.#framing;
+    if (type === "chunked" && this.#left === 0) this.#left = await this.#nextChunk();
+    const isEnd = type !== "close" && this.#left === 0;
+    const limit = type === "close" ? PIECE_BYTES : Math.min(this.#left, PIECE_BYTES);
+    const piece = isEnd ? undefined : await this.#reader.piece(limit);
+    if (piece === undefined) {
+      if (!isEnd && type !== "close") throw new Error("the connection ended within a body");
+      this.#inBody = false;
+      return undefined;
+    }
+    this.#left -= type === "close" ? 0 : piece.length;
+    if (type === "chunked" && this.#left === 0 && await this.#line() !== "") {
+      throw new Error("malformed chunk");
+    }
+    return piece;
+  }
+
+  /** Closes it at once: what waits for it is rejected. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+
+  /** The size of the next chunk; 0 for the end, whose trailer is then read. */
+  async #nextChunk(): Promise<number> {
+    const [, size] = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(await this.#line()) ?? [];
+    if (size === undefined) throw new Error("malformed size of a chunk");
+    const bytes = parseInt(size, 16);
+    if (bytes === 0) await readFields(this.#reader);
+    return bytes;
+  }
+
+  async #line(): Promise<string> {
+    const line = await this.#reader.line(MAX_CHUNK_LINE);
+    if (line === undefined) throw new Error("the connection ended within a body");
+    return line;
+  }
+}
+
+function bytesOf({ method, url, headers, body }: WireRequest): Uint8Array {
+  // Names in any case, and values that could not end a line.
+  const fields = new Headers(headers);
+  for (const name of RESERVED) fields.delete(name);
+  if (!fields.has("user-agent")) fields.set("user-agent", "eddy");
+  if (body !== undefined) fields.set("content-length", String(body.length));
+  const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`, `host: ${url.host}`];
+  for (const [name, value] of fields) lines.push(`${name}: ${value}`);
+  const head = Uint8Array.from(`${lines.join("\r\n")}\r\n\r\n`, (c) => c.charCodeAt(0));
+  if (body === undefined) return head;
+  const message = new Uint8Array(head.length + body.length);
+  message.set(head);
+  message.set(body, head.length);
+  return message;
+}

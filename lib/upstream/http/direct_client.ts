@@ -1,0 +1,141 @@
+import {
+  addressesOf,
+  allowedAddresses,
+  type ResolveHost,
+  withoutBrackets,
+} from "../forbidden_host.ts";
+import { Connection, type WireRequest } from "./connection.ts";
+import { type Connect, dial } from "./dial.ts";
+import type { Head } from "./head.ts";
+import { type Lease, Pool } from "./pool.ts";
+
+/** What of a request matters here. */
+export interface DirectRequest {
+  readonly method: "GET" | "HEAD" | "POST";
+  readonly form?: URLSearchParams;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly caCertificates: readonly string[];
+  readonly trustedHosts: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+/** What {@link DirectClient} works with. */
+export interface DirectCollaborators {
+  readonly resolve: ResolveHost;
+  readonly connect: Connect;
+}
+
+const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
+
+/**
+ * Sends requests by connections of its own: the runtime's `fetch` would look the name up again, and
+ * could be led elsewhere by whoever answers.
+ */
+export class DirectClient implements Disposable {
+  readonly #collaborators: DirectCollaborators;
+  readonly #pool = new Pool();
+
+  constructor(collaborators: DirectCollaborators) {
+    this.#collaborators = collaborators;
+  }
+
+  /** @throws {ForbiddenTargetError} if the host is forbidden and not trusted. */
+  async send(url: URL, request: DirectRequest): Promise<Response> {
+    const { method, form, caCertificates, trustedHosts, signal } = request;
+    const trusted = trustedHosts.has(url.host);
+    // A connection that trust has opened is not for others.
+    const key = JSON.stringify([url.protocol, url.host, trusted, caCertificates]);
+    const open = () => this.#open(url, { trusted, caCertificates, signal });
+    const wired: WireRequest = {
+      ...{ method, url },
+      headers: form ? { ...request.headers, "content-type": FORM } : request.headers,
+      body: form && new TextEncoder().encode(form.toString()),
+    };
+    // A kept connection may have been closed by the server while nobody looked: then a new one. Whoever
+    // reads a form twice may act twice, so for that it is a new one at once.
+    for (let fresh = method === "POST";; fresh = true) {
+      const lease = await this.#pool.take(key, open, { signal, fresh });
+      try {
+        return await answer(lease, wired, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!lease.reused) throw error;
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#pool[Symbol.dispose]();
+  }
+
+  async #open(
+    url: URL,
+    { trusted, caCertificates, signal }:
+      & Pick<DirectRequest, "caCertificates" | "signal">
+      & { readonly trusted: boolean },
+  ): Promise<Connection> {
+    const { resolve, connect } = this.#collaborators;
+    const isSecure = url.protocol === "https:";
+    const look = trusted ? addressesOf : allowedAddresses;
+    const addresses = await look(url.hostname, { resolve, signal });
+    const conn = await dial({
+      addresses,
+      port: Number(url.port || (isSecure ? 443 : 80)),
+      tlsName: isSecure ? withoutBrackets(url.hostname) : undefined,
+      caCertificates,
+    }, { connect, signal });
+    return new Connection(conn);
+  }
+}
+
+/** The signal also ends the body. */
+async function answer(
+  { connection, release }: Lease,
+  request: WireRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  const abort = () => connection.close();
+  const end = () => {
+    signal.removeEventListener("abort", abort);
+    release();
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    const head = await connection.exchange(request);
+    const { status, headers } = head;
+    return new Response(bodyOf(connection, head, end), { status, headers });
+  } catch (error) {
+    connection.close();
+    end();
+    throw error;
+  }
+}
+
+function bodyOf(
+  connection: Connection,
+  { framing }: Head,
+  end: () => void,
+): ReadableStream<Uint8Array<ArrayBuffer>> | null {
+  if (framing.type === "length" && framing.bytes === 0) {
+    end();
+    return null;
+  }
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const piece = await connection.read();
+        if (piece !== undefined) return controller.enqueue(piece);
+        controller.close();
+      } catch (error) {
+        connection.close();
+        controller.error(error);
+      }
+      end();
+    },
+    cancel() {
+      connection.close();
+      end();
+    },
+  }, { highWaterMark: 0 });
+}

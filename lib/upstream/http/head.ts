@@ -1,0 +1,79 @@
+import type { Reader } from "./reader.ts";
+
+/** How the end of an answer's body is told (RFC 9112, section 6.3). */
+export type Framing =
+  | { readonly type: "length"; readonly bytes: number }
+  | { readonly type: "chunked" }
+  /** The connection ends with it. */
+  | { readonly type: "close" };
+
+/** Status and headers of an answer. */
+export interface Head {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly framing: Framing;
+  /** Whether another request may follow. */
+  readonly keepAlive: boolean;
+}
+
+/** More than servers on the internet send; those that clients of HTTP commonly take. */
+const MAX_HEAD_BYTES = 64 * 1024;
+const MAX_FIELDS = 256;
+/** Informational answers (RFC 9110, section 15.2) before the real one. */
+const MAX_INFORMATIONAL = 4;
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d{2})(?: |$)/;
+/** RFC 9112, section 5: no blank before the colon, no line folding. */
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/;
+
+/**
+ * Reads the head of the answer to a request.
+ *
+ * @throws {Error} if there is none, or it is malformed or too long.
+ */
+export async function readHead(reader: Reader, method: string): Promise<Head> {
+  for (let count = 0; count <= MAX_INFORMATIONAL; count++) {
+    const first = await reader.line(MAX_HEAD_BYTES);
+    if (first === undefined) throw new Error("the connection ended before an answer");
+    const [, minor, code] = STATUS_LINE.exec(first) ?? [];
+    if (code === undefined) throw new Error("malformed status line");
+    const headers = await readFields(reader);
+    const status = Number(code);
+    if (status < 200) continue;
+    const framing = framingOf(method, status, headers);
+    const closes = /(?:^|,)\s*close\s*(?:,|$)/i.test(headers.get("connection") ?? "");
+    const keepAlive = minor === "1" && !closes && framing.type !== "close";
+    return { status, headers, framing, keepAlive };
+  }
+  throw new Error(`more than ${MAX_INFORMATIONAL} informational answers`);
+}
+
+/** Reads header or trailer fields, the empty line after them included. */
+export async function readFields(reader: Reader): Promise<Headers> {
+  const headers = new Headers();
+  let left = MAX_HEAD_BYTES;
+  for (let count = 0; count <= MAX_FIELDS; count++) {
+    const line = await reader.line(left);
+    if (line === undefined) throw new Error("the connection ended within a head");
+    if (line === "") return headers;
+    left -= line.length;
+    const [, name, value] = FIELD.exec(line) ?? [];
+    if (name === undefined || value === undefined) throw new Error("malformed header field");
+    headers.append(name, value.trim());
+  }
+  throw new Error(`more than ${MAX_FIELDS} header fields`);
+}
+
+function framingOf(method: string, status: number, headers: Headers): Framing {
+  if (method === "HEAD" || status === 204 || status === 304) return { type: "length", bytes: 0 };
+  const coding = headers.get("transfer-encoding");
+  const length = headers.get("content-length");
+  if (coding !== null) {
+    // Somebody on the way could understand the two differently.
+    if (length !== null) throw new Error("both a length and a transfer encoding");
+    if (coding.toLowerCase() !== "chunked") throw new Error(`transfer encoding ${coding}`);
+    return { type: "chunked" };
+  }
+  if (length === null) return { type: "close" };
+  if (!/^\d{1,15}$/.test(length)) throw new Error("malformed content length");
+  return { type: "length", bytes: Number(length) };
+}

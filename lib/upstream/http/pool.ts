@@ -1,0 +1,135 @@
+import { untilAborted } from "../../async/until_aborted.ts";
+import type { Cancellable } from "../../ports.ts";
+import type { Connection } from "./connection.ts";
+
+/** Settings of {@link Pool}. */
+export interface PoolOptions {
+  /** Connections in all, idle ones included; whoever wants more waits. Default 64. */
+  readonly maxOpen?: number;
+  /** Idle connections that are kept for one key; default 4. */
+  readonly maxIdlePerKey?: number;
+  /** How long they are, ms; default 30,000. */
+  readonly idleMs?: number;
+}
+
+/** A connection that is used by one. */
+export interface Lease {
+  readonly connection: Connection;
+  /** It was used before: it may have ended meanwhile. */
+  readonly reused: boolean;
+  /** Gives it back; it is closed unless another request may follow. To do it twice is no harm. */
+  release(): void;
+}
+
+interface Idle {
+  readonly key: string;
+  readonly connection: Connection;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** Keeps connections for the next request, and their number within bounds. */
+export class Pool implements Disposable {
+  readonly #options: Required<PoolOptions>;
+  /** Oldest first. */
+  #idle: Idle[] = [];
+  readonly #busy = new Set<Connection>();
+  /** Those that are being opened included. */
+  #open = 0;
+  readonly #waiting: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: PoolOptions = {}) {
+    this.#options = { maxOpen: 64, maxIdlePerKey: 4, idleMs: 30_000, ...options };
+  }
+
+  /**
+   * A connection that was kept under a key, or a new one.
+   *
+   * @param fresh a new one in any case.
+   * @throws what `open` throws, or the signal's reason when it aborts.
+   */
+  async take(
+    key: string,
+    open: () => Promise<Connection>,
+    { signal, fresh }: Cancellable & { readonly fresh: boolean },
+  ): Promise<Lease> {
+    while (true) {
+      signal.throwIfAborted();
+      if (this.#closed) throw new Error("connections to upstream are closed");
+      const idle = fresh ? undefined : this.#idle.findLast((each) => each.key === key);
+      if (idle !== undefined) {
+        this.#forget(idle);
+        return this.#lease(key, idle.connection, true);
+      }
+      if (this.#open < this.#options.maxOpen) break;
+      const [oldest] = this.#idle;
+      if (oldest === undefined) await this.#wait(signal);
+      else this.#end(oldest);
+    }
+    this.#open++;
+    try {
+      const connection = await open();
+      if (this.#closed) connection.close();
+      return this.#lease(key, connection, false);
+    } catch (error) {
+      this.#gone();
+      throw error;
+    }
+  }
+
+  /** Closes all of them, busy ones too. */
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const idle of this.#idle) this.#end(idle);
+    for (const connection of this.#busy) connection.close();
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #lease(key: string, connection: Connection, reused: boolean): Lease {
+    this.#busy.add(connection);
+    return { connection, reused, release: () => this.#release(key, connection) };
+  }
+
+  #release(key: string, connection: Connection): void {
+    if (!this.#busy.delete(connection)) return;
+    const kept = this.#idle.filter((idle) => idle.key === key).length;
+    if (this.#closed || !connection.reusable || kept >= this.#options.maxIdlePerKey) {
+      connection.close();
+      return this.#gone();
+    }
+    const timer = setTimeout(() => this.#end(idle), this.#options.idleMs);
+    const idle: Idle = { key, connection, timer };
+    this.#idle.push(idle);
+    this.#waiting.shift()?.();
+  }
+
+  #forget(idle: Idle): void {
+    clearTimeout(idle.timer);
+    this.#idle = this.#idle.filter((each) => each !== idle);
+  }
+
+  #end(idle: Idle): void {
+    this.#forget(idle);
+    idle.connection.close();
+    this.#gone();
+  }
+
+  #gone(): void {
+    this.#open--;
+    this.#waiting.shift()?.();
+  }
+
+  async #wait(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    try {
+      await untilAborted(promise, signal);
+    } catch (error) {
+      const at = this.#waiting.indexOf(resolve);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      // It was this one's turn already.
+      else this.#waiting.shift()?.();
+      throw error;
+    }
+  }
+}
