@@ -57,6 +57,8 @@ export class Advertiser {
   readonly #withheld = new KeyLedger();
   /** Content without an image, and when it arrived. */
   readonly #loose = new Map<Digest, number>();
+  /** Content without an image that the filter keeps back. */
+  readonly #looseWithheld = new Set<Digest>();
   #synced = false;
 
   constructor(collaborators: AdvertiserCollaborators, options: AdvertiserOptions = {}) {
@@ -130,14 +132,16 @@ export class Advertiser {
         this.#withheld.set(imageOwner(event.name), []);
         await this.#publish([this.#ledger.set(imageOwner(event.name), [])]);
         break;
-      case "content":
-        if (
-          !this.#withheld.has(event.digest) &&
-          event.sources.some((source) => this.#with.filter({ ...source, digest: event.digest }))
-        ) {
-          await this.#publish([...this.#addLoose(event.digest)]);
+      case "content": {
+        const { digest, sources } = event;
+        const passes = sources.some((source) => this.#with.filter({ ...source, digest }));
+        if (passes) this.#release(digest);
+        else if (sources.length > 0) this.#withhold(digest);
+        if (passes && !this.#withheld.has(digest)) {
+          await this.#publish([...this.#addLoose(digest)]);
         }
         break;
+      }
     }
   }
 
@@ -158,6 +162,9 @@ export class Advertiser {
       const young = this.#with.clock.now() - since < this.#looseContentMs;
       if (young && await this.#isThere(digest, signal)) continue;
       changes.push(...this.#adopt([digest]));
+    }
+    for (const digest of this.#looseWithheld) {
+      if (!await this.#isThere(digest, signal)) this.#release(digest);
     }
     return changes;
   }
@@ -195,9 +202,22 @@ export class Advertiser {
     yield this.#ledger.set(contentOwner(digest), [digest]);
   }
 
+  /** What the filter keeps back must not be had under another name until it has an image, either. */
+  #withhold(digest: Digest): void {
+    const [oldest] = this.#looseWithheld;
+    if (this.#looseWithheld.size >= MAX_LOOSE && oldest !== undefined) this.#release(oldest);
+    this.#looseWithheld.add(digest);
+    this.#withheld.set(contentOwner(digest), [digest]);
+  }
+
+  #release(digest: Digest): void {
+    if (this.#looseWithheld.delete(digest)) this.#withheld.set(contentOwner(digest), []);
+  }
+
   /** Forgets content without an image: it has one now, or is no longer there. */
   *#adopt(digests: readonly Digest[]): Generator<KeyChange> {
     for (const digest of digests) {
+      this.#release(digest);
       if (this.#loose.delete(digest)) yield this.#ledger.set(contentOwner(digest), []);
     }
   }

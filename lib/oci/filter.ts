@@ -12,8 +12,14 @@ export interface ReferenceFilterOptions {
   resolveLatestTag: boolean;
 }
 
+/** A reference that is asked about. */
+export interface FilteredReference extends Reference {
+  /** The registry may have a port that is not known. */
+  readonly portless?: boolean;
+}
+
 /** Tells whether a reference may be served and advertised. */
-export type ReferenceFilter = (reference: Reference) => boolean;
+export type ReferenceFilter = (reference: FilteredReference) => boolean;
 
 /** Tells whether a name stands for all registries, as containerd's folder and Spegel's flag do. */
 export function isWildcardRegistry(name: string): boolean {
@@ -23,13 +29,15 @@ export function isWildcardRegistry(name: string): boolean {
 /**
  * Makes the one filter that decides for requests and for advertisements alike, so that the two can
  * never disagree. A reference without a registry (a digest asked for by a peer that names none)
- * passes unless a pattern matches.
+ * passes unless a pattern matches; one whose registry may have any port, only if nothing is filtered
+ * by names.
  */
 export function createReferenceFilter(options: ReferenceFilterOptions): ReferenceFilter {
   const all = options.mirroredRegistries.some(isWildcardRegistry);
   const mirrored = new Set(all ? [] : options.mirroredRegistries);
   const filters = options.registryFilters.map((pattern) => new RegExp(pattern));
   return (reference) => {
+    if (reference.portless === true && mirrored.size + filters.length > 0) return false;
     if (mirrored.size > 0 && reference.registry !== "" && !mirrored.has(reference.registry)) {
       return false;
     }

@@ -160,3 +160,20 @@ test("advertiser: a store that is down loses no advertisement", async () => {
     store,
   );
 });
+
+test("advertiser: content whose registry may be filtered is kept back until it has an image", async () => {
+  const portless = [{ registry: "host.test", repository: "x/y", portless: true }];
+  const registryFilters = [/^host\.test:5000\//];
+  const name = "host.test/x/y:1";
+  const { advertiser } = await play([
+    [{ type: "sync", images: [] }, []],
+    [{ type: "content", digest: A, sources: portless }, []],
+    [{ type: "content", digest: B, sources: portless }, []],
+    [{ type: "content", digest: C, sources: [{ registry: "host.test", repository: "x/y" }] }, [C]],
+    [{ type: "image", image: image(name, A) }, [A, C, name]],
+  ], { registryFilters });
+  const serves = (digest: Digest) =>
+    advertiser.serves({ registry: "docker.io", repository: "library/other", digest });
+  assert(serves(A) && serves(C));
+  assert(!serves(B), "nor may it be had by another name");
+});

@@ -50,3 +50,18 @@ test("filters: a pattern with state decides the same each time", () => {
     assert.deepEqual([1, 2, 3].map(() => filter(reference)), [false, false, false]);
   }
 });
+
+test("filters: where names are filtered, a registry whose port is not known passes none", () => {
+  const reference = {
+    ...{ registry: "host", repository: "team/app", portless: true },
+    digest: `sha256:${"c".repeat(64)}` as const,
+  };
+  const passes = (options: Partial<ReferenceFilterOptions>) =>
+    createReferenceFilter({ ...OPEN, ...options })(reference);
+  assert.ok(passes({}));
+  assert.ok(passes({ resolveTags: false }));
+  assert.ok(!passes({ registryFilters: [/^host:5000\//] }));
+  assert.ok(!passes({ mirroredRegistries: ["host:5000"] }));
+  assert.ok(!passes({ mirroredRegistries: ["host"] }), "it may be of host:5000");
+  assert.ok(passes({ mirroredRegistries: ["_default"] }));
+});
