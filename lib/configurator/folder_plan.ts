@@ -1,6 +1,7 @@
 import { ConfiguratorError } from "./configurator_error.ts";
 import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
-import { type HostsDocument, parseHostsDocument } from "./hosts_document.ts";
+import { type HostsDocument, parseHostsDocument, withoutOwnBlock } from "./hosts_document.ts";
+import { shownInBoth, type ShownParts, shownParts } from "./merge_hosts.ts";
 import { renderMirrorFile } from "./mirror_file.ts";
 import { findOriginal, type Original } from "./original.ts";
 import type { Change } from "./plan.ts";
@@ -103,11 +104,15 @@ export async function planMirrored(
     hasOriginal: original.version !== undefined,
     createdDirectory: original.createdDirectory,
     written: fingerprints(folder, original, after, entry),
+    shown: shownOf(after),
   };
   return {
     folder,
     ...(original.save && original.version !== undefined ? { save: original.version } : {}),
-    during: record,
+    during: change === undefined || entry === undefined ? record : {
+      ...record,
+      shown: shownInBoth(original.ours ? entry.shown ?? {} : shownOf(folder.disk), shownOf(after)),
+    },
     after: record,
     ...(change === undefined ? {} : { change }),
     released: false,
@@ -119,6 +124,7 @@ export async function planMirrored(
 export function planUnmirrored(folder: Folder, context: FolderContext): FolderPlan | undefined {
   const original = findOriginal(folder, context.snapshot);
   if (!original.known) return undefined;
+  const entry = context.snapshot.state?.registries[folder.name];
   const change = sameVersion(folder.disk, original.version, { modes: true })
     ? undefined
     : changeOf(`${context.root}/${folder.name}/${HOSTS_FILE}`, folder, original.version);
@@ -130,7 +136,8 @@ export function planUnmirrored(folder: Folder, context: FolderContext): FolderPl
       createdDirectory: original.createdDirectory,
       written: original.ours && folder.disk !== undefined
         ? [fingerprint(folder.disk)]
-        : context.snapshot.state?.registries[folder.name]?.written ?? [],
+        : entry?.written ?? [],
+      ...(entry?.shown === undefined ? {} : { shown: entry.shown }),
     },
     ...(change === undefined ? {} : { change }),
     released: true,
@@ -189,6 +196,13 @@ function fingerprints(
   // Nothing will be written: the record of an earlier change need not be rewritten either.
   if (current === next && entry?.written.includes(next) === true) return entry.written;
   return original.ours && current !== undefined && current !== next ? [current, next] : [next];
+}
+
+/** What of the user's can be seen in a file that Eddy wrote. */
+function shownOf(version: FileVersion | undefined): ShownParts {
+  if (version?.kind !== "file") return {};
+  const remainder = withoutOwnBlock(version.bytes);
+  return shownParts(remainder === undefined ? version.bytes : remainder);
 }
 
 /** Where a link leads, without asking the file system; containerd resolves it the same way. */

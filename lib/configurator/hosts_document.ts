@@ -108,7 +108,7 @@ function join(separator: string, parts: readonly string[]): string {
 }
 
 /** The comment lines that a file begins with, without what is left of a damaged block of Eddy's. */
-function leadingComments(text: string): string {
+export function leadingComments(text: string): string {
   const lines = /^(?:#[^\n]*(?:\n|$))*/.exec(text)?.[0].split("\n") ?? [];
   return lines.filter((line) => !/^# (?:>>>|<<<) eddy/.test(line)).join("\n").trimEnd();
 }
@@ -118,12 +118,17 @@ function hostToml([url, table]: readonly [string, TomlValue]): string {
 }
 
 /** Numbers are read as integers or floats and written as what they were read as. */
-function toml(entries: Entries): string {
+export function toml(entries: Entries): string {
   if (entries.length === 0) return "";
   return stringify(Object.fromEntries(entries), { numbersAsFloat: true }).trimEnd();
 }
 
-function parseToml(text: string): TomlTable {
+/**
+ * Reads TOML.
+ *
+ * @throws {Error} with one line that says what is wrong with it.
+ */
+export function parseToml(text: string): TomlTable {
   try {
     return parse(text, { integersAsBigInt: true });
   } catch (error) {
@@ -132,11 +137,13 @@ function parseToml(text: string): TomlTable {
   }
 }
 
-function decode(bytes: Uint8Array): string {
+/** @throws {TypeError} if it is not UTF-8. */
+export function decode(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 }
 
-function isTable(value: TomlValue): value is TomlTable {
+/** Tells a table from all else, dates included. */
+export function isTable(value: TomlValue): value is TomlTable {
   return typeof value === "object" && !Array.isArray(value) &&
     Object.prototype.toString.call(value) === "[object Object]";
 }

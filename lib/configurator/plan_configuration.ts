@@ -117,6 +117,7 @@ function withWanted(
       exists: false,
       inBackup: false,
       others: [],
+      linked: {},
       ...folders.get(registry),
     });
   }

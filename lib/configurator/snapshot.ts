@@ -24,6 +24,8 @@ export interface Folder {
   readonly disk?: FileVersion;
   /** Its hosts.toml in the backup. */
   readonly backup?: FileVersion;
+  /** What these two lead to, where they are links. */
+  readonly linked: { readonly disk?: Uint8Array; readonly backup?: Uint8Array };
   /** Names of all else in it. */
   readonly others: readonly string[];
   /** Set if it is left alone: why, or nothing if there is nothing to say about it. */
@@ -116,6 +118,10 @@ async function readFolder(
     exists: entry !== undefined,
     inBackup: backupEntry?.kind === "directory",
     others,
+    linked: {
+      ...await linked(reader, "disk", found.disk, [path]),
+      ...await linked(reader, "backup", backup, [path, backupPath]),
+    },
     ...(backup === undefined ? {} : { backup }),
     ...found,
   };
@@ -140,7 +146,23 @@ async function readLinkedFolder(
         `pulls from ${registry} do not go through Eddy`,
     );
   }
-  return { name, registry, exists: true, inBackup: false, others: [], problem: "" };
+  return { name, registry, exists: true, inBackup: false, others: [], linked: {}, problem: "" };
+}
+
+/** What a link leads to from the first of these directories from which it leads anywhere. */
+async function linked<Name extends "disk" | "backup">(
+  { fileSystem }: Reader,
+  name: Name,
+  version: FileVersion | undefined,
+  directories: readonly string[],
+): Promise<{ readonly [key in Name]?: Uint8Array }> {
+  if (version?.kind !== "link" || version.target === "") return {};
+  for (const directory of directories) {
+    const path = version.target.startsWith("/") ? version.target : `${directory}/${version.target}`;
+    const bytes = await fileSystem.readThrough(path).catch(() => undefined);
+    if (bytes !== undefined) return { [name]: bytes } as { [key in Name]?: Uint8Array };
+  }
+  return {};
 }
 
 /** What stands at a path, or why it cannot be a configuration file. */

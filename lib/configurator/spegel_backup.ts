@@ -1,5 +1,6 @@
 import { TEMPORARY_PREFIX } from "../files/write_durably.ts";
-import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
+import { type FileSystem, type FileVersion, type RegularFile, sameVersion } from "./file_system.ts";
+import { type HostsPart, hostsParts } from "./hosts_parts.ts";
 import { BACKUP_FOLDER, HOSTS_FILE, readOrExplain } from "./snapshot.ts";
 import { registryOfFolder } from "./settings.ts";
 import { STATE_FILE } from "./state.ts";
@@ -20,6 +21,24 @@ const SPEGEL_OUTPUT =
 export function isSpegelOutput(version: FileVersion): boolean {
   if (version.kind !== "file") return false;
   return SPEGEL_OUTPUT.test(new TextDecoder().decode(version.bytes));
+}
+
+/**
+ * What somebody added to Spegel's output: the hosts after those that it writes itself, which come
+ * first and are on this machine or wait 200 ms; undefined if there are none.
+ */
+export function addedToSpegels(version: FileVersion): RegularFile | undefined {
+  if (version.kind !== "file") return undefined;
+  const hosts = (hostsParts(version.bytes) ?? []).filter(({ key }) => key.startsWith("host "));
+  const added = hosts.slice(hosts.findIndex((part) => !isSpegelHost(part)));
+  if (hosts.every(isSpegelHost)) return undefined;
+  const text = added.map((part) => part.text).join("");
+  return { ...version, bytes: new TextEncoder().encode(text) };
+}
+
+function isSpegelHost({ key, text }: HostsPart): boolean {
+  return /^host http:\/\/(?:[\d.]+|localhost|\[[^\]]*\])(?::|\/|$)/.test(key) ||
+    /^\s*dial_timeout = '200ms'$/m.test(text);
 }
 
 /** An entry of the backup directory, by its path below it. */

@@ -16,6 +16,11 @@ const entrySchema = z.object({
    * either; never more.
    */
   written: z.array(z.string()).max(2),
+  /**
+   * Parts of the user's file that stood in it outside of Eddy's block, with fingerprints; missing in
+   * records of earlier versions.
+   */
+  shown: z.record(z.string(), z.string()).optional(),
 });
 
 const stateSchema = z.object({

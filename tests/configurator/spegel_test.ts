@@ -71,11 +71,28 @@ test("what was written after Spegel counts as the user's", async () => {
     assert.match(await text(root, "docker.io/hosts.toml"), /^server = "https:\/\/newer"\n/);
     await restoreConfiguration(collaborators, { configPath: root });
     const tree = await readTree(root);
-    assert.equal(tree["docker.io/hosts.toml"], "644 server = 'https://newer'\n");
+    // What only the backup holds is kept.
+    assert.equal(tree["docker.io/hosts.toml"], `640 server = 'https://newer'\n\n${DOCKER}`);
     assert.equal(tree["docker.io/ca.pem"], "644 newer pem");
     assert.equal(tree["_backup/docker.io/ca.pem"], "644 pem");
     assert.equal(tree["late.example/hosts.toml"], "644 server = 'https://late'\n");
   });
+});
+
+test("hosts that were added behind Spegel's own are the user's", async () => {
+  const added = `\n\n# late\n[host."https://late.example"]\nskip_verify = true\n`;
+  for (const [name, before] of [["docker.io", SPEGEL_DOCKER], ["_default", SPEGEL_DEFAULT]]) {
+    await withTree(LEFT_BY_SPEGEL, async (root) => {
+      await put(`${root}/${name}/hosts.toml`, before + added);
+      await configure(collaborators, optionsFor(root));
+      assert.match(await text(root, `${name}/hosts.toml`), /\[host\."https:\/\/late\.example"\]/);
+      await restoreConfiguration(collaborators, { configPath: root });
+      const restored = await text(root, `${name}/hosts.toml`);
+      assert.ok(restored.endsWith(added.trimStart()), restored);
+      assert.ok(!restored.includes("30020"), restored);
+      if (name === "docker.io") assert.ok(restored.startsWith(DOCKER), restored);
+    });
+  }
 });
 
 test("a restore leaves alone what only Spegel has done", async () => {
