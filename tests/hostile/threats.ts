@@ -59,8 +59,17 @@ export const THREATS: readonly Threat[] = [
   },
   {
     threat: "A peer or a registry asks for credentials",
-    answer: "Peers get none; a registry gets those that are meant for it.",
-    cases: ["bait", "borrowed"],
+    answer:
+      "Peers get none; a registry gets those that are meant for it, never those of the mirror " +
+      "itself.",
+    cases: ["bait", "borrowed", "ownPassword"],
+  },
+  {
+    threat: "A header of `hosts.toml` opens a registry to the question that stands for anybody",
+    answer:
+      "That question carries none of them: what only they open is private, and for clients on the " +
+      "node.",
+    cases: ["headerOnly"],
   },
   {
     threat: "A record in the index names an attacker, who sends rubbish",
@@ -69,8 +78,17 @@ export const THREATS: readonly Threat[] = [
   },
   {
     threat: "A registry sends the agent to loopback or metadata services",
-    answer: "Not followed, unless that very host is configured as the registry.",
-    cases: ["realm"],
+    answer:
+      "Not followed, unless that very host is configured as the registry; connections go to the " +
+      "address that was looked at.",
+    cases: ["realm", "rebindingToken"],
+  },
+  {
+    threat: "A request names something on the node itself as the registry",
+    answer:
+      "Not asked, unless the node's own configuration names it; why there is nothing is told to " +
+      "clients on the node and to nodes only.",
+    cases: ["loopbackNames", "rebindingRegistry", "reasons"],
   },
   {
     threat: "A pod reads the debug pages",
