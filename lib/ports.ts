@@ -23,6 +23,8 @@ export interface Store {
    * does not know the name, or the time. Rejects if the store cannot be asked.
    */
   updatedAt?(name: string, options: Cancellable): Promise<number | undefined>;
+  /** Differs once content was written anew; undefined if it is not held. Rejects as `resolve`. */
+  stamp?(digest: Digest, options: Cancellable): Promise<string | undefined>;
   /** Size and media type of content held whole; undefined if it is not held. */
   descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined>;
   /**
@@ -261,6 +263,10 @@ export interface Metrics {
   tagResolved(by: "upstream" | "cache" | "unverified"): void;
   /** This node, or a peer that was asked, knew another digest for a tag than upstream. */
   staleTag(): void;
+  /** Content of the own store was read again. */
+  contentChecked(outcome: "sound" | "damaged" | "unknown"): void;
+  /** How much of the own store is known to be damaged. */
+  damagedContent(count: number): void;
   /** Nodes agreed on who gets something from upstream: this one, another; or nobody answered. */
   electionHeld(outcome: "fetch" | "follow" | "no-answer"): void;
   /** Something began to come from a node that was elected, or that follows one. */
@@ -269,36 +275,6 @@ export interface Metrics {
   followFailed(reason: "refused" | "died" | "stalled"): void;
   /** Bytes received from such a node, which upstream need not send. */
   upstreamSpared(bytes: number): void;
-}
-
-/** A request for content that has ended. */
-export interface RequestRecord {
-  readonly method: string;
-  /** Path without query; sent by a client, so anything may be in it. */
-  readonly path: string;
-  readonly status: number;
-  /** Registry that was asked for; undefined if the request was refused before that was known. */
-  readonly registry: string | undefined;
-  /** IP address of the client; empty if unknown. */
-  readonly client: string;
-  /** The client is another node. */
-  readonly fromPeer: boolean;
-  /** Id of the peer that delivered; undefined if none did. */
-  readonly peer: string | undefined;
-  /** Why the mirror had nothing. */
-  readonly reason: MissReason | undefined;
-  /** Bytes of the answer's body that were handed on. */
-  readonly bytes: number;
-  /** From the request to the end of the answer's body, ms. */
-  readonly durationMs: number;
-  /** What broke the answer; undefined if nothing did. */
-  readonly error: string | undefined;
-}
-
-/** Is told of requests for content that have ended. */
-export interface RequestObserver {
-  /** Cheap, and never throws. */
-  requestEnded(record: RequestRecord): void;
 }
 
 /** Time, so that tests can own it. */

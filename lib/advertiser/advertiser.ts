@@ -20,6 +20,8 @@ export interface AdvertiserCollaborators {
   /** Asked whether content without an image is still there. */
   readonly store: Pick<Store, "descriptor">;
   readonly router: Pick<Router, "advertise" | "withdraw">;
+  /** Tells what of the store is not to be given to anybody; default: nothing. */
+  readonly isDamaged?: (digest: Digest) => boolean;
   /** The filter that requests are subject to as well. */
   readonly filter: ReferenceFilter;
   readonly log: Log;
@@ -55,6 +57,8 @@ export class Advertiser {
   readonly #ledger = new KeyLedger();
   /** Content that the filter keeps back, by the image that it belongs to. */
   readonly #withheld = new KeyLedger();
+  /** What was last seen of each image. */
+  readonly #images = new Map<string, StoredImage>();
   /** Content without an image, and when it arrived. */
   readonly #loose = new Map<Digest, number>();
   /** Content without an image that the filter keeps back. */
@@ -86,6 +90,20 @@ export class Advertiser {
     if (!this.#with.filter(reference)) return false;
     return digest === undefined || !this.#withheld.has(digest) || this.#ledger.has(digest);
   };
+
+  /** Whether this is advertised right now. */
+  has(digest: Digest): boolean {
+    return this.#ledger.has(digest);
+  }
+
+  /** Content was found to be damaged, or is right again. */
+  async review(digest: Digest): Promise<void> {
+    const images = [...this.#images.values()].filter(({ present }) => present.includes(digest));
+    await this.#publish([
+      ...images.map((image) => this.#ledger.set(imageOwner(image.name), this.#imageKeys(image))),
+      ...(this.#isDamaged(digest) ? this.#adopt([digest]) : []),
+    ]);
+  }
 
   /** What is advertised right now, by image; without one: content that belongs to none. */
   advertised(): AdvertisedKeys[] {
@@ -123,12 +141,14 @@ export class Advertiser {
         this.#synced = true;
         break;
       case "image":
+        this.#images.set(event.image.name, event.image);
         await this.#publish([
           this.#ledger.set(imageOwner(event.image.name), this.#imageKeys(event.image)),
           ...this.#adopt(event.image.present),
         ]);
         break;
       case "delete":
+        this.#images.delete(event.name);
         this.#withheld.set(imageOwner(event.name), []);
         await this.#publish([this.#ledger.set(imageOwner(event.name), [])]);
         break;
@@ -137,7 +157,7 @@ export class Advertiser {
         const passes = sources.some((source) => this.#with.filter({ ...source, digest }));
         if (passes) this.#release(digest);
         else if (sources.length > 0) this.#withhold(digest);
-        if (passes && !this.#withheld.has(digest)) {
+        if (passes && !this.#withheld.has(digest) && !this.#isDamaged(digest)) {
           await this.#publish([...this.#addLoose(digest)]);
         }
         break;
@@ -148,6 +168,8 @@ export class Advertiser {
   /** Replaces all images; content without one stays as long as it is young and there. */
   async #sync(images: readonly StoredImage[], signal: AbortSignal): Promise<KeyChange[]> {
     const owners = new Set(images.map((image) => imageOwner(image.name)));
+    this.#images.clear();
+    for (const image of images) this.#images.set(image.name, image);
     const changes = images.map((image) =>
       this.#ledger.set(imageOwner(image.name), this.#imageKeys(image))
     );
@@ -179,13 +201,19 @@ export class Advertiser {
     }
   }
 
+  #isDamaged(digest: Digest): boolean {
+    return this.#with.isDamaged?.(digest) === true;
+  }
+
   /** The keys of an image that the filter lets through: its tag and all that is present of it. */
   #imageKeys(image: StoredImage): string[] {
     const reference = parseReference(image.name);
     if (reference === undefined) return [];
     const { registry, repository, tag, digest } = reference;
     const passes = (digest: Digest) => this.#with.filter({ registry, repository, digest });
-    const keys: string[] = image.present.filter(passes);
+    const keys: string[] = image.present.filter((digest) =>
+      passes(digest) && !this.#isDamaged(digest)
+    );
     const withheld = image.present.filter((digest) => !passes(digest));
     this.#withheld.set(imageOwner(image.name), withheld);
     // A tag is of use only to those who may then have what it points to.

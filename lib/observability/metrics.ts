@@ -75,6 +75,8 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
     upstreamRequest: (outcome) => collectors.upstream.inc({ outcome }),
     tagResolved: (by) => collectors.tagsResolved.inc({ by }),
     staleTag: () => collectors.stale.inc(),
+    contentChecked: (outcome) => collectors.checks.inc({ outcome }),
+    damagedContent: (count) => collectors.damaged.set(amount(count)),
     electionHeld: (outcome) => rollouts?.elections.inc({ outcome }),
     followBegan: () => rollouts?.follows.inc(),
     followFailed: (reason) => rollouts?.fallbacks.inc({ reason }),
@@ -93,6 +95,7 @@ function createCollectors(registry: Registry) {
     ...requestCollectors(registry),
     ...peerCollectors(registry),
     ...upstreamCollectors(registry),
+    ...integrityCollectors(registry),
   };
 }
 
@@ -196,6 +199,23 @@ function upstreamCollectors(registry: Registry) {
       name: "eddy_stale_tags_total",
       help:
         "Tags for which this node, or a peer that was asked, knew another digest than upstream.",
+      registers,
+    }),
+  };
+}
+
+function integrityCollectors(registry: Registry) {
+  const registers = [registry];
+  return {
+    checks: new Counter({
+      name: "eddy_content_checks_total",
+      help: "Content of the own store that was read again since there was doubt, by how it is.",
+      labelNames: ["outcome"],
+      registers,
+    }),
+    damaged: new Gauge({
+      name: "eddy_damaged_content",
+      help: "Content of the own store that is damaged, and counts as not held.",
       registers,
     }),
   };

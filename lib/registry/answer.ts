@@ -15,6 +15,8 @@ export interface Answer {
   readonly body: Content | Uint8Array<ArrayBuffer> | string | null;
   /** Called once the body has ended, broken or been cancelled. */
   readonly release?: () => void;
+  /** Called before that if the body could not be read to its end. */
+  readonly failed?: () => void;
 }
 
 /** Content that was found, here or at a peer. */
@@ -25,6 +27,7 @@ export interface FoundContent {
   readonly range: ByteRange | undefined;
   readonly body: Content | Uint8Array<ArrayBuffer> | null;
   readonly release?: () => void;
+  readonly failed?: () => void;
 }
 
 /** A media type without parameters (RFC 6838, section 4.2): peers tell it, so it is checked. */
@@ -35,7 +38,7 @@ const MEDIA_TYPE = /^[a-zA-Z0-9][\w!#$&^.+-]{0,126}\/[a-zA-Z0-9][\w!#$&^.+-]{0,1
  * section; 206 if it is a part of the content.
  */
 export function contentAnswer(found: FoundContent): Answer {
-  const { path, descriptor, range, body, release } = found;
+  const { path, descriptor, range, body, release, failed } = found;
   const headers: Record<string, string> = {
     "content-type": MEDIA_TYPE.test(descriptor.mediaType) ? descriptor.mediaType : OCTET_STREAM,
     "content-length": String(range ? range.end - range.start + 1 : descriptor.size),
@@ -46,8 +49,11 @@ export function contentAnswer(found: FoundContent): Answer {
   };
   if (path.kind === "blob") headers["accept-ranges"] = "bytes";
   if (range) headers["content-range"] = formatContentRange(range, descriptor.size);
-  const answer = { status: range ? 206 : 200, headers, body };
-  return release ? { ...answer, release } : answer;
+  return {
+    ...{ status: range ? 206 : 200, headers, body },
+    ...(release && { release }),
+    ...(failed && { failed }),
+  };
 }
 
 /**

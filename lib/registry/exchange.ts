@@ -1,5 +1,6 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
-import type { Clock, Log, Metrics, MissReason, RequestObserver, TurnOutcome } from "../ports.ts";
+import type { Clock, Log, Metrics, MissReason, TurnOutcome } from "../ports.ts";
+import type { RequestObserver } from "../ports/requests.ts";
 import type { PeerRefusal } from "../ports/access.ts";
 import type { Answer } from "./answer.ts";
 import { type BodyEnd, observeBody, type Pace } from "./observe_body.ts";
@@ -77,6 +78,8 @@ export class Exchange {
   openOnly = false;
   /** Why somebody did not get what is held. */
   withheld: PeerRefusal | undefined;
+  /** The peer says that what it got of this was wrong. */
+  isDoubted = false;
   /** What the client asks for is private, and its right to it was made sure of. */
   entitled = false;
   /** The peer gets what is private, and is told so. */
@@ -122,7 +125,7 @@ export class Exchange {
    * @param abandon called when the client stops reading before the end.
    */
   respond(answer: Answer, abandon: () => void): Response {
-    const { status, headers, body, release } = answer;
+    const { status, headers, body, release, failed } = answer;
     if (this.isPrivate) headers[PRIVATE_HEADER] = "true";
     Object.assign(headers, this.refusal);
     if (!(body instanceof ReadableStream)) {
@@ -140,6 +143,7 @@ export class Exchange {
       signal: this.#collaborators.transfers.signal,
       onEnd: (end) => {
         if (end.by !== "source" && end.error) abandon();
+        if (end.by === "source" && end.error) failed?.();
         release?.();
         this.#end(status, end);
       },

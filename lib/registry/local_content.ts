@@ -8,6 +8,7 @@ import type { DistributionPath } from "../oci/path.ts";
 import type { ByteRange } from "../oci/range.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Cancellable, Clock, Log, Store } from "../ports.ts";
+import type { Integrity } from "../ports/integrity.ts";
 import type { Content } from "./answer.ts";
 
 /** Collaborators of {@link LocalContent}. */
@@ -15,6 +16,8 @@ export interface LocalContentCollaborators {
   readonly store: Store;
   readonly log: Log;
   readonly clock: Clock;
+  /** Told of content that is not what its digest says; default: nobody is. */
+  readonly integrity?: Pick<Integrity, "doubt"> | undefined;
 }
 
 /** Settings of {@link LocalContent}. */
@@ -47,6 +50,9 @@ const HELD_MS = 1000;
 const MAX_HELD = 4096;
 /** Manifests kept in memory, bytes: thousands of usual ones. */
 const MANIFEST_CACHE_BYTES = 8 * 1024 * 1024;
+/** Small blobs that were right are not hashed again for so long, ms, and so many of them. */
+const SOUND_MS = 60_000;
+const MAX_SOUND = 4096;
 const ABSENT: LocalFinding = { state: "absent" };
 
 /** Content of the own store. A store that fails or hangs is a store that does not hold it. */
@@ -66,10 +72,17 @@ export class LocalContent {
   >({
     max: MAX_HELD,
   });
+  /** Until when small blobs are taken to be right. */
+  readonly #sound = new LRUCache<Digest, number>({ max: MAX_SOUND });
+  readonly #integrity: Pick<Integrity, "doubt"> | undefined;
   #warnedAt = -Infinity;
   #suppressed = 0;
 
-  constructor({ store, log, clock }: LocalContentCollaborators, options: LocalContentOptions) {
+  constructor(
+    { store, log, clock, integrity }: LocalContentCollaborators,
+    options: LocalContentOptions,
+  ) {
+    this.#integrity = integrity;
     this.#store = store;
     this.#log = log;
     this.#clock = clock;
@@ -121,19 +134,16 @@ export class LocalContent {
       const stream = await this.#store.open(descriptor.digest, { signal, held: descriptor });
       if (stream === undefined) return undefined;
       const bytes = await readAll(stream, descriptor.size);
-      const { algorithm, hex } = splitDigest(descriptor.digest);
-      if (createHash(algorithm).update(bytes).digest("hex") !== hex) {
-        throw new Error(`content of ${descriptor.digest} in the store is damaged`);
-      }
+      this.#verify(descriptor.digest, bytes);
       this.#manifests.set(descriptor.digest, bytes);
       return bytes;
     });
   }
 
   /**
-   * Opens a blob or a part of it; undefined if it is not held. A small one is read at once: head and
-   * body then leave in one piece, which costs less, and never waits for the acknowledgement of the
-   * head (RFC 896; Deno up to 2.6 leaves it at that). A stream follows the signal until it is
+   * Opens a blob or a part of it; undefined if it is not held. A small one is read at once, and
+   * checked: head and body then leave in one piece, which costs less, and never waits for the
+   * acknowledgement of the head (RFC 896; Deno up to 2.6 leaves it at that). A stream follows the signal until it is
    * released. Rejects with the signal's reason if it aborts, else not.
    */
   async openBlob(
@@ -151,7 +161,9 @@ export class LocalContent {
       });
       const length = range ? range.end - range.start + 1 : descriptor.size;
       if (body !== undefined && length <= this.#smallBlobBytes) {
-        return { body: await readAll(body, length), release };
+        const bytes = await readAll(body, length);
+        if (range === undefined) this.#verifyNowAndThen(descriptor.digest, bytes);
+        return { body: bytes, release };
       }
       limit.clear();
       if (body !== undefined) return { body, release };
@@ -167,6 +179,21 @@ export class LocalContent {
   /** Whether it was found a moment ago. */
   isAtHand({ reference: { digest } }: DistributionPath): boolean {
     return this.#recent(digest) !== undefined;
+  }
+
+  #verifyNowAndThen(digest: Digest, bytes: Uint8Array): void {
+    const now = this.#clock.now();
+    if ((this.#sound.get(digest) ?? -Infinity) > now) return;
+    this.#verify(digest, bytes);
+    this.#sound.set(digest, now + SOUND_MS);
+  }
+
+  /** @throws if it is not what its digest says. */
+  #verify(digest: Digest, bytes: Uint8Array): void {
+    const { algorithm, hex } = splitDigest(digest);
+    if (createHash(algorithm).update(bytes).digest("hex") === hex) return;
+    this.#integrity?.doubt(digest);
+    throw new Error(`content of ${digest} in the store is damaged`);
   }
 
   #recent(digest: Digest | undefined): Descriptor | undefined {

@@ -7,6 +7,7 @@ import { type ByteRange, resolveRange } from "../oci/range.ts";
 import type { Cancellable, Clock, Log, Metrics, Mirror, MirrorHit, Store } from "../ports.ts";
 import type { Access } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
+import type { Integrity } from "../ports/integrity.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { admit, admitPeer } from "./admission.ts";
 import type { Call, PullRequest } from "./call.ts";
@@ -30,6 +31,8 @@ export interface PullCollaborators {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly uploads: UploadSlots;
+  /** Told of content of the store that seems to be wrong; default: nobody is. */
+  readonly integrity?: Pick<Integrity, "doubt"> | undefined;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
@@ -112,7 +115,7 @@ async function serveLocal(
   call: Call,
 ): Promise<LocalOutcome> {
   const { request, exchange, client } = call;
-  const { local } = collaborators;
+  const { local, integrity } = collaborators;
   const { method, path, range: rangeHeader } = request;
   const finding = await local.find(path, client);
   if (finding.state === "absent") return { resolved: finding.resolved };
@@ -126,6 +129,9 @@ async function serveLocal(
   const { digest: resolved } = descriptor;
   if (!filter(byDigest(path, resolved))) throw filtered(collaborators, request, exchange);
   if (exchange.fromOutside) await admitPeer(collaborators, call, resolved);
+  if (exchange.isDoubted) {
+    integrity?.doubt(resolved, { address: exchange.clientAddress, proven: exchange.proven });
+  }
   const range = resolveRange(rangeHeader, descriptor.size);
   if (path.kind === "manifest") {
     // Whoever is told the digest of a tag will ask for it: it must be there, and right.
@@ -140,7 +146,9 @@ async function serveLocal(
   if (method === "HEAD") return { answer: contentAnswer({ path, descriptor, range, body: null }) };
   const { signal } = client;
   const opened = await openBlob(collaborators, exchange, descriptor, { range, signal });
-  return { answer: opened && contentAnswer({ path, descriptor, range, ...opened }), resolved };
+  const failed = () => integrity?.doubt(resolved);
+  const answer = opened && contentAnswer({ path, descriptor, range, failed, ...opened });
+  return { answer, resolved };
 }
 
 /** A manifest that was got from a peer a moment ago: in memory, so without a look anywhere. */

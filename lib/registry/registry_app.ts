@@ -4,18 +4,11 @@ import type { Credentials } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
-import type {
-  Cancellable,
-  Clock,
-  Log,
-  Metrics,
-  Mirror,
-  RequestObserver,
-  Router,
-  Store,
-} from "../ports.ts";
+import type { Cancellable, Clock, Log, Metrics, Mirror, Router, Store } from "../ports.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
+import type { Integrity } from "../ports/integrity.ts";
+import type { RequestObserver } from "../ports/requests.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
 import { credentialsOf } from "./client_credentials.ts";
@@ -44,6 +37,8 @@ export interface RegistryCollaborators {
   readonly isLocalClient?: (address: string) => boolean;
   /** Tells nodes of the cluster from others. */
   readonly peerAuth?: PeerAuth | undefined;
+  /** Told of content of the store that seems to be wrong; default: nobody is. */
+  readonly integrity?: Pick<Integrity, "doubt"> | undefined;
   /** Finds what is still on its way here, for peers; default: only what is held is served. */
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
@@ -112,6 +107,8 @@ type Handler = (
 const PEER_HEADER = "x-spegel-mirrored";
 /** Set by nodes that want only what everybody may have: nothing private is sent then. */
 const OPEN_HEADER = "x-eddy-open";
+/** Set by nodes that got something else than what they ask for. */
+const DOUBT_HEADER = "x-eddy-doubt";
 const API_VERSION = { "docker-distribution-api-version": "registry/2.0" };
 const ALLOW = { allow: "GET, HEAD" };
 /** What the log says when the client has gone before there was an answer. */
@@ -247,6 +244,7 @@ async function serveV2(
   }
   exchange.fromPeer = raw.headers.get(PEER_HEADER) === "true";
   exchange.stranger = !exchange.fromPeer && access?.isLocalClient(exchange.clientAddress) === false;
+  exchange.isDoubted = exchange.fromPeer && raw.headers.get(DOUBT_HEADER) === "true";
   // Peers send an empty `ns` when they do not know the registry.
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);

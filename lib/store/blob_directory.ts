@@ -44,6 +44,16 @@ export class BlobDirectory {
     return (await Promise.all(directories.map(directoryStamp))).join(" ");
   }
 
+  /** Changes when a blob is written anew; undefined if it is not there or may not be read. */
+  async stampOf(digest: Digest): Promise<string | undefined> {
+    try {
+      const { ino, size, mtime } = await Deno.stat(this.path(digest));
+      return `${ino}:${size}:${mtime?.getTime()}`;
+    } catch (error) {
+      return absent(error);
+    }
+  }
+
   /** Bytes of a blob; undefined if it is not there or may not be read. */
   async size(digest: Digest): Promise<number | undefined> {
     try {

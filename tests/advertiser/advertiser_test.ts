@@ -20,11 +20,14 @@ function image(name: string, target: Digest, ...more: Digest[]) {
   return { name, target, present: [target, ...more] };
 }
 
+type Step = (advertiser: Advertiser) => Promise<void> | void;
+
 /** Feeds events one at a time, with a look at what is advertised after each. */
 async function play(
-  steps: (readonly [StoreEvent | (() => Promise<void> | void), readonly string[]])[],
+  steps: (readonly [StoreEvent | Step, readonly string[]])[],
   filter: Partial<ReferenceFilterOptions> = {},
   store = new MemoryStore(),
+  damaged = new Set<Digest>(),
 ) {
   const router = new MemoryRouter();
   const metrics = memoryMetrics();
@@ -32,7 +35,7 @@ async function play(
   const log = new MemoryLog();
   async function* watch(): AsyncGenerator<StoreEvent> {
     for (const [step, want] of steps) {
-      if (typeof step === "function") await step();
+      if (typeof step === "function") await step(advertiser);
       else yield step;
       assert.deepEqual([...router.advertised].sort(), [...want].sort());
     }
@@ -40,6 +43,7 @@ async function play(
   const advertiser = new Advertiser({
     watcher: { watch },
     store,
+    isDamaged: (digest) => damaged.has(digest),
     router,
     filter: createReferenceFilter({
       mirroredRegistries: [],
@@ -176,4 +180,47 @@ test("advertiser: content whose registry may be filtered is kept back until it h
     advertiser.serves({ registry: "docker.io", repository: "library/other", digest });
   assert(serves(A) && serves(C));
   assert(!serves(B), "nor may it be had by another name");
+});
+
+test("advertiser: what is damaged is advertised by no event until it is right again", async () => {
+  const damaged = new Set<Digest>();
+  const other = "docker.io/library/other:1";
+  const images = [image(NGINX, A, C), image(other, B, C)];
+  const sync: StoreEvent = { type: "sync", images };
+  await play(
+    [
+      [sync, [A, B, C, NGINX, other]],
+      [(advertiser) => {
+        damaged.add(C).add(A);
+        return Promise.all([C, A].map((digest) => advertiser.review(digest))).then(() => {});
+      }, [B, other]],
+      [sync, [B, other]],
+      [{ type: "image", image: image(NGINX, A, C) }, [B, other]],
+      [{ type: "content", digest: C, sources: SOURCES }, [B, other]],
+      [(advertiser) => {
+        damaged.clear();
+        return Promise.all([C, A].map((digest) => advertiser.review(digest))).then(() => {});
+      }, [A, B, C, NGINX, other]],
+    ],
+    {},
+    new MemoryStore(),
+    damaged,
+  );
+});
+
+test("advertiser: damaged content that belongs to no image yet is withdrawn, too", async () => {
+  const damaged = new Set<Digest>();
+  await play(
+    [
+      [{ type: "sync", images: [] }, []],
+      [{ type: "content", digest: C, sources: SOURCES }, [C]],
+      [(advertiser) => {
+        damaged.add(C);
+        return advertiser.review(C);
+      }, []],
+    ],
+    {},
+    new MemoryStore(),
+    damaged,
+  );
 });

@@ -34,6 +34,10 @@ async function keepBusy(cluster: LiveCluster, upstream: TokenRegistry): Promise<
   const layer = small.pieces.at(-1)?.digest.split(":")[1] ?? assert.fail();
   await Deno.writeFile(join(first?.layout ?? "", "blobs/sha256", layer), new Uint8Array(2000));
   await ask(second, `/v2/shop/config/blobs/sha256:${layer}?ns=registry.example`);
+  // And its own, which it sees when somebody asks for what is wrong.
+  const own = "0".repeat(64);
+  await Deno.writeFile(join(second?.layout ?? "", "blobs/sha256", own), new Uint8Array(4000));
+  await ask(second, `/v2/library/redis/blobs/sha256:${own}?ns=docker.io`);
 }
 
 Deno.test({
@@ -55,7 +59,14 @@ Deno.test({
     ...["--containerd-registry-config-path", `${certs}/${index}`],
   ]);
   await keepBusy(cluster, upstream);
-  const text = await (await fetch(`${cluster.nodes[1]?.agent.metricsUrl}/metrics`)).text();
+  const metrics = async () =>
+    await (await fetch(`${cluster.nodes[1]?.agent.metricsUrl}/metrics`)).text();
+  let text = await metrics();
+  // Content is read again in the background.
+  for (let look = 0; look < 200 && !text.includes("eddy_damaged_content 1"); look++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    text = await metrics();
+  }
   const samples = [...samplesOf(text)];
   const families = familiesOf(text);
   assert.ok(families.size > 20, [...families].join());

@@ -47,7 +47,6 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
     }
     assert.ok(changed());
     assert.deepEqual(told, [[NEW, OLD]]);
-    const { headers } = await key.sign(REQUEST);
     const verifies = async (text: string) => {
       const file = `${mount}/other.key`;
       await Deno.writeTextFile(file, text);
@@ -55,6 +54,9 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
       const other = createClusterKey(await readClusterKeys(others), others, {
         ...{ router: { ...router, id: "other" }, clock, log, stack },
       });
+      const first = await key.sign(REQUEST);
+      key.renew(REQUEST, first, new Headers(other?.refusal(new Headers(first.headers))));
+      const { headers } = await key.sign(REQUEST);
       const id = await other?.verify({ ...REQUEST, headers: new Headers(headers) });
       return id !== undefined;
     };

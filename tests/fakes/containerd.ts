@@ -24,6 +24,7 @@ import { type Digest, splitDigest } from "../../lib/oci/digest.ts";
 
 interface Blob {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly createdAt: { readonly seconds: number; readonly nanos: number };
   labels: Record<string, string>;
 }
 
@@ -63,6 +64,7 @@ export class FakeContainerd {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #subscribers = new Set<ServerWritableStream<unknown, Envelope>>();
   #server: Server | undefined;
+  #seconds = 1_700_000_000;
 
   constructor(directory: string) {
     this.socketPath = join(directory, "containerd.sock");
@@ -114,7 +116,8 @@ export class FakeContainerd {
       await mkdir(dirname(this.file(digest)), { recursive: true });
       await writeFile(this.file(digest), bytes);
     }
-    this.#namespace(namespace).blobs.set(digest, { bytes, labels });
+    const createdAt = { seconds: ++this.#seconds, nanos: 0 };
+    this.#namespace(namespace).blobs.set(digest, { bytes, labels, createdAt });
     this.#tell(namespace, "/content/create", "ContentEvent", { digest });
     return digest;
   }
@@ -262,6 +265,6 @@ function imageRecord(name: string, digest: Digest) {
   return { name, target: { digest, mediaType: "" } };
 }
 
-function contentInfo(digest: string, { bytes, labels }: Blob): ContentInfo {
-  return { digest, size: bytes.length, labels };
+function contentInfo(digest: string, { bytes, labels, createdAt }: Blob): ContentInfo {
+  return { digest, size: bytes.length, labels, createdAt };
 }

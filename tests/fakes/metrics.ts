@@ -21,6 +21,8 @@ export function memoryMetrics(): Metrics & { readonly calls: MetricCall[] } {
     upstreamRequest: record("upstreamRequest"),
     tagResolved: record("tagResolved"),
     staleTag: record("staleTag"),
+    contentChecked: record("contentChecked"),
+    damagedContent: record("damagedContent"),
     electionHeld: record("electionHeld"),
     followBegan: record("followBegan"),
     followFailed: record("followFailed"),

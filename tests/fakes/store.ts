@@ -9,6 +9,8 @@ import type { Cancellable, Store } from "../../lib/ports.ts";
 export class MemoryStore implements Store {
   readonly name = "memory";
   readonly #blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
+  /** How often each was added. */
+  readonly #writes = new Map<Digest, number>();
   readonly #names = new Map<string, Digest>();
   readonly #times = new Map<string, number | undefined>();
 
@@ -17,6 +19,7 @@ export class MemoryStore implements Store {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     const digest: Digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
     this.#blobs.set(digest, bytes);
+    this.#writes.set(digest, (this.#writes.get(digest) ?? 0) + 1);
     return digest;
   }
 
@@ -24,6 +27,12 @@ export class MemoryStore implements Store {
   tag(name: string, digest: Digest, updatedAt?: number): void {
     this.#names.set(name, digest);
     this.#times.set(name, updatedAt);
+  }
+
+  /** Has other content under a digest, as a disk that flips bits does; its stamp stays. */
+  damage(digest: Digest, content: Uint8Array<ArrayBuffer> | string): void {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    this.#blobs.set(digest, bytes);
   }
 
   /** Forgets content, names that point to it included. */
@@ -38,6 +47,10 @@ export class MemoryStore implements Store {
 
   updatedAt(name: string, { signal }: Cancellable): Promise<number | undefined> {
     return soon(signal, () => this.#names.has(name) ? this.#times.get(name) : undefined);
+  }
+
+  stamp(digest: Digest, { signal }: Cancellable): Promise<string | undefined> {
+    return soon(signal, () => this.#blobs.has(digest) ? `${this.#writes.get(digest)}` : undefined);
   }
 
   descriptor(digest: Digest, { signal }: Cancellable): Promise<Descriptor | undefined> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RequestRecord } from "../../lib/ports.ts";
+import type { RequestRecord } from "../../lib/ports/requests.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { test } from "../support/test.ts";
 import { FROM_PEER, MANIFEST, setup } from "./setup.ts";

@@ -186,6 +186,7 @@ class TestNode {
           Promise.resolve(this.#router.advertised.has(what === "tag" ? name : what)),
       },
       debugPage(createDebugPages({
+        integrity: { damaged: 0 },
         ...shared,
         config,
         filter,

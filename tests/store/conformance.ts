@@ -54,6 +54,23 @@ export const storeCases: readonly Case<StoreFixture>[] = [
     },
   },
   {
+    name: "stamps what it holds, and anew when that is written anew",
+    async run({ store, put, remove }) {
+      assert.ok(store.stamp !== undefined);
+      assert.equal(await store.stamp(digestOf("never added"), never), undefined);
+      const digest = await put(BIG);
+      const stamp = await store.stamp(digest, never);
+      assert.ok(stamp !== undefined);
+      assert.equal(await store.stamp(digest, never), stamp);
+      await remove(digest);
+      assert.equal(await store.stamp(digest, never), undefined);
+      // Stamps have the resolution of the file system's times.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await put(BIG);
+      assert.notEqual(await store.stamp(digest, never), stamp);
+    },
+  },
+  {
     name: "opens what was held a moment ago, unless it has gone since",
     async run({ store, put, remove }) {
       const digest = await put(BIG);

@@ -22,6 +22,7 @@ import { examineSetup } from "../doctor/examine.ts";
 import { createAccess } from "./access.ts";
 import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { createDebugPages } from "./debug_pages.ts";
+import { createIntegrity } from "./integrity.ts";
 import { createKubernetes } from "./kubernetes.ts";
 import { createBootstrap } from "./named_nodes.ts";
 import { PeerTls } from "./peer_tls.ts";
@@ -49,12 +50,12 @@ export async function createParts(
   const clock = systemClock;
   const { exposition, traffic, metrics } = count(config, () => advertiser.advertised());
   const opened = await openStore(config, { log, clock }, { signal });
-  const { store, registryConfigPath } = opened;
   stack.push("store", opened.close);
+  const { integrity, store, isDamaged } = createIntegrity(opened.store, {
+    ...{ clock, log, metrics, stack, advertiser: () => advertiser },
+  });
   const { access, isLocalClient, isPublic, watcher } = await createAccess(config, {
-    ...opened,
-    log: log.child({ part: "access" }),
-    ...{ clock, metrics, stack },
+    ...{ ...opened, clock, metrics, stack, log: log.child({ part: "access" }) },
   });
   const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
@@ -75,7 +76,9 @@ export async function createParts(
     mirrorSettings(config),
   );
   stack.push("mirror", () => mirror.close());
-  const advertiser = new Advertiser({ watcher, store, router, filter, log, metrics, clock });
+  const requests = new RequestRing();
+  const common = { store, mirror, integrity, requests, log, metrics, clock };
+  const advertiser = new Advertiser({ ...common, watcher, router, filter, isDamaged });
   let configured = false;
   const conditions = () => [
     { name: "mirror configuration", met: configured },
@@ -83,17 +86,16 @@ export async function createParts(
     { name: "a look for peers", met: router.ready() },
   ];
   const ready = () => conditions().every(({ met }) => met);
-  const requests = new RequestRing();
   const registry = createRegistryApp(
     {
-      ...{ store, mirror, router: { ready }, log, metrics, clock, requests, uploads, peerAuth },
-      ...{ isLocalClient, later: setImmediate, ...(access && { access }), ...rollout },
+      ...{ ...common, ...rollout, router: { ready }, uploads, peerAuth },
+      ...{ isLocalClient, later: setImmediate, ...(access && { access }) },
     },
     { filter: advertiser.serves, authorizations, ...tls?.registryOptions, ...maxUploads },
   );
   const others = config.debugWebEnabled
     ? createDebugPages({
-      ...{ config, router, mirror, advertiser, filter, traffic, requests, conditions, clock, log },
+      ...{ ...common, config, router, mirror, advertiser, filter, traffic, conditions },
       topology: kubernetes.topology,
       privacy: isPublic && { isPublic, isLocalClient, authorizations },
       checks: (options) => examineSetup(config, options),
@@ -103,7 +105,7 @@ export async function createParts(
   return {
     ...{ router, registry, advertiser, auth, tls, kubernetes, metricsApp, ready },
     /** Directory for mirror configuration; undefined: none is to be written. */
-    registryConfigPath,
+    registryConfigPath: opened.registryConfigPath,
     /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
     embeddedMirror: opened.embeddedMirror,
     /** Says that the mirror configuration is in place. */

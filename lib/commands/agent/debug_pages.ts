@@ -33,6 +33,7 @@ export interface DebugPagesCollaborators {
   };
   readonly mirror: Mirror & { health(): readonly PeerHealth[] };
   readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
+  readonly integrity: { readonly damaged: number };
   readonly filter: ReferenceFilter;
   readonly traffic: Traffic;
   readonly requests: RequestRing;
@@ -75,7 +76,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     zone: collaborators.topology()?.zone,
     startedAt,
     conditions: conditions(),
-    facts: facts(config),
+    facts: facts(config, collaborators.integrity),
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
@@ -83,7 +84,9 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
   };
 }
 
-function facts(config: Config): [string, string][] {
+type Facts = [label: string, value: string][];
+
+function facts(config: Config, { damaged }: { readonly damaged: number }): Facts {
   const value = new Map(describeConfig(config, "agent").map(({ key, value }) => [key, value]));
   return [
     ["Registry", value.get("registryAddr") ?? ""],
@@ -91,6 +94,7 @@ function facts(config: Config): [string, string][] {
     ["Store", value.get("store") || "containerd"],
     ["Bootstrap", value.get("bootstrapKind") || "none"],
     ["DHT prefix", value.get("dhtPrefix") ?? ""],
+    ...(damaged > 0 ? [["Damaged content", `${damaged}, see the log`]] satisfies Facts : []),
   ];
 }
 

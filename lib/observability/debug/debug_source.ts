@@ -1,4 +1,5 @@
-import type { Cancellable, MissReason, RequestRecord } from "../../ports.ts";
+import type { Cancellable, MissReason } from "../../ports.ts";
+import type { RequestRecord } from "../../ports/requests.ts";
 import type { Measurement, MeasureWish } from "./measure.ts";
 
 /** What the debug pages show. Each method answers from memory unless it takes a signal. */

@@ -1,4 +1,4 @@
-import type { RequestObserver, RequestRecord } from "../../ports.ts";
+import type { RequestObserver, RequestRecord } from "../../ports/requests.ts";
 import type { RequestEntry } from "./debug_source.ts";
 
 /** Settings of {@link RequestRing}. */

@@ -70,6 +70,12 @@ export class ContainerdStore implements Store {
   }
 
   /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
+  async stamp(digest: Digest, options: Cancellable): Promise<string | undefined> {
+    if (await this.descriptor(digest, options) === undefined) return undefined;
+    return await this.#content.stampOf(digest, options);
+  }
+
+  /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
   async descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined> {
     options.signal.throwIfAborted();
     const file = await this.#content.file(digest);

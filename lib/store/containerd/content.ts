@@ -74,6 +74,14 @@ export class ContainerdContent {
     return await this.#files.size(digest) ?? (await this.#files.usable() ? "absent" : "unknown");
   }
 
+  /** Changes when content is written anew; undefined if it is not held. */
+  async stampOf(digest: Digest, options: Cancellable): Promise<string | undefined> {
+    const stamp = await this.#files?.stampOf(digest);
+    if (stamp !== undefined) return stamp;
+    const { seconds, nanos } = (await this.info(digest, options))?.createdAt ?? {};
+    return seconds === undefined ? undefined : `${seconds}.${nanos}`;
+  }
+
   /** Content of at most `maxBytes`; undefined if it is larger or not held. */
   async read(digest: Digest, maxBytes: number, options: Cancellable) {
     const content = await this.#files?.read(digest, maxBytes);

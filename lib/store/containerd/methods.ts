@@ -21,6 +21,7 @@ export interface ContentInfo {
   readonly digest: string;
   readonly size: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly createdAt?: { readonly seconds: number; readonly nanos: number } | null;
 }
 
 /** A plugin as the introspection service lists it. */

@@ -29,7 +29,9 @@ message GetImageResponse { Image image = 1; }
 message ListImagesRequest { repeated string filters = 1; }
 message ListImagesResponse { repeated Image images = 1; }
 
-message Info { string digest = 1; int64 size = 2; map<string, string> labels = 5; }
+message Info {
+  string digest = 1; int64 size = 2; Timestamp created_at = 3; map<string, string> labels = 5;
+}
 message InfoRequest { string digest = 1; }
 message InfoResponse { Info info = 1; }
 message ListedInfo { string digest = 1; }

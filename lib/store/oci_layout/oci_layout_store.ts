@@ -76,6 +76,11 @@ export class OciLayoutStore implements Store, Watcher {
     return (await this.#readNames()).get(name);
   }
 
+  async stamp(digest: Digest, { signal }: Cancellable): Promise<string | undefined> {
+    signal.throwIfAborted();
+    return await this.#blobs.stampOf(digest);
+  }
+
   async descriptor(digest: Digest, { signal }: Cancellable): Promise<Descriptor | undefined> {
     signal.throwIfAborted();
     const size = await this.#blobs.size(digest);
