@@ -139,7 +139,7 @@ export type MissReason =
   | "absent-upstream"
   /** It is private, and the client did not show that it may have it. */
   | "unauthorized"
-  /** The time for finding a peer ran out. */
+  /** The time for finding a peer, or for getting it before it can be passed on, ran out. */
   | "timeout"
   /** Peers sent content that is not what was asked for. */
   | "bad-content";
@@ -151,6 +151,8 @@ export interface MirrorRequest extends DistributionPath {
   readonly range?: string;
   /** True: what a peer says is private is not wanted. */
   readonly openOnly?: boolean;
+  /** IP address of whoever asks: clients share memory fairly. */
+  readonly client?: string;
 }
 
 /** Content that a peer offers. */

@@ -1,5 +1,5 @@
 import { AGENT, option, unset } from "./option.ts";
-import { boolean, integer, rate } from "./types.ts";
+import { boolean, byteSize, integer, rate } from "./types.ts";
 
 /** How bytes move between nodes. */
 export const TRANSFER_OPTIONS = {
@@ -31,6 +31,22 @@ export const TRANSFER_OPTIONS = {
     help:
       "Hash what peers send while it passes, so that a peer that sends wrong content is found " +
       "out; containerd verifies in any case.",
+    commands: AGENT,
+  }),
+  verifyWholeLimit: option({
+    type: byteSize(),
+    default: "32MiB",
+    placeholder: "SIZE",
+    help: "Blobs of peers up to this size are verified before anything of them is passed on, so " +
+      "that a wrong one costs a peer and not the pull. Larger ones come from peers known by the " +
+      "cluster key or TLS, where there are any, and are verified while they pass.",
+    commands: AGENT,
+  }),
+  verifyWholeMemory: option({
+    type: byteSize(),
+    default: "128MiB",
+    placeholder: "SIZE",
+    help: "Memory for that, in all; no blob that is larger is verified so.",
     commands: AGENT,
   }),
 };

@@ -81,6 +81,25 @@ export function rate(): OptionType<number> {
   });
 }
 
+const UNIT_BYTES: Record<string, number> = {
+  "": 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+};
+
+/** An amount of memory, such as `32MiB`; in bytes. */
+export function byteSize(): OptionType<number> {
+  return scalar("a size such as 32MiB, 64MB or 0, at most 64GiB", (value) => {
+    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmg]i?b)?$/i.exec(value) ?? [];
+    const bytes = Math.round(Number(amount) * (UNIT_BYTES[unit.toLowerCase()] ?? NaN));
+    return bytes >= 0 && bytes <= 64 * 2 ** 30 ? bytes : undefined;
+  });
+}
+
 /** One of a few words, in any case. */
 export function oneOf<const T extends string>(...words: readonly T[]): OptionType<T> {
   return scalar(

@@ -24,6 +24,13 @@ export interface Wanted {
   readonly yielding?: boolean;
   /** What the peer says is private is refused. */
   readonly openOnly?: boolean;
+  /**
+   * Where peers can prove who they are: content from so many bytes on comes from such peers, from
+   * others only if nobody else has it.
+   */
+  readonly knownFrom?: number;
+  /** Whoever has not proved who he is, is refused. */
+  readonly knownOnly?: boolean;
   /** The peer is told that what it sent was wrong, so that it reads its copy again. */
   readonly isDoubted?: boolean;
 }
@@ -41,6 +48,8 @@ const BUSY: ReadonlySet<number> = new Set([429, 503]);
 export type Verdict =
   | { readonly type: "offer"; readonly descriptor: Descriptor; readonly part: Part }
   | { readonly type: "refused"; readonly why: string }
+  /** It has it, and has not proved who it is: of use if nobody else has it. */
+  | { readonly type: "stranger"; readonly why: string }
   /** It has too much to do just now. */
   | { readonly type: "busy"; readonly why: string }
   /** The range is outside of the content, which has this many bytes. */

@@ -1,28 +1,44 @@
 import { OciError } from "../oci/error.ts";
 import { formatDistributionPath } from "../oci/path.ts";
-import { resolveRange } from "../oci/range.ts";
-import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
+import { type ByteRange, resolveRange } from "../oci/range.ts";
+import type { MirrorHit, MirrorMiss, MirrorRequest, MissReason } from "../ports.ts";
 import type { Wanted } from "./answer.ts";
+import { BadContentError } from "./bad_content_error.ts";
 import { type MirrorKit, startSearch } from "./kit.ts";
 import type { Search } from "./search.ts";
 import type { Source } from "./source.ts";
 import { Transfer } from "./transfer.ts";
-import type { VerifiedContent } from "./content_cache.ts";
-import { type Settle, SmallBlobs } from "./small_blobs.ts";
-import { wholeBody } from "./whole_body.ts";
-import { BadContentError } from "./bad_content_error.ts";
+import { joinChunks, wholeBody } from "./whole_body.ts";
+import { Held } from "./whole/held.ts";
+import { isLead, type Lead, SharedBlobs, type WholeBlob } from "./whole/shared_blobs.ts";
+import { type Hold, WholeBlobs } from "./whole/whole_blobs.ts";
+
+/** What comes of one peer's answer: a hit, why there is none, or that the next peer is asked. */
+type Outcome = MirrorHit | MissReason | "next";
+
+/** A request on its way. */
+interface Errand {
+  readonly wanted: Wanted;
+  readonly search: Search;
+  readonly hold: Hold;
+  /** Undefined for a question alone. */
+  readonly lead: Lead | undefined;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Gets blobs from peers. A whole blob is verified: a small one before anything of it is returned, a
- * large one before its last bytes are. A part of a blob cannot be verified by anybody but the
- * client, who has the whole in the end.
+ * Gets blobs from peers. What fits into memory is verified as a whole before anything of it is
+ * passed on, also where only a part of it is wanted. What is larger is passed on as it comes, from
+ * peers that have proved who they are where there are any, and verified before its last bytes.
  */
 export class Blobs {
   readonly #kit: MirrorKit;
-  readonly #small = new SmallBlobs();
+  readonly #wholes: WholeBlobs;
+  readonly #shared = new SharedBlobs();
 
   constructor(kit: MirrorKit) {
     this.#kit = kit;
+    this.#wholes = new WholeBlobs(kit);
   }
 
   /**
@@ -39,46 +55,48 @@ export class Blobs {
       digest,
       yielding: request.method === "GET",
       openOnly: request.openOnly === true,
+      ...this.#wholes.knownFrom,
       ...(range === undefined ? {} : { range }),
     };
-    if (digest === undefined || range !== undefined || request.method === "HEAD") {
-      return await this.#find(request, wanted, signal, () => {});
+    if (digest === undefined || request.method === "HEAD") {
+      return await this.#find(request, wanted, signal);
     }
     signal.throwIfAborted();
-    const joined = await this.#small.join(digest, { signal });
-    if (typeof joined !== "function") {
-      if (!wanted.openOnly || !joined.isPrivate) return hitOf(joined);
-      return await this.#find(request, wanted, signal, () => {});
+    const joined = await this.#shared.join(digest, { signal });
+    if (!isLead(joined) && !(wanted.openOnly && joined.isPrivate)) {
+      return this.#hitOf(joined, wanted, signal);
     }
-    const settle = joined;
+    if (joined instanceof Held) joined.decline();
+    const lead = isLead(joined) ? joined : this.#shared.lead(digest);
     try {
-      return await this.#find(request, wanted, signal, settle);
+      return await this.#find(request, wanted, signal, lead);
     } finally {
-      settle(signal.aborted ? "given-up" : undefined);
+      lead.end({ isGivenUp: signal.aborted });
     }
   }
 
-  /** @param settle told of a small blob, and as soon as it is known that the blob is large. */
   async #find(
     request: MirrorRequest,
     wanted: Wanted,
     signal: AbortSignal,
-    settle: Settle,
+    lead?: Lead,
   ): Promise<MirrorHit | MirrorMiss> {
     const search = startSearch(this.#kit, request);
+    const { range: _range, knownFrom: _knownFrom, ...whole } = wanted;
+    using hold = this.#wholes.begin({
+      ...{ search, signal, wanted: whole, client: request.client ?? "" },
+    });
+    const errand: Errand = { wanted, search, hold, lead, signal };
     let streaming = false;
     try {
-      for (let round = 0; round < this.#kit.options.resolveRetries; round++) {
+      while (hold.goesOn) {
         const source = await search.open(wanted, signal);
         if (source === undefined) break;
-        const answer = await answerWith(this.#kit, search, source, wanted, signal);
-        if (answer === undefined) continue;
-        if ("found" in answer) {
-          streaming = answer.body !== null;
-          return answer;
-        }
-        settle(answer);
-        return hitOf(answer);
+        const outcome = await this.#take(errand, source);
+        if (outcome === "next") continue;
+        if (typeof outcome === "string") return search.miss(outcome);
+        streaming = outcome.body !== null;
+        return outcome;
       }
       if (search.unsatisfiableSize !== undefined) throw notSatisfiable(wanted.range, search);
       return search.miss();
@@ -86,51 +104,118 @@ export class Blobs {
       if (!streaming) search.close();
     }
   }
+
+  /** Makes of a peer's answer what can be made of it. */
+  async #take(errand: Errand, source: Source): Promise<Outcome> {
+    const { wanted, lead } = errand;
+    if (lead === undefined) {
+      source.close();
+      return { ...headersOf(source, wanted), body: null };
+    }
+    const plan = this.#wholes.plan(source, wanted);
+    if (plan === "whole") return await this.#takeWhole({ ...errand, lead }, source);
+    if (plan === "stream") return await this.#pass(errand, source);
+    source.close();
+    return "bad-content";
+  }
+
+  /** Gets it whole and verifies it first. */
+  async #takeWhole(errand: Errand & { readonly lead: Lead }, source: Source): Promise<Outcome> {
+    const { wanted, hold, lead, signal } = errand;
+    const room = await hold.room(source);
+    if (room === undefined) {
+      // What is known at least not to mean harm is better than nothing.
+      if (source.isProven) return await this.#pass(errand, source);
+      source.close();
+      return "peers-busy";
+    }
+    let kept = false;
+    try {
+      const whole = await hold.read(source);
+      if (whole === undefined) return hold.isLate ? "timeout" : "next";
+      const { descriptor, peer: { id: peer } } = source;
+      const blob = { descriptor, peer, isPrivate: whole.isPrivate };
+      const isSmall = descriptor.size <= this.#kit.options.smallBlobBytes;
+      kept = true;
+      return this.#hitOf(
+        isSmall
+          ? lead.small({ ...blob, content: joinChunks(whole.chunks) })
+          : lead.held({ ...blob, chunks: whole.chunks, room }),
+        wanted,
+        signal,
+      );
+    } finally {
+      if (!kept) room.close();
+    }
+  }
+
+  /** Passes it on as it comes. */
+  async #pass(errand: Errand, source: Source): Promise<Outcome> {
+    const { wanted, search, hold, signal } = errand;
+    const { path, openOnly = false, knownFrom } = wanted;
+    const { descriptor: { digest }, isProven } = source;
+    const transfer = new Transfer(
+      {
+        first: source,
+        wanted: {
+          path,
+          method: "GET",
+          openOnly,
+          ...(knownFrom === undefined ? {} : { knownFrom }),
+        },
+      },
+      { ...this.#kit, search },
+      { ...this.#kit.options, signal },
+    );
+    try {
+      // A client that is given headers and then nothing fails; without them it goes on upstream.
+      const first = await transfer.next();
+      if (!isProven && !transfer.isWhole && this.#kit.options.verify) {
+        this.#kit.tainted.addPart(digest);
+      }
+      return { ...headersOf(source, wanted), body: transfer.stream(first) };
+    } catch (error) {
+      signal.throwIfAborted();
+      hold.failed();
+      if (error instanceof BadContentError) this.#kit.metrics.peerSwitched("lied");
+      else this.#kit.log.warn("getting a blob failed", { digest, error });
+      return "next";
+    }
+  }
+
+  /** @throws {OciError} 416 for a range outside of it. */
+  #hitOf(blob: WholeBlob, { range }: Wanted, signal: AbortSignal): MirrorHit {
+    const { descriptor, peer, isPrivate } = blob;
+    const hit = { found: true as const, descriptor, peer, isPrivate };
+    const { size, digest } = descriptor;
+    const part = partOf(blob, range);
+    if (part === undefined) this.#kit.tainted.clear(digest);
+    const { start = 0, end = size - 1 } = part ?? {};
+    const body = blob instanceof Held
+      ? { body: blob.body({ start, end: end + 1 }, signal, this.#kit.closing) }
+      : wholeBody(part === undefined ? blob.content : blob.content.slice(start, end + 1));
+    return Object.assign(body, hit, part === undefined ? {} : { range: part });
+  }
 }
 
-function hitOf({ descriptor, peer, isPrivate, content }: VerifiedContent): MirrorHit {
-  return Object.assign(wholeBody(content), { found: true as const, descriptor, peer, isPrivate });
+/** @throws {OciError} 416 for a range outside of it, which is let go then. */
+function partOf(blob: WholeBlob, range: string | undefined): ByteRange | undefined {
+  try {
+    return resolveRange(range, blob.descriptor.size);
+  } catch (error) {
+    if (blob instanceof Held) blob.decline();
+    throw error;
+  }
 }
 
-/** A small blob whole, else a hit; undefined if what the peer sent cannot be used. */
-async function answerWith(
-  kit: MirrorKit,
-  search: Search,
-  source: Source,
-  wanted: Wanted,
-  signal: AbortSignal,
-): Promise<VerifiedContent | MirrorHit | undefined> {
-  const { descriptor, part, peer, isPrivate } = source;
-  const hit = {
+function headersOf({ descriptor, part, peer, isPrivate }: Source, { range }: Wanted) {
+  return {
     found: true as const,
     descriptor,
     isPrivate,
     peer: peer.id,
-    ...(wanted.range === undefined ? {} : { range: { start: part.start, end: part.end - 1 } }),
+    ...(range === undefined ? {} : { range: { start: part.start, end: part.end - 1 } }),
   };
-  if (wanted.method === "HEAD") {
-    source.close();
-    return { ...hit, body: null };
-  }
-  const small = wanted.range === undefined && descriptor.size <= kit.options.smallBlobBytes;
-  const transfer = new Transfer(
-    { first: source, wanted: { path: wanted.path, method: "GET" } },
-    { ...kit, search },
-    { ...kit.options, verify: kit.options.verify || small, signal },
-  );
-  try {
-    if (!small) {
-      // A client that is given headers and then nothing fails; without them it goes on upstream.
-      const first = await transfer.next();
-      return { ...hit, body: transfer.stream(first) };
-    }
-    return { descriptor, peer: peer.id, isPrivate, content: await transfer.collect() };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof BadContentError) kit.metrics.peerSwitched("lied");
-    else kit.log.warn("getting a blob failed", { digest: descriptor.digest, error });
-    return undefined;
-  }
 }
 
 /** Refuses malformed and multiple ranges; the size is not known before peers have answered. */

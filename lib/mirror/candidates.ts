@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock, Log, Peer, Router } from "../ports.ts";
 import { type Link, link } from "../async/link.ts";
+import type { Candidate, NextOptions } from "./candidate.ts";
 import type { ElectedParents } from "./elected_parents.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
@@ -28,26 +29,6 @@ export interface CandidatesOptions {
   readonly busyWaitMs: number;
   /** Peers taken from one lookup. */
   readonly maxCandidates: number;
-}
-
-/** A peer to ask. Whoever takes it has to release it when it is done with it. */
-export interface Candidate {
-  readonly peer: Peer;
-  /** Ends the accounting of the request. */
-  readonly release: () => void;
-  /**
-   * Set if it was elected to get it from upstream, or follows one that was: how many nodes are
-   * between it and upstream.
-   */
-  readonly depth?: number;
-}
-
-/** What {@link Candidates.next} is asked for. */
-export interface NextOptions {
-  /** What is to be asked for, if peers that are busy are not to be asked for it. */
-  readonly stream?: string | undefined;
-  /** Others are being asked and may still have it. */
-  readonly hedging?: boolean;
 }
 
 /** How often busy peers are looked at even if none has ended a request. */
@@ -87,8 +68,8 @@ export class Candidates {
   /** How many of them can be asked just now. */
   get able(): number {
     const { router, table } = this.#collaborators;
-    return [...this.#known.keys()].filter((id) =>
-      !this.#banned.has(id) && !router.hasLeft(id) && table.standing(id) === "good"
+    return [...this.#known.values()].filter((peer) =>
+      !this.#banned.has(peer.id) && !router.hasLeft(peer.id) && table.standing(peer) === "good"
     ).length;
   }
 
@@ -104,15 +85,16 @@ export class Candidates {
 
   /** Whether any peer that was found is not asked because of wrong content. */
   get shunned(): boolean {
-    return [...this.#known.keys()].some((id) =>
-      this.#collaborators.table.standing(id) === "shunned"
-    );
+    const { table } = this.#collaborators;
+    return [...this.#known.values()].some((peer) => table.standing(peer) === "shunned");
   }
 
   /** Whether there are peers that are only too busy, or busy with just this stream. */
   isBusy(stream: string): boolean {
     const { table } = this.#collaborators;
-    return this.#open().some(({ id }) => table.standing(id) === "good" && !table.free(id, stream));
+    return this.#open().some((peer) =>
+      table.standing(peer) === "good" && !table.free(peer.id, stream)
+    );
   }
 
   /**
@@ -237,8 +219,9 @@ export class Candidates {
   /** The cheapest; among those that cost about the same a random one, to spread load. */
   #best(stream: string | undefined, again: boolean): Peer | undefined {
     const { table, random } = this.#collaborators;
-    const able = this.#open().filter(({ id }) =>
-      table.standing(id) === "good" && (stream === undefined || table.free(id, stream, again))
+    const able = this.#open().filter((peer) =>
+      table.standing(peer) === "good" &&
+      (stream === undefined || table.free(peer.id, stream, again))
     );
     const ranked = able.map((peer) => ({
       peer,
@@ -255,7 +238,7 @@ export class Candidates {
     stream: string | undefined,
   ): Promise<Candidate | undefined> {
     const { table, prober } = this.#collaborators;
-    const probes = this.#open().filter(({ id }) => table.standing(id) === "down").flatMap(
+    const probes = this.#open().filter((peer) => table.standing(peer) === "down").flatMap(
       (peer) => {
         const probe = prober.revive(peer);
         return probe === undefined
@@ -278,7 +261,7 @@ export class Candidates {
       const turn = await parents?.next({ signal });
       if (turn === undefined) break;
       const { peer, depth } = turn;
-      if (router.hasLeft(peer.id) || table.standing(peer.id) !== "good") continue;
+      if (router.hasLeft(peer.id) || table.standing(peer) !== "good") continue;
       return { peer, release: table.begin(peer.id, stream), depth };
     }
     return undefined;

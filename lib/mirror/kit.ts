@@ -15,6 +15,7 @@ import { ElectedParents } from "./elected_parents.ts";
 import { Search } from "./search.ts";
 import type { TagHolders } from "./tag_holders.ts";
 import type { SplitPolicy } from "./split/split_policy.ts";
+import type { Tainted } from "./whole/tainted.ts";
 
 /** What all requests of one mirror share. */
 export interface MirrorKit {
@@ -30,6 +31,9 @@ export interface MirrorKit {
   readonly doubts: Doubts;
   readonly hashes: Hashes;
   readonly splits: SplitPolicy;
+  readonly tainted: Tainted;
+  /** Whether peers can prove who they are: by a key, or by certificates. */
+  readonly provesPeers: boolean;
   /** Rate of what is received from peers, shared fairly. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   readonly clock: Clock;

@@ -1,53 +1,68 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../ports.ts";
 
-/** Wrong content of a peer that said that it had not verified it is excused so many times. */
+/** Wrong content that a peer passed on before it had verified it is excused so many times. */
 const EXCUSED = 2;
-/** For so long: it may have been deceived itself, by somebody who is shunned now, ms. */
-const EXCUSED_SHUN_MS = 10_000;
+/** For so long nothing of the kind is taken from it: whoever deceived it may be found out by then, ms. */
+const EXCUSED_MS = 10_000;
 
 /** Settings of {@link Liars}. */
 export interface LiarsOptions {
-  /** How long a peer that sent wrong content is not asked, ms. */
+  /** How long a place from which wrong content came is not asked, ms. */
   readonly shunMs: number;
-  /** Peers that are remembered. */
+  /** Places that are remembered. */
   readonly maxTrackedPeers: number;
 }
 
-interface Liar {
-  readonly until: number;
-  readonly excused: number;
-}
-
-/** Peers that sent content that is not what was asked for, and are not asked for a while. */
+/**
+ * Places, by `placeOf`, from which content came that is not what was asked for. They are not asked
+ * for a while, whoever is there. Those that passed it on before they could verify it are still
+ * believed what they hold, only not what they are still getting.
+ */
 export class Liars {
   readonly #clock: Pick<Clock, "now">;
   readonly #options: LiarsOptions;
-  readonly #liars: LRUCache<string, Liar>;
+  readonly #shunned: LRUCache<string, number>;
+  readonly #relays: LRUCache<string, { readonly until: number; readonly excused: number }>;
 
   constructor(clock: Pick<Clock, "now">, options: LiarsOptions) {
     this.#clock = clock;
     this.#options = options;
-    this.#liars = new LRUCache({ max: options.maxTrackedPeers });
+    this.#shunned = new LRUCache({ max: options.maxTrackedPeers });
+    this.#relays = new LRUCache({ max: options.maxTrackedPeers });
   }
 
-  isShunned(id: string): boolean {
-    const liar = this.#liars.get(id);
-    return liar !== undefined && liar.until > this.#clock.now();
+  /** Whether nobody is shunned, at next to no cost. */
+  get isEmpty(): boolean {
+    return this.#shunned.size === 0;
+  }
+
+  isShunned(place: string): boolean {
+    return (this.#shunned.get(place) ?? -Infinity) > this.#clock.now();
+  }
+
+  /** Whether what is still arriving there is not taken. */
+  isBadRelay(place: string): boolean {
+    return (this.#relays.get(place)?.until ?? -Infinity) > this.#clock.now();
+  }
+
+  /** It alone sent wrong content. Returns for how long it is not asked, ms. */
+  add(place: string): number {
+    const { shunMs } = this.#options;
+    this.#shunned.set(place, this.#clock.now() + shunMs);
+    return shunMs;
   }
 
   /**
-   * A peer sent wrong content.
+   * It passed on wrong content that it was still getting.
    *
-   * @param unverified it said that it had not verified it. Whoever does that again and again is no
-   * better than one that lies.
-   * @returns for how long it is not asked, ms.
+   * @returns for how long nothing of the kind is taken from it, ms.
    */
-  add(id: string, unverified: boolean): number {
+  addRelay(place: string): number {
     const { shunMs } = this.#options;
-    const excused = (this.#liars.get(id)?.excused ?? 0) + (unverified ? 1 : 0);
-    const forMs = unverified && excused <= EXCUSED ? Math.min(EXCUSED_SHUN_MS, shunMs) : shunMs;
-    this.#liars.set(id, { until: this.#clock.now() + forMs, excused });
+    const excused = (this.#relays.get(place)?.excused ?? 0) + 1;
+    const forMs = excused <= EXCUSED ? Math.min(EXCUSED_MS, shunMs) : shunMs;
+    this.#relays.set(place, { until: this.#clock.now() + forMs, excused });
     return forMs;
   }
 }

@@ -6,9 +6,8 @@ import { ContentCache, type VerifiedContent } from "./content_cache.ts";
 import type { Search } from "./search.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Source } from "./source.ts";
-import { Transfer } from "./transfer.ts";
-import { wholeBody } from "./whole_body.ts";
-import { BadContentError } from "./bad_content_error.ts";
+import { joinChunks, wholeBody } from "./whole_body.ts";
+import { WholeReader } from "./whole/whole_reader.ts";
 
 /**
  * Gets manifests from peers, whole and verified before anything of them is passed on. HEAD gets the
@@ -46,19 +45,20 @@ export class Manifests {
   }
 
   async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedContent | MirrorMiss> {
-    const { options } = this.#kit;
     const search = startSearch(this.#kit, request);
+    const openOnly = request.openOnly === true;
+    const reader = new WholeReader(this.#kit, { search, openOnly });
     try {
-      for (let round = 0; round < options.resolveRetries; round++) {
+      while (reader.goesOn) {
         const source = await search.open({
           path: formatDistributionPath(request),
           method: "GET",
           digest: request.reference.digest,
           maxBytes: MAX_MANIFEST_BYTES,
-          openOnly: request.openOnly === true,
+          openOnly,
         }, signal);
         if (source === undefined) break;
-        const manifest = await this.#read(request, search, source, signal);
+        const manifest = await this.#read(request, { search, reader, source }, signal);
         if (manifest === undefined) continue;
         this.#cache.put(manifest);
         return manifest;
@@ -72,36 +72,30 @@ export class Manifests {
   /** Undefined if what the peer sent is no manifest, or wrong. */
   async #read(
     request: MirrorRequest,
-    search: Search,
-    source: Source,
+    { search, reader, source }: {
+      readonly search: Search;
+      readonly reader: WholeReader;
+      readonly source: Source;
+    },
     signal: AbortSignal,
   ): Promise<VerifiedContent | undefined> {
-    const { log, metrics, options } = this.#kit;
     const { registry, repository } = request.reference;
     const { digest, size } = source.descriptor;
     const path = formatDistributionPath({
       kind: "manifest",
       reference: { registry, repository, digest },
     });
-    const transfer = new Transfer(
-      { first: source, wanted: { path, method: "GET" } },
-      { ...this.#kit, search },
-      { ...options, verify: true, signal },
-    );
-    try {
-      const content = await transfer.collect();
-      const mediaType = detectMediaType(content);
-      if (isManifestMediaType(mediaType)) {
-        const { peer: { id: peer }, isPrivate } = source;
-        return { descriptor: { digest, size, mediaType }, content, peer, isPrivate };
-      }
-      search.refuse();
-      log.warn("what a peer sent is no manifest", { peer: source.peer.id, digest });
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof BadContentError) metrics.peerSwitched("lied");
-      else log.warn("getting a manifest failed", { digest, error });
+    const whole = await reader.read(source, { path, signal });
+    if (whole === undefined) return undefined;
+    const content = joinChunks(whole.chunks);
+    const mediaType = detectMediaType(content);
+    const { peer: { id: peer } } = source;
+    if (isManifestMediaType(mediaType)) {
+      const { isPrivate } = whole;
+      return { descriptor: { digest, size, mediaType }, content, peer, isPrivate };
     }
+    search.refuse();
+    this.#kit.log.warn("what a peer sent is no manifest", { peer, digest });
     return undefined;
   }
 }

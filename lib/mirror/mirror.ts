@@ -20,6 +20,7 @@ import { Prober } from "./prober.ts";
 import { askTag } from "./tags.ts";
 import { TagHolders } from "./tag_holders.ts";
 import { SplitPolicy } from "./split/split_policy.ts";
+import { Tainted } from "./whole/tainted.ts";
 
 /** What the mirror works with. */
 export interface MirrorCollaborators {
@@ -42,6 +43,8 @@ export interface MirrorCollaborators {
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Connects to peers; default by TCP. */
   readonly connect?: Connect;
+  /** Whether it has peers show certificates, at least where they can; default false. */
+  readonly connectsSecurely?: boolean;
   /** Sends requests to peers; default over direct connections. */
   readonly send?: Send;
   /** Source of randomness in [0, 1); default `Math.random`. */
@@ -100,6 +103,8 @@ export function createMirror(
     options,
     hashes,
     splits: new SplitPolicy(clock, options),
+    tainted: new Tainted(clock),
+    provesPeers: peerAuth !== undefined || collaborators.connectsSecurely === true,
     downloads: collaborators.downloads,
     tagHolders: namedNodes && new TagHolders({ router, namedNodes, clock, log }),
   };

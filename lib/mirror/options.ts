@@ -47,6 +47,14 @@ export interface MirrorOptions {
   readonly shunMs: number;
   /** Blobs up to this many bytes are read and verified before anything of them is returned. */
   readonly smallBlobBytes: number;
+  /** Blobs up to this many bytes are, too, as long as there is memory for it. */
+  readonly verifyWholeBytes: number;
+  /** Memory for that, bytes. */
+  readonly verifyWholeTotalBytes: number;
+  /** How long one of them may take to come whole; then a miss, and the next time it is passed on. */
+  readonly verifyWholeMs: number;
+  /** How long memory for that is waited for; then a miss. */
+  readonly verifyWholeWaitMs: number;
   /** Total of manifests kept, bytes. */
   readonly manifestCacheBytes: number;
   /** How long a manifest is kept: enough for the client to follow a tag's digest. */
@@ -97,6 +105,10 @@ export const MIRROR_DEFAULTS: MirrorOptions = {
   stallPauseMaxMs: 60_000,
   shunMs: 600_000,
   smallBlobBytes: 1024 * 1024,
+  verifyWholeBytes: 32 * 1024 * 1024,
+  verifyWholeTotalBytes: 128 * 1024 * 1024,
+  verifyWholeMs: 20_000,
+  verifyWholeWaitMs: 5000,
   manifestCacheBytes: 16 * 1024 * 1024,
   manifestCacheTtlMs: 5000,
   maxTrackedPeers: 1024,
@@ -121,6 +133,8 @@ const MAY_BE_ZERO: ReadonlySet<string> = new Set([
   "poolIdleTotal",
   "probeWaitMs",
   "smallBlobBytes",
+  "verifyWholeBytes",
+  "verifyWholeTotalBytes",
 ]);
 
 /**

@@ -1,37 +1,19 @@
-import type { Digest } from "../oci/digest.ts";
-import type { Cancellable, Clock, Log, Metrics, Peer } from "../ports.ts";
-import type { Part, Wanted } from "./answer.ts";
 import { type Link, link } from "../async/link.ts";
-import type { Deliveries } from "./deliveries.ts";
-import type { MirrorOptions } from "./options.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Peer } from "../ports.ts";
+import type { Part } from "./answer.ts";
+import type { Contributors } from "./contributors.ts";
+import type {
+  PartReaderCollaborators,
+  PartReaderInit,
+  PartReaderOptions,
+} from "./part_reader_init.ts";
 import { patienceMs, watchOptions } from "./patience.ts";
-import type { PeerTable } from "./peer_table.ts";
 import { type Progress, ProgressWatch } from "./progress.ts";
-import type { Search } from "./search.ts";
 import type { Source } from "./source.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 type Trouble = Exclude<Progress, "fine"> | "died";
-
-/** What a {@link PartReader} works with. */
-export interface PartReaderCollaborators {
-  readonly search: Search;
-  readonly table: PeerTable;
-  readonly deliveries: Deliveries;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** Aborts when the mirror is closed. */
-  readonly closing: AbortSignal;
-}
-
-/** What is read. */
-export interface PartReaderInit {
-  /** The answer that is read first. */
-  readonly first: Source;
-  /** Asks for the same content, by digest so that every peer sends the same; its range is set. */
-  readonly wanted: Omit<Wanted, "range" | "size" | "digest">;
-}
 
 /** Pauses before looking for a holder again when a peer died and there was nobody else. */
 const SECOND_LOOKS_MS = [0, 250];
@@ -44,12 +26,12 @@ const GOOD_PROGRESS_BYTES = 16 * 1024 * 1024;
  */
 export class PartReader {
   readonly #collaborators: PartReaderCollaborators;
-  readonly #options: MirrorOptions & Cancellable;
+  readonly #options: PartReaderOptions;
   readonly #wanted: PartReaderInit["wanted"];
   readonly #digest: Digest;
   readonly #size: number;
   #end: number;
-  readonly #contributors: Set<string>;
+  readonly #contributors: Contributors;
   readonly #life: Link;
   readonly #watch: ProgressWatch;
   #source: Source;
@@ -61,12 +43,12 @@ export class PartReader {
   #switchedAt: number;
   #over = false;
 
-  /** @param contributors where the ids of those are kept whose bytes were passed on. */
+  /** @param contributors where account is kept of whose bytes were passed on. */
   constructor(
     { first, wanted }: PartReaderInit,
-    contributors: Set<string>,
+    contributors: Contributors,
     collaborators: PartReaderCollaborators,
-    options: MirrorOptions & Cancellable,
+    options: PartReaderOptions,
   ) {
     this.#collaborators = collaborators;
     this.#options = options;
@@ -88,6 +70,11 @@ export class PartReader {
   /** Who is read from just now. */
   get peer(): Peer {
     return this.#source.peer;
+  }
+
+  /** Whether that peer has proved that it belongs to the cluster. */
+  get isProven(): boolean {
+    return this.#source.isProven;
   }
 
   /** The next byte to be read. */
@@ -165,9 +152,10 @@ export class PartReader {
   }
 
   #accept(got: Chunk): Chunk {
-    this.#contributors.add(this.#source.peer.id);
     const chunk = got.subarray(0, this.#end - this.#offset);
+    const start = this.#offset;
     this.#offset += chunk.length;
+    this.#contributors.add(this.#source, { start, end: this.#offset });
     if (this.#offset - this.#switchedAt >= GOOD_PROGRESS_BYTES) {
       this.#switches = 0;
       this.#switchedAt = this.#offset;
@@ -198,15 +186,19 @@ export class PartReader {
 
   async #replace(pausesMs: readonly number[], trouble: "died" | "stalled" | "slow") {
     const { search, clock } = this.#collaborators;
-    let next = await this.#reopen();
-    for (const pauseMs of next === undefined ? pausesMs : []) {
+    const { single = false } = this.#options;
+    // What is slow from somebody who is known is not made faster by a stranger.
+    const knownOnly = trouble === "slow" && this.#source.isProven;
+    let next = single ? undefined : await this.#reopen(knownOnly);
+    for (const pauseMs of next === undefined && !single ? pausesMs : []) {
       if (pauseMs > 0) await clock.sleep(pauseMs, this.#life);
       search.refresh({ slow: trouble === "slow" });
-      next = await this.#reopen();
+      next = await this.#reopen(knownOnly);
       if (next !== undefined) break;
     }
     // As long as nothing has come the client can go on elsewhere without a break.
-    const isHopeless = trouble === "died" || this.#contributors.size === 0 || search.elected;
+    const isHopeless = trouble === "died" || (single && trouble === "stalled") ||
+      this.#contributors.isEmpty || search.elected;
     if (next === undefined && isHopeless) {
       this.#giveUp(trouble, `${trouble}, and nobody else has the content`);
     }
@@ -240,11 +232,12 @@ export class PartReader {
   }
 
   /** Asks others for the rest. */
-  async #reopen(): Promise<Source | undefined> {
+  async #reopen(knownOnly: boolean): Promise<Source | undefined> {
     const part: Part = { start: this.#offset, end: this.#end };
     const whole = part.start === 0 && part.end === this.#size;
     const source = await this.#collaborators.search.open({
       ...this.#wanted,
+      ...(knownOnly && this.#wanted.knownFrom !== undefined ? { knownOnly } : {}),
       digest: this.#digest,
       size: this.#size,
       ...(whole ? {} : { range: `bytes=${part.start}-${part.end - 1}` }),

@@ -13,6 +13,8 @@ export interface Reply extends PeerResponse {
   readonly address: string;
   /** False: this node belongs to a cluster, and the answer does not prove that the peer does. */
   readonly isProven: boolean;
+  /** The peer has proved that it belongs to the cluster: by the answer, or by its certificate. */
+  readonly isKnown: boolean;
   /** Ends the exchange, yet keeps the connection if little of the body is left to read. */
   dismiss(): void;
 }
@@ -124,7 +126,8 @@ export class PeerClient {
       ? { response: await this.#send(request, signal), isProven: true }
       : await this.#sendProven(request, peerAuth, signal);
     const dismiss = () => void this.#drain(response.body);
-    return { ...response, address: request.address, isProven, dismiss };
+    const isKnown = response.secure === true || (peerAuth !== undefined && isProven);
+    return { ...response, address: request.address, isProven, isKnown, dismiss };
   }
 
   async #drain(body: PeerBody): Promise<void> {

@@ -1,7 +1,9 @@
 import { LRUCache } from "lru-cache";
-import type { Clock } from "../ports.ts";
+import type { Clock, Peer } from "../ports.ts";
 import { Liars } from "./liars.ts";
 import type { MirrorOptions } from "./options.ts";
+import { ASSUMED_TTFB_MS, newEntry, type PeerEntry } from "./peer_entry.ts";
+import { place, placeOf, type Sender } from "./sender.ts";
 
 /** What is known of a peer, for a page to look at. */
 export interface PeerHealth {
@@ -22,29 +24,6 @@ export interface PeerHealth {
 
 export type Standing = "good" | "down" | "shunned";
 
-interface Entry {
-  inFlight: number;
-  /** How often what is asked for just now that is not to be asked for twice without need. */
-  readonly streams: Map<string, number>;
-  busyUntil: number;
-  ttfbMs: number;
-  /** Mean deviation of the above. */
-  jitterMs: number;
-  bytesPerSecond: number | undefined;
-  failures: number;
-  down: boolean;
-  probeAt: number;
-  probeFailures: number;
-  /** Bodies that stood still since one got on. */
-  stalls: number;
-  lastByteAt: number;
-  answered: boolean;
-  updatedAt: number;
-  address: string | undefined;
-}
-
-/** Time to headers that is assumed of a peer that never answered. */
-const ASSUMED_TTFB_MS = 5;
 /** After this time half of what was learned of a peer's delay is forgotten. */
 const HALF_LIFE_MS = 30_000;
 /** Weight of a new sample. */
@@ -67,7 +46,7 @@ const FAST_BYTES_PER_SECOND = 100e6;
 export class PeerTable {
   readonly #clock: Clock;
   readonly #options: MirrorOptions;
-  readonly #entries: LRUCache<string, Entry>;
+  readonly #entries: LRUCache<string, PeerEntry>;
   readonly #liars: Liars;
   #freed = Promise.withResolvers<void>();
 
@@ -78,9 +57,18 @@ export class PeerTable {
     this.#liars = new Liars(clock, options);
   }
 
-  standing(id: string): Standing {
-    if (this.#liars.isShunned(id)) return "shunned";
-    return this.#entries.get(id)?.down ? "down" : "good";
+  standing(peer: Peer): Standing {
+    if (this.usable(peer).addresses.length < Math.min(peer.addresses.length, 1)) return "shunned";
+    return this.#entries.get(peer.id)?.down ? "down" : "good";
+  }
+
+  /** The peer with those of its addresses at which it may be asked: nobody lied there of late. */
+  usable(peer: Peer): Peer {
+    if (this.#liars.isEmpty) return peer;
+    const addresses = peer.addresses.filter((address) =>
+      !this.#liars.isShunned(place(address, peer.registryPort))
+    );
+    return addresses.length === peer.addresses.length ? peer : { ...peer, addresses };
   }
 
   /** The lower, the better a choice. Unitless; grows with load, delay, slowness and failures. */
@@ -209,9 +197,22 @@ export class PeerTable {
       : entry.bytesPerSecond + ALPHA * (speed - entry.bytesPerSecond);
   }
 
-  /** Sent content that is not what was asked for. Returns for how long it is not asked, ms. */
-  lied(id: string, unverified = false): number {
-    return this.#liars.add(id, unverified);
+  /** Sent content that is not what was asked for. Returns for how long it is not asked there, ms. */
+  lied(sender: Sender): number {
+    return this.#liars.add(placeOf(sender));
+  }
+
+  /**
+   * Passed on wrong content that it was still getting: somebody else may have deceived it. Returns
+   * for how long nothing of the kind is taken from it, ms.
+   */
+  misled(sender: Sender): number {
+    return this.#liars.addRelay(placeOf(sender));
+  }
+
+  /** Whether what a sender is still getting is not to be taken from it. */
+  misleads(sender: Pick<Sender, "peer" | "address">): boolean {
+    return this.#liars.isBadRelay(placeOf(sender));
   }
 
   /** Whether a peer that is down may be probed now. */
@@ -241,8 +242,8 @@ export class PeerTable {
     return this.#entries.get(id)?.address;
   }
 
-  reachedAt(id: string, address: string | undefined): void {
-    this.#entry(id).address = address;
+  reachedAt({ id, registryPort }: Peer, address: string): void {
+    Object.assign(this.#entry(id), { address, port: registryPort });
   }
 
   snapshot(): PeerHealth[] {
@@ -252,17 +253,21 @@ export class PeerTable {
       ttfbMs: entry.answered ? this.#ttfb(entry) : undefined,
       bytesPerSecond: entry.bytesPerSecond,
       failures: entry.failures,
-      standing: this.standing(id),
+      standing: this.standing({
+        id,
+        addresses: entry.address === undefined ? [] : [entry.address],
+        registryPort: entry.port,
+      }),
       address: entry.address,
     }));
   }
 
-  #alive(entry: Entry): void {
+  #alive(entry: PeerEntry): void {
     entry.down = false;
     entry.probeFailures = 0;
   }
 
-  #learn(entry: Entry, ms: number): void {
+  #learn(entry: PeerEntry, ms: number): void {
     const now = this.#clock.now();
     const usual = this.#ttfb(entry);
     entry.jitterMs += ALPHA * (Math.abs(ms - usual) - entry.jitterMs);
@@ -270,31 +275,15 @@ export class PeerTable {
     entry.updatedAt = now;
   }
 
-  #ttfb(entry: Entry): number {
+  #ttfb(entry: PeerEntry): number {
     const kept = 0.5 ** ((this.#clock.now() - entry.updatedAt) / HALF_LIFE_MS);
     return ASSUMED_TTFB_MS + (entry.ttfbMs - ASSUMED_TTFB_MS) * kept;
   }
 
-  #entry(id: string): Entry {
+  #entry(id: string): PeerEntry {
     const known = this.#entries.get(id);
     if (known !== undefined) return known;
-    const entry: Entry = {
-      inFlight: 0,
-      streams: new Map(),
-      busyUntil: -Infinity,
-      ttfbMs: ASSUMED_TTFB_MS,
-      jitterMs: 0,
-      bytesPerSecond: undefined,
-      failures: 0,
-      down: false,
-      probeAt: 0,
-      probeFailures: 0,
-      stalls: 0,
-      lastByteAt: -Infinity,
-      answered: false,
-      updatedAt: this.#clock.now(),
-      address: undefined,
-    };
+    const entry = newEntry(this.#clock.now());
     this.#entries.set(id, entry);
     return entry;
   }

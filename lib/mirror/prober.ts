@@ -32,7 +32,7 @@ export class Prober {
 
   /** Begins a probe of a peer that was outrun, unless it has sent bytes of late. */
   suspect(peer: Peer): void {
-    if (this.#table.standing(peer.id) === "good" && !this.#table.active(peer.id)) {
+    if (this.#table.standing(peer) === "good" && !this.#table.active(peer.id)) {
       this.#begin(peer);
     }
   }
@@ -54,7 +54,7 @@ export class Prober {
   /** The API version check (distribution specification, end-1); any answer is a sign of life. */
   async #probe(peer: Peer): Promise<boolean> {
     const reached = await this.#client.reach(
-      peer,
+      this.#table.usable(peer),
       { path: "/v2/", method: "GET" },
       this.#life.signal,
       { preferred: this.#table.address(peer.id) },

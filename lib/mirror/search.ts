@@ -1,12 +1,14 @@
 import type { Clock, Log, Metrics, MirrorMiss, MissReason, Peer, Router } from "../ports.ts";
 import { judgeAnswer, type Verdict, type Wanted } from "./answer.ts";
-import type { Candidate, Candidates } from "./candidates.ts";
+import type { Candidate } from "./candidate.ts";
+import type { Candidates } from "./candidates.ts";
 import { link } from "../async/link.ts";
 import type { MirrorOptions } from "./options.ts";
 import type { PeerClient, Reply } from "./peer_client.ts";
 import type { PeerTable } from "./peer_table.ts";
 import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "./race.ts";
+import type { Sender } from "./sender.ts";
 import { Source } from "./source.ts";
 
 /** Set by peers on what they are still getting, and have not verified. */
@@ -41,8 +43,8 @@ export class Search {
   readonly #collaborators: SearchCollaborators;
   readonly #options: MirrorOptions;
   readonly #sizes = new Set<number>();
-  /** Peers that passed on what they were still getting, so that they could not know better. */
-  readonly #unverified = new Set<string>();
+  /** Peers whose answers were put aside: somebody who is known may have it. */
+  readonly #strangers = new Set<string>();
   #attempts = 0;
   #refused = 0;
   #lies = 0;
@@ -71,11 +73,21 @@ export class Search {
   }
 
   /**
-   * Gets the answer of the first peer that has what is wanted; undefined if nobody does in time.
+   * Gets the answer of the first peer that has what is wanted; undefined if nobody does in time. What
+   * is large comes from strangers only if nobody has it who is known.
    *
    * @throws the signal's reason when it aborts.
    */
   async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const source = await this.#race(wanted, signal);
+    if (source !== undefined || wanted.knownOnly || this.#strangers.size === 0) return source;
+    for (const id of this.#strangers) this.#collaborators.candidates.putBack(id);
+    this.#strangers.clear();
+    const { knownFrom: _, ...anybodys } = wanted;
+    return await this.#race(anybodys, signal);
+  }
+
+  async #race(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
     const { candidates, clock, table, closing } = this.#collaborators;
     using either = link(signal, closing);
     const stream = wanted.yielding ? `${wanted.digest} ${wanted.range ?? ""}` : undefined;
@@ -94,7 +106,10 @@ export class Search {
       {
         signal: either.signal,
         budgetMs: this.#options.headerBudgetMs + (candidates.parents ? ELECTION_MS : 0),
-        maxLosses: this.#options.resolveRetries,
+        // However many strangers have it: those who are known are looked for among all.
+        maxLosses: wanted.knownFrom === undefined
+          ? this.#options.resolveRetries
+          : this.#options.maxCandidates,
         maxConcurrent: this.#options.maxConcurrentAsks,
       },
     );
@@ -132,19 +147,35 @@ export class Search {
     return candidate && await this.#ask(candidate, wanted, signal);
   }
 
-  /** Cuts off peers that sent wrong content. */
-  lied(ids: Iterable<string>, fields: Readonly<Record<string, unknown>>): void {
-    for (const id of ids) {
-      this.#lies++;
-      const shunMs = this.#collaborators.table.lied(id, this.#unverified.has(id));
-      this.#collaborators.candidates.ban(id);
-      this.#collaborators.log.warn("peer sent wrong content and is shunned", {
-        peer: id,
-        reason: "bad-content",
-        shunMs,
-        ...fields,
-      });
-    }
+  /** Cuts off whoever alone sent wrong content, where he is. */
+  lied(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
+    const { table, candidates, log } = this.#collaborators;
+    this.#lies++;
+    const { peer, address } = sender;
+    const shunMs = table.lied(sender);
+    // The index may have named somebody else's address for the peer before its own.
+    if (table.standing(peer) !== "shunned") candidates.putBack(peer.id);
+    log.warn("peer sent wrong content and is shunned", {
+      ...{ peer: peer.id, address, reason: "bad-content", shunMs },
+      ...fields,
+    });
+  }
+
+  /** One passed on wrong content that it was still getting: that may be another's fault. */
+  misled(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
+    const { table, candidates, log } = this.#collaborators;
+    this.#lies++;
+    const { peer, address } = sender;
+    candidates.ban(peer.id);
+    log.warn("peer passed on wrong content that it was still getting", {
+      ...{ peer: peer.id, address, reason: "bad-content", pauseMs: table.misled(sender) },
+      ...fields,
+    });
+  }
+
+  /** One of several sent wrong content, and nobody knows who. */
+  misledBySome(): void {
+    this.#lies++;
   }
 
   /** A peer's answer turned out to be of no use, though not wrong. */
@@ -167,10 +198,10 @@ export class Search {
     this.#collaborators.candidates.close();
   }
 
-  /** The answer when nothing was found. */
-  miss(): MirrorMiss {
+  /** The answer when nothing was found, or nothing is made of it for a certain reason. */
+  miss(reason: MissReason = this.#reason()): MirrorMiss {
     const turn = this.#collaborators.candidates.parents?.outcome;
-    const miss = { found: false, reason: this.#reason(), attempts: this.#attempts } as const;
+    const miss = { found: false, reason, attempts: this.#attempts } as const;
     return turn === undefined ? miss : { ...miss, turn };
   }
 
@@ -191,7 +222,7 @@ export class Search {
   ): Promise<Source | undefined> {
     const { candidates, client, table, prober, log, clock } = this.#collaborators;
     this.#attempts++;
-    const reached = await client.reach(peer, wanted, signal, {
+    const reached = await client.reach(table.usable(peer), wanted, signal, {
       preferred: table.address(peer.id),
       budgetMs: depth === undefined ? undefined : NAMED_RESPONSE_MS,
     });
@@ -211,11 +242,10 @@ export class Search {
     }
     const { reply } = reached;
     table.answered(peer.id, reached.ms);
-    table.reachedAt(peer.id, reply.address);
-    const verdict = this.#judge(reply, wanted);
+    table.reachedAt(peer, reply.address);
+    const verdict = this.#judge(peer, reply, wanted);
     if (verdict.type === "offer") {
-      const arriving = reply.headers.get(ARRIVING_HEADER) !== null;
-      if (arriving) this.#unverified.add(peer.id);
+      const arriving = isArriving(reply);
       if (depth !== undefined) {
         this.#followed = true;
         this.#collaborators.metrics.followBegan();
@@ -235,6 +265,7 @@ export class Search {
     reply.dismiss();
     if (verdict.type === "busy") table.busy(peer.id);
     if (verdict.type === "busy" && wanted.yielding) candidates.putBack(peer.id);
+    else if (verdict.type === "stranger") this.#strangers.add(peer.id);
     else this.#refused++;
     if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
     log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
@@ -242,10 +273,23 @@ export class Search {
   }
 
   /** Content is known by its digest; what a tag means is only believed of nodes of the cluster. */
-  #judge({ status, headers, isProven }: Reply, wanted: Wanted): Verdict {
+  #judge(peer: Peer, reply: Reply, wanted: Wanted): Verdict {
+    const { status, headers, address, isProven, isKnown } = reply;
     const verdict = judgeAnswer(status, headers, wanted);
-    return verdict.type === "offer" && wanted.digest === undefined && !isProven
-      ? { type: "refused", why: "it does not prove that it belongs to the cluster" }
+    if (verdict.type !== "offer") return verdict;
+    if (wanted.digest === undefined && !isProven) {
+      return { type: "refused", why: "it does not prove that it belongs to the cluster" };
+    }
+    if (isArriving(reply) && this.#collaborators.table.misleads({ peer, address })) {
+      return { type: "refused", why: "what it was still getting was wrong of late" };
+    }
+    const { knownFrom = Infinity, knownOnly = false } = wanted;
+    return !isKnown && (knownOnly || verdict.descriptor.size >= knownFrom)
+      ? { type: "stranger", why: "somebody may have it who is known" }
       : verdict;
   }
+}
+
+function isArriving({ headers }: Reply): boolean {
+  return headers.get(ARRIVING_HEADER) !== null;
 }

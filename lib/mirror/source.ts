@@ -3,6 +3,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import { parseTagTime, TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import { isPrivate, type Part } from "./answer.ts";
 import type { Reply } from "./peer_client.ts";
+import type { Sender } from "./sender.ts";
 
 /** What a {@link Source} is made of. */
 export interface SourceInit {
@@ -43,8 +44,10 @@ const LONG_BYTES = 1024 * 1024;
 const PATIENCE_PER_NODE_MS = 300;
 
 /** A body that one peer sends. */
-export class Source {
+export class Source implements Sender {
   readonly peer: Peer;
+  readonly address: string;
+  readonly isProven: boolean;
   readonly descriptor: Descriptor;
   readonly part: Part;
   /** The peer says that not everybody may have it. */
@@ -53,6 +56,8 @@ export class Source {
   readonly tagTime: number | undefined;
   /** The peer is still getting it itself: it has not got far beyond what it has sent. */
   readonly arriving: boolean;
+  /** The peer was named to follow: it gets it from upstream, or from one that does. */
+  readonly isNamed: boolean;
   /** Waits for bytes may be so much longer than usual, ms. */
   readonly patienceMs: number;
   readonly #reply: Reply;
@@ -67,7 +72,10 @@ export class Source {
   ) {
     this.arriving = arriving;
     this.patienceMs = depth === undefined ? 0 : (depth + 1) * PATIENCE_PER_NODE_MS;
+    this.isNamed = depth !== undefined;
     this.peer = peer;
+    this.address = reply.address;
+    this.isProven = reply.isKnown;
     this.descriptor = descriptor;
     this.part = part;
     this.isPrivate = isPrivate(reply.headers);

@@ -1,15 +1,21 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { type Link, link } from "../async/link.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { Cancellable } from "../ports.ts";
 import { BadContentError } from "./bad_content_error.ts";
+import { Contributors } from "./contributors.ts";
 import type { Doubts } from "./doubts.ts";
+import { Evidence } from "./evidence.ts";
 import type { Hashes } from "./hashing/hashes.ts";
-import type { MirrorOptions } from "./options.ts";
-import { PartReader, type PartReaderCollaborators, type PartReaderInit } from "./part_reader.ts";
+import { PartReader } from "./part_reader.ts";
+import type {
+  PartReaderCollaborators,
+  PartReaderInit,
+  PartReaderOptions,
+} from "./part_reader_init.ts";
 import type { SplitPolicy } from "./split/split_policy.ts";
 import { SplitReader } from "./split/split_reader.ts";
 import type { Verifier } from "./verify.ts";
+import type { Tainted } from "./whole/tainted.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -19,20 +25,27 @@ export interface TransferCollaborators extends PartReaderCollaborators {
   readonly doubts: Pick<Doubts, "tell">;
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   readonly splits: SplitPolicy;
+  /** Told of what was passed on and came out wrong. */
+  readonly tainted: Tainted;
 }
+
+/** A chunk that fills less of its buffer is copied if it is kept: whole buffers would be kept. */
+const KEPT_SHARE = 0.75;
 
 /**
  * One body out of those of several peers: one after the other where one fails, and several at once
  * where that is faster. Verified while it passes, if it is the whole content.
  */
 export class Transfer {
+  /** Whether it is all of the content, and not a part. */
+  readonly isWhole: boolean;
   readonly #collaborators: TransferCollaborators;
   readonly #init: PartReaderInit;
-  readonly #options: MirrorOptions & Cancellable;
+  readonly #options: PartReaderOptions;
   readonly #digest: Digest;
   readonly #end: number;
   readonly #verifier: Verifier | undefined;
-  readonly #contributors = new Set<string>();
+  readonly #contributors = new Contributors();
   readonly #life: Link;
   readonly #startedAt: number;
   #reader: PartReader | SplitReader;
@@ -44,7 +57,7 @@ export class Transfer {
   constructor(
     init: PartReaderInit,
     collaborators: TransferCollaborators,
-    options: MirrorOptions & Cancellable,
+    options: PartReaderOptions,
   ) {
     this.#collaborators = collaborators;
     this.#init = init;
@@ -52,10 +65,10 @@ export class Transfer {
     this.#digest = descriptor.digest;
     this.#offset = part.start;
     this.#end = part.end;
-    const whole = part.start === 0 && part.end === descriptor.size;
+    this.isWhole = part.start === 0 && part.end === descriptor.size;
     this.#startedAt = collaborators.clock.now();
     this.#life = link(options.signal, collaborators.closing);
-    this.#verifier = whole && options.verify
+    this.#verifier = this.isWhole && options.verify
       ? collaborators.hashes.verifier(descriptor.digest, descriptor.size, this.#life)
       : undefined;
     this.#options = { ...options, signal: this.#life.signal };
@@ -84,6 +97,12 @@ export class Transfer {
     }, { highWaterMark: 0 });
   }
 
+  /** Whether any of those who sent it says that not everybody may have it. */
+  get isPrivate(): boolean {
+    return this.#init.first.isPrivate ||
+      this.#contributors.senders.some(({ isPrivate }) => isPrivate);
+  }
+
   /**
    * The next bytes; undefined at the end. The last bytes are passed on only if the whole is right.
    *
@@ -92,37 +111,53 @@ export class Transfer {
   async next(): Promise<Chunk | undefined> {
     if (this.#complete) return undefined;
     try {
-      this.#life.signal.throwIfAborted();
-      const chunk = this.#offset < this.#end ? await this.#read() : undefined;
-      if (chunk !== undefined) await this.#verifier?.update(chunk);
-      this.#offset += chunk?.length ?? 0;
+      const chunk = await this.#advance();
       if (this.#offset >= this.#end) await this.#finish();
-      else if (chunk === undefined) throw new Error("the content ended early");
+      if (this.#complete && this.#verifier !== undefined) {
+        this.#collaborators.tainted.clear(this.#digest);
+      }
       return chunk;
     } catch (error) {
+      if (!this.#life.signal.aborted) this.#taint(error);
       this.cancel(error);
       throw error;
     }
   }
 
   /**
-   * All of it at once.
+   * All of it, before anything is passed on.
    *
    * @throws as `next` does.
    */
-  async collect(): Promise<Chunk> {
-    const content = new Uint8Array(this.#end - this.#offset);
-    let length = 0;
-    for (let chunk = await this.next(); chunk !== undefined; chunk = await this.next()) {
-      content.set(chunk, length);
-      length += chunk.length;
+  async whole(): Promise<Chunk[]> {
+    const chunks: Chunk[] = [];
+    try {
+      while (this.#offset < this.#end) {
+        const chunk = await this.#advance();
+        if (chunk !== undefined) chunks.push(compact(chunk));
+      }
+      await this.#finish(chunks);
+      return chunks;
+    } catch (error) {
+      this.cancel(error);
+      throw error;
     }
-    return content;
   }
 
   /** Ends the transfer; the peer sees its connection closed. */
   cancel(reason?: unknown): void {
     this.#life.abort(reason);
+  }
+
+  async #advance(): Promise<Chunk | undefined> {
+    this.#life.signal.throwIfAborted();
+    const chunk = this.#offset < this.#end ? await this.#read() : undefined;
+    if (chunk !== undefined) await this.#verifier?.update(chunk);
+    this.#offset += chunk?.length ?? 0;
+    if (chunk === undefined && this.#offset < this.#end) {
+      throw new Error("the content ended early");
+    }
+    return chunk;
   }
 
   async #read(): Promise<Chunk | undefined> {
@@ -161,29 +196,48 @@ export class Transfer {
     );
   }
 
-  async #finish(): Promise<void> {
-    if (await this.#verifier?.matches() === false) this.#lie("digest mismatch");
+  /** @param chunks all of it, if nothing was passed on. */
+  async #finish(chunks?: readonly Chunk[]): Promise<void> {
+    if (await this.#verifier?.matches() === false) this.#lie(chunks);
     this.#life.signal.throwIfAborted();
     this.#complete = true;
     this.#life.abort();
   }
 
-  #lie(what: string): never {
+  /** Who alone sent what is wrong is to blame for it; of several nobody is, until it is known who. */
+  #lie(chunks: readonly Chunk[] | undefined): never {
     const { search, splits, log, doubts } = this.#collaborators;
-    if (this.#contributors.size === 0) this.#contributors.add(this.#init.first.peer.id);
-    const { peer } = this.#reader;
-    // Of several it is not known which one.
-    if (this.#contributors.size === 1 && this.#contributors.has(peer.id)) {
-      doubts.tell(peer, this.#init.wanted.path);
-    }
     const digest = this.#digest;
-    if (this.#reader instanceof SplitReader && this.#contributors.size > 1) {
+    const senders = this.#contributors.isEmpty ? [this.#init.first] : this.#contributors.senders;
+    const peers = senders.map(({ peer }) => peer.id);
+    const [sender, ...others] = senders;
+    const isUnsolved = others.length > 0;
+    if (sender === undefined || isUnsolved) {
+      search.misledBySome();
       splits.distrust(digest);
-      log.warn("one of several peers sent wrong content", { digest, peers: this.#contributors });
-    } else search.lied(this.#contributors, { digest, what });
+      log.warn("one of several peers sent wrong content", { digest, peers });
+    } else if (sender.arriving) {
+      search.misled(sender, { digest });
+    } else {
+      search.lied(sender, { digest, what: "digest mismatch" });
+      doubts.tell({ ...sender.peer, addresses: [sender.address] }, this.#init.wanted.path);
+    }
     throw new BadContentError(
-      `content of ${this.#digest} from ${[...this.#contributors].join(", ")} is wrong: ${what}`,
+      `content of ${digest} from ${peers.join(", ")} is wrong: digest mismatch`,
+      isUnsolved,
+      isUnsolved && chunks ? new Evidence(this.#contributors.parts, chunks) : undefined,
     );
+  }
+
+  /** The client may have got wrong bytes: all of what broke off is, where strangers sent it. */
+  #taint(error: unknown): void {
+    const isPassedOn = this.#offset > this.#init.first.part.start;
+    if (!isPassedOn || !this.#options.verify) return;
+    if (
+      error instanceof BadContentError || this.#contributors.senders.some((one) => !one.isProven)
+    ) {
+      this.#collaborators.tainted.add(this.#digest);
+    }
   }
 
   /** Lets go of everything, once. */
@@ -194,4 +248,8 @@ export class Transfer {
     this.#verifier?.drop();
     this.#collaborators.search.close();
   }
+}
+
+function compact(chunk: Chunk): Chunk {
+  return chunk.length < KEPT_SHARE * chunk.buffer.byteLength ? chunk.slice() : chunk;
 }

@@ -96,7 +96,7 @@ async function fetchFirst(
 
 async function fetchOnce(
   { mirror, log }: FetchCollaborators,
-  { request: { method, range }, client }: Call,
+  { request: { method, range }, exchange: { clientAddress }, client }: Call,
   path: DistributionPath,
   { mirrorTimeoutMs }: FetchOptions,
   openOnly = false,
@@ -106,6 +106,7 @@ async function fetchOnce(
   try {
     const wanted = {
       ...{ ...path, method },
+      ...(clientAddress === "" ? {} : { client: clientAddress }),
       ...(range === undefined ? {} : { range }),
       ...(openOnly ? { openOnly } : {}),
     };

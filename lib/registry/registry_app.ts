@@ -17,7 +17,7 @@ import { type ClientPresence, followClient } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
 import { applicableRange, createPull, type Pull } from "./pull.ts";
 import { rawPath, requestPath } from "./request_target.ts";
-import { proofOf, type ProveAnswer, tagAnswer } from "./tag_answer.ts";
+import { proofOf, type ProveAnswer, provenAnswer, tagAnswer } from "./tag_answer.ts";
 import { Transfers } from "./transfers.ts";
 import { UploadSlots } from "./upload_slots.ts";
 
@@ -66,7 +66,7 @@ export interface RegistryOptions {
   smallBlobBytes?: number;
   /** How long the store may take to answer before content counts as not held; default 1000. */
   storeTimeoutMs?: number;
-  /** How long the mirror may take until it has an answer, as a last resort; default 10,000. */
+  /** How long the mirror may take until it has an answer, as a last resort; default 30,000. */
   mirrorTimeoutMs?: number;
   /** Longer URLs are answered 414; default 8192 characters. */
   maxUrlLength?: number;
@@ -124,7 +124,7 @@ export function createRegistryApp(
   options: RegistryOptions,
 ): RegistryApp {
   const { router, peerAuth } = collaborators;
-  const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 10_000, maxUrlLength = 8192 } = options;
+  const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 30_000, maxUrlLength = 8192 } = options;
   const {
     securePeers = false,
     authorizations = () => [],
@@ -251,9 +251,11 @@ async function serveV2(
   const range = applicableRange(method, path, raw.headers);
   const answer = await pull({ method, path, range, credentials }, exchange, client);
   const { reference } = path;
-  return exchange.fromPeer && reference.tag !== undefined
-    ? await tagAnswer(answer, reference, { store, proof }, client)
-    : answer;
+  if (!exchange.fromPeer) return answer;
+  if (reference.tag !== undefined) {
+    return await tagAnswer(answer, reference, { store, proof }, client);
+  }
+  return await provenAnswer(answer, reference, proof);
 }
 
 function refusePeer({ headers }: Request): void {

@@ -44,3 +44,17 @@ export async function tagAnswer(
     headers: { ...answer.headers, ...headers, ...await proof?.(digest, tagTime) },
   };
 }
+
+/**
+ * Completes the answer to a node's request for a blob that is too large to be verified before it is
+ * passed on: with a proof that it comes from a node of the cluster.
+ */
+export async function provenAnswer(
+  answer: Answer,
+  { digest }: Reference,
+  proof: ProveAnswer | undefined,
+): Promise<Answer> {
+  const isStream = answer.body instanceof ReadableStream;
+  if (digest === undefined || proof === undefined || !isStream) return answer;
+  return { ...answer, headers: { ...answer.headers, ...await proof(digest) } };
+}

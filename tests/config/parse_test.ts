@@ -101,6 +101,29 @@ test("config: rates are in bits, and kept in bytes per second", () => {
   }
 });
 
+test("config: sizes are in bytes, with units of 1000 or 1024", () => {
+  const cases: Record<string, number> = {
+    "0": 0,
+    "32MiB": 32 * 1024 ** 2,
+    "64 mb": 64_000_000,
+    "1.5GiB": 1.5 * 1024 ** 3,
+    "1000": 1000,
+    "8kb": 8000,
+    "8KiB": 8192,
+  };
+  for (const [text, bytes] of Object.entries(cases)) {
+    assert.equal(parse({ args: ["--verify-whole-limit", text] }).verifyWholeLimit, bytes, text);
+  }
+  assert.equal(parse({}).verifyWholeMemory, 128 * 1024 ** 2);
+  for (const text of ["", "-1", "32M", "32Mbps", "many", "65GiB", "1e9"]) {
+    assert.throws(
+      () => parse({ args: ["--verify-whole-memory", text] }),
+      /^ConfigError: --verify-whole-memory: got ".*", want a size such as 32MiB/,
+      text,
+    );
+  }
+});
+
 test("config: every mistake is one line that names option, value and remedy", async (t) => {
   const cases: [Given, RegExp][] = [
     [{ args: ["--registry-addr", "nonsense"] }, /^--registry-addr: got "nonsense", want .*:5000/],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { MirrorHit, MirrorMiss } from "../../lib/ports.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
-import { blob, bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
+import { blob, bytesOf, manifest, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
 const OTHER = noise(3 * 1024 * 1024, 7);
@@ -19,7 +19,7 @@ function hit(answer: MirrorHit | MirrorMiss): MirrorHit {
 
 test("busy: a blob that is under way is asked for again at its only holder, after a moment", async () => {
   for (const range of [undefined, "bytes=1000-2900000"]) {
-    await using rig = new Rig({ ...BUSY, ...STILL });
+    await using rig = new Rig({ ...STREAMED, ...BUSY, ...STILL });
     const peer = rig.add(LARGE, { stallAt: 1_000_000 });
     const request = blob(digestOf(LARGE), range);
     const first = hit(await rig.fetch(request));
@@ -33,7 +33,7 @@ test("busy: a blob that is under way is asked for again at its only holder, afte
 });
 
 test("busy: no more than a few of the same are asked of one holder at once", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL, maxCopies: 2 });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, ...STILL, maxCopies: 2 });
   const peer = rig.add(LARGE, { stallAt: 1_000_000 });
   const answers = await Promise.all([1, 2, 3, 4].map(() => rig.fetch(blob(digestOf(LARGE)))));
   const [first, second, ...more] = answers.filter(({ found }) => found).map(hit);
@@ -50,7 +50,7 @@ test("busy: no more than a few of the same are asked of one holder at once", asy
 });
 
 test("busy: the same blob is asked for at another peer", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, ...STILL });
   const peers = [rig.add(LARGE, { stallAt: 1_000_000 }), rig.add(LARGE, { stallAt: 1_000_000 })];
   const answers = [
     hit(await rig.fetch(blob(digestOf(LARGE)))),
@@ -61,7 +61,7 @@ test("busy: the same blob is asked for at another peer", async () => {
 });
 
 test("busy: requests at the same moment do not slip past each other", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL, maxCopies: 1 });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, ...STILL, maxCopies: 1 });
   const peer = rig.add(LARGE, { stallAt: 1_000_000 });
   const answers = await Promise.all([1, 2, 3, 4].map(() => rig.fetch(blob(digestOf(LARGE)))));
   assert.equal(answers.filter(({ found }) => found).length, 1);
@@ -71,7 +71,7 @@ test("busy: requests at the same moment do not slip past each other", async () =
 
 test("busy: a request waits for one that ends in time", async () => {
   // Small ones are shared instead.
-  await using rig = new Rig({ ...BUSY, busyWaitMs: 5000, smallBlobBytes: 0 });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, busyWaitMs: 5000, smallBlobBytes: 0 });
   const peer = rig.add(SMALL, { headerDelayMs: 50 });
   const bodies = await Promise.all(
     [1, 2].map(async () => await bytesOf(hit(await rig.fetch(blob(digestOf(SMALL)))))),
@@ -81,7 +81,7 @@ test("busy: a request waits for one that ends in time", async () => {
 });
 
 test("busy: different parts of one blob come from the same peer at once", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, ...STILL });
   const peer = rig.add(LARGE);
   const digest = digestOf(LARGE);
   const answers = await Promise.all(
@@ -93,7 +93,7 @@ test("busy: different parts of one blob come from the same peer at once", async 
 });
 
 test("busy: a peer with enough to do is passed over, whatever is asked for", async () => {
-  await using rig = new Rig({ ...BUSY, ...STILL, maxPerPeer: 1 });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, ...STILL, maxPerPeer: 1 });
   const popular = rig.add(LARGE, { stallAt: 1_000_000 });
   rig.router.provide(digestOf(OTHER), popular.peer);
   popular.add(digestOf(OTHER), OTHER);
@@ -140,7 +140,7 @@ test("busy: when all peers say so for too long, it is a miss", async () => {
 });
 
 test("busy: a transfer that has to go on may use a peer that sends the same", async () => {
-  await using rig = new Rig({ ...BUSY, slowWindowMs: 60_000, giveUpMs: 60_000 });
+  await using rig = new Rig({ ...STREAMED, ...BUSY, slowWindowMs: 60_000, giveUpMs: 60_000 });
   const dying = rig.add(LARGE, { dieAt: 1_000_000 });
   const first = hit(await rig.fetch(blob(digestOf(LARGE))));
   assert.equal(first.peer, dying.peer.id);

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import type { ProvePeers } from "../../lib/mirror/peer_client.ts";
 import type { PeerAuth, PeerRequest } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./fault_peer.ts";
-import { blob, bytesOf, manifest, PATIENT, Rig } from "./rig.ts";
+import { type Connect, connectTcp } from "../../lib/mirror/http/connect.ts";
+import type { Elections } from "../../lib/ports/rollout.ts";
+import { digestOf, FaultPeer, type Faults } from "./fault_peer.ts";
+import { blob, bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
 
 const IMAGE = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));
 const OTHER = new TextEncoder().encode(
@@ -52,6 +54,82 @@ test("in a cluster what has a digest is taken from whoever has it", async () => 
   rig.add(IMAGE);
   for (const request of [manifest("GET", digestOf(IMAGE)), blob(digestOf(IMAGE))]) {
     assert.deepEqual(await bytesOf(await rig.fetch(request)), IMAGE);
+  }
+});
+
+const LAYER = noise(3 * 1024 * 1024, 3);
+const KNOWN: Faults = { headers: proof(LAYER) };
+/** A layer above the limit, so that it is passed on as it comes. */
+const ABOVE = { ...PATIENT, verifyWholeBytes: 1024 * 1024 };
+
+/** Holders of a layer above the limit in the order in which they are asked, and who sends it. */
+const KNOWN_FIRST: Record<string, { peers: Faults[]; peer: string; range?: string }> = {
+  "a stranger first": { peers: [{}, KNOWN], peer: "peer-1" },
+  "many strangers first": { peers: [{}, {}, {}, {}, {}, KNOWN], peer: "peer-5" },
+  "strangers alone": { peers: [{}, {}], peer: "peer-0" },
+  "one who is known and has it not": { peers: [{ status: 404 }, {}], peer: "peer-1" },
+  "a part of it": { peers: [{}, KNOWN], peer: "peer-1", range: "bytes=100-2999999" },
+};
+
+for (const [name, { peers, peer, range }] of Object.entries(KNOWN_FIRST)) {
+  test(`in a cluster what cannot be held comes from those who are known: ${name}`, async () => {
+    await using rig = new Rig(ABOVE, { peerAuth: new WordAuth() });
+    for (const faults of peers) rig.add(LAYER, faults);
+    const hit = await rig.fetch(blob(digestOf(LAYER), range));
+    assert(hit.found);
+    assert.equal(hit.peer, peer);
+    assert.deepEqual(await bytesOf(hit), range ? LAYER.slice(100, 3_000_000) : LAYER);
+  });
+}
+
+test("in a cluster strangers go on only where nobody who is known does", async () => {
+  await using rig = new Rig(ABOVE, { peerAuth: new WordAuth() });
+  rig.add(LAYER, { ...KNOWN, dieAt: 1_000_000 });
+  const stranger = rig.add(LAYER);
+  rig.add(LAYER, { ...KNOWN, dieAt: 2_000_000 });
+  assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LAYER)))), LAYER);
+  const range = stranger.asked.at(-1)?.headers.get("range");
+  assert.equal(range, `bytes=2000000-${LAYER.length - 1}`);
+});
+
+test("without a key or TLS nobody is known, and nobody is asked twice for that", async () => {
+  await using rig = new Rig(ABOVE);
+  const peer = rig.add(LAYER);
+  assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LAYER)))), LAYER);
+  assert.equal(peer.asked.length, 1);
+});
+
+test("by TLS a peer is known, in the clear it is not", async () => {
+  for (const [secure, asked] of [[false, 2], [true, 1]] as const) {
+    const connect: Connect = async (place, signal) => ({
+      ...await connectTcp(place, signal),
+      secure,
+    });
+    await using rig = new Rig(ABOVE, { connect, connectsSecurely: true });
+    const peer = rig.add(LAYER);
+    assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(LAYER)))), LAYER);
+    assert.equal(peer.asked.length, asked, secure ? "once" : "put aside first");
+  }
+});
+
+test("what is relayed to a node that was named to follow is passed on as it comes, if it is known", async () => {
+  const arriving = { "x-eddy-arriving": "true" };
+  for (const isKnown of [true, false]) {
+    const named = new FaultPeer(
+      "named",
+      new Map([[digestOf(LAYER) as string, LAYER]]),
+      { stallAt: 2_000_000, headers: { ...arriving, ...(isKnown ? proof(LAYER) : {}) } },
+    );
+    await using _closed = named;
+    const elections: Elections = {
+      turn: () => Promise.resolve({ type: "follow", peer: named.peer, depth: 0 }),
+      gaveUp: () => {},
+      expects: () => false,
+    };
+    await using rig = new Rig(PATIENT, { peerAuth: new WordAuth(), elections });
+    const answer = await rig.fetch(blob(digestOf(LAYER)));
+    assert.equal(answer.found, isKnown);
+    await (answer.found ? answer.body?.cancel() : undefined);
   }
 });
 

@@ -5,7 +5,7 @@ import type { Peer } from "../../lib/ports.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
-import { blob, bytesOf, noise, PATIENT, Rig } from "./rig.ts";
+import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const SMALL = noise(10_000);
 const LARGE = noise(3 * 1024 * 1024);
@@ -34,7 +34,7 @@ for (const [name, content] of Object.entries({ small: SMALL, large: LARGE })) {
 }
 
 test("doubts: who died of two, or lied, is not told: it may have been the other", async () => {
-  await using rig = new Rig(PATIENT);
+  await using rig = new Rig({ ...PATIENT, ...STREAMED });
   const dies = rig.add(LARGE, { dieAt: 1024 * 1024, lieAt: 5 });
   const honest = rig.add(LARGE);
   await assert.rejects(bytesOf(await rig.fetch(blob(digestOf(LARGE)))));

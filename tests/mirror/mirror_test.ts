@@ -7,7 +7,7 @@ import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
 import { test } from "../support/test.ts";
 import { digestOf, FaultPeer } from "./fault_peer.ts";
-import { blob, bytesOf, noise, PATIENT, Rig } from "./rig.ts";
+import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
 const SMALL = noise(5000);
@@ -80,7 +80,7 @@ test("the first answer wins and the other exchange is ended", async () => {
 });
 
 test("layers asked for at the same time spread over the peers", async () => {
-  await using rig = new Rig(PATIENT);
+  await using rig = new Rig({ ...STREAMED, ...PATIENT });
   const layers = [1, 2, 3, 4, 5, 6].map((seed) => noise(2 * 1024 * 1024, seed));
   const peers = [rig.add(noise(1)), rig.add(noise(2)), rig.add(noise(3))];
   for (const layer of layers) {
@@ -101,7 +101,7 @@ test("layers asked for at the same time spread over the peers", async () => {
 });
 
 test("a body that is cancelled releases the peer, which is not to blame", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(STREAMED);
   const peer = rig.add(LARGE, { stallAt: 1_000_000 });
   const answer = await rig.fetch(blob(digestOf(LARGE)));
   assert(answer.found && answer.body !== null);
@@ -116,7 +116,7 @@ test("a body that is cancelled releases the peer, which is not to blame", async 
 });
 
 test("a client that is gone ends the body with its own reason, and the peer's work", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(STREAMED);
   const peer = rig.add(LARGE, { stallAt: 1_000_000 });
   const client = new AbortController();
   const answer = await rig.fetch(blob(digestOf(LARGE)), client.signal);
@@ -140,7 +140,7 @@ test("a client that is gone before the headers costs the peer nothing", async ()
 });
 
 test("a client that pauses for longer than a stall is no stall", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(STREAMED);
   rig.add(LARGE);
   const answer = await rig.fetch(blob(digestOf(LARGE)));
   assert(answer.found && answer.body !== null);
@@ -154,7 +154,7 @@ test("a client that pauses for longer than a stall is no stall", async () => {
 });
 
 test("close ends what is under way and refuses what comes after", async () => {
-  await using rig = new Rig();
+  await using rig = new Rig(STREAMED);
   rig.add(LARGE, { stallAt: 1_000_000 });
   const answer = await rig.fetch(blob(digestOf(LARGE)));
   const read = bytesOf(answer);

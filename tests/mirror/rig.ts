@@ -30,6 +30,9 @@ export const PATIENT: Partial<MirrorOptions> = {
   headerBudgetMs: 10_000,
 };
 
+/** Blobs are passed on as they come, however small they are, as only larger ones are otherwise. */
+export const STREAMED: Partial<MirrorOptions> = { verifyWholeBytes: 0 };
+
 /** A mirror with a fake router and real peers on loopback. */
 export class Rig implements AsyncDisposable {
   readonly router = new MemoryRouter();

@@ -22,7 +22,7 @@ const faults: fc.Arbitrary<Faults> = fc.oneof(
 );
 
 /** Options under which a blob of this size is streamed, and fails soon. */
-const STREAMED = { smallBlobBytes: 1000, stallWindowMs: 40, giveUpMs: 160 };
+const STREAMED = { verifyWholeBytes: 0, smallBlobBytes: 1000, stallWindowMs: 40, giveUpMs: 160 };
 
 test("whatever the peers do, a body is exact or errors; it never ends wrong", async () => {
   await fc.assert(
@@ -41,6 +41,29 @@ test("whatever the peers do, a body is exact or errors; it never ends wrong", as
       assert.deepEqual(received, CONTENT);
     }),
     { numRuns: 60 },
+  );
+});
+
+test("whatever the peers do, a body that is verified first is exact if there is any", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(faults, { minLength: 1, maxLength: 4 }),
+      fc.boolean(),
+      async (schedule, isPart) => {
+        await using rig = new Rig({ ...STREAMED, verifyWholeBytes: CONTENT.length });
+        for (const fault of schedule) rig.add(CONTENT, { ...fault });
+        const answer = await rig.fetch(blob(digestOf(CONTENT), isPart ? "bytes=999-" : undefined));
+        if (answer.found) {
+          assert.deepEqual(await bytesOf(answer), isPart ? CONTENT.slice(999) : CONTENT);
+        }
+        const isHonest = ({ lieAt }: Faults) => lieAt === undefined;
+        for (const { id, standing } of rig.mirror.health()) {
+          const fault = schedule[Number(id.replace("peer-", ""))] ?? {};
+          assert.ok(standing !== "shunned" || !isHonest(fault), id);
+        }
+      },
+    ),
+    { numRuns: 100 },
   );
 });
 

@@ -13,6 +13,8 @@ import type {
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, MANIFEST, setup } from "./setup.ts";
 
+/** Too large to be read whole before it is sent. */
+const LARGE = "l".repeat(200_000);
 const ABSENT: Digest = `sha256:${"0".repeat(64)}`;
 
 /** Access that answers as told and notes what it is asked. */
@@ -143,6 +145,10 @@ test("admission: other nodes get only what they may, and are never sent to upstr
     const tag = await s.request("/v2/app/manifests/1", { headers });
     assert.equal(tag.headers.get("x-proof"), authenticated ? `id ${s.digest}` : null);
     await tag.body?.cancel();
+    const blob = s.store.add(LARGE);
+    const large = await s.request(`/v2/app/blobs/${blob}`, { headers });
+    assert.equal(large.headers.get("x-proof"), authenticated ? `id ${blob}` : null);
+    await large.body?.cancel();
   }
   assert.deepEqual(proofs[0], ["GET", path]);
   assert.deepEqual(s.access.requests, []);

@@ -30,6 +30,9 @@ import { openStore } from "./open_store.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { transferLimits } from "./transfer_limits.ts";
 
+/** With a limited rate of downloads no blob is held back that takes longer than this, s. */
+const MOST_HELD_BACK_S = 10;
+
 /** What an agent is started with besides its configuration. */
 export interface AgentOptions extends Cancellable {
   readonly log: Log;
@@ -141,11 +144,17 @@ function mirrorSettings(config: Config) {
     resolveTimeoutMs: config.mirrorResolveTimeout,
     resolveRetries: config.mirrorResolveRetries,
     verify: config.verifyPeerContent,
+    // What takes longer than that to come is not held back for so long.
+    verifyWholeBytes: Math.min(
+      config.verifyWholeLimit,
+      (config.downloadLimit ?? Infinity) * MOST_HELD_BACK_S,
+    ),
+    verifyWholeTotalBytes: config.verifyWholeMemory,
   };
 }
 
 function connectBy(tls: PeerTls | undefined, kit: { readonly clock: Clock; readonly log: Log }) {
-  return tls && { connect: createTlsConnect(tls.trust, kit) };
+  return tls && { connect: createTlsConnect(tls.trust, kit), connectsSecurely: true };
 }
 
 function filterOf(config: Config) {

@@ -9,6 +9,8 @@ export interface Place {
 export interface Wire {
   readonly conn: Deno.Conn;
   readonly readBytes: number;
+  /** Whoever is at the other end has shown a certificate that is trusted; default false. */
+  readonly secure?: boolean;
 }
 
 /** Connects to a peer; rejects if that fails, and when the signal aborts. */

@@ -57,7 +57,7 @@ export function createTlsConnect(
       }
       throw error;
     }
-    return { conn, readBytes: RECORD_BYTES };
+    return { conn, readBytes: RECORD_BYTES, secure: true };
   };
 }
 

@@ -23,6 +23,8 @@ export type WhenIdle = (connection: HttpConnection) => void;
  * socket into buffers of the size that the reader asks for, and never past their end.
  */
 export class HttpConnection {
+  /** Whoever is at the other end has shown a certificate that is trusted. */
+  readonly secure: boolean;
   readonly #conn: Deno.Conn;
   readonly #readBytes: number;
   readonly #host: string;
@@ -35,7 +37,12 @@ export class HttpConnection {
   #keepAlive = false;
   #closed = false;
 
-  private constructor({ conn, readBytes }: Wire, host: string, whenIdle: WhenIdle) {
+  private constructor(
+    { conn, readBytes, secure = false }: Wire,
+    host: string,
+    whenIdle: WhenIdle,
+  ) {
+    this.secure = secure;
     this.#conn = conn;
     this.#readBytes = readBytes;
     this.#host = host;

@@ -10,6 +10,8 @@ export interface PeerResponse {
   readonly status: number;
   readonly headers: HeaderFields;
   readonly body: PeerBody;
+  /** Whoever answers has shown a certificate that is trusted. */
+  readonly secure?: boolean;
 }
 
 /** The body of an answer. It has to be read to its end or closed. */
@@ -106,7 +108,8 @@ export class ConnectionPool {
       const { status, headers } = await connection.exchange(request, signal);
       if (this.#closed) throw new Error("the connections are closed");
       if (connection.closed) this.#busy.delete(connection);
-      return { status, headers, body: this.#body(connection) };
+      const { secure } = connection;
+      return { status, headers, body: this.#body(connection), secure };
     } catch (error) {
       this.#drop(connection);
       throw error;

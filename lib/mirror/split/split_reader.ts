@@ -2,8 +2,10 @@ import { type Link, link } from "../../async/link.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Cancellable, Peer } from "../../ports.ts";
 import type { Wanted } from "../answer.ts";
+import type { Contributors } from "../contributors.ts";
 import type { MirrorOptions } from "../options.ts";
-import { PartReader, type PartReaderCollaborators, type PartReaderInit } from "../part_reader.ts";
+import { PartReader } from "../part_reader.ts";
+import type { PartReaderCollaborators, PartReaderInit } from "../part_reader_init.ts";
 import type { Source } from "../source.ts";
 import { type Piece, Pieces } from "./pieces.ts";
 import type { SplitPermit } from "./split_policy.ts";
@@ -32,7 +34,7 @@ const AHEAD_BYTES = 1024 * 1024;
  */
 export class SplitReader {
   readonly #init: SplitReaderInit;
-  readonly #contributors: Set<string>;
+  readonly #contributors: Contributors;
   readonly #collaborators: PartReaderCollaborators;
   readonly #options: MirrorOptions & Cancellable;
   readonly #pieces: Pieces;
@@ -43,13 +45,15 @@ export class SplitReader {
   #lanes = 0;
   #wantedLanes: number;
   #hungry = false;
+  /** Whether strangers are not asked for parts of what comes from somebody who is known. */
+  readonly #knownOnly: boolean;
   #passed = 0;
   #judged = false;
   #failure: unknown;
 
   constructor(
     init: SplitReaderInit,
-    contributors: Set<string>,
+    contributors: Contributors,
     collaborators: PartReaderCollaborators,
     options: MirrorOptions & Cancellable,
   ) {
@@ -61,6 +65,7 @@ export class SplitReader {
     this.#options = { ...options, signal: this.#life.signal };
     this.#wantedLanes = options.splitPeers;
     this.#peer = first.peer;
+    this.#knownOnly = first.isProven && init.wanted.knownFrom !== undefined;
     this.#startedAt = collaborators.clock.now();
     this.#pieces = new Pieces(first.offset, first.end, options.splitPieceBytes);
     const piece = this.#pieces.take(1);
@@ -135,7 +140,8 @@ export class SplitReader {
     for (let count = 1; count < this.#options.splitPeers; count++) {
       const piece = this.#pieces.take(this.#room);
       if (piece === undefined) return;
-      const source = await this.#collaborators.search.open(this.#ask(piece), this.#life.signal);
+      const ask = { ...this.#ask(piece), ...(this.#knownOnly && { knownOnly: true }) };
+      const source = await this.#collaborators.search.open(ask, this.#life.signal);
       if (source === undefined) return this.#abandon(piece);
       this.#collaborators.log.debug("a further peer sends parts of a blob", {
         digest: this.#init.descriptor.digest,

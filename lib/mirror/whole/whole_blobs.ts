@@ -1,0 +1,189 @@
+import { LRUCache } from "lru-cache";
+import { type Link, link } from "../../async/link.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { Cancellable } from "../../ports.ts";
+import type { Wanted } from "../answer.ts";
+import type { MirrorKit } from "../kit.ts";
+import type { Search } from "../search.ts";
+import type { Source } from "../source.ts";
+import { MemoryBudget, type Room } from "./memory_budget.ts";
+import { type WholeContent, WholeReader } from "./whole_reader.ts";
+
+/** Contents that came too slowly to be held back, and for how long that is remembered, ms. */
+const MAX_SLOW = 1000;
+const SLOW_MS = 10 * 60_000;
+/** A body of a peer that is known is not held up for longer than this, ms. */
+const KNOWN_WAIT_MS = 250;
+/** Small blobs are not accounted for. */
+const UNCOUNTED: Room = { give: () => {}, close: () => {} };
+
+/**
+ * What to do with a peer's answer: get all of it and verify it before anything is passed on; pass it
+ * on as it comes; or nothing, for it is upstream's turn.
+ */
+export type Plan = "whole" | "stream" | "leave";
+
+/** What a {@link Hold} is for. */
+export interface HoldInit extends Cancellable {
+  readonly search: Search;
+  /** Without a range. */
+  readonly wanted: Wanted;
+  /** Who asks, by address. */
+  readonly client: string;
+}
+
+/** Decides which blobs are got whole, and lends the memory for that. */
+export class WholeBlobs {
+  readonly #kit: MirrorKit;
+  readonly #budget: MemoryBudget;
+  readonly #slow = new LRUCache<Digest, number>({ max: MAX_SLOW });
+
+  constructor(kit: MirrorKit) {
+    this.#kit = kit;
+    this.#budget = new MemoryBudget(kit.clock, kit.options.verifyWholeTotalBytes);
+  }
+
+  /** From which size on blobs come from peers that are known, if any peers are. */
+  get knownFrom(): { readonly knownFrom?: number } {
+    const { provesPeers, options: { verify, smallBlobBytes } } = this.#kit;
+    return provesPeers ? { knownFrom: 1 + (verify ? this.#limitBytes : smallBlobBytes) } : {};
+  }
+
+  plan({ descriptor, arriving, isNamed, isProven }: Source, { range }: Wanted): Plan {
+    const { digest, size } = descriptor;
+    const { options: { verify, smallBlobBytes }, provesPeers, tainted } = this.#kit;
+    const isPart = range !== undefined;
+    if (!verify) return !isPart && size <= smallBlobBytes ? "whole" : "stream";
+    if (size <= smallBlobBytes) return "whole";
+    const isTainted = tainted.has(digest, isPart);
+    // Nodes that follow each other would each wait for all that the one before gets.
+    const isRelayed = arriving && isNamed && (isProven || !provesPeers);
+    if (isRelayed && !isTainted) return "stream";
+    const fits = size <= (isTainted ? this.#budget.totalBytes : this.#limitBytes);
+    if (fits && !this.#isSlow(digest)) return "whole";
+    return isTainted && tainted.isUpstreamsTurn(digest, isPart) ? "leave" : "stream";
+  }
+
+  /** Begins to look after one request. To be disposed of when there is an answer. */
+  begin(init: HoldInit): Hold {
+    return new Hold(this.#kit, this.#budget, init, (digest) => {
+      this.#slow.set(digest, this.#kit.clock.now() + SLOW_MS);
+    });
+  }
+
+  get #limitBytes(): number {
+    return Math.min(this.#kit.options.verifyWholeBytes, this.#budget.totalBytes);
+  }
+
+  #isSlow(digest: Digest): boolean {
+    return (this.#slow.get(digest) ?? -Infinity) > this.#kit.clock.now();
+  }
+}
+
+/** Gets a blob whole for one request, within a limit of time and memory for all of it. */
+export class Hold implements Disposable {
+  readonly #kit: MirrorKit;
+  readonly #budget: MemoryBudget;
+  readonly #init: HoldInit;
+  readonly #reader: WholeReader;
+  readonly #tooSlow: (digest: Digest) => void;
+  #limit: Link | undefined;
+  #late = false;
+
+  constructor(
+    kit: MirrorKit,
+    budget: MemoryBudget,
+    init: HoldInit,
+    tooSlow: (digest: Digest) => void,
+  ) {
+    this.#kit = kit;
+    this.#budget = budget;
+    this.#init = init;
+    this.#tooSlow = tooSlow;
+    const { search, wanted: { openOnly = false } } = init;
+    this.#reader = new WholeReader(kit, { search, openOnly });
+  }
+
+  /** Whether another peer's answer may be tried. */
+  get goesOn(): boolean {
+    return this.#reader.goesOn && !this.#late;
+  }
+
+  /** Whether time ran out. */
+  get isLate(): boolean {
+    return this.#late;
+  }
+
+  /** An answer that was not held back came to nothing. */
+  failed(): void {
+    this.#reader.failed();
+  }
+
+  /**
+   * Memory for what a peer offers; undefined if there is none in time.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async room({ descriptor: { size }, isProven }: Source): Promise<Room | undefined> {
+    const { options } = this.#kit;
+    if (size <= options.smallBlobBytes) return UNCOUNTED;
+    const { client: flow, signal } = this.#init;
+    const waitMs = isProven ? KNOWN_WAIT_MS : options.verifyWholeWaitMs;
+    return await this.#budget.take(size, { flow, waitMs, signal });
+  }
+
+  /**
+   * All of what a peer has a part of in its answer, or whole; undefined if what came cannot be used.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async read(source: Source): Promise<WholeContent | undefined> {
+    const { search, wanted, signal } = this.#init;
+    const { options } = this.#kit;
+    const { digest, size } = source.descriptor;
+    const limit = this.#begin();
+    try {
+      const isWhole = source.part.start === 0 && source.part.end === size;
+      if (!isWhole) source.close();
+      const first = isWhole
+        ? source
+        : await search.openAt(source.peer, { ...wanted, size }, limit.signal);
+      if (first === undefined) this.#reader.failed();
+      return first && await this.#reader.read(first, {
+        path: wanted.path,
+        signal: limit.signal,
+        minBytesPerSecond: Math.max(
+          options.minBytesPerSecond,
+          size * 1000 / options.verifyWholeMs,
+        ),
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!this.#late) throw error;
+      this.#tooSlow(digest);
+      this.#kit.log.warn("a blob came too slowly to be verified before it is passed on", {
+        digest,
+        size,
+        limitMs: options.verifyWholeMs,
+      });
+      return undefined;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#limit?.abort();
+  }
+
+  /** The time begins with the first byte that is held back. */
+  #begin(): Link {
+    if (this.#limit !== undefined) return this.#limit;
+    const { clock, closing, options: { verifyWholeMs } } = this.#kit;
+    const limit = link(this.#init.signal, closing);
+    this.#limit = limit;
+    clock.sleep(verifyWholeMs, limit).then(() => {
+      this.#late = true;
+      limit.abort(new DOMException(`not whole within ${verifyWholeMs} ms`, "TimeoutError"));
+    }, () => {});
+    return limit;
+  }
+}

@@ -1,0 +1,111 @@
+import type { Digest } from "../../oci/digest.ts";
+import type { Cancellable } from "../../ports.ts";
+import { BadContentError } from "../bad_content_error.ts";
+import type { Evidence } from "../evidence.ts";
+import type { MirrorKit } from "../kit.ts";
+import type { MirrorOptions } from "../options.ts";
+import type { Search } from "../search.ts";
+import type { Source } from "../source.ts";
+import { Transfer } from "../transfer.ts";
+
+type Chunk = Uint8Array<ArrayBuffer>;
+
+/** What a {@link WholeReader} reads. */
+export interface WholeReaderInit {
+  readonly search: Search;
+  /** What peers say is private is not taken. */
+  readonly openOnly: boolean;
+}
+
+/** Settings of one answer's reading; those of the mirror may be replaced. */
+export interface WholeReaderOptions extends Cancellable, Partial<MirrorOptions> {
+  /** Path and query of the content, by digest. */
+  readonly path: string;
+}
+
+/** Content that has been verified. */
+export interface WholeContent {
+  readonly chunks: readonly Chunk[];
+  readonly isPrivate: boolean;
+}
+
+/**
+ * Reads content whole, and says of each answer that was tried what came of it. After several peers
+ * together sent something wrong it comes from one alone, so that it is known whose it is.
+ */
+export class WholeReader {
+  readonly #kit: MirrorKit;
+  readonly #init: WholeReaderInit;
+  #unsolved: { readonly evidence: Evidence; readonly digest: Digest }[] = [];
+  #single = false;
+  #failures = 0;
+  #lies = 0;
+
+  constructor(kit: MirrorKit, init: WholeReaderInit) {
+    this.#kit = kit;
+    this.#init = init;
+  }
+
+  /** Whether another answer may be tried: those that were wrong cost nothing but time. */
+  get goesOn(): boolean {
+    const { resolveRetries, maxCandidates } = this.#kit.options;
+    return this.#failures < resolveRetries && this.#lies < maxCandidates;
+  }
+
+  /** An answer came to nothing that was not read here. */
+  failed(): void {
+    this.#failures++;
+  }
+
+  /**
+   * Undefined if what came cannot be used.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async read(
+    first: Source,
+    { signal, path, ...options }: WholeReaderOptions,
+  ): Promise<WholeContent | undefined> {
+    const { search, openOnly } = this.#init;
+    const { digest } = first.descriptor;
+    const transfer = new Transfer(
+      { first, wanted: { path, method: "GET", openOnly } },
+      { ...this.#kit, search },
+      { ...this.#kit.options, ...options, verify: true, single: this.#single, signal },
+    );
+    try {
+      const chunks = await transfer.whole();
+      this.#solve(digest, path, chunks);
+      return { chunks, isPrivate: transfer.isPrivate };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof BadContentError) this.#wrong(error, digest);
+      else {
+        this.#failures++;
+        this.#kit.log.warn("getting content failed", { digest, error });
+      }
+      return undefined;
+    }
+  }
+
+  #wrong({ isUnsolved, evidence }: BadContentError, digest: Digest): void {
+    this.#lies++;
+    this.#kit.metrics.peerSwitched("lied");
+    if (!isUnsolved) return;
+    if (evidence !== undefined) this.#unsolved.push({ evidence, digest });
+    // All of them once more, each alone.
+    this.#single = true;
+    this.#init.search.refresh();
+  }
+
+  /** Blames those who sent something else than what is known now. */
+  #solve(digest: Digest, path: string, right: readonly Chunk[]): void {
+    const { doubts } = this.#kit;
+    const solved = this.#unsolved.filter((one) => one.digest === digest);
+    this.#unsolved = [];
+    for (const sender of solved.flatMap(({ evidence }) => evidence.liars(right))) {
+      this.#init.search.lied(sender, { digest, what: "other bytes than the right ones" });
+      doubts.tell({ ...sender.peer, addresses: [sender.address] }, path);
+    }
+  }
+}
