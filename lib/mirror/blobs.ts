@@ -122,7 +122,10 @@ export class Blobs {
   /** Gets it whole and verifies it first. */
   async #takeWhole(errand: Errand & { readonly lead: Lead }, source: Source): Promise<Outcome> {
     const { wanted, hold, lead, signal } = errand;
-    const room = await hold.room(source);
+    const room = await hold.room(source).catch((error) => {
+      source.close();
+      throw error;
+    });
     if (room === undefined) {
       // What is known at least not to mean harm is better than nothing.
       if (source.isProven) return await this.#pass(errand, source);

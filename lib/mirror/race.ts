@@ -23,7 +23,7 @@ export interface Contest<C, T> {
 export interface RaceOptions extends Cancellable {
   /** Time for the whole race, ms. */
   readonly budgetMs: number;
-  /** Contenders that may fail before nobody new is asked. */
+  /** Contenders that may fail before nobody new is asked; looked at each time. */
   readonly maxLosses: number;
   /** Contenders asked at the same time. */
   readonly maxConcurrent: number;

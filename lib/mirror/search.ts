@@ -89,6 +89,8 @@ export class Search {
 
   async #race(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
     const { candidates, clock, table, closing } = this.#collaborators;
+    const { resolveRetries } = this.#options;
+    const strangers = this.#strangers;
     using either = link(signal, closing);
     const stream = wanted.yielding ? `${wanted.digest} ${wanted.range ?? ""}` : undefined;
     const result = await race<Candidate, Source>(
@@ -107,9 +109,9 @@ export class Search {
         signal: either.signal,
         budgetMs: this.#options.headerBudgetMs + (candidates.parents ? ELECTION_MS : 0),
         // However many strangers have it: those who are known are looked for among all.
-        maxLosses: wanted.knownFrom === undefined
-          ? this.#options.resolveRetries
-          : this.#options.maxCandidates,
+        get maxLosses() {
+          return resolveRetries + strangers.size;
+        },
         maxConcurrent: this.#options.maxConcurrentAsks,
       },
     );

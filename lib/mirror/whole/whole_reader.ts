@@ -49,7 +49,9 @@ export class WholeReader {
   /** Whether another answer may be tried: those that were wrong cost nothing but time. */
   get goesOn(): boolean {
     const { resolveRetries, maxCandidates } = this.#kit.options;
-    return this.#failures < resolveRetries && this.#lies < maxCandidates;
+    // Each alone is asked to the end: whoever sent rubbish together with others may well run again.
+    return this.#failures < (this.#single ? maxCandidates : resolveRetries) &&
+      this.#lies < maxCandidates;
   }
 
   /** An answer came to nothing that was not read here. */

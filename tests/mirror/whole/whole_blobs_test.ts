@@ -29,6 +29,11 @@ const ORDERS: Record<string, { peers: Faults[]; found: boolean; shunned: number[
   "rubbish and gone first": { peers: [HIT_AND_RUN, {}], found: true, shunned: [0] },
   "rubbish and gone alone": { peers: [HIT_AND_RUN], found: false, shunned: [] },
   "rubbish and gone, twice": { peers: [HIT_AND_RUN, HIT_AND_RUN, {}], found: true, shunned: [0] },
+  "rubbish and gone, more than may fail": {
+    peers: [HIT_AND_RUN, HIT_AND_RUN, HIT_AND_RUN, HIT_AND_RUN, HIT_AND_RUN, {}],
+    found: true,
+    shunned: [0],
+  },
   "gone, then rubbish": { peers: [{ dieAt: MIB }, ROTTEN, {}], found: true, shunned: [] },
   "gone, then rubbish in its part": {
     peers: [{ dieAt: MIB }, { lieAt: 2 * MIB }, {}],
