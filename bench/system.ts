@@ -33,6 +33,8 @@ export function eddy(binary: string, name: string, first: number, flags: string[
       "agent",
       ...shared(ports, containerd, directory),
       ...["--containerd-registry-config-path", "", "--dht-prefix", `/${name}`],
+      // Nobody asks upstream here, so that nothing would be known to be public.
+      ...["--private-images", "share"],
       ...flags,
     ],
   };
