@@ -1,4 +1,5 @@
 import { ENVIRONMENT_VARIABLES } from "../lib/commands/environment.ts";
+import { SYSTEMCTL_PATHS } from "../lib/commands/service/systemctl.ts";
 
 /** Never written to, whatever the configuration says: kernel, devices, programs, accounts. */
 const NEVER_WRITTEN = [
@@ -48,7 +49,7 @@ export const PERMISSIONS: readonly string[] = [
   `--deny-write=${NEVER_WRITTEN}`,
   `--allow-env=${ENVIRONMENT_VARIABLES}`,
   "--allow-sys=hostname,networkInterfaces,uid",
-  "--allow-run=systemctl",
+  `--allow-run=${SYSTEMCTL_PATHS}`,
   // Nowhere: left out, well-known hosts of code would be allowed.
   "--allow-import=localhost:1",
 ];

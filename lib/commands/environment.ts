@@ -19,8 +19,6 @@ const OTHERS = [
   "all_proxy",
   "NO_PROXY",
   "no_proxy",
-  // systemctl is looked for there.
-  "PATH",
 ] as const;
 
 /** All environment variables that are read; the compiled program is granted no others. */

@@ -29,6 +29,12 @@ export async function agentEnvironment(
   return { ...await askAgent(`${ownUrl(metricsAddr)}/debug/api/config`, options), ...env };
 }
 
+/**
+ * Not believed: while no agent runs anybody on the machine can answer in its place, and could have
+ * the doctor, who is root, read secrets from where it says and show them to whom it says.
+ */
+const NOT_TOLD = new Set(["basic-auth-dir", "config"]);
+
 /** Nothing if there is no agent, or one whose debug pages are off. */
 async function askAgent(url: string, options: Cancellable): Promise<Environment> {
   using limit = deadline(ANSWER_MS, options);
@@ -40,8 +46,9 @@ async function askAgent(url: string, options: Cancellable): Promise<Environment>
     }
     const settings = await response.json() as readonly Setting[];
     return Object.fromEntries(
-      settings.filter(({ value, isDefault }) => !isDefault && !value.includes("[masked]"))
-        .map(({ flag, value }) => [flag.toUpperCase().replaceAll("-", "_"), value]),
+      settings.filter(({ flag, value, isDefault }) =>
+        !isDefault && !value.includes("[masked]") && !NOT_TOLD.has(flag)
+      ).map(({ flag, value }) => [flag.toUpperCase().replaceAll("-", "_"), value]),
     );
   } catch {
     options.signal.throwIfAborted();

@@ -12,6 +12,9 @@ export interface Systemctl {
   asks(...args: readonly string[]): Promise<boolean>;
 }
 
+/** Where it may be: root must not run what stands first in the PATH of whoever called. */
+export const SYSTEMCTL_PATHS = ["/usr/bin/systemctl", "/bin/systemctl"] as const;
+
 /** A stop may let transfers end; longer than this none of its commands takes, ms. */
 const TIMEOUT_MS = 120_000;
 /** The end of what it says is enough for a message. */
@@ -32,19 +35,22 @@ export const systemctl: Systemctl = {
 async function execute(
   args: readonly string[],
 ): Promise<{ success: boolean; code: number; said: string }> {
-  try {
-    const { success, code, stderr } = await new Deno.Command("systemctl", {
-      args: ["--no-ask-password", ...args],
-      stdin: "null",
-      stdout: "null",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    }).output();
-    const said = new TextDecoder().decode(stderr).trim().replaceAll("\n", "; ");
-    return { success, code, said: said.slice(-MAX_MESSAGE_LENGTH) };
-  } catch (error) {
-    const absent = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotCapable;
-    if (!absent) throw error;
-    throw new ConfigError("systemctl was not found, want it in PATH");
+  for (const path of SYSTEMCTL_PATHS) {
+    try {
+      const { success, code, stderr } = await new Deno.Command(path, {
+        args: ["--no-ask-password", ...args],
+        clearEnv: true,
+        stdin: "null",
+        stdout: "null",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      }).output();
+      const said = new TextDecoder().decode(stderr).trim().replaceAll("\n", "; ");
+      return { success, code, said: said.slice(-MAX_MESSAGE_LENGTH) };
+    } catch (error) {
+      const absent = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.NotCapable;
+      if (!absent) throw error;
+    }
   }
+  throw new ConfigError(`systemctl was not found, want it at ${SYSTEMCTL_PATHS.join(" or ")}`);
 }

@@ -20,8 +20,17 @@ const attempts: Record<string, () => unknown> = {
   "list all variables": () => Deno.env.toObject(),
   "ask for memory of the system": () => Deno.systemMemoryInfo(),
   "import code from elsewhere": () => import(["https:", "", "deno.land", "eddy.ts"].join("/")),
+  "run a systemctl that stands first in the path": () => {
+    const directory = Deno.makeTempDirSync();
+    Deno.writeTextFileSync(`${directory}/systemctl`, "#!/bin/sh\n", { mode: 0o755 });
+    try {
+      new Deno.Command("systemctl", { env: { PATH: directory } }).outputSync();
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
+    }
+  },
   "allowed: run systemctl": () =>
-    new Deno.Command("systemctl", { args: ["--version"] }).outputSync(),
+    new Deno.Command("/usr/bin/systemctl", { args: ["--version"], clearEnv: true }).outputSync(),
   "allowed: read a variable of an option": () => Deno.env.get("LOG_LEVEL"),
   "allowed: know the name of the host": () => Deno.hostname(),
 };
