@@ -1,4 +1,13 @@
+import { systemClock } from "../async/clock.ts";
 import type { ListenAddress } from "../config/types.ts";
+import type { Admission } from "../net/admission.ts";
+import { ConnectionBudget } from "../net/connection_budget.ts";
+import {
+  type ConnectionInfo,
+  HttpService,
+  type ServerCertificate,
+} from "../net/http/http_service.ts";
+import { listenEverywhere } from "../net/listen_everywhere.ts";
 import type { Log } from "../ports.ts";
 
 /** A server that listens. */
@@ -7,6 +16,8 @@ export interface HttpServer {
   readonly address: string;
   readonly hostname: string;
   readonly port: number;
+  /** Whether connections wait in vain to be accepted. */
+  deaf(): boolean;
   /**
    * Takes no more connections and lets requests under way end; resolves when all have, or when it
    * has waited a little longer than `drainTimeoutMs`: by then the handler must have broken those
@@ -16,21 +27,9 @@ export interface HttpServer {
 }
 
 /** What the server tells with each request. */
-export interface ServerInfo {
-  readonly remoteAddr: Deno.Addr;
-  /**
-   * The server is done with each chunk of a response's body when it asks for the next: the runtime
-   * has moved it to where the garbage collector of this thread has no say.
-   */
+export interface ServerInfo extends ConnectionInfo {
+  /** The server is done with each chunk of a response's body when it asks for the next. */
   readonly takesChunks: true;
-  /** Bytes are encrypted on the way. */
-  readonly secure: boolean;
-}
-
-/** What a server shows to its clients, as PEM. */
-export interface ServerCertificate {
-  readonly cert: string;
-  readonly key: string;
 }
 
 /** What a server works with. */
@@ -41,6 +40,8 @@ export interface HttpServerCollaborators {
     info: ServerInfo,
   ) => Response | Promise<Response>;
   readonly log: Log;
+  /** Lets connections in, or not; default: limits of this server's own. */
+  readonly admission?: Admission;
   /**
    * Serves by TLS, on a port that another server of this process may have too, so that one with a
    * new certificate takes over without a moment in which nobody listens.
@@ -66,52 +67,32 @@ export class ListenError extends Error {
  * @throws {ListenError} if the address is in use or not there, or the certificate is not good.
  */
 export function startHttpServer(
-  { fetch, log, tls }: HttpServerCollaborators,
+  { fetch, log, tls, admission = new ConnectionBudget().http }: HttpServerCollaborators,
   wanted: ListenAddress,
 ): HttpServer {
-  const abort = new AbortController();
-  const secure = tls !== undefined;
   const listen = (hostname: string) =>
-    Deno.serve(
-      {
-        ...(tls && { ...tls, reusePort: true }),
-        hostname,
-        port: wanted.port,
-        signal: abort.signal,
-        onListen: () => {},
-        onError: (error) => {
-          log.error("HTTP handler failed", { error });
-          return new Response(null, { status: 500 });
-        },
-      },
-      (request, info) => fetch(request, { remoteAddr: info.remoteAddr, takesChunks: true, secure }),
-    );
+    new HttpService({
+      handle: (request, info) => fetch(request, { ...info, takesChunks: true }),
+      ...{ admission, clock: systemClock, log },
+    }, { hostname, port: wanted.port, tls });
   const server = listenOn(wanted, listen);
-  const { hostname, port } = server.addr;
+  const { hostname, port } = server.address;
   return {
     address: formatAddress({ host: hostname, port }),
     hostname,
     port,
-    shutdown: (drainTimeoutMs) => shutdown(server, abort, drainTimeoutMs, log),
+    deaf: () => server.deaf,
+    shutdown: (drainTimeoutMs) => shutdown(server, drainTimeoutMs, log),
   };
 }
-
-type Server = Deno.HttpServer<Deno.NetAddr>;
 
 function formatAddress({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function listenOn(wanted: ListenAddress, listen: (host: string) => Server): Server {
+function listenOn(wanted: ListenAddress, listen: (host: string) => HttpService): HttpService {
   try {
-    if (wanted.host !== "") return listen(wanted.host);
-    try {
-      return listen("::");
-    } catch (error) {
-      // A kernel without IPv6 has no such address; whatever else is wrong is so for IPv4 as well.
-      if (error instanceof Deno.errors.AddrInUse) throw error;
-      return listen("0.0.0.0");
-    }
+    return listenEverywhere(wanted.host, listen);
   } catch (error) {
     throw new ListenError(formatAddress(wanted), reasonOf(error), error);
   }
@@ -127,27 +108,16 @@ function reasonOf(error: unknown): string {
 /** Time for connections to close that their handlers broke when the drain timeout passed. */
 const CLOSE_MS = 1000;
 
-async function shutdown(
-  server: Server,
-  abort: AbortController,
-  drainTimeoutMs: number,
-  log: Log,
-): Promise<void> {
-  if (drainTimeoutMs === 0) {
-    abort.abort();
-    return await server.finished;
-  }
-  // Once shutdown() is called the signal must not abort any more: Deno throws where none can catch.
-  const stopped = server.shutdown().catch((error) =>
-    log.warn("HTTP server did not stop cleanly", { error })
-  );
+async function shutdown(server: HttpService, drainTimeoutMs: number, log: Log): Promise<void> {
+  if (drainTimeoutMs === 0) return server.close();
+  const drained = server.drain();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => {
     timer = setTimeout(() => resolve("late"), drainTimeoutMs + CLOSE_MS);
   });
-  if (await Promise.race([stopped, late]) === "late") {
-    server.unref();
-    log.warn("HTTP server still has open connections, not waited for", { drainTimeoutMs });
+  if (await Promise.race([drained, late]) === "late") {
+    log.warn("HTTP server still had open connections, closed them", { drainTimeoutMs });
   }
   clearTimeout(timer);
+  server.close();
 }

@@ -27,7 +27,7 @@ const PARTS = [
   "upstream",
 ];
 /** What every part may import besides itself. */
-const COMMON = ["ports", "oci", "async", "files"];
+const COMMON = ["ports", "oci", "async", "files", "net"];
 
 /** Layer to the layers that it may import. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +37,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ports: ["oci", "ports"],
   oci: ["oci"],
   async: ["async", "ports"],
+  net: ["net", "async", "ports"],
   files: ["files"],
   version: [],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...COMMON]])),

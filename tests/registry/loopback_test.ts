@@ -148,7 +148,7 @@ test("loopback: malformed and unusual requests get a 4xx, and the server lives o
   const close = "Connection: close\r\n\r\n";
   const cases: [request: string, status: number][] = [
     [`GET /v2/ HTTP/1.0\r\n\r\n`, 200],
-    [`GET /v2/ HTTP/1.1\r\nHost: a b/../%%%\r\n${close}`, 404],
+    [`GET /v2/ HTTP/1.1\r\nHost: a b/../%%%\r\n${close}`, 400],
     [`GET http://other.example:80/v2/ HTTP/1.1\r\nHost: x\r\n${close}`, 200],
     [`GET /v2/../../etc/passwd HTTP/1.1\r\nHost: x\r\n${close}`, 404],
     [`GET /v2/../manifests/1 HTTP/1.1\r\nHost: x\r\n${close}`, 400],

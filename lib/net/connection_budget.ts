@@ -1,0 +1,65 @@
+import { Admission } from "./admission.ts";
+import { OpenFiles } from "./open_files.ts";
+import { isLoopback } from "./socket_address.ts";
+
+/**
+ * What part of the files that may be open goes to whom. A blob that is sent takes a file besides its
+ * socket; what nobody gets is for the agent's own: files, containerd, upstream, peers that it asks.
+ */
+const HTTP_STRANGERS = 0.25;
+const HTTP_LOCALS = 0.15;
+const ROUTER = 0.2;
+/** More are of no use: a thousand nodes, each with one router, and as many clients. */
+const MOST = 1024;
+/** Fewer would be none. */
+const FEWEST = 4;
+/** containerd asks for several layers at once. */
+const FEWEST_LOCALS = 8;
+/** Of one address: a node asks for several blobs, each over a connection; see the peers' pool. */
+const PART_OF_ADDRESS = 0.25;
+const MOST_OF_ADDRESS = 128;
+
+/** Bounds the connections that this process takes by the files that it may have open. */
+export class ConnectionBudget {
+  /** For all HTTP servers together. */
+  readonly http: Admission;
+  /** For the router. */
+  readonly router: Admission;
+  readonly #files: OpenFiles;
+
+  /** @param isLocal tells whether an address is one of this node; loopback is in any case. */
+  constructor(isLocal: (address: string) => boolean = () => false, files = new OpenFiles()) {
+    this.#files = files;
+    const raise = () => files.grow(this.http.size + this.router.size);
+    const local = (address: string) => isLoopback(address) || isLocal(address);
+    this.http = new Admission({
+      raise,
+      isLocal: local,
+      limits: () => ({
+        locals: this.#part(HTTP_LOCALS, FEWEST_LOCALS),
+        ...this.#strangers(HTTP_STRANGERS),
+      }),
+    });
+    this.router = new Admission({
+      raise,
+      // Nobody on this node needs its router in particular.
+      isLocal: () => false,
+      limits: () => ({ locals: 0, ...this.#strangers(ROUTER) }),
+    });
+  }
+
+  /** Connections that the router may count on; undefined: as many as it likes. */
+  get routerConnections(): number | undefined {
+    return this.#files.complete ? this.#part(ROUTER, FEWEST) : undefined;
+  }
+
+  #part(part: number, fewest: number): number {
+    return Math.min(Math.max(Math.floor(part * this.#files.known), fewest), MOST);
+  }
+
+  #strangers(part: number): { strangers: number; perAddress: number } {
+    const strangers = this.#part(part, FEWEST);
+    const perAddress = Math.max(Math.floor(PART_OF_ADDRESS * strangers), FEWEST);
+    return { strangers, perAddress: Math.min(perAddress, MOST_OF_ADDRESS) };
+  }
+}

@@ -1,0 +1,269 @@
+import type { Clock, Log } from "../../ports.ts";
+import type { Guest } from "../admission.ts";
+import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
+import { BadRequest, MAX_HEAD_BYTES, parseRequestHead, type RequestHead } from "./request_head.ts";
+import { writeResponse } from "./write_response.ts";
+
+/** Answers a request. */
+export type Respond = (request: Request) => Response | Promise<Response>;
+
+/** A connection's two directions. */
+export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
+
+/** What a connection is served with. */
+export interface HttpConnectionOptions {
+  readonly respond: Respond;
+  readonly scheme: "http" | "https";
+  /** Stands in for `Host` in URLs of requests that have none, e.g. `127.0.0.1:5000`. */
+  readonly defaultHost: string;
+  /** Value of `Date`. */
+  readonly date: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** From the first byte of a head, or from the connection's start, to its last, ms. */
+export const HEAD_MS = 10_000;
+/**
+ * Between requests, ms. Whoever uses connections again keeps them for a shorter time: nodes, and
+ * containerd's registry client (30 s).
+ */
+export const IDLE_MS = 90_000;
+/**
+ * A write may wait so long for the client to read, ms. containerd reads into the page cache, which
+ * a busy disk stops for a second or two; and were it ever cut off, it would ask for the rest.
+ */
+export const STALL_MS = 30_000;
+/** Less within that time is no progress, bytes: who reads a byte now and then does not read. */
+const PROGRESS_BYTES = 64 * 1024;
+/** What a refused client still sends is thrown away for so long, ms, that it sees the answer. */
+const LINGER_MS = 2000;
+const LINGER_BYTES = 256 * 1024;
+const FIRST_BUFFER_BYTES = 4 * 1024;
+const CR = 0x0d;
+const LF = 0x0a;
+const HEAD_END = "\r\n\r\n";
+
+/** What happens on a connection, and since when it has been waited for. */
+type Phase = "head" | "idle" | "answer" | "send" | "linger";
+const LIMITS: Readonly<Record<Phase, number>> = {
+  head: HEAD_MS,
+  idle: IDLE_MS,
+  // Whoever answers has limits of its own.
+  answer: Infinity,
+  send: STALL_MS,
+  linger: LINGER_MS,
+};
+const decoder = new TextDecoder("latin1");
+
+/** Serves one connection: one request after the other, without bodies. */
+export class HttpConnection implements Guest {
+  readonly #socket: Socket;
+  readonly #options: HttpConnectionOptions;
+  #phase: Phase = "head";
+  #since: number;
+  /** None for those that are not let in. */
+  #buffer = new Uint8Array(0);
+  #held = 0;
+  #filling: Promise<void> | undefined;
+  #ended = false;
+  #writing: Promise<unknown> | undefined;
+  #breakWrite: (error: Error) => void = () => {};
+  #request: IncomingRequest | undefined;
+  #body: ReadableStreamDefaultReader | undefined;
+  #last = false;
+  #closed = false;
+
+  constructor(socket: Socket, options: HttpConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#since = options.clock.now();
+  }
+
+  /** {@inheritDoc Guest.idleSince} */
+  get idleSince(): number | undefined {
+    return this.#phase === "answer" || this.#phase === "send" ? undefined : this.#since;
+  }
+
+  /**
+   * Serves until either side closes it; does not reject. Resolves when the system has its socket
+   * back: Deno up to 2.6 does not end a write that waits, so that may take until the client goes.
+   */
+  async run(): Promise<void> {
+    try {
+      await this.#serve();
+    } catch (error) {
+      if (error instanceof BadRequest && !this.#closed) await this.#refuse(error).catch(() => {});
+      // Else the client has gone, or the body broke, which whoever made it has logged.
+    }
+    this.close();
+    await this.#writing?.catch(() => {});
+  }
+
+  /** Closes it if what it waits for has taken too long. */
+  check(): void {
+    if (this.#options.clock.now() - this.#since >= LIMITS[this.#phase]) this.close();
+  }
+
+  /** Ends it after the answer that is under way; at once if there is none. */
+  finish(): void {
+    this.#last = true;
+    if (this.idleSince !== undefined) this.close();
+  }
+
+  /** {@inheritDoc Guest.close} */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#request?.gone();
+    const reason = new Error("the connection is closed");
+    this.#breakWrite(reason);
+    void this.#body?.cancel(reason).catch(() => {});
+    try {
+      this.#socket.close();
+    } catch {
+      // The runtime has closed it.
+    }
+  }
+
+  async #serve(): Promise<void> {
+    while (!this.#closed) {
+      const head = await this.#readHead();
+      if (head === undefined) return;
+      const keepAlive = head.keepAlive && !head.hasBody && !this.#last;
+      await this.#answer(head, keepAlive);
+      if (!keepAlive || this.#last) return head.hasBody ? await this.#linger() : undefined;
+      this.#enter(this.#held > 0 ? "head" : "idle");
+    }
+  }
+
+  async #answer(head: RequestHead, keepAlive: boolean): Promise<void> {
+    const { respond, log } = this.#options;
+    this.#enter("answer");
+    const incoming = this.#request = incomingRequest(head, this.#options);
+    // So it is noticed if the client goes away. More than that is not read before it is its turn.
+    if (this.#held < this.#buffer.length) void this.#fill();
+    let response: Response;
+    try {
+      response = await respond(incoming.request);
+    } catch (error) {
+      log.error("HTTP handler failed", { error });
+      response = new Response(null, { status: 500 });
+    }
+    if (this.#closed) return await response.body?.cancel();
+    await this.#send(response, head.method, keepAlive);
+    this.#request = undefined;
+  }
+
+  async #send(response: Response, method: string, keepAlive: boolean): Promise<void> {
+    const framing = { method, keepAlive, date: this.#options.date() };
+    await writeResponse(response, framing, {
+      write: (bytes) => this.#write(bytes),
+      reads: (body) => this.#body = body,
+    });
+    this.#body = undefined;
+  }
+
+  async #write(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#enter("send");
+    let sent = 0;
+    let progress = 0;
+    while (sent < bytes.length) {
+      sent += await this.#writeSome(sent === 0 ? bytes : bytes.subarray(sent));
+      if (sent - progress < PROGRESS_BYTES) continue;
+      progress = sent;
+      this.#enter("send");
+    }
+    // What comes next is not the client's to do.
+    this.#enter("answer");
+  }
+
+  #writeSome(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new Error("the connection is closed"));
+      this.#breakWrite = reject;
+      this.#writing = this.#socket.write(bytes);
+      (this.#writing as Promise<number>).then(resolve, reject);
+    });
+  }
+
+  /** Undefined at the end. */
+  async #readHead(): Promise<RequestHead | undefined> {
+    let scanned = 0;
+    while (true) {
+      const end = endOfHead(this.#buffer, this.#held, scanned);
+      if (end !== undefined) {
+        const text = decoder.decode(this.#buffer.subarray(0, end - HEAD_END.length));
+        this.#buffer.copyWithin(0, end, this.#held);
+        this.#held -= end;
+        return parseRequestHead(text);
+      }
+      if (this.#ended) return undefined;
+      scanned = Math.max(0, this.#held - HEAD_END.length + 1);
+      if (this.#held === MAX_HEAD_BYTES) throw new BadRequest(431, "head is too long");
+      await this.#fill();
+    }
+  }
+
+  /** Reads on; does not reject: a connection that breaks has come to its end. */
+  #fill(): Promise<void> {
+    this.#filling ??= this.#readOn().finally(() => this.#filling = undefined);
+    return this.#filling;
+  }
+
+  async #readOn(): Promise<void> {
+    if (this.#held === this.#buffer.length) {
+      const larger = new Uint8Array(
+        Math.min(Math.max(2 * this.#held, FIRST_BUFFER_BYTES), MAX_HEAD_BYTES),
+      );
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    }
+    const read = await this.#socket.read(this.#buffer.subarray(this.#held)).catch(() => null);
+    if (read === null) {
+      this.#ended = true;
+      this.#request?.gone();
+      return;
+    }
+    this.#held += read;
+    if (this.#phase === "idle") this.#enter("head");
+  }
+
+  async #refuse({ status, message }: BadRequest): Promise<void> {
+    const headers = { "content-type": "text/plain" };
+    await this.#send(new Response(`${message}\n`, { status, headers }), "GET", false);
+    await this.#linger();
+  }
+
+  /**
+   * Closed while something has arrived that was not read, the system would break the connection, and
+   * the client not see the answer (RFC 9112, section 9.6).
+   */
+  async #linger(): Promise<void> {
+    this.#enter("linger");
+    await this.#socket.closeWrite();
+    for (let thrownAway = 0; thrownAway < LINGER_BYTES && !this.#ended && !this.#closed;) {
+      this.#held = 0;
+      await this.#fill();
+      thrownAway += this.#held;
+    }
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#since = this.#options.clock.now();
+  }
+}
+
+/** Where the head ends, its empty line included; undefined if it has not arrived. */
+function endOfHead(buffer: Uint8Array, held: number, from: number): number | undefined {
+  for (
+    let at = buffer.indexOf(LF, from + 3);
+    at >= 0 && at < held;
+    at = buffer.indexOf(LF, at + 1)
+  ) {
+    const isEnd = buffer[at - 1] === CR && buffer[at - 2] === LF && buffer[at - 3] === CR;
+    if (isEnd) return at + 1;
+  }
+  return undefined;
+}

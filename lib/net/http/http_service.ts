@@ -1,0 +1,131 @@
+import type { Clock, Log } from "../../ports.ts";
+import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
+import type { Admission } from "../admission.ts";
+import { ipOf } from "../socket_address.ts";
+import { HttpConnection } from "./http_connection.ts";
+
+/** What is known of a request besides itself. */
+export interface ConnectionInfo {
+  readonly remoteAddr: Deno.Addr;
+  /** Bytes are encrypted on the way. */
+  readonly secure: boolean;
+}
+
+/** What a server shows to its clients, as PEM. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What an {@link HttpService} works with. */
+export interface HttpServiceCollaborators {
+  readonly handle: (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
+  /** Lets connections in, or not; shared with other servers of this process. */
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Where an {@link HttpService} listens. */
+export interface HttpServiceOptions {
+  readonly hostname: string;
+  readonly port: number;
+  /** Serves by TLS, on a port that another server of this process may have as well. */
+  readonly tls?: ServerCertificate | undefined;
+}
+
+type AcceptedSocket = Deno.TcpConn | Deno.TlsConn;
+
+/** How often it is looked for connections that have waited too long, ms. */
+const CHECK_MS = 1000;
+
+/** An HTTP/1.1 server (see docs/adr/0017-own-http-server.md). */
+export class HttpService {
+  readonly #collaborators: HttpServiceCollaborators;
+  readonly #secure: boolean;
+  readonly #loop: AcceptLoop<AcceptedSocket>;
+  readonly #connections = new Set<HttpConnection>();
+  readonly #stop = new AbortController();
+  #address: Deno.NetAddr;
+  #date = new Date().toUTCString();
+  #idle: () => void = () => {};
+
+  /** Listens. @throws what `Deno.listen` throws. */
+  constructor(collaborators: HttpServiceCollaborators, options: HttpServiceOptions) {
+    this.#collaborators = collaborators;
+    const { clock, log } = collaborators;
+    const { tls, hostname } = options;
+    this.#secure = tls !== undefined;
+    this.#address = { transport: "tcp", hostname, port: options.port };
+    const listen = (): Acceptor<AcceptedSocket> => {
+      const { port } = this.#address;
+      const listener = tls === undefined
+        ? Deno.listen({ hostname, port })
+        : Deno.listenTls({ hostname, port, ...tls, alpnProtocols: ["http/1.1"], reusePort: true });
+      this.#address = listener.addr as Deno.NetAddr;
+      return listener;
+    };
+    const take = (socket: AcceptedSocket) => this.#take(socket);
+    this.#loop = new AcceptLoop({ listen, take, clock, log }, `${hostname}:${options.port}`);
+    this.#loop.open();
+    this.#check().catch((error) => {
+      if (!this.#stop.signal.aborted) log.error("connections are no longer looked at", { error });
+    });
+  }
+
+  /** Where it listens. */
+  get address(): Deno.NetAddr {
+    return this.#address;
+  }
+
+  /** Whether connections wait in vain. */
+  get deaf(): boolean {
+    return this.#loop.deaf;
+  }
+
+  /** Accepts no more; lets requests under way end, and connections with them. */
+  drain(): Promise<void> {
+    this.#loop.close();
+    for (const connection of this.#connections) connection.finish();
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle = resolve);
+  }
+
+  /** Ends all connections that are left. */
+  close(): void {
+    this.#stop.abort();
+    this.#loop.close();
+    for (const connection of this.#connections) connection.close();
+  }
+
+  #take(socket: AcceptedSocket): void {
+    const { admission, handle, clock, log } = this.#collaborators;
+    const { remoteAddr } = socket;
+    const info = { remoteAddr, secure: this.#secure };
+    const { hostname, port } = this.#address;
+    const connection = new HttpConnection(socket, {
+      respond: (request) => handle(request, info),
+      scheme: this.#secure ? "https" : "http",
+      defaultHost: `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
+      date: () => this.#date,
+      ...{ clock, log },
+    });
+    if (!admission.admit(connection, ipOf(remoteAddr))) return connection.close();
+    // Without it the end of an answer may wait 40 ms for an acknowledgement (RFC 896).
+    if ("setNoDelay" in socket) socket.setNoDelay();
+    this.#connections.add(connection);
+    void connection.run().then(() => {
+      admission.leave(connection);
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#idle();
+    });
+  }
+
+  async #check(): Promise<void> {
+    while (true) {
+      await this.#collaborators.clock.sleep(CHECK_MS, this.#stop);
+      this.#date = new Date().toUTCString();
+      for (const connection of this.#connections) connection.check();
+    }
+  }
+}

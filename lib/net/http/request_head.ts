@@ -1,0 +1,110 @@
+/** Request line and header fields of a request, checked. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query, as they were sent. */
+  readonly target: string;
+  /** `Host`; empty if there is none. */
+  readonly host: string;
+  /** Names in lower case. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  /** Whether the client wants to use the connection again. */
+  readonly keepAlive: boolean;
+  /** Whether a body follows: none is read here, so that it ends the connection. */
+  readonly hasBody: boolean;
+}
+
+/** A request that is not answered by the handler. */
+export class BadRequest extends Error {
+  override readonly name = "BadRequest";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Longest head that is taken, bytes: a path of 8 KiB, and credentials of some registries. */
+export const MAX_HEAD_BYTES = 32 * 1024;
+const MAX_FIELDS = 100;
+/** RFC 9112, section 3: single blanks, no others. */
+const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP\/([0-9])\.([0-9])$/;
+/** RFC 9112, section 5: no blank before the colon, no line folding. */
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
+/** Visible ASCII, blanks and tabs: what ends or splits lines elsewhere is not among them. */
+const PLAIN = /^[\t\x20-\x7e]*$/;
+/** RFC 9110, section 7.2: a name or an IP address, and a port. */
+const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
+/** The target as proxies are asked (RFC 9112, section 3.2.2), which servers have to take as well. */
+const ABSOLUTE = /^https?:\/\/[^/?#]+/i;
+
+/**
+ * Parses the head of a request, without the empty line that ends it (RFC 9112). Strict: whatever
+ * another program on the way could understand in another way is refused.
+ *
+ * @throws {BadRequest} saying what is wrong with it.
+ */
+export function parseRequestHead(text: string): RequestHead {
+  const [first = "", ...lines] = text.split("\r\n");
+  const line = REQUEST_LINE.exec(first);
+  if (line === null) throw new BadRequest(400, "malformed request line");
+  const [, method = "", target = "", major, minor] = line;
+  if (major !== "1") throw new BadRequest(505, "this is an HTTP/1.1 server");
+  if (lines.length > MAX_FIELDS) throw new BadRequest(431, `more than ${MAX_FIELDS} fields`);
+  const fields = lines.map(parseField);
+  const host = theHost(fields, minor !== "0");
+  const options = valuesOf(fields, "connection").join(",").toLowerCase().split(",");
+  return {
+    method,
+    target: method === "OPTIONS" && target === "*" ? "/" : toPath(target),
+    host,
+    fields,
+    keepAlive: minor !== "0" && !options.some((option) => option.trim() === "close"),
+    hasBody: announcesBody(fields),
+  };
+}
+
+type Fields = RequestHead["fields"];
+
+function parseField(line: string): readonly [string, string] {
+  const field = FIELD.exec(line);
+  if (field === null || !PLAIN.test(line)) throw new BadRequest(400, "malformed header field");
+  const [, name = "", value = ""] = field;
+  return [name.toLowerCase(), value.trimEnd()];
+}
+
+function valuesOf(fields: Fields, wanted: string): string[] {
+  return fields.filter(([name]) => name === wanted).map(([, value]) => value);
+}
+
+/** RFC 9112, section 3.2: exactly one, from HTTP/1.1 on. */
+function theHost(fields: Fields, needed: boolean): string {
+  const [host, ...more] = valuesOf(fields, "host");
+  if (more.length > 0 || (needed && host === undefined) || !HOST.test(host ?? "")) {
+    throw new BadRequest(400, "one Host is wanted");
+  }
+  return host ?? "";
+}
+
+function toPath(target: string): string {
+  const path = target.startsWith("/") ? target : target.replace(ABSOLUTE, "") || "/";
+  const full = path.startsWith("?") && ABSOLUTE.test(target) ? `/${path}` : path;
+  if (!full.startsWith("/") || full.includes("#")) {
+    throw new BadRequest(400, "malformed request target");
+  }
+  return full;
+}
+
+/** RFC 9112, section 6.3: framing that can be understood in two ways is an attack. */
+function announcesBody(fields: Fields): boolean {
+  const lengths = valuesOf(fields, "content-length");
+  const isCoded = fields.some(([name]) => name === "transfer-encoding");
+  if (lengths.length > 1 || (isCoded && lengths.length > 0)) {
+    throw new BadRequest(400, "more than one length");
+  }
+  const [length] = lengths;
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) {
+    throw new BadRequest(400, "malformed Content-Length");
+  }
+  return isCoded || (length !== undefined && Number(length) > 0);
+}

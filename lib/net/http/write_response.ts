@@ -1,0 +1,131 @@
+/** Where an answer goes. */
+export interface ResponseSink {
+  /** Sends bytes; resolves when the system has taken all of them. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Told from what the body is read, so that it can be given up while it is waited for. */
+  reads(body: ReadableStreamDefaultReader): void;
+}
+
+/** How an answer is to be sent. */
+export interface ResponseFraming {
+  /** The answer to HEAD has no body, whatever its length. */
+  readonly method: string;
+  readonly keepAlive: boolean;
+  /** Value of `Date`. */
+  readonly date: string;
+}
+
+/** Chunks up to this size are copied to leave in one piece with the head, bytes. */
+const SMALL_BYTES = 128 * 1024;
+/** Reactions of promises that a body in memory takes until it can be read, and some more. */
+const TURNS = 12;
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  206: "Partial Content",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+const encoder = new TextEncoder();
+
+/**
+ * Sends an answer (RFC 9112). A body whose length is not announced is taken whole first. One that
+ * breaks, or has another length than announced, is never ended as if it were complete.
+ *
+ * @throws {Error} if the connection has to be closed: it or the body broke.
+ */
+export async function writeResponse(
+  response: Response,
+  framing: ResponseFraming,
+  sink: ResponseSink,
+): Promise<void> {
+  const { status, headers } = response;
+  const hasBody = framing.method !== "HEAD" && status !== 204 && status !== 304;
+  if (!hasBody || response.body === null) {
+    await response.body?.cancel();
+    const empty = hasBody && !headers.has("content-length");
+    return await sink.write(encoder.encode(formatHead(response, framing, empty ? 0 : undefined)));
+  }
+  const announced = headers.get("content-length");
+  // Pages and metrics: they are made whole anyway.
+  const whole = announced === null ? new Uint8Array(await response.arrayBuffer()) : undefined;
+  const head = encoder.encode(formatHead(response, framing, whole?.length));
+  if (whole !== undefined) return await sink.write(joined(head, whole));
+  const reader = response.body.getReader();
+  sink.reads(reader);
+  try {
+    await writeBody(head, reader, Number(announced), sink);
+  } catch (error) {
+    await reader.cancel(error).catch(() => {});
+    throw error;
+  }
+}
+
+type Chunk = Uint8Array<ArrayBuffer>;
+type Reading = Promise<ReadableStreamReadResult<Chunk>>;
+
+/** The head leaves with the body's first bytes if they are there, else at once. */
+async function writeBody(
+  head: Chunk,
+  reader: ReadableStreamDefaultReader<Chunk>,
+  length: number,
+  sink: ResponseSink,
+): Promise<void> {
+  let left = length;
+  const count = (bytes: Chunk) => {
+    left -= bytes.length;
+    if (left < 0) throw new Error(`body has more than ${length} bytes`);
+    return bytes;
+  };
+  let reading = reader.read();
+  const first = await atHand(reading);
+  if (first !== undefined && first.length <= SMALL_BYTES) {
+    await sink.write(joined(head, count(first)));
+    reading = reader.read();
+  } else {
+    await sink.write(head);
+  }
+  for (let next = await reading; !next.done; next = await reader.read()) {
+    await sink.write(count(next.value));
+  }
+  if (left > 0) throw new Error(`body has ${left} bytes less than ${length}`);
+}
+
+/** What a reading has come to if it had not to wait for anything. */
+async function atHand(reading: Reading): Promise<Chunk | undefined> {
+  let result: Chunk | undefined;
+  let settled = false;
+  reading.then(({ value }) => {
+    result = value;
+    settled = true;
+  }, () => settled = true);
+  for (let turn = 0; turn < TURNS && !settled; turn++) await undefined;
+  return result;
+}
+
+function joined(head: Chunk, body: Chunk): Chunk {
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
+}
+
+/** Values are such as `Headers` takes: they have no line ends, and nothing beyond one byte. */
+function formatHead(
+  { status, headers }: Response,
+  { keepAlive, date }: ResponseFraming,
+  length?: number,
+): string {
+  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\ndate: ${date}\r\n`;
+  headers.forEach((value, name) => {
+    head += `${name}: ${value}\r\n`;
+  });
+  if (length !== undefined) head += `content-length: ${length}\r\n`;
+  if (!keepAlive) head += "connection: close\r\n";
+  return `${head}\r\n`;
+}
