@@ -1,3 +1,5 @@
+import type { Admission } from "../net/admission.ts";
+import { ConnectionBudget } from "../net/connection_budget.ts";
 import type { Clock, Log, Metrics } from "../ports.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
 import { createHost } from "./host.ts";
@@ -12,6 +14,8 @@ export interface RouterCollaborators {
   readonly clock: Clock;
   /** Tells with which peers to begin; started and stopped with the router. */
   readonly bootstrapper: Bootstrapper;
+  /** Lets other nodes' connections in, or not; default: limits of the router's own. */
+  readonly admission?: Admission | undefined;
 }
 
 /**
@@ -27,6 +31,7 @@ export async function createRouter(
 ): Promise<Libp2pRouter> {
   const resolved = resolveRouterOptions(options);
   const identity = await loadIdentity(resolved.dataDir);
-  const host = await createHost(identity, resolved);
+  const { clock, log, admission = new ConnectionBudget().router } = collaborators;
+  const host = await createHost(identity, { admission, clock, log }, resolved);
   return new Libp2pRouter({ ...collaborators, host }, resolved);
 }

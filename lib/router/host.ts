@@ -13,6 +13,7 @@ import type { ResolvedRouterOptions } from "./options.ts";
 import { frugalYamux } from "./frugal_yamux.ts";
 import { decideListening } from "./listen.ts";
 import { noiseCrypto } from "./noise_crypto.ts";
+import type { InboundCollaborators } from "./tcp_listener.ts";
 import { createTransport } from "./transport.ts";
 
 /** Peers stay in the peer store until they are removed: the library never renews an address. */
@@ -36,11 +37,14 @@ export interface Host {
   announced(): Multiaddr[];
   /** Who may connect; undefined: everybody. */
   readonly closed: ClosedNetwork | undefined;
+  /** Whether connections of other nodes wait in vain. */
+  deaf(): boolean;
 }
 
 /** Builds the libp2p node; it does nothing until it is started. */
 export async function createHost(
   privateKey: PrivateKey,
+  inbound: InboundCollaborators,
   options: ResolvedRouterOptions,
 ): Promise<Host> {
   const isUsable = (address: Multiaddr) => {
@@ -52,6 +56,7 @@ export async function createHost(
   const announced = () => unique(listening().filter(isUsable));
   const dialTimeout = options.dialTimeoutMs * MAX_ADDRESS_DIALS;
   const closed = options.secrets.length > 0 ? new ClosedNetwork(options.secrets) : undefined;
+  const transport = createTransport(inbound, options);
   const node = await createLibp2p({
     privateKey,
     start: false,
@@ -61,19 +66,10 @@ export async function createHost(
       // one network, and what a node listens on is what it is reached at.
       announceFilter: () => announced(),
     },
-    transports: [createTransport(options)],
+    transports: [transport.create],
     connectionEncrypters: [closed?.encrypter ?? noise({ crypto: noiseCrypto() })],
     streamMuxers: [frugalYamux()],
-    connectionManager: {
-      dialTimeout,
-      addressDialTimeout: options.dialTimeoutMs,
-      // Those who keep fewer still take more for a while: refused, a peer would be taken for dead.
-      maxConnections: 2 * options.maxConnections + MAX_PENDING_CONNECTIONS,
-      maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
-      inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
-      // Lost peers are tried again by the peer monitor.
-      reconnectRetries: 0,
-    },
+    connectionManager: connectionLimits(options, dialTimeout),
     // Aborts connections after one failed ping; the peer monitor asks twice.
     connectionMonitor: { enabled: false },
     peerStore: {
@@ -105,7 +101,24 @@ export async function createHost(
   });
   closed?.open();
   const { dht } = node.services;
-  return { node, dht: dhtInternals(dht), listening: () => listening(), announced, closed };
+  return {
+    ...{ node, dht: dhtInternals(dht), announced, closed },
+    listening: () => listening(),
+    deaf: () => transport.deaf(),
+  };
+}
+
+function connectionLimits(options: ResolvedRouterOptions, dialTimeout: number) {
+  return {
+    dialTimeout,
+    addressDialTimeout: options.dialTimeoutMs,
+    // Those who keep fewer still take more for a while: refused, a peer would be taken for dead.
+    maxConnections: 2 * options.maxConnections + MAX_PENDING_CONNECTIONS,
+    maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+    inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
+    // Lost peers are tried again by the peer monitor.
+    reconnectRetries: 0,
+  };
 }
 
 /** A timeout that does not adapt: the library's own begin at five seconds. */

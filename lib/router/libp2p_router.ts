@@ -147,6 +147,12 @@ export class Libp2pRouter implements Router {
     return table.size > 0 || bootstrap.completed || this.#waitedEnough;
   }
 
+  /** Whether connections of other nodes, or their questions at start, wait in vain. */
+  deaf(): boolean {
+    const { host, bootstrapper } = this.#collaborators;
+    return host.deaf() || (bootstrapper.deaf?.() ?? false);
+  }
+
   /** {@inheritDoc Router.peers} */
   peers(): readonly Peer[] {
     return this.#parts.table.peers();

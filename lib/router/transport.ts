@@ -9,12 +9,9 @@ import type {
   Upgrader,
 } from "@libp2p/interface";
 import { tcp, type TCPComponents } from "@libp2p/tcp";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../async/deadline.ts";
-import { toMultiaddrString } from "./address.ts";
-
-/** How a socket for IPv6 and IPv4 shows an IPv4 address (RFC 4291, section 2.5.5.2). */
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+import { type InboundCollaborators, TcpListener } from "./tcp_listener.ts";
 
 /** Settings of {@link createTransport}. */
 export interface TransportOptions {
@@ -25,15 +22,24 @@ export interface TransportOptions {
   readonly connectTimeoutMs: number;
 }
 
+/** A transport, and whether it hears. */
+export interface RouterTransport {
+  /** For the library. */
+  readonly create: (components: TCPComponents) => Transport;
+  /** Whether connections wait in vain at one of its listeners. */
+  deaf(): boolean;
+}
+
 /**
- * TCP with Nagle's algorithm switched off on dialled and accepted sockets, and a time limit for
- * connecting. The transport's own `noDelay` option does nothing in some versions of the runtime,
+ * TCP with Nagle's algorithm switched off, a time limit for connecting, and listeners of our own. The transport's own `noDelay` option does nothing in some versions of the runtime,
  * where each small exchange then takes 40 ms (Nagle and delayed acknowledgement).
  */
 export function createTransport(
+  inbound: InboundCollaborators,
   { connectTimeoutMs }: TransportOptions,
-): (components: TCPComponents) => Transport {
-  return (components) => {
+): RouterTransport {
+  const listeners = new Set<TcpListener>();
+  const create = (components: TCPComponents) => {
     const inner: Transport = tcp()(components);
     const wrapped: Transport = Object.create(inner);
     wrapped.dial = async (address: Multiaddr, dialOptions: DialTransportOptions) => {
@@ -41,19 +47,23 @@ export function createTransport(
       const upgrader = withoutDelay(dialOptions.upgrader, () => limit.clear());
       return await inner.dial(address, { ...dialOptions, signal: limit.signal, upgrader });
     };
-    wrapped.createListener = (listenOptions: CreateListenerOptions): Listener =>
-      inner.createListener({ ...listenOptions, upgrader: withoutDelay(listenOptions.upgrader) });
+    wrapped.createListener = ({ upgrader }: CreateListenerOptions): Listener => {
+      const listener = new TcpListener(inbound, { upgrader, logger: components.logger });
+      listeners.add(listener);
+      return listener;
+    };
     return wrapped;
   };
+  return { create, deaf: () => [...listeners].some(({ deaf }) => deaf) };
 }
 
-/** The upgrader sees each socket first, whoever opened it. */
-function withoutDelay(upgrader: Upgrader, onConnect: () => void = () => {}): Upgrader {
+/** The upgrader sees each socket first. */
+function withoutDelay(upgrader: Upgrader, onConnect: () => void): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== "function") return member;
-      if (name !== "upgradeInbound" && name !== "upgradeOutbound") return member.bind(target);
+      if (name !== "upgradeOutbound") return member.bind(target);
       return (connection: MultiaddrConnection, ...rest: unknown[]) => {
         onConnect();
         prepare(connection);
@@ -75,10 +85,6 @@ function prepare(connection: MultiaddrConnection): void {
   const { socket } = inner;
   socket?.setNoDelay(true);
   writeAtOnce(inner);
-  const ip = MAPPED.exec(socket?.remoteAddress ?? "")?.[1];
-  const port = socket?.remotePort;
-  if (ip === undefined || port === undefined) return;
-  connection.remoteAddr = multiaddr(toMultiaddrString({ ip, port }));
 }
 
 /**

@@ -29,10 +29,11 @@ class Node implements AsyncDisposable {
   private constructor(tls: PeerTls, port: number, answer: () => Response) {
     this.tls = tls;
     this.port = port;
-    this.#shutdown = tls.serve((_, { secure }) => {
+    const fetch: Parameters<PeerTls["serve"]>[0]["fetch"] = (_, { secure }) => {
       assert.ok(secure);
       return answer();
-    });
+    };
+    this.#shutdown = tls.serve({ fetch }).shutdown;
   }
 
   static async start(directory: string, answer = () => new Response("hi")): Promise<Node> {
@@ -151,7 +152,7 @@ testWith(
       };
       const tls = await PeerTls.open(settings, { clock: node.clock, log: node.log });
       assert.ok(tls);
-      const shutdown = tls.serve(() => new Response("hi"));
+      const { shutdown } = tls.serve({ fetch: () => new Response("hi") });
       const { port } = settings.peerTlsAddr;
       assert.equal(await ask({ port } as Node, node), "refused");
       await shutdown(0);

@@ -6,6 +6,7 @@ import {
 } from "../../lib/router/bootstrap/http_bootstrapper.ts";
 import { resolveHost } from "../../lib/router/bootstrap/resolve_host.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
+import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 
 const ID = "12D3KooWEy9KWfkVHDvQNu2HnsBstNEJ6HPijJnsKepor4jQ51AG";
@@ -94,7 +95,7 @@ test("static: a malformed peer is refused at once", () => {
 
 test("http: what one serves the other reads", async () => {
   const server = createHttpBootstrapper({
-    listen: { host: "127.0.0.1", port: 0 },
+    listen: { host: "127.0.0.1", port: 0, log: new MemoryLog() },
     url: "http://127.0.0.1:1/id",
   });
   await server.start({ id: ID, addresses: () => ["/ip4/10.0.0.1/tcp/5001", "/ip6/::1/tcp/5001"] });
@@ -126,7 +127,7 @@ test("http: what one serves the other reads", async () => {
 test("http: an address that is taken is refused in one line", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
-  const listen = { host: "127.0.0.1", port };
+  const listen = { host: "127.0.0.1", port, log: new MemoryLog() };
   const server = createHttpBootstrapper({ listen, url: "http://127.0.0.1:9/id" });
   await assert.rejects(server.start({ id: ID, addresses: () => [] }), {
     name: "RouterListenError",
@@ -137,7 +138,7 @@ test("http: an address that is taken is refused in one line", async () => {
 test("http: some other peers are told after the own address, not all, and as hearsay", async () => {
   const limits: number[] = [];
   const server = createHttpBootstrapper({
-    listen: { host: "127.0.0.1", port: 0 },
+    listen: { host: "127.0.0.1", port: 0, log: new MemoryLog() },
     url: "http://127.0.0.1:1/id",
   });
   await server.start({

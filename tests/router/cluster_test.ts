@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHttpBootstrapper } from "../../lib/router/bootstrap/http_bootstrapper.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
+import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 import { addressesOf, Cluster, eventually, findsExactly, lookupAll, makeNode } from "./cluster.ts";
 
@@ -24,7 +25,7 @@ test("two nodes: what one advertises the other finds, with address and registry 
 
 test("a node answers HTTP bootstrap with itself and with whom it knows", async () => {
   await using cluster = new Cluster();
-  const listen = { host: "127.0.0.1", port: 0 };
+  const listen = { host: "127.0.0.1", port: 0, log: new MemoryLog() };
   const http = createHttpBootstrapper({ listen, url: "http://127.0.0.1:9/id" });
   const serving = { ...http, get: () => Promise.resolve([]) };
   const first = await cluster.add(serving);

@@ -10,6 +10,21 @@ test("sockets on both ends send without delay", async () => {
     calls.push(noDelay);
     return original.call(this, noDelay);
   };
+  const { listen } = Deno;
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    const listener = listen(options);
+    const accept = listener.accept.bind(listener);
+    listener.accept = async () => {
+      const socket = await accept();
+      const setNoDelay = socket.setNoDelay.bind(socket);
+      socket.setNoDelay = (noDelay = true) => {
+        calls.push(noDelay);
+        setNoDelay(noDelay);
+      };
+      return socket;
+    };
+    return listener;
+  }) as typeof Deno.listen;
   try {
     await using cluster = await Cluster.of(2);
     assert.equal(cluster.nodes.length, 2);
@@ -17,6 +32,7 @@ test("sockets on both ends send without delay", async () => {
     assert(calls.every((noDelay) => noDelay === true));
   } finally {
     Socket.prototype.setNoDelay = original;
+    Deno.listen = listen;
   }
 });
 

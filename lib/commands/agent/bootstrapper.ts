@@ -2,6 +2,7 @@ import { ConfigError } from "../../config/config_error.ts";
 import type { Config } from "../../config/options.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import { createEndpointSliceBootstrapper } from "../../kubernetes/endpoint_slice_bootstrapper.ts";
+import type { ConnectionBudget } from "../../net/connection_budget.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { Bootstrapper } from "../../router/bootstrap/bootstrapper.ts";
 import { createDnsBootstrapper } from "../../router/bootstrap/dns_bootstrapper.ts";
@@ -14,6 +15,8 @@ export interface BootstrapperCollaborators {
   readonly kubernetes: () => KubernetesApi;
   readonly clock: Clock;
   readonly log: Log;
+  /** Bounds what servers take. */
+  readonly connections?: ConnectionBudget;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface BootstrapperCollaborators {
  */
 export function chooseBootstrapper(
   config: Config,
-  { kubernetes, clock, log: parent }: BootstrapperCollaborators,
+  { kubernetes, clock, log: parent, connections }: BootstrapperCollaborators,
   { whole }: { readonly whole: boolean },
 ): Bootstrapper {
   switch (config.bootstrapKind) {
@@ -32,7 +35,9 @@ export function chooseBootstrapper(
     case "http":
       return createHttpBootstrapper({
         url: config.httpBootstrapUrl ?? "",
-        ...(config.httpBootstrapAddr === undefined ? {} : { listen: config.httpBootstrapAddr }),
+        ...(config.httpBootstrapAddr === undefined
+          ? {}
+          : { listen: { ...config.httpBootstrapAddr, log: parent, admission: connections?.http } }),
         ...(config.httpBootstrapCertDir === undefined
           ? {}
           : { certificates: config.httpBootstrapCertDir }),

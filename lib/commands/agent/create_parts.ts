@@ -5,6 +5,7 @@ import type { Config } from "../../config/options.ts";
 import { registryHost } from "../../config/types.ts";
 import { createTlsConnect } from "../../mirror/http/connect_tls.ts";
 import { createMirror } from "../../mirror/mirror.ts";
+import { ConnectionBudget } from "../../net/connection_budget.ts";
 import { RequestRing } from "../../observability/debug/request_ring.ts";
 import { Traffic } from "../../observability/debug/traffic.ts";
 import { createMetrics } from "../../observability/metrics.ts";
@@ -27,6 +28,7 @@ import { createKubernetes } from "./kubernetes.ts";
 import { createBootstrap } from "./named_nodes.ts";
 import { PeerTls } from "./peer_tls.ts";
 import { openStore } from "./open_store.ts";
+import { Readiness } from "./readiness.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { transferLimits } from "./transfer_limits.ts";
 
@@ -63,7 +65,8 @@ export async function createParts(
   const filter = filterOf(config);
   const kubernetes = createKubernetes(config, { log: log.child({ part: "kubernetes" }), clock });
   const keys = await readClusterKeys(config);
-  const base = { ...opened, kubernetes: kubernetes.api, keys, clock, log, metrics };
+  const connections = new ConnectionBudget(isLocalClient);
+  const base = { ...opened, kubernetes: kubernetes.api, connections, keys, clock, log, metrics };
   const { bootstrapper, namedNodes } = createBootstrap(config, base);
   const zone = () => kubernetes.topology()?.zone;
   const router = await createAgentRouter(config, { ...base, bootstrapper, zone }, registryPortOf);
@@ -82,13 +85,8 @@ export async function createParts(
   const requests = new RequestRing();
   const common = { store, mirror, integrity, requests, log, metrics, clock };
   const advertiser = new Advertiser({ ...common, watcher, router, filter, isDamaged });
-  let configured = false;
-  const conditions = () => [
-    { name: "mirror configuration", met: configured },
-    { name: "the list of images", met: advertiser.synced },
-    { name: "a look for peers", met: router.ready() },
-  ];
-  const ready = () => conditions().every(({ met }) => met);
+  const readiness = new Readiness({ advertiser, router });
+  const { conditions, ready } = readiness;
   const registry = createRegistryApp(
     {
       ...{ ...common, ...rollout, router: { ready }, uploads, peerAuth },
@@ -106,13 +104,13 @@ export async function createParts(
     : undefined;
   const metricsApp = createMetricsApp({ ...exposition, ready, ...(others && { others }) });
   return {
-    ...{ router, registry, advertiser, auth, tls, kubernetes, metricsApp, ready },
+    ...{ router, registry, advertiser, auth, tls, kubernetes, metricsApp, readiness },
+    /** Bounds what servers take. */
+    admission: connections.http,
     /** Directory for mirror configuration; undefined: none is to be written. */
     registryConfigPath: opened.registryConfigPath,
     /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
     embeddedMirror: opened.embeddedMirror,
-    /** Says that the mirror configuration is in place. */
-    configured: () => void (configured = true),
   };
 }
 
@@ -164,9 +162,10 @@ function filterOf(config: Config) {
 
 function createAgentRouter(
   config: Config,
-  { keys, bootstrapper, zone, clock, log, metrics, arrivals }: {
+  { keys, bootstrapper, connections, zone, clock, log, metrics, arrivals }: {
     readonly keys: readonly string[] | undefined;
     readonly bootstrapper: Bootstrapper;
+    readonly connections: ConnectionBudget;
     readonly zone: () => string | undefined;
     readonly clock: Clock;
     readonly log: Log;
@@ -175,12 +174,12 @@ function createAgentRouter(
   },
   registryPortOf: AgentOptions["registryPortOf"],
 ) {
+  const { router: admission, routerConnections } = connections;
   return createRouter({
     log: log.child({ part: "router" }),
-    metrics,
-    clock,
-    bootstrapper,
+    ...{ metrics, clock, bootstrapper, admission },
   }, {
+    ...(routerConnections !== undefined && { maxConnections: Math.ceil(routerConnections / 2) }),
     listen: config.routerAddr,
     registryPort: registryPortOf ?? config.registryAddr.port,
     protocolPrefix: config.dhtPrefix,

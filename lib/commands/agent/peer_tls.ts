@@ -78,12 +78,16 @@ export class PeerTls {
   /**
    * Serves peers, and goes on with a new certificate when there is one.
    *
-   * @returns how to end that, as {@link HttpServer.shutdown}.
    * @throws {ListenError} if the address is taken.
    */
-  serve(fetch: HttpServerCollaborators["fetch"]): HttpServer["shutdown"] {
+  serve(
+    collaborators: Pick<HttpServerCollaborators, "fetch" | "admission">,
+  ): Pick<HttpServer, "deaf" | "shutdown"> {
     const start = ({ cert, key }: PeerCertificates) =>
-      startHttpServer({ fetch, log: this.#log, tls: { cert, key } }, this.#settings.peerTlsAddr);
+      startHttpServer(
+        { ...collaborators, log: this.#log, tls: { cert, key } },
+        this.#settings.peerTlsAddr,
+      );
     let server = start(this.#current);
     const stop = new AbortController();
     const followed = this.#follow(stop.signal, (next) => {
@@ -94,10 +98,13 @@ export class PeerTls {
     }).catch((error) => {
       if (!stop.signal.aborted) this.#log.error("certificates are no longer read again", { error });
     });
-    return async (drainTimeoutMs) => {
-      stop.abort();
-      await followed;
-      await server.shutdown(drainTimeoutMs);
+    return {
+      deaf: () => server.deaf(),
+      shutdown: async (drainTimeoutMs) => {
+        stop.abort();
+        await followed;
+        await server.shutdown(drainTimeoutMs);
+      },
     };
   }
 

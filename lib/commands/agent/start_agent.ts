@@ -59,13 +59,16 @@ async function startParts(
 ): Promise<Agent> {
   const { log } = options;
   const parts = await createParts(config, options, stack);
-  const { router, registry, advertiser, auth, tls, kubernetes, ready, metricsApp } = parts;
+  const { router, registry, advertiser, auth, tls, kubernetes, metricsApp } = parts;
+  const { admission, readiness } = parts;
+  const { ready } = readiness;
 
   // Ports first: an address that is taken must be noticed before anything is made known.
   const metricsServer = startHttpServer(
-    { fetch: metricsApp.fetch, log },
+    { fetch: metricsApp.fetch, log, admission },
     config.metricsAddr,
   );
+  readiness.listens(metricsServer);
   stack.push("metrics server", () => metricsServer.shutdown(STOP_MS));
   stack.push("router", () => router.stop());
   await router.start().catch((error) => {
@@ -73,10 +76,12 @@ async function startParts(
     const known = error instanceof RouterListenError && parts.embeddedMirror !== undefined;
     throw known ? new ConfigError(`${error.message}; ${parts.embeddedMirror}`) : error;
   });
-  const server = startHttpServer({ fetch: registry.app.fetch, log }, config.registryAddr);
-  const servers = [server.shutdown];
+  const { fetch } = registry.app;
+  const server = startHttpServer({ fetch, log, admission }, config.registryAddr);
+  const servers: Pick<HttpServer, "deaf" | "shutdown">[] = [server];
   stack.push("registry servers", () => drain(registry, servers));
-  if (tls) servers.push(tls.serve(registry.app.fetch));
+  if (tls) servers.push(tls.serve({ fetch, admission }));
+  for (const each of servers) readiness.listens(each);
   // First of these when the agent stops: peers then ask others while transfers under way end.
   stack.push("goodbye", () => router.leave());
   stack.push("watcher", follow(advertiser, log));
@@ -86,7 +91,7 @@ async function startParts(
     clock: systemClock,
     stack,
   });
-  parts.configured();
+  readiness.configured();
   stack.push("kubernetes", kubernetes.follow(ready));
   return {
     id: router.id,
@@ -132,11 +137,11 @@ function follow(advertiser: Advertiser, log: Log): () => Promise<void> {
 /** Lets transfers end, then closes the servers: the router goes on answering peers meanwhile. */
 async function drain(
   registry: RegistryApp,
-  servers: readonly HttpServer["shutdown"][],
+  servers: readonly Pick<HttpServer, "shutdown">[],
 ): Promise<void> {
   using limit = deadline(DRAIN_MS);
   const drained = registry.drain({ signal: limit.signal });
-  await Promise.all(servers.map((shutdown) => shutdown(DRAIN_MS)));
+  await Promise.all(servers.map((server) => server.shutdown(DRAIN_MS)));
   await drained;
 }
 

@@ -43,6 +43,8 @@ export interface Bootstrapper {
   start?(self: BootstrapSelf): Promise<void>;
   /** Peers to begin with, this node perhaps among them; rejects if they cannot be learned now. */
   get(options: Cancellable): Promise<BootstrapPeer[]>;
+  /** Whether it listens for other nodes and they wait in vain. */
+  deaf?(): boolean;
   /** Called once, at the end. */
   stop?(): Promise<void>;
 }

@@ -1,7 +1,11 @@
 import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
-import { type IdentityServer, startIdentityServer } from "./identity_server.ts";
+import {
+  type IdentityServer,
+  type IdentityServerCollaborators,
+  startIdentityServer,
+} from "./identity_server.ts";
 import { parsePeer } from "./parse_peer.ts";
 import { readCertificates } from "./read_certificates.ts";
 
@@ -15,7 +19,9 @@ const REQUEST_TIMEOUT_MS = 3000;
 /** Settings of {@link createHttpBootstrapper}. */
 export interface HttpBootstrapperOptions {
   /** Where to serve this node's identity as `/id`; undefined: not at all. Empty host: everywhere. */
-  readonly listen?: { readonly host: string; readonly port: number };
+  readonly listen?:
+    & { readonly host: string; readonly port: number }
+    & IdentityServerCollaborators;
   /** Where to ask, http or https, e.g. `http://eddy-bootstrap:5002/id`. */
   readonly url: string;
   /**
@@ -52,12 +58,14 @@ export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBo
     },
     // deno-lint-ignore require-await
     async start(self) {
-      if (options.listen !== undefined) server = startIdentityServer(options.listen, self);
+      const { listen } = options;
+      if (listen !== undefined) server = startIdentityServer(listen, self, listen);
     },
     async get(cancellable) {
       using limit = deadline(REQUEST_TIMEOUT_MS, cancellable);
       return parseAnswer(await request(url, options.certificates, limit.signal));
     },
+    deaf: () => server?.deaf() ?? false,
     async stop() {
       await server?.stop();
       server = undefined;

@@ -1,4 +1,10 @@
+import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
+import type { Admission } from "../../net/admission.ts";
+import { ConnectionBudget } from "../../net/connection_budget.ts";
+import { HttpService } from "../../net/http/http_service.ts";
+import { listenEverywhere } from "../../net/listen_everywhere.ts";
+import type { Log } from "../../ports.ts";
 import { withoutBrackets } from "../address.ts";
 import { RouterListenError } from "../router_listen_error.ts";
 import type { BootstrapSelf } from "./bootstrapper.ts";
@@ -7,11 +13,18 @@ import type { BootstrapSelf } from "./bootstrapper.ts";
 const MAX_OTHERS = 7;
 const SHUTDOWN_TIMEOUT_MS = 1000;
 
-type Server = Deno.HttpServer<Deno.NetAddr>;
+/** What the server works with. */
+export interface IdentityServerCollaborators {
+  readonly log: Log;
+  /** Lets connections in, or not; default: limits of this server's own. */
+  readonly admission?: Admission | undefined;
+}
 
 /** Answers other nodes' HTTP bootstrap. */
 export interface IdentityServer {
   readonly port: number;
+  /** Whether connections wait in vain to be accepted. */
+  deaf(): boolean;
   /** Ends within a second; does not reject. */
   stop(): Promise<void>;
 }
@@ -25,9 +38,20 @@ export interface IdentityServer {
 export function startIdentityServer(
   listen: { readonly host: string; readonly port: number },
   self: BootstrapSelf,
+  { log, admission = new ConnectionBudget().http }: IdentityServerCollaborators,
 ): IdentityServer {
-  const server = open(listen, (request) => answer(request, self));
-  return { port: server.addr.port, stop: () => close(server) };
+  const handle = (request: Request) => answer(request, self);
+  const serve = (hostname: string) =>
+    new HttpService({ handle, admission, clock: systemClock, log }, {
+      hostname,
+      port: listen.port,
+    });
+  try {
+    const server = listenEverywhere(withoutBrackets(listen.host), serve);
+    return { port: server.address.port, deaf: () => server.deaf, stop: () => close(server) };
+  } catch (error) {
+    throw new RouterListenError(listen, error, "HTTP bootstrap");
+  }
 }
 
 function answer(request: Request, self: BootstrapSelf): Response {
@@ -43,30 +67,11 @@ function answer(request: Request, self: BootstrapSelf): Response {
   ]);
 }
 
-function open(
-  listen: { readonly host: string; readonly port: number },
-  handler: (request: Request) => Response,
-): Server {
-  const { port } = listen;
-  const serve = (hostname: string) => Deno.serve({ hostname, port, onListen: () => {} }, handler);
-  try {
-    if (listen.host !== "") return serve(withoutBrackets(listen.host));
-    try {
-      return serve("::");
-    } catch (error) {
-      if (error instanceof Deno.errors.AddrInUse) throw error;
-      // A host without IPv6.
-      return serve("0.0.0.0");
-    }
-  } catch (error) {
-    throw new RouterListenError(listen, error, "HTTP bootstrap");
-  }
-}
-
-async function close(server: Server): Promise<void> {
+async function close(server: HttpService): Promise<void> {
   using limit = deadline(SHUTDOWN_TIMEOUT_MS);
   const late = new Promise<void>((resolve) => {
     limit.signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  await Promise.race([server.shutdown(), late]);
+  await Promise.race([server.drain(), late]);
+  server.close();
 }

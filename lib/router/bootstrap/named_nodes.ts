@@ -50,6 +50,11 @@ export class NamedNodes implements Bootstrapper {
     return peers;
   }
 
+  /** {@inheritDoc Bootstrapper.deaf} */
+  deaf(): boolean {
+    return this.#collaborators.bootstrapper.deaf?.() ?? false;
+  }
+
   /** {@inheritDoc Bootstrapper.stop} */
   async stop(): Promise<void> {
     this.#stop.abort(new DOMException("bootstrap is stopped", "AbortError"));
