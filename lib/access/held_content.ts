@@ -45,6 +45,12 @@ export class HeldContent {
   #claims = new Map<Digest, Claims>();
   #images = new Map<string, StoredImage>();
   #samples = new Map<string, SampleImage>();
+  #revision = 0;
+
+  /** Grows whenever more than one repository names some content. */
+  get revision(): number {
+    return this.#revision;
+  }
 
   /** Who names content that is held; undefined if nobody is known to. */
   of(digest: Digest): Claims | undefined {
@@ -88,7 +94,7 @@ export class HeldContent {
     }
     if (before !== undefined || this.#images.size < MAX_IMAGES) {
       this.#images.set(image.name, image);
-      this.#samples.set(name, { reference, target: image.target });
+      this.#sample(image.name, image.target);
     }
     return name;
   }
@@ -120,6 +126,14 @@ export class HeldContent {
       const claims = this.#claims.get(digest);
       if (overflow && claims !== undefined) this.#claims.set(digest, { ...claims, overflow });
     }
+  }
+
+  /** An image is gone; what its repository claims stays until it is known what is held. */
+  remove(imageName: string): void {
+    if (!this.#images.delete(imageName)) return;
+    this.#revision++;
+    this.#samples = new Map();
+    for (const { name, target } of this.#images.values()) this.#sample(name, target);
   }
 
   /** Content that is of no image. */
@@ -166,7 +180,15 @@ export class HeldContent {
       others.splice(Math.max(spare, 0), 1);
     }
     const next = isFull && !merged.proven ? others : [...others, merged];
+    if (own === undefined && next.length > 1) this.#revision++;
     this.#claims.set(digest, { list: next, overflow: overflow || isFull });
+  }
+
+  #sample(imageName: string, target: Digest): void {
+    const reference = parseReference(imageName);
+    if (reference !== undefined) {
+      this.#samples.set(repositoryName(reference), { reference, target });
+    }
   }
 
   #find(digest: Digest, name: string): Claim | undefined {

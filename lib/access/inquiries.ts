@@ -3,6 +3,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
 import type { Upstream } from "../ports/access.ts";
+import { link } from "../async/link.ts";
 import { mapConcurrent } from "../async/map_concurrent.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Claim } from "./held_content.ts";
@@ -88,12 +89,9 @@ export class Inquiries {
     while (!signal.aborted) {
       this.#woken = Promise.withResolvers();
       const outcome = await this.#pass(signal);
-      const nap = new AbortController();
-      const stop = () => nap.abort();
-      signal.addEventListener("abort", stop, { once: true });
+      using nap = link(signal);
       const waitMs = outcome === "unavailable" ? MAX_RETRY_MS : AGAIN_MS;
       await Promise.race([this.#woken.promise, clock.sleep(waitMs, nap).catch(() => {})]);
-      signal.removeEventListener("abort", stop);
       nap.abort();
     }
   }

@@ -3,7 +3,7 @@ import { replaceFile } from "../files/write_durably.ts";
 import { isDigest } from "../oci/digest.ts";
 import type { Cancellable, Clock, Log } from "../ports.ts";
 import type { Knowledge } from "./knowledge.ts";
-import type { Proof } from "./repository_content.ts";
+import type { Entry } from "./repository_content.ts";
 
 /** How often a changed list is written, ms. */
 const SAVE_INTERVAL_MS = 5_000;
@@ -11,14 +11,22 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const MAX_NAMES = 60_000;
 
 const nameSchema = z.string().max(512);
+const entriesSchema = z.array(z.tuple([nameSchema, z.string().max(256)])).max(MAX_NAMES).default(
+  [],
+);
 /** Before there was more in it, `private` was all. */
 const fileSchema = z.object({
   private: z.array(nameSchema).max(MAX_NAMES),
   /** With when upstream last gave something of it to anybody, ms since 1970. */
   public: z.array(z.tuple([nameSchema, z.number()])).max(MAX_NAMES).default([]),
   /** Content that is in several repositories, and one that has it as upstream said. */
-  proofs: z.array(z.tuple([nameSchema, z.string().max(256)])).max(MAX_NAMES).default([]),
+  proofs: entriesSchema,
+  /** The same content, and repositories that name it. */
+  claims: entriesSchema,
 });
+
+/** What a node knows of repositories, as it is written. */
+export type KnownRepositories = z.output<typeof fileSchema>;
 
 /** What {@link keepRepositories} works with. */
 export interface KeepCollaborators extends Knowledge {
@@ -49,13 +57,7 @@ export async function keepRepositories(
     const revision = revisionOf();
     if (revision === saved) return;
     try {
-      const kept = repositories.kept();
-      const known: z.input<typeof fileSchema> = {
-        private: kept.private.slice(0, MAX_NAMES),
-        public: kept.public.map(([name, ageMs]) => [name, Math.floor(today() - ageMs)]),
-        proofs: content.keptProofs().map(([name, digest]) => [name, digest]),
-      };
-      const text = `${JSON.stringify(known)}\n`;
+      const text = `${JSON.stringify(knownRepositories({ repositories, content }, today()))}\n`;
       await replaceFile(path, text, { mode: 0o600, directoryMode: 0o700 });
       saved = revision;
     } catch (error) {
@@ -80,13 +82,7 @@ export async function loadRepositories(
     const { size } = await Deno.stat(path);
     if (size > MAX_FILE_BYTES) throw new Error(`it has ${size} bytes`);
     const file = fileSchema.parse(JSON.parse(await Deno.readTextFile(path)));
-    const now = today();
-    repositories.restore({
-      private: file.private,
-      // A clock that was ahead says nothing about how old it is.
-      public: file.public.map(([name, at]) => [name, at > now ? now : now - at]),
-    });
-    for (const [name, digest] of file.proofs.filter(isProof)) content.prove(name, digest);
+    restoreRepositories({ repositories, content }, file, today());
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     const effect = "what is held is kept from other nodes until upstream has been asked about it";
@@ -94,8 +90,35 @@ export async function loadRepositories(
   }
 }
 
-function isProof(
-  entry: readonly [name: string, digest: string],
-): entry is Proof & [string, string] {
+/** What a node knows, at a time of day, ms since 1970. */
+export function knownRepositories(
+  { repositories, content }: Knowledge,
+  now: number,
+): KnownRepositories {
+  const kept = repositories.kept();
+  const { proofs, claims } = content.kept();
+  return {
+    private: kept.private.slice(0, MAX_NAMES),
+    public: kept.public.map(([name, ageMs]) => [name, Math.floor(now - ageMs)]),
+    proofs: proofs.map(([name, digest]) => [name, digest]),
+    claims: claims.map(([name, digest]) => [name, digest]),
+  };
+}
+
+/** Adds what a node knew, at a later time of day. */
+export function restoreRepositories(
+  { repositories, content }: Knowledge,
+  known: KnownRepositories,
+  now: number,
+): void {
+  repositories.restore({
+    private: known.private,
+    // A clock that was ahead says nothing about how old it is.
+    public: known.public.map(([name, at]) => [name, at > now ? now : now - at]),
+  });
+  content.restore({ proofs: known.proofs.filter(isEntry), claims: known.claims.filter(isEntry) });
+}
+
+function isEntry(entry: readonly [string, string]): entry is Entry & [string, string] {
   return isDigest(entry[1]);
 }

@@ -9,11 +9,19 @@ const MAX_TOLD = 50_000;
 const MAX_NAMES = 32;
 /** Digests that were asked for lately. */
 const MAX_ASKED = 10_000;
-/** Proofs that are kept across restarts. */
-const MAX_KEPT_PROOFS = 20_000;
+/** Proofs and claims that are kept across restarts, of each. */
+const MAX_KEPT = 20_000;
 
-/** That upstream has content in a repository. */
-export type Proof = readonly [name: string, digest: Digest];
+/** That content is in a repository. */
+export type Entry = readonly [name: string, digest: Digest];
+
+/** What is to be known of content after a restart that images do not tell. */
+export interface KeptContent {
+  /** Upstream said so, of content that is not one repository's alone. */
+  readonly proofs: readonly Entry[];
+  /** An image said so that is gone, or of content that others name, too. */
+  readonly claims: readonly Entry[];
+}
 
 /**
  * Knows which repositories name content. A manifest may name what its repository does not have, to
@@ -26,15 +34,17 @@ export type Proof = readonly [name: string, digest: Digest];
 export class RepositoryContent {
   readonly held = new HeldContent();
   readonly #proofs = new LRUCache<Digest, Set<string>>({ max: MAX_TOLD });
+  /** Claims of before a restart, until it is known what is held. */
+  readonly #restored = new LRUCache<Digest, Set<string>>({ max: MAX_KEPT });
   readonly #told = new LRUCache<Digest, Set<string>>({ max: MAX_TOLD });
   readonly #asked = new LRUCache<Digest, Set<string>>({ max: MAX_ASKED });
   /** What manifests name that are served again and again, as long as those are kept. */
   readonly #children = new WeakMap<Uint8Array, readonly Digest[]>();
   #revision = 0;
 
-  /** Grows whenever there is another proof to keep across restarts. */
+  /** Grows whenever there is something else to keep across restarts. */
   get revision(): number {
-    return this.#revision;
+    return this.#revision + this.held.revision;
   }
 
   /** A client of this node asks for content of a repository, whether it is there or not. */
@@ -67,8 +77,12 @@ export class RepositoryContent {
   }
 
   /** These are held, or it is known anew what is. */
-  adopt(digests: Iterable<Digest> = [...this.#proofs.keys()]): void {
-    for (const digest of digests) this.#adoptProofs(digest);
+  adopt(digests?: Iterable<Digest>): void {
+    for (const digest of digests ?? [...this.#restored.keys(), ...this.#proofs.keys()]) {
+      if (this.held.of(digest) === undefined) continue;
+      for (const name of take(this.#restored, digest)) this.held.claim(digest, name);
+      for (const name of take(this.#proofs, digest)) this.prove(name, digest);
+    }
   }
 
   /** Upstream has the content in this repository. */
@@ -109,22 +123,35 @@ export class RepositoryContent {
     return [...list, ...others.map((name) => ({ ...proven(name), proven: false }))];
   }
 
-  /** Proofs without which it would not be known after a restart whether content is anybody's. */
-  keptProofs(): Proof[] {
-    const kept: Proof[] = [];
-    for (const [digest, claims] of this.held.entries()) {
-      if (!isContested(claims)) continue;
-      for (const { name, proven } of claims.list) if (proven) kept.push([name, digest]);
-      if (kept.length >= MAX_KEPT_PROOFS) break;
+  /** What is to be kept across restarts. */
+  kept(): KeptContent {
+    const proofs: Entry[] = [];
+    const claims: Entry[] = entriesOf(this.#restored);
+    for (const [digest, known] of this.held.entries()) {
+      for (const { name, proven, portless } of known.list) {
+        const isTold = known.list.length === 1 && this.held.sampleOf(name) !== undefined;
+        if (proven && isContested(known)) proofs.push([name, digest]);
+        else if (!portless && !isTold) claims.push([name, digest]);
+      }
     }
-    return kept.slice(0, MAX_KEPT_PROOFS);
+    return { proofs: proofs.slice(0, MAX_KEPT), claims: claims.slice(0, MAX_KEPT) };
   }
 
-  #adoptProofs(digest: Digest): void {
-    const proofs = this.#proofs.get(digest);
-    if (proofs === undefined || this.held.of(digest) === undefined) return;
-    this.#proofs.delete(digest);
-    for (const name of proofs) this.prove(name, digest);
+  /** Content that was claimed before a restart, and is of no image. */
+  restored(): Digest[] {
+    return [...this.#restored.keys()];
+  }
+
+  /** Content is no longer held. */
+  forget(digest: Digest): void {
+    this.held.forget(digest);
+    this.#restored.delete(digest);
+  }
+
+  /** Adds what was kept. */
+  restore({ proofs, claims }: KeptContent): void {
+    for (const [name, digest] of proofs) note(this.#proofs, name, digest);
+    for (const [name, digest] of claims) note(this.#restored, name, digest);
   }
 }
 
@@ -141,4 +168,14 @@ function note(cache: LRUCache<Digest, Set<string>>, name: string, digest: Digest
   const names = cache.get(digest) ?? new Set();
   if (names.size < MAX_NAMES) names.add(name);
   cache.set(digest, names);
+}
+
+function take(cache: LRUCache<Digest, Set<string>>, digest: Digest): Iterable<string> {
+  const names = cache.get(digest) ?? [];
+  cache.delete(digest);
+  return names;
+}
+
+function entriesOf(cache: LRUCache<Digest, Set<string>>): Entry[] {
+  return [...cache].flatMap(([digest, names]) => [...names].map((name): Entry => [name, digest]));
 }

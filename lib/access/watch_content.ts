@@ -58,6 +58,7 @@ function note(event: StoreEvent, collaborators: WatchContentCollaborators): Stor
       return { ...event, sources };
     }
     case "delete":
+      held.remove(event.name);
       return event;
   }
 }
@@ -76,18 +77,18 @@ function withPort(
 
 /** A store that cannot say is no reason to forget. */
 async function forgetLost(
-  { repositories, content: { held }, store, log }: WatchContentCollaborators,
+  { repositories, content, store, log }: WatchContentCollaborators,
   options: Cancellable,
 ): Promise<void> {
-  const loose = held.loose();
+  const loose = [...content.held.loose(), ...content.restored()];
   for (const digest of loose) {
     if (options.signal.aborted) return;
     try {
-      if (await store.descriptor(digest, options) === undefined) held.forget(digest);
+      if (await store.descriptor(digest, options) === undefined) content.forget(digest);
     } catch (error) {
       log.debug("could not ask the store for content", { digest, error });
       return;
     }
   }
-  if (loose.length > 0) repositories.holdOnly(held.names());
+  if (loose.length > 0) repositories.holdOnly(content.held.names());
 }

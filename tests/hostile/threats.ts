@@ -51,6 +51,23 @@ export const THREATS: readonly Threat[] = [
     cases: ["named"],
   },
   {
+    threat: "An image was pulled before Eddy, or past it",
+    answer:
+      "What is not known to be public is asked about upstream, and goes to no pod and no node " +
+      "without the key until then.",
+    cases: ["pulledBefore", "pulledPast", "pulledUnheard", "pulledPortless"],
+  },
+  {
+    threat: "A node is made to forget what is private",
+    answer: "What is known of held content is out of reach of requests, however many.",
+    cases: ["clientNames", "crowdedDigest", "manifestFlood"],
+  },
+  {
+    threat: "A pod makes a node ask registries for it",
+    answer: "Upstream is asked for clients of the node, and about what the node holds.",
+    cases: ["strangerNames"],
+  },
+  {
     threat: "A peer lies about that",
     answer:
       "Nothing is remembered of its word; other peers are asked: it costs its own answer and one " +

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { test } from "../support/test.ts";
+import { ALL, IMAGES, SECRETS, World } from "./world.ts";
+
+/** Something that may happen to a node, and the answers that outsiders got by it. */
+type Step = (world: World) => Promise<readonly string[] | void> | void;
+
+interface Happening {
+  readonly step: Step;
+}
+
+const image = fc.nat({ max: IMAGES.length - 1 });
+const digest = fc.constantFrom(...ALL);
+const names = fc.constantFrom(...IMAGES.map(([name]) => name), "made.up/name:v1");
+
+function happening<T extends unknown[]>(
+  what: string,
+  given: { [K in keyof T]: fc.Arbitrary<T[K]> },
+  step: (world: World, ...given: T) => ReturnType<Step>,
+): fc.Arbitrary<Happening> {
+  return fc.tuple<T>(...given).map((values) => ({
+    toString: () => [what, ...values].join(" "),
+    step: (world) => step(world, ...values),
+  }));
+}
+
+const HAPPENINGS = fc.oneof(
+  happening("pull", [image, fc.boolean()], (world, index, told) => world.pull(index, told)),
+  happening("remove", [image, fc.boolean()], (world, index, gone) => world.remove(index, gone)),
+  happening("sync", [], (world) => world.sync()),
+  happening(
+    "a client asks",
+    [image, fc.option(digest, { nil: undefined }), fc.boolean()],
+    (world, index, digest, secret) => world.ask(index, digest, secret),
+  ),
+  happening("names are made up", [fc.nat({ max: 40 })], (world, count) => world.invent(count)),
+  happening(
+    "an outsider asks",
+    [names, fc.constantFrom(...SECRETS), fc.boolean(), fc.boolean()],
+    async (world, name, digest, stranger, arriving) => [
+      await world.outsider(name, digest, { stranger, arriving }),
+    ],
+  ),
+  happening("restart", [], (world) => world.restart()),
+  happening(
+    "time goes by",
+    [fc.constantFrom(10, 5_000, 700_000)],
+    (world, ms) => world.advance(ms),
+  ),
+  happening("outage", [fc.boolean()], (world, begins) => world.outage(begins)),
+);
+
+test("access: what upstream gives to nobody goes to nobody, and what it gives to all does, whatever happens", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(HAPPENINGS, { maxLength: 25 }), async (happenings) => {
+      const world = new World();
+      try {
+        for (const { step } of happenings) {
+          for (const answer of await step(world) ?? []) assert.match(answer, /^refused-/);
+          // By any name, at any time.
+          for (const secret of SECRETS) {
+            assert.match(await world.outsider("docker.io/library/one", secret), /^refused-/);
+          }
+        }
+        world.outage(false);
+        // The longest that it is not asked again, and as long for what was asked about in vain.
+        await world.advance(700_000);
+        for (const { name, digest } of world.anybodys()) {
+          assert.equal(await world.outsider(name, digest), "open", `${digest} of ${name}`);
+        }
+      } finally {
+        await world.end();
+      }
+    }),
+    { numRuns: Number(Deno.env.get("EDDY_PROPERTY_RUNS") ?? 60) },
+  );
+});
