@@ -5,10 +5,10 @@ export class BadContentError extends Error {
   override readonly name = "BadContentError";
 
   /**
-   * @param isUnsolved several sent it, so that nobody was blamed.
-   * @param evidence tells who it was once the right content is at hand, if anything was kept of it.
+   * @param evidence tells who it was once the right content is at hand: several sent it, so that
+   * nobody was blamed.
    */
-  constructor(message: string, readonly isUnsolved: boolean, readonly evidence?: Evidence) {
+  constructor(message: string, readonly evidence: Evidence | undefined) {
     super(message);
   }
 }

@@ -20,9 +20,9 @@ export class Contributors {
     else this.#parts.push({ sender, place: placeOf(sender), start, end });
   }
 
-  /** Parts without a gap from one sender, in the order in which they began to come. */
-  get parts(): readonly Contribution[] {
-    return this.#parts;
+  /** Who sent the byte at an offset; undefined if it has not come. */
+  at(offset: number): Sender | undefined {
+    return this.#parts.findLast(({ start, end }) => start <= offset && offset < end)?.sender;
   }
 
   /** Everybody, each once; as one that is still getting it if that is true of any of its parts. */

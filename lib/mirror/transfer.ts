@@ -12,6 +12,7 @@ import type {
   PartReaderInit,
   PartReaderOptions,
 } from "./part_reader_init.ts";
+import { placeOf, type Sender } from "./sender.ts";
 import type { SplitPolicy } from "./split/split_policy.ts";
 import { SplitReader } from "./split/split_reader.ts";
 import type { Verifier } from "./verify.ts";
@@ -46,6 +47,8 @@ export class Transfer {
   readonly #end: number;
   readonly #verifier: Verifier | undefined;
   readonly #contributors = new Contributors();
+  /** Who sent what has been passed on, in order. */
+  readonly #passed: { sender: Sender; place: string; start: number; end: number }[] = [];
   readonly #life: Link;
   readonly #startedAt: number;
   #reader: PartReader | SplitReader;
@@ -136,7 +139,7 @@ export class Transfer {
         const chunk = await this.#advance();
         if (chunk !== undefined) chunks.push(compact(chunk));
       }
-      await this.#finish(chunks);
+      await this.#finish();
       return chunks;
     } catch (error) {
       this.cancel(error);
@@ -152,12 +155,28 @@ export class Transfer {
   async #advance(): Promise<Chunk | undefined> {
     this.#life.signal.throwIfAborted();
     const chunk = this.#offset < this.#end ? await this.#read() : undefined;
-    if (chunk !== undefined) await this.#verifier?.update(chunk);
+    if (chunk !== undefined && this.#verifier !== undefined) {
+      await this.#attribute(chunk.length, this.#verifier);
+      await this.#verifier.update(chunk);
+    }
     this.#offset += chunk?.length ?? 0;
     if (chunk === undefined && this.#offset < this.#end) {
       throw new Error("the content ended early");
     }
     return chunk;
+  }
+
+  /** Takes down whose bytes pass next. */
+  async #attribute(bytes: number, verifier: Verifier): Promise<void> {
+    const [start, end] = [this.#offset, this.#offset + bytes];
+    const sender = this.#contributors.at(start) ?? this.#init.first;
+    const last = this.#passed.at(-1);
+    if (last !== undefined && last.place === placeOf(sender)) {
+      last.end = end;
+    } else {
+      if (last !== undefined) await verifier.mark();
+      this.#passed.push({ sender, place: placeOf(sender), start, end });
+    }
   }
 
   async #read(): Promise<Chunk | undefined> {
@@ -196,16 +215,15 @@ export class Transfer {
     );
   }
 
-  /** @param chunks all of it, if nothing was passed on. */
-  async #finish(chunks?: readonly Chunk[]): Promise<void> {
-    if (await this.#verifier?.matches() === false) this.#lie(chunks);
+  async #finish(): Promise<void> {
+    if (await this.#verifier?.matches() === false) this.#lie();
     this.#life.signal.throwIfAborted();
     this.#complete = true;
     this.#life.abort();
   }
 
   /** Who alone sent what is wrong is to blame for it; of several nobody is, until it is known who. */
-  #lie(chunks: readonly Chunk[] | undefined): never {
+  #lie(): never {
     const { search, splits, log, doubts } = this.#collaborators;
     const digest = this.#digest;
     const senders = this.#contributors.isEmpty ? [this.#init.first] : this.#contributors.senders;
@@ -224,8 +242,7 @@ export class Transfer {
     }
     throw new BadContentError(
       `content of ${digest} from ${peers.join(", ")} is wrong: digest mismatch`,
-      isUnsolved,
-      isUnsolved && chunks ? new Evidence(this.#contributors.parts, chunks) : undefined,
+      isUnsolved ? new Evidence(digest, this.#passed, this.#verifier?.marks ?? []) : undefined,
     );
   }
 
@@ -233,10 +250,11 @@ export class Transfer {
   #taint(error: unknown): void {
     const isPassedOn = this.#offset > this.#init.first.part.start;
     if (!isPassedOn || !this.#options.verify) return;
+    const evidence = error instanceof BadContentError ? error.evidence : undefined;
     if (
       error instanceof BadContentError || this.#contributors.senders.some((one) => !one.isProven)
     ) {
-      this.#collaborators.tainted.add(this.#digest);
+      this.#collaborators.tainted.add(this.#digest, evidence);
     }
   }
 

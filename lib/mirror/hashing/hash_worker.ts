@@ -9,6 +9,7 @@ import {
   DROP,
   EXIT,
   FINISH,
+  MARK,
   RingWriter,
   SLOT_BYTES,
   UPDATE,
@@ -41,6 +42,7 @@ export class HashWorker {
   readonly #worker: HashThread;
   readonly #ring = new RingWriter();
   readonly #results = new Map<number, (hex: string) => void>();
+  readonly #marks = new Map<number, string[]>();
   readonly #failed = Promise.withResolvers<never>();
   #room = Promise.withResolvers<void>();
   #turn: Promise<void> = Promise.resolve();
@@ -62,6 +64,7 @@ export class HashWorker {
     this.#worker = start();
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       if (data === "room") this.#roomCame();
+      else if (data.isMark) this.#marks.get(data.hash)?.push(data.hex);
       else this.#results.get(data.hash)?.(data.hex);
     };
     this.#worker.onerror = (event) => {
@@ -93,11 +96,16 @@ export class HashWorker {
     const end = () => {
       if (ended) return;
       ended = true;
+      this.#marks.delete(hash);
       if (--this.#active === 0) this.#whenIdle();
     };
     let begun = this.#write(algorithm === "sha256" ? BEGIN_SHA256 : BEGIN_SHA512, hash, signal);
     begun?.catch(() => {});
+    const marks: string[] = [];
+    this.#marks.set(hash, marks);
     return {
+      marks,
+      mark: () => this.#write(MARK, hash, signal),
       update: async (chunk) => {
         await begun;
         begun = undefined;

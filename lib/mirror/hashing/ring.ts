@@ -5,6 +5,7 @@ export const UPDATE = 2;
 export const FINISH = 3;
 export const DROP = 4;
 export const EXIT = 5;
+export const MARK = 6;
 
 /** Slots of a ring: enough for the worker to go on while this thread does something else. */
 export const SLOTS = 16;

@@ -1,8 +1,12 @@
 import type { createHash as CreateHash, Hash } from "node:crypto";
 import * as ring from "./ring.ts";
 
-/** What the worker says: the hash in hexadecimal, or that there is room again. */
-export type WorkerMessage = { readonly hash: number; readonly hex: string } | "room";
+/**
+ * What the worker says: a hash in hexadecimal, of all or up to a mark, or that there is room again.
+ */
+export type WorkerMessage =
+  | { readonly hash: number; readonly hex: string; readonly isMark?: boolean }
+  | "room";
 
 /** The part of the worker's global scope that is used. */
 interface Scope {
@@ -40,6 +44,10 @@ function serve(scope: Scope, createHash: typeof CreateHash, names: typeof ring):
       if (what === names.UPDATE) hashes.get(hash)?.update(bytes.subarray(start, start + length));
       Atomics.store(words, names.READ, (read + 1) | 0);
       if (Atomics.exchange(words, names.AWAITED, 0) === 1) scope.postMessage("room");
+      if (what === names.MARK) {
+        const hex = hashes.get(hash)?.copy().digest("hex") ?? "";
+        scope.postMessage({ hash, hex, isMark: true });
+      }
       if (what !== names.FINISH && what !== names.DROP) continue;
       if (what === names.FINISH) {
         scope.postMessage({ hash, hex: hashes.get(hash)?.digest("hex") ?? "" });

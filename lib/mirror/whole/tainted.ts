@@ -1,9 +1,12 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../../oci/digest.ts";
 import type { Clock } from "../../ports.ts";
+import type { Evidence } from "../evidence.ts";
 
 /** Contents that are remembered. */
 const MAX_CONTENTS = 1000;
+/** Of so many it is kept who sent what. */
+const MAX_EVIDENCE = 32;
 /** For so long: the pauses of a kubelet between its attempts grow to 5 minutes, ms. */
 const KEPT_MS = 10 * 60_000;
 /** What a client asks for again so soon it asks for in the same attempt, ms. */
@@ -24,6 +27,7 @@ interface Taint {
  */
 export class Tainted {
   readonly #clock: Pick<Clock, "now">;
+  readonly #evidence = new LRUCache<Digest, Evidence>({ max: MAX_EVIDENCE });
   readonly #contents: LRUCache<Digest, Taint & { readonly until: number }>;
 
   constructor(clock: Pick<Clock, "now">) {
@@ -32,13 +36,21 @@ export class Tainted {
   }
 
   /** A body came out wrong, or broke off, after a part of it was passed on. */
-  add(digest: Digest): void {
+  add(digest: Digest, evidence?: Evidence): void {
     this.#contents.set(digest, this.#make(true));
+    if (evidence !== undefined) this.#evidence.set(digest, evidence);
   }
 
   /** A part was passed on that nobody here can verify. */
   addPart(digest: Digest): void {
     if (this.#find(digest) === undefined) this.#contents.set(digest, this.#make(false));
+  }
+
+  /** What there is against those who sent it wrong, once. */
+  evidence(digest: Digest): Evidence | undefined {
+    const evidence = this.#evidence.get(digest);
+    this.#evidence.delete(digest);
+    return evidence;
   }
 
   /** All of it was passed on, and is right. */

@@ -90,22 +90,24 @@ export class WholeReader {
     }
   }
 
-  #wrong({ isUnsolved, evidence }: BadContentError, digest: Digest): void {
+  #wrong({ evidence }: BadContentError, digest: Digest): void {
     this.#lies++;
     this.#kit.metrics.peerSwitched("lied");
-    if (!isUnsolved) return;
-    if (evidence !== undefined) this.#unsolved.push({ evidence, digest });
+    if (evidence === undefined) return;
+    this.#unsolved.push({ evidence, digest });
     // All of them once more, each alone.
     this.#single = true;
     this.#init.search.refresh();
   }
 
-  /** Blames those who sent something else than what is known now. */
+  /** Blames those who sent something else than what is known now, here or in a body before. */
   #solve(digest: Digest, path: string, right: readonly Chunk[]): void {
-    const { doubts } = this.#kit;
+    const { doubts, tainted } = this.#kit;
     const solved = this.#unsolved.filter((one) => one.digest === digest);
     this.#unsolved = [];
-    for (const sender of solved.flatMap(({ evidence }) => evidence.liars(right))) {
+    for (const evidence of [tainted.evidence(digest), ...solved.map((one) => one.evidence)]) {
+      const sender = evidence?.liar(right);
+      if (sender === undefined) continue;
       this.#init.search.lied(sender, { digest, what: "other bytes than the right ones" });
       doubts.tell({ ...sender.peer, addresses: [sender.address] }, path);
     }

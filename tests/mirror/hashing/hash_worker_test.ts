@@ -35,6 +35,20 @@ test("hash worker: content in pieces of any size, more than the ring holds", asy
   }
 });
 
+test("hash worker: what has passed up to each mark has a hash of its own", async () => {
+  using hashes = worker();
+  const content = noise(3 * SLOT_BYTES);
+  const verifier = hashes.verifier(digestOf(content), LASTING);
+  const marks = [0, 1000, SLOT_BYTES + 7];
+  for (const [index, start] of marks.entries()) {
+    await verifier.mark();
+    await verifier.update(content.slice(start, marks[index + 1]));
+  }
+  assert.equal(await verifier.matches(), true);
+  const want = marks.map((end) => digestOf(content.slice(0, end)).replace("sha256:", ""));
+  assert.deepEqual(verifier.marks, want);
+});
+
 test("hash worker: several at once, with either algorithm, right and wrong ones", async () => {
   let idle = 0;
   using hashes = worker({ whenIdle: () => idle++ });

@@ -43,6 +43,22 @@ for (const [name, faults] of Object.entries({ ROTTEN, HIT_AND_RUN })) {
   });
 }
 
+test("tainted: who sent the wrong bytes of several is known once the right ones are", async () => {
+  // So that nobody is asked alone before the honest one.
+  for (const [faults, liar] of [[HIT_AND_RUN, 0], [{ dieAt: MIB }, 1]] as const) {
+    await using rig = new Rig(ABOVE);
+    const first = rig.add(LAYER, faults);
+    const second = rig.add(LAYER, liar === 1 ? { lieAt: 3 * MIB } : {});
+    await broken(rig);
+    assert.ok(rig.mirror.health().every(({ standing }) => standing === "good"));
+    for (const peer of [first, second]) peer.faults = { status: 404 };
+    rig.add(LAYER);
+    assert.deepEqual(await bytesOf(await rig.fetch(blob(DIGEST))), LAYER);
+    const shunned = rig.mirror.health().filter(({ standing }) => standing === "shunned");
+    assert.deepEqual(shunned.map(({ id }) => id), [`peer-${liar}`]);
+  }
+});
+
 test("tainted: one that cannot be held is upstream's once, then peers' again", () => {
   const clock = new FakeClock();
   const tainted = new Tainted(clock);
