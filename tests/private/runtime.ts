@@ -50,6 +50,15 @@ export class Runtime {
     return { ...await take(response), challenged };
   }
 
+  /** Asks as somebody who says that it is a node; gives the status. */
+  async askAsNode(target: Target): Promise<number> {
+    const { image } = this.#origin.options;
+    const url = `${this.#mirror}${pathOf(target, image)}?ns=${this.#origin.host}`;
+    const response = await this.#send(url, target, { "x-spegel-mirrored": "true" });
+    await response.body?.cancel();
+    return response.status;
+  }
+
   /** Pulls from the registry of origin itself. Status 0: it cannot be reached. */
   async askOrigin(target: Target): Promise<Omit<Taken, "challenged">> {
     const url = `http://${this.#origin.host}${pathOf(target, this.#origin.options.image)}`;

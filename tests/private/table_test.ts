@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mapConcurrent } from "../../lib/async/map_concurrent.ts";
+import type { Agent } from "../../lib/commands/agent/start_agent.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 // Opens what libp2p opens once for the whole process.
 import { eventually } from "../router/cluster.ts";
@@ -14,6 +15,8 @@ import { makeImage, store } from "./test_image.ts";
 const LIBRARY_TIMERS_MS = 1100;
 const KEY = "0123456789abcdef".repeat(4);
 const CONCURRENCY = 8;
+/** An agent has 64 connections to all registries, each of which a question may occupy for its time. */
+const SLOW_CONCURRENCY = 48;
 /** Node 0 is asked, node 1 is its peer. */
 const NODE_OF = { here: 0, peer: 1 } as const;
 const SECRETS = { right: RIGHT, wrong: WRONG, none: undefined } as const;
@@ -28,6 +31,7 @@ interface Prepared {
 interface Outcome {
   readonly mirror: Readonly<Record<Target, Taken>>;
   readonly origin: Readonly<Record<Target, Omit<Taken, "challenged">>>;
+  readonly unproven: readonly number[];
   readonly log: readonly string[];
 }
 
@@ -65,37 +69,48 @@ async function pullAll(
     // They are on loopback, where nothing is asked that the operator has not named.
     ...["--mirrored-registries", ...prepared.map(({ origin }) => origin.host)],
     ...(keyFile === undefined ? [] : ["--cluster-key-file", keyFile]),
-  ]);
+  ], async (index, writer) => {
+    const isHere = ({ cell }: Prepared) => cell.known === "before" && nodeOf(cell) === index;
+    for (const { origin } of prepared.filter(isHere)) {
+      await store(writer, origin.options.image, origin.reference);
+    }
+  });
   const held = { here: 0, peer: 0 };
-  for (const { cell: { place }, origin } of prepared) {
+  for (const { cell: { place, known }, origin } of prepared) {
     if (place === "nowhere") continue;
+    held[place]++;
+    if (known === "before") continue;
     const { writer } = cluster.nodes[NODE_OF[place]] ?? assert.fail();
     await store(writer, origin.options.image, origin.reference);
-    held[place]++;
   }
   for (const place of ["here", "peer"] as const) {
     const { agent } = cluster.nodes[NODE_OF[place]] ?? assert.fail();
     await eventually(`node ${place} advertises its images`, async () => {
-      const text = await (await fetch(`${agent.metricsUrl}/metrics`)).text();
-      const count = Number(/^eddy_advertised_digests (\d+)$/m.exec(text)?.[1] ?? NaN);
-      return count >= 3 * held[place];
+      return await sumOf(agent, "eddy_advertised_digests") >= 3 * held[place];
+    });
+    // What was pulled through it is asked about, too, as nobody has pulled it yet.
+    await eventually(`node ${place} has asked about what it holds`, async () => {
+      const answers = ["found", "denied"].map((outcome) =>
+        sumOf(agent, `eddy_upstream_requests_total{outcome="${outcome}"}`)
+      );
+      const [found = 0, denied = 0] = await Promise.all(answers);
+      return found + denied >= held[place];
     });
   }
   await mapConcurrent(prepared, CONCURRENCY, (one) => pullBefore(cluster, one));
-  const asked = cluster.nodes[0]?.agent.url ?? assert.fail();
   const outcomes = new Map<Cell, Outcome>();
   const pull = async (one: Prepared) => {
-    outcomes.set(one.cell, await pullOne(asked, one));
+    outcomes.set(one.cell, await pullOne(cluster, one));
   };
   const slow = prepared.filter(({ cell }) => cell.upstream === "slow");
   await mapConcurrent(prepared.filter((one) => !slow.includes(one)), CONCURRENCY, pull);
-  await Promise.all(slow.map(pull));
+  await mapConcurrent(slow, SLOW_CONCURRENCY, pull);
   return outcomes;
 }
 
-/** The node that has the image got it when upstream was up, for a client with the secret. */
+/** The node that has the image perhaps got it when upstream was up, for a client with the secret. */
 async function pullBefore(cluster: LiveCluster, { cell, origin }: Prepared): Promise<void> {
-  if (cell.place !== "nowhere") {
+  if (cell.place !== "nowhere" && cell.known === "through") {
     const { agent } = cluster.nodes[NODE_OF[cell.place]] ?? assert.fail();
     const runtime = new Runtime(agent.url, origin, RIGHT);
     for (const target of TARGETS) {
@@ -108,8 +123,9 @@ async function pullBefore(cluster: LiveCluster, { cell, origin }: Prepared): Pro
   else origin.state = cell.upstream;
 }
 
-async function pullOne(mirrorUrl: string, { cell, origin }: Prepared): Promise<Outcome> {
-  const runtime = new Runtime(mirrorUrl, origin, SECRETS[cell.secret]);
+async function pullOne(cluster: LiveCluster, { cell, origin }: Prepared): Promise<Outcome> {
+  const urlOf = (index: number) => cluster.nodes[index]?.agent.url ?? assert.fail();
+  const runtime = new Runtime(urlOf(0), origin, SECRETS[cell.secret]);
   const mirror: Partial<Record<Target, Taken>> = {};
   const direct: Partial<Record<Target, Omit<Taken, "challenged">>> = {};
   // Whoever is refused a tag may know digests from elsewhere: all are asked for, whatever comes.
@@ -117,11 +133,29 @@ async function pullOne(mirrorUrl: string, { cell, origin }: Prepared): Promise<O
     mirror[target] = await runtime.askMirror(target);
     direct[target] = await runtime.askOrigin(target);
   }
+  const unproven: number[] = [];
+  const holder = nodeOf(cell);
+  if (holder !== undefined) {
+    const outsider = new Runtime(urlOf(holder), origin, undefined);
+    for (const target of TARGETS) unproven.push(await outsider.askAsNode(target));
+  }
   return {
     mirror: mirror as Outcome["mirror"],
     origin: direct as Outcome["origin"],
-    log: [...origin.agentLog],
+    ...{ unproven, log: [...origin.agentLog] },
   };
+}
+
+/** The node that has the image. */
+function nodeOf({ place }: Cell): number | undefined {
+  return place === "nowhere" ? undefined : NODE_OF[place];
+}
+
+/** A value of an agent's metrics. */
+async function sumOf({ metricsUrl }: Agent, name: string): Promise<number> {
+  const text = await (await fetch(`${metricsUrl}/metrics`)).text();
+  const line = text.split("\n").find((line) => line.startsWith(`${name} `));
+  return Number(line?.split(" ")[1] ?? 0);
 }
 
 function check(cell: Cell, { options: { image } }: Origin, outcome: Outcome): void {
@@ -143,5 +177,11 @@ function check(cell: Cell, { options: { image } }: Origin, outcome: Outcome): vo
     if (cell.visibility === "public") assert.equal(challenged, false, "public images are open");
     assert.equal(outcome.origin[target].status, want.origin, `${target} at upstream`);
   }
+  const { unproven } = want;
+  assert.deepEqual(
+    outcome.unproven,
+    unproven === 0 ? [] : TARGETS.map(() => unproven),
+    "as a node",
+  );
   assert.deepEqual(outcome.log, want.log, "what upstream was asked by the agent");
 }

@@ -30,10 +30,15 @@ export class LiveCluster implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** Starts that many agents, with these flags besides, and waits until all know all. */
+  /**
+   * Starts that many agents, with these flags besides, and waits until all know all.
+   *
+   * @param fill puts content into the store of a node before its agent starts.
+   */
   static async start(
     count: number,
     flags: readonly string[] | ((index: number) => readonly string[]) = [],
+    fill: (index: number, writer: OciLayoutWriter) => Promise<void> = () => Promise.resolve(),
   ): Promise<LiveCluster> {
     const directory = await Deno.makeTempDir({ prefix: "eddy-browser-" });
     const ports = await freePorts(3 * count);
@@ -41,14 +46,13 @@ export class LiveCluster implements AsyncDisposable {
     const cluster = new LiveCluster(nodes, directory);
     try {
       for (let index = 0; index < count; index++) {
-        nodes.push(
-          await startNode(
-            join(directory, `node${index}`),
-            index,
-            ports,
-            typeof flags === "function" ? flags(index) : flags,
-          ),
-        );
+        const layout = join(directory, `node${index}`);
+        const writer = new OciLayoutWriter(layout);
+        await writer.init();
+        await fill(index, writer);
+        const own = typeof flags === "function" ? flags(index) : flags;
+        const agent = await startNode(layout, index, ports, own);
+        nodes.push({ agent, writer, layout });
       }
       await cluster.#until(() =>
         Promise.all(nodes.map(async ({ agent }) => {
@@ -126,13 +130,11 @@ async function startNode(
   index: number,
   ports: readonly number[],
   flags: readonly string[],
-): Promise<LiveNode> {
+): Promise<Agent> {
   const count = ports.length / 3;
   const routers = ports.slice(0, count);
   const registries = ports.slice(count, 2 * count);
-  const writer = new OciLayoutWriter(layout);
-  await writer.init();
-  const agent = await startLiveAgent([
+  return await startLiveAgent([
     ...["--store", `oci-layout:${layout}`],
     ...["--router-addr", `${LOOPBACK}:${routers[index]}`],
     ...["--registry-addr", `${LOOPBACK}:${registries[index]}`],
@@ -142,7 +144,6 @@ async function startNode(
     ...["--static-bootstrap-peers", ...routers.map((port) => `${LOOPBACK}:${port}`)],
     ...flags,
   ], (port) => registries[routers.indexOf(port)] ?? 0);
-  return { agent, writer, layout };
 }
 
 function random(size: number): Uint8Array<ArrayBuffer> {
