@@ -36,6 +36,14 @@ export function defaultEndpoint(registry: string): UpstreamEndpoint {
   return { url: `${scheme}://${host}/v2`, caCertificates: [], headers: {}, named: false };
 }
 
+/**
+ * Tells whether a server is the one that a registry's name says, rather than a mirror of it. containerd
+ * names the registry to all others (core/remotes/docker/registry.go, `isProxy`).
+ */
+export function isRegistryItself(host: string, registry: string): boolean {
+  return host === registry || (registry === "docker.io" && host === DOCKER_HUB);
+}
+
 /** Tells whether a URL's host name is this machine, without asking anyone. */
 export function isLoopbackHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "");

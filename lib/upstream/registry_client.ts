@@ -8,7 +8,7 @@ import type { Reference } from "../oci/reference.ts";
 import type { Cancellable, Clock } from "../ports.ts";
 import { basicOf } from "./basic_of.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
-import type { UpstreamEndpoint } from "./endpoint.ts";
+import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
 import { readLimited, type Sender } from "./send.ts";
 import { type TokenRequest, Tokens } from "./tokens.ts";
 
@@ -100,11 +100,13 @@ export class RegistryClient {
   async #send(
     method: "GET" | "HEAD",
     endpoint: UpstreamEndpoint,
-    { kind, reference: { repository, tag, digest } }: DistributionPath,
+    { kind, reference: { registry, repository, tag, digest } }: DistributionPath,
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
     const url = new URL(`${endpoint.url}/${repository}/${kind}s/${digest ?? tag ?? "latest"}`);
+    // A mirror of several registries would take another one's repository for it.
+    if (!isRegistryItself(url.host, registry)) url.searchParams.set("ns", registry);
     const response = await this.#sender.send({
       method,
       url,

@@ -357,6 +357,26 @@ test("what is not what was asked for is no answer, whatever its status", async (
   }
 });
 
+test("a mirror is told of which registry it is asked, the registry itself is not", async () => {
+  const queries: string[] = [];
+  const elsewhere = (host: string) => ({ ...named(host), url: `http://${host}/cache/v2` });
+  for (const [endpoint, name] of [[named, "registry"], [elsewhere, "docker.io"]] as const) {
+    await withRig(REPOSITORIES, async ({ upstream, registry }) => {
+      registry.fault = ({ url }) => {
+        queries.push(new URL(url).search);
+        return new Response(null, { status: 404 });
+      };
+      const asked = name === "registry" ? registry.host : name;
+      const path = {
+        kind: "manifest",
+        reference: { registry: asked, repository: "library/nginx", tag: "1" },
+      } as const;
+      await upstream.head(path, { signal: AbortSignal.timeout(10_000) });
+    }, { endpoint });
+  }
+  assert.deepEqual(queries, ["", "?ns=docker.io"]);
+});
+
 test("what only the node's own configuration may name is not asked, and said once", async () => {
   await withRig(REPOSITORIES, async ({ head, registry, log }) => {
     for (const tag of ["a", "b"]) {
