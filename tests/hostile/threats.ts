@@ -114,6 +114,18 @@ export const THREATS: readonly Threat[] = [
       "node and for whoever shows the credentials of `--basic-auth-dir`.",
     cases: ["pageNames", "pageHeaders", "pageMeasure"],
   },
+  {
+    threat: "A local user puts code where root's program would load it",
+    answer: "Compiled code is cached nowhere; the program opens nothing in shared directories.",
+    cases: ["codeCache"],
+  },
+  {
+    threat: "A power loss, or an edit of a file that Eddy wrote",
+    answer:
+      "Files are old or new, whole; what cannot be read permits nothing; an edit is merged into " +
+      "what is kept.",
+    cases: ["tornList", "hiddenHost"],
+  },
 ];
 
 /** The threats as a table in Markdown. */
