@@ -27,8 +27,9 @@ const PAUSE_MS = 100;
 /** When is asked again about what could not be asked, at first and at the latest, ms. */
 const RETRY_MS = 5_000;
 const MAX_RETRY_MS = 60_000;
-/** When is asked again about what left open whose it is, ms. */
+/** When is asked again about what left open whose it is, for somebody and in the background, ms. */
 const AGAIN_MS = 600_000;
+const AGAIN_LATER_MS = 3_600_000;
 const MAX_TRIED = 20_000;
 
 type Outcome = "answered" | "unavailable";
@@ -70,7 +71,8 @@ export class Inquiries {
       let flight = this.#flights.get(key);
       if (flight === undefined) {
         if (this.#flights.size >= MAX_ACTIVE) break;
-        flight = this.#begin(key, claim.name, this.#questions(path, digest, claim.name));
+        const questions = this.#questions(path, digest, claim.name);
+        flight = this.#begin(key, claim.name, questions, AGAIN_MS);
       }
       flights.push(flight);
     }
@@ -90,7 +92,7 @@ export class Inquiries {
       this.#woken = Promise.withResolvers();
       const outcome = await this.#pass(signal);
       using nap = link(signal);
-      const waitMs = outcome === "unavailable" ? MAX_RETRY_MS : AGAIN_MS;
+      const waitMs = outcome === "unavailable" ? MAX_RETRY_MS : AGAIN_LATER_MS;
       await Promise.race([this.#woken.promise, clock.sleep(waitMs, nap).catch(() => {})]);
       nap.abort();
     }
@@ -136,13 +138,18 @@ export class Inquiries {
     nap.abort();
   }
 
-  #begin(key: string, name: string, questions: readonly DistributionPath[]): Promise<Outcome> {
+  #begin(
+    key: string,
+    name: string,
+    questions: readonly DistributionPath[],
+    againMs: number,
+  ): Promise<Outcome> {
     const { log } = this.#with;
     const flight = this.#ask(name, questions).catch((error): Outcome => {
       if (!this.#closing.signal.aborted) log.warn("upstream could not be asked", { name, error });
       return "unavailable";
     }).then((outcome) => {
-      this.#noteTried(key, outcome);
+      this.#noteTried(key, outcome, againMs);
       this.#flights.delete(key);
       return outcome;
     });
@@ -185,7 +192,7 @@ export class Inquiries {
         if (signal.aborted) return "unavailable";
         // Somebody may have asked meanwhile.
         if (!this.#isUnknown(name)) continue;
-        if (await this.#begin(name, name, this.#images(name)) === "unavailable") {
+        if (await this.#begin(name, name, this.#images(name), AGAIN_LATER_MS) === "unavailable") {
           return "unavailable";
         }
       }
@@ -204,9 +211,9 @@ export class Inquiries {
     return (this.#tried.get(key)?.until ?? -Infinity) <= this.#with.clock.now();
   }
 
-  #noteTried(key: string, outcome: Outcome): void {
+  #noteTried(key: string, outcome: Outcome, againMs: number): void {
     const { waitMs: before = RETRY_MS / 2 } = this.#tried.get(key) ?? {};
-    const waitMs = outcome === "answered" ? AGAIN_MS : Math.min(2 * before, MAX_RETRY_MS);
+    const waitMs = outcome === "answered" ? againMs : Math.min(2 * before, MAX_RETRY_MS);
     this.#tried.set(key, { until: this.#with.clock.now() + waitMs, waitMs });
   }
 }
