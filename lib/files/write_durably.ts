@@ -65,3 +65,20 @@ export async function replaceFile(
   await files.makeDirectories(dirname(path), directoryMode);
   await writeDurably(files, path, { kind: "file", bytes, mode });
 }
+
+/** A write takes no longer than that, ms. */
+const STALE_MS = 3_600_000;
+
+/** Removes what crashes of earlier runs left in a directory. Does not reject. */
+export async function clearTemporaries(directory: string): Promise<void> {
+  try {
+    for await (const { name, isFile } of Deno.readDir(directory)) {
+      if (!isFile || !name.startsWith(TEMPORARY_PREFIX)) continue;
+      const path = `${directory}/${name}`;
+      const { mtime } = await Deno.lstat(path);
+      if (Date.now() - (mtime?.getTime() ?? 0) > STALE_MS) await Deno.remove(path);
+    }
+  } catch {
+    // It costs room, nothing else.
+  }
+}

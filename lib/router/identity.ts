@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
-import { replaceFile } from "../files/write_durably.ts";
+import { clearTemporaries, replaceFile } from "../files/write_durably.ts";
 
 /** File of the data directory that holds the identity, as Spegel names it. */
 const KEY_FILE = "private.key";
@@ -18,6 +18,7 @@ const MAX_KEY_FILE_BYTES = 16 * 1024;
  */
 export async function loadIdentity(dataDir?: string): Promise<PrivateKey> {
   if (dataDir === undefined || dataDir === "") return await toLibp2pKey(newKey());
+  await clearTemporaries(dataDir);
   const file = join(dataDir, KEY_FILE);
   const pem = await readKeyFile(file) ?? await createKeyFile(file);
   return await parseIdentity(pem, file);

@@ -1,5 +1,5 @@
 import type { FileOperations } from "../../lib/files/file_operations.ts";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 
 /** What everything answers once the power is gone. */
 export class PowerCut extends Error {
@@ -40,6 +40,43 @@ export class PowerCutDisk implements FileOperations {
   /** Paths, as a running system sees them. */
   get paths(): string[] {
     return [...this.#entries.keys()].sort();
+  }
+
+  /** What a running system sees at a path: a file's text, a directory, or nothing. */
+  at(path: string): string | undefined {
+    const node = this.#entries.get(path);
+    return node === undefined || node === "directory" ? undefined : node.text;
+  }
+
+  isDirectory(path: string): boolean {
+    return this.#entries.get(path) === "directory";
+  }
+
+  /** Entries of a directory as a running system sees them; undefined if there is none. */
+  entries(path: string): { name: string; kind: "file" | "directory" }[] | undefined {
+    if (!this.isDirectory(path)) return undefined;
+    return this.paths.filter((each) => each !== "/" && dirname(each) === path).map((each) => ({
+      name: basename(each),
+      kind: this.isDirectory(each) ? "directory" : "file",
+    }));
+  }
+
+  /** The disk as it may be after a power loss, in working order, see {@link afterwards}. */
+  restarts(): PowerCutDisk[] {
+    const restart = (entries: Map<string, Node>, pick: (content: Content) => string) => {
+      const disk = new PowerCutDisk();
+      for (const [path, node] of [...entries].sort(([a], [b]) => a < b ? -1 : 1)) {
+        // What is below a directory whose name did not get there is lost with it.
+        if (path !== "/" && !disk.isDirectory(dirname(path))) continue;
+        disk.put(path, node === "directory" ? node : pick(node));
+      }
+      return disk;
+    };
+    return [
+      restart(this.#syncedEntries, ({ synced }) => synced),
+      restart(this.#entries, ({ synced }) => synced),
+      restart(this.#entries, ({ text }) => text),
+    ];
   }
 
   /**
@@ -88,8 +125,17 @@ export class PowerCutDisk implements FileOperations {
     this.#operate(() => {
       const node = this.#entries.get(from);
       if (node === undefined) throw new Deno.errors.NotFound(from);
-      this.#entries.delete(from);
-      this.#entries.set(to, node);
+      // What a directory holds on the disk it holds there under its new name, too.
+      for (const [path, each] of [...this.#syncedEntries]) {
+        if (path.startsWith(`${from}/`)) {
+          this.#syncedEntries.set(to + path.slice(from.length), each);
+        }
+      }
+      for (const [path, each] of [...this.#entries]) {
+        if (path !== from && !path.startsWith(`${from}/`)) continue;
+        this.#entries.delete(path);
+        this.#entries.set(to + path.slice(from.length), each);
+      }
     });
 
   remove: FileOperations["remove"] = (path) => this.#operate(() => void this.#entries.delete(path));

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { denoFiles, durableFiles } from "../../lib/files/durable_files.ts";
 import { denoOperations, type FileOperations } from "../../lib/files/file_operations.ts";
-import { replaceFile, writeDurably, writeThrough } from "../../lib/files/write_durably.ts";
+import {
+  clearTemporaries,
+  replaceFile,
+  temporaryIn,
+  writeDurably,
+  writeThrough,
+} from "../../lib/files/write_durably.ts";
 import { test } from "../support/test.ts";
 import { PowerCut, PowerCutDisk } from "./power_cut_disk.ts";
 
@@ -170,4 +176,15 @@ test("durable: a directory that cannot be synced is content, a disk that fails i
     await denoOperations.syncDirectory(`${directory}/absent`);
     const failing = { ...denoOperations, syncDirectory: () => Promise.reject(new Error("EIO")) };
     await assert.rejects(replaceFile(`${directory}/x`, "x", MODES, durableFiles(failing)), /EIO/);
+  }));
+
+test("durable: what crashes left is cleared once no writer can be at it", () =>
+  inDirectory(async (directory) => {
+    const [fresh, stale] = [temporaryIn(directory), temporaryIn(directory)];
+    for (const path of [fresh, stale, `${directory}/kept`]) await Deno.writeTextFile(path, "");
+    for (const path of [stale, `${directory}/kept`]) await Deno.utime(path, 0, 0);
+    await clearTemporaries(directory);
+    await clearTemporaries(`${directory}/absent`);
+    const names = await Array.fromAsync(Deno.readDir(directory), ({ name }) => name);
+    assert.deepEqual(names.sort(), [fresh.slice(directory.length + 1), "kept"]);
   }));

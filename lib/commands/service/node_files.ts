@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { replaceFile } from "../../files/write_durably.ts";
+import { dirname } from "node:path";
+import { clearTemporaries, replaceFile } from "../../files/write_durably.ts";
 
 const DIRECTORY_MODE = 0o755;
 
@@ -10,6 +11,7 @@ export async function writeFile(path: string, text: string): Promise<void> {
 
 /** Copies a program at once; one that runs from the same path goes on as it was. */
 export async function copyProgram(from: string, to: string): Promise<void> {
+  await clearTemporaries(dirname(to));
   using program = await Deno.open(from);
   await replaceFile(to, program.readable, { mode: 0o755, directoryMode: DIRECTORY_MODE });
 }
