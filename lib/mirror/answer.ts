@@ -29,8 +29,13 @@ export interface Wanted {
    * others only if nobody else has it.
    */
   readonly knownFrom?: number;
-  /** Whoever has not proved who he is, is refused. */
-  readonly knownOnly?: boolean;
+  /**
+   * Content from so many bytes on is passed on before it is verified: from those of whom there is a
+   * suspicion only if nobody else has it.
+   */
+  readonly largeFrom?: number;
+  /** Those who are put aside for that are not asked even if nobody else has it. */
+  readonly choosy?: boolean;
   /** The peer is told that what it sent was wrong, so that it reads its copy again. */
   readonly isDoubted?: boolean;
 }
@@ -48,7 +53,7 @@ const BUSY: ReadonlySet<number> = new Set([429, 503]);
 export type Verdict =
   | { readonly type: "offer"; readonly descriptor: Descriptor; readonly part: Part }
   | { readonly type: "refused"; readonly why: string }
-  /** It has it, and has not proved who it is: of use if nobody else has it. */
+  /** It has it, and has not proved who it is, or is suspect: of use if nobody else has it. */
   | { readonly type: "stranger"; readonly why: string }
   /** It has too much to do just now. */
   | { readonly type: "busy"; readonly why: string }

@@ -55,7 +55,7 @@ export class Blobs {
       digest,
       yielding: request.method === "GET",
       openOnly: request.openOnly === true,
-      ...this.#wholes.knownFrom,
+      ...this.#wholes.large,
       ...(range === undefined ? {} : { range }),
     };
     if (digest === undefined || request.method === "HEAD") {
@@ -82,7 +82,7 @@ export class Blobs {
     lead?: Lead,
   ): Promise<MirrorHit | MirrorMiss> {
     const search = startSearch(this.#kit, request);
-    const { range: _range, knownFrom: _knownFrom, ...whole } = wanted;
+    const { range: _range, knownFrom: _known, largeFrom: _large, ...whole } = wanted;
     using hold = this.#wholes.begin({
       ...{ search, signal, wanted: whole, client: request.client ?? "" },
     });

@@ -23,12 +23,14 @@ export class Liars {
   readonly #clock: Pick<Clock, "now">;
   readonly #options: LiarsOptions;
   readonly #shunned: LRUCache<string, number>;
+  readonly #suspects: LRUCache<string, number>;
   readonly #relays: LRUCache<string, { readonly until: number; readonly excused: number }>;
 
   constructor(clock: Pick<Clock, "now">, options: LiarsOptions) {
     this.#clock = clock;
     this.#options = options;
     this.#shunned = new LRUCache({ max: options.maxTrackedPeers });
+    this.#suspects = new LRUCache({ max: options.maxTrackedPeers });
     this.#relays = new LRUCache({ max: options.maxTrackedPeers });
   }
 
@@ -41,6 +43,11 @@ export class Liars {
     return (this.#shunned.get(place) ?? -Infinity) > this.#clock.now();
   }
 
+  /** Whether nothing is passed on from there unless it has been verified, if that can be helped. */
+  isSuspect(place: string): boolean {
+    return (this.#suspects.get(place) ?? -Infinity) > this.#clock.now();
+  }
+
   /** Whether what is still arriving there is not taken. */
   isBadRelay(place: string): boolean {
     return (this.#relays.get(place)?.until ?? -Infinity) > this.#clock.now();
@@ -51,6 +58,11 @@ export class Liars {
     const { shunMs } = this.#options;
     this.#shunned.set(place, this.#clock.now() + shunMs);
     return shunMs;
+  }
+
+  /** It may have sent something wrong: a body broke off there, or several together were wrong. */
+  suspect(place: string): void {
+    this.#suspects.set(place, this.#clock.now() + this.#options.shunMs);
   }
 
   /**

@@ -188,12 +188,12 @@ export class PartReader {
     const { search, clock } = this.#collaborators;
     const { single = false } = this.#options;
     // What is slow from somebody who is known is not made faster by a stranger.
-    const knownOnly = trouble === "slow" && this.#source.isProven;
-    let next = single ? undefined : await this.#reopen(knownOnly);
+    const choosy = trouble === "slow" && this.#source.isProven;
+    let next = single ? undefined : await this.#reopen(choosy);
     for (const pauseMs of next === undefined && !single ? pausesMs : []) {
       if (pauseMs > 0) await clock.sleep(pauseMs, this.#life);
       search.refresh({ slow: trouble === "slow" });
-      next = await this.#reopen(knownOnly);
+      next = await this.#reopen(choosy);
       if (next !== undefined) break;
     }
     // As long as nothing has come the client can go on elsewhere without a break.
@@ -232,12 +232,12 @@ export class PartReader {
   }
 
   /** Asks others for the rest. */
-  async #reopen(knownOnly: boolean): Promise<Source | undefined> {
+  async #reopen(choosy: boolean): Promise<Source | undefined> {
     const part: Part = { start: this.#offset, end: this.#end };
     const whole = part.start === 0 && part.end === this.#size;
     const source = await this.#collaborators.search.open({
       ...this.#wanted,
-      ...(knownOnly && this.#wanted.knownFrom !== undefined ? { knownOnly } : {}),
+      choosy,
       digest: this.#digest,
       size: this.#size,
       ...(whole ? {} : { range: `bytes=${part.start}-${part.end - 1}` }),

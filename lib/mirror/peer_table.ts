@@ -210,9 +210,18 @@ export class PeerTable {
     return this.#liars.addRelay(placeOf(sender));
   }
 
-  /** Whether what a sender is still getting is not to be taken from it. */
+  /** Whether what it is still getting is not to be taken from it. */
   misleads(sender: Pick<Sender, "peer" | "address">): boolean {
     return this.#liars.isBadRelay(placeOf(sender));
+  }
+
+  /** May have sent something wrong that was passed on: what it sends is to be verified before. */
+  suspect(sender: Sender): void {
+    this.#liars.suspect(placeOf(sender));
+  }
+
+  isSuspect(sender: Pick<Sender, "peer" | "address">): boolean {
+    return this.#liars.isSuspect(placeOf(sender));
   }
 
   /** Whether a peer that is down may be probed now. */

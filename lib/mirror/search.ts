@@ -80,10 +80,10 @@ export class Search {
    */
   async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
     const source = await this.#race(wanted, signal);
-    if (source !== undefined || wanted.knownOnly || this.#strangers.size === 0) return source;
+    if (source !== undefined || wanted.choosy || this.#strangers.size === 0) return source;
     for (const id of this.#strangers) this.#collaborators.candidates.putBack(id);
     this.#strangers.clear();
-    const { knownFrom: _, ...anybodys } = wanted;
+    const { knownFrom: _known, largeFrom: _large, ...anybodys } = wanted;
     return await this.#race(anybodys, signal);
   }
 
@@ -285,9 +285,12 @@ export class Search {
     if (isArriving(reply) && this.#collaborators.table.misleads({ peer, address })) {
       return { type: "refused", why: "what it was still getting was wrong of late" };
     }
-    const { knownFrom = Infinity, knownOnly = false } = wanted;
-    return !isKnown && (knownOnly || verdict.descriptor.size >= knownFrom)
-      ? { type: "stranger", why: "somebody may have it who is known" }
+    const { knownFrom = Infinity, largeFrom = Infinity } = wanted;
+    const { descriptor: { size } } = verdict;
+    const isUnwelcome = size >= knownFrom ||
+      (size >= largeFrom && this.#collaborators.table.isSuspect({ peer, address }));
+    return !isKnown && isUnwelcome
+      ? { type: "stranger", why: "somebody else may have it who is known" }
       : verdict;
   }
 }

@@ -246,16 +246,16 @@ export class Transfer {
     );
   }
 
-  /** The client may have got wrong bytes: all of what broke off is, where strangers sent it. */
+  /** The client may have got wrong bytes: of what broke off, too, where a stranger did that. */
   #taint(error: unknown): void {
+    const { tainted, table } = this.#collaborators;
     const isPassedOn = this.#offset > this.#init.first.part.start;
     if (!isPassedOn || !this.#options.verify) return;
-    const evidence = error instanceof BadContentError ? error.evidence : undefined;
-    if (
-      error instanceof BadContentError || this.#contributors.senders.some((one) => !one.isProven)
-    ) {
-      this.#collaborators.tainted.add(this.#digest, evidence);
-    }
+    const strangers = this.#contributors.senders.filter(({ isProven }) => !isProven);
+    const isWrong = error instanceof BadContentError;
+    if (!isWrong && strangers.length === 0) return;
+    tainted.add(this.#digest, isWrong ? error.evidence : undefined);
+    for (const stranger of strangers) table.suspect(stranger);
   }
 
   /** Lets go of everything, once. */

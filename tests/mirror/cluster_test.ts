@@ -66,7 +66,7 @@ const ABOVE = { ...PATIENT, verifyWholeBytes: 1024 * 1024 };
 const KNOWN_FIRST: Record<string, { peers: Faults[]; peer: string; range?: string }> = {
   "a stranger first": { peers: [{}, KNOWN], peer: "peer-1" },
   "many strangers first": { peers: [{}, {}, {}, {}, {}, KNOWN], peer: "peer-5" },
-  "strangers alone": { peers: [{}, {}], peer: "peer-0" },
+  "a stranger alone": { peers: [{}], peer: "peer-0" },
   "one who is known and has it not": { peers: [{ status: 404 }, {}], peer: "peer-1" },
   "a part of it": { peers: [{}, KNOWN], peer: "peer-1", range: "bytes=100-2999999" },
 };

@@ -45,8 +45,8 @@ export class SplitReader {
   #lanes = 0;
   #wantedLanes: number;
   #hungry = false;
-  /** Whether strangers are not asked for parts of what comes from somebody who is known. */
-  readonly #knownOnly: boolean;
+  /** Whether strangers send no parts of what comes from somebody who is known, nor suspects any. */
+  readonly #choosy: boolean;
   #passed = 0;
   #judged = false;
   #failure: unknown;
@@ -65,7 +65,7 @@ export class SplitReader {
     this.#options = { ...options, signal: this.#life.signal };
     this.#wantedLanes = options.splitPeers;
     this.#peer = first.peer;
-    this.#knownOnly = first.isProven && init.wanted.knownFrom !== undefined;
+    this.#choosy = first.isProven || init.wanted.knownFrom === undefined;
     this.#startedAt = collaborators.clock.now();
     this.#pieces = new Pieces(first.offset, first.end, options.splitPieceBytes);
     const piece = this.#pieces.take(1);
@@ -140,7 +140,7 @@ export class SplitReader {
     for (let count = 1; count < this.#options.splitPeers; count++) {
       const piece = this.#pieces.take(this.#room);
       if (piece === undefined) return;
-      const ask = { ...this.#ask(piece), ...(this.#knownOnly && { knownOnly: true }) };
+      const ask = { ...this.#ask(piece), choosy: this.#choosy };
       const source = await this.#collaborators.search.open(ask, this.#life.signal);
       if (source === undefined) return this.#abandon(piece);
       this.#collaborators.log.debug("a further peer sends parts of a blob", {

@@ -43,25 +43,29 @@ export class WholeBlobs {
     this.#budget = new MemoryBudget(kit.clock, kit.options.verifyWholeTotalBytes);
   }
 
-  /** From which size on blobs come from peers that are known, if any peers are. */
-  get knownFrom(): { readonly knownFrom?: number } {
+  /** From which size on it matters who sends a blob. */
+  get large(): Pick<Wanted, "knownFrom" | "largeFrom"> {
     const { provesPeers, options: { verify, smallBlobBytes } } = this.#kit;
-    return provesPeers ? { knownFrom: 1 + (verify ? this.#limitBytes : smallBlobBytes) } : {};
+    const largeFrom = 1 + (verify ? this.#limitBytes : smallBlobBytes);
+    return { largeFrom, ...(provesPeers ? { knownFrom: largeFrom } : {}) };
   }
 
-  plan({ descriptor, arriving, isNamed, isProven }: Source, { range }: Wanted): Plan {
-    const { digest, size } = descriptor;
-    const { options: { verify, smallBlobBytes }, provesPeers, tainted } = this.#kit;
+  plan(source: Source, { range }: Wanted): Plan {
+    const { descriptor: { digest, size }, arriving, isNamed, isProven } = source;
+    const { options: { verify, smallBlobBytes }, provesPeers, tainted, table } = this.#kit;
     const isPart = range !== undefined;
     if (!verify) return !isPart && size <= smallBlobBytes ? "whole" : "stream";
     if (size <= smallBlobBytes) return "whole";
-    const isTainted = tainted.has(digest, isPart);
+    const isSuspect = !isProven && table.isSuspect(source);
+    // As after a part that nobody could verify: if it does not fit, upstream has its turn first.
+    if (isSuspect && size > this.#limitBytes) tainted.addPart(digest);
+    const isDoubtful = isSuspect || tainted.has(digest, isPart);
     // Nodes that follow each other would each wait for all that the one before gets.
     const isRelayed = arriving && isNamed && (isProven || !provesPeers);
-    if (isRelayed && !isTainted) return "stream";
-    const fits = size <= (isTainted ? this.#budget.totalBytes : this.#limitBytes);
+    if (isRelayed && !isDoubtful) return "stream";
+    const fits = size <= (isDoubtful ? this.#budget.totalBytes : this.#limitBytes);
     if (fits && !this.#isSlow(digest)) return "whole";
-    return isTainted && tainted.isUpstreamsTurn(digest, isPart) ? "leave" : "stream";
+    return isDoubtful && tainted.isUpstreamsTurn(digest, isPart) ? "leave" : "stream";
   }
 
   /** Begins to look after one request. To be disposed of when there is an answer. */
