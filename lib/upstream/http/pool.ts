@@ -6,7 +6,7 @@ import type { Connection } from "./connection.ts";
 export interface PoolOptions {
   /** Connections in all, idle ones included; whoever wants more waits. Default 64. */
   readonly maxOpen?: number;
-  /** Idle connections that are kept for one key; default 4. */
+  /** Idle connections that are kept for one key while nobody waits; default 16. */
   readonly maxIdlePerKey?: number;
   /** How long they are, ms; default 30,000. */
   readonly idleMs?: number;
@@ -39,7 +39,7 @@ export class Pool implements Disposable {
   #closed = false;
 
   constructor(options: PoolOptions = {}) {
-    this.#options = { maxOpen: 64, maxIdlePerKey: 4, idleMs: 30_000, ...options };
+    this.#options = { maxOpen: 64, maxIdlePerKey: 16, idleMs: 30_000, ...options };
   }
 
   /**
@@ -93,7 +93,8 @@ export class Pool implements Disposable {
   #release(key: string, connection: Connection): void {
     if (!this.#busy.delete(connection)) return;
     const kept = this.#idle.filter((idle) => idle.key === key).length;
-    if (this.#closed || !connection.reusable || kept >= this.#options.maxIdlePerKey) {
+    const isTooMany = kept >= this.#options.maxIdlePerKey && this.#waiting.length === 0;
+    if (this.#closed || !connection.reusable || isTooMany) {
       connection.close();
       return this.#gone();
     }
