@@ -94,6 +94,23 @@ export const THREATS: readonly Threat[] = [
     cases: ["rubbish"],
   },
   {
+    threat: "A peer's disk flips a bit",
+    answer: "What fits into memory is verified before anything of it is passed on: the pull goes " +
+      "on elsewhere. What does not costs one attempt; the next gets it verified or from upstream.",
+    cases: ["bitRot", "bitRotAway", "bitRotLarge", "bitRotLargeAway"],
+  },
+  {
+    threat: "A liar comes back under ever new peer ids",
+    answer: "What is shunned is its address and port.",
+    cases: ["freshIds", "freshIdsLarge"],
+  },
+  {
+    threat: "A liar sends a part and closes, so that an honest node is blamed with it",
+    answer: "Of several nobody is blamed before single transfers, or a comparison with the right " +
+      "bytes, tell who it was.",
+    cases: ["hitAndRun", "hitAndRunLarge"],
+  },
+  {
     threat: "A registry sends the agent to loopback or metadata services",
     answer:
       "Not followed, unless that very host is configured as the registry; connections go to the " +

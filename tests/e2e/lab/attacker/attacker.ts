@@ -1,13 +1,23 @@
 import { fileURLToPath } from "node:url";
 import { httpRequest } from "../http_request.ts";
-import type { Image } from "../image.ts";
+import type { Blob, Image } from "../image.ts";
 import { ManagedProcess } from "../managed_process.ts";
 import { type Host, onHost } from "../network.ts";
 import { runCommand } from "../run_command.ts";
 import { until } from "../until.ts";
 
-/** How the attacker answers whoever asks it for content; `empty`: 404. */
-export type Manner = "empty" | "challenge" | "rubbish" | "private" | "impostor";
+/**
+ * How the attacker answers whoever asks it for content; `empty`: 404; `rotten`: with one flipped bit
+ * in what it holds; `runs`: so, too, and closes the connection after the first MiB of the whole.
+ */
+export type Manner =
+  | "empty"
+  | "challenge"
+  | "rubbish"
+  | "rotten"
+  | "runs"
+  | "private"
+  | "impostor";
 
 /** A request that the attacker got. */
 export interface Seen {
@@ -83,14 +93,27 @@ export class Attacker implements AsyncDisposable {
     return await this.#order<string>("/id");
   }
 
-  /** Says how to answer from now on. `challenge`: what `WWW-Authenticate` is to say. */
+  /**
+   * Says how to answer from now on. `challenge`: what `WWW-Authenticate` is to say; `impostor`: an
+   * image that it holds from now on.
+   */
   async behave(manner: Manner, options: { challenge?: string; impostor?: Image } = {}) {
     const { challenge = "", impostor } = options;
-    for (const { digest, content } of [...impostor?.manifests ?? [], ...impostor?.blobs ?? []]) {
-      await Deno.writeFile(`${this.#directory}/${digest}`, content);
-    }
+    await this.hold([...impostor?.manifests ?? [], ...impostor?.blobs ?? []]);
     const query = new URLSearchParams({ manner, challenge, impostor: impostor?.root.digest ?? "" });
     await this.#order(`/behave?${query}`);
+  }
+
+  /** Gives it content that it serves, in its manner. */
+  async hold(blobs: readonly Blob[]): Promise<void> {
+    for (const { digest, content } of blobs) {
+      await Deno.writeFile(`${this.#directory}/${digest}`, content);
+    }
+  }
+
+  /** Says from now on that a peer which nobody has met holds whatever anybody asks for, at its address. */
+  async renewId(): Promise<void> {
+    await this.#order("/renew");
   }
 
   /** Says of this peer, whatever anybody asks for, that it is at the attacker's address. */

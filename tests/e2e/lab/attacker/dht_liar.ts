@@ -2,7 +2,8 @@ import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
 import type { Libp2p, Stream } from "@libp2p/interface";
-import { peerIdFromString } from "@libp2p/peer-id";
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import { peerIdFromPrivateKey, peerIdFromString } from "@libp2p/peer-id";
 import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
@@ -68,6 +69,12 @@ export class DhtLiar {
   /** Says from now on that this peer holds whatever anybody asks for, at the liar's own address. */
   name(peer: string): void {
     this.#named.push(this.#wire(peer));
+  }
+
+  /** Names a peer that nobody has met, and no other. */
+  async renew(): Promise<void> {
+    const id = peerIdFromPrivateKey(await generateKeyPair("Ed25519"));
+    this.#named.splice(0, Infinity, this.#wire(id.toString()));
   }
 
   /** Tells the victims that it holds these keys, at least those who are there. */

@@ -11,6 +11,8 @@ import { DhtLiar } from "./dht_liar.ts";
 
 const [address = "", port = "", directory = "", ...victims] = Deno.args;
 const RUBBISH = new Uint8Array(1000).fill(0x2a);
+/** One that runs closes the connection here. */
+const RUNS_AT = 1024 * 1024;
 const seen: Seen[] = [];
 let manner: Manner = "empty";
 let challenge = "";
@@ -32,6 +34,9 @@ Deno.serve({ hostname: "127.0.0.1", port: 7000 }, async (request) => {
       return Response.json(null);
     case "/name":
       liar?.name(query.get("peer") ?? "");
+      return Response.json(null);
+    case "/renew":
+      await liar?.renew();
       return Response.json(null);
     case "/announce":
       await liar?.announce(query.getAll("key"));
@@ -56,6 +61,13 @@ async function answer(request: Request): Promise<Response> {
       return new Response(null, { status: 401, headers: { "www-authenticate": challenge } });
     case "rubbish":
       return content(RUBBISH, digest ?? `sha256:${"0".repeat(64)}`);
+    case "rotten":
+    case "runs": {
+      const file = await Deno.readFile(`${directory}/${digest}`).catch(() => undefined);
+      if (digest === undefined || file === undefined) return new Response(null, { status: 404 });
+      file.set([(file[1000] ?? 0) ^ 1], 1000);
+      return part(file, digest, request.headers.get("range"), manner === "runs");
+    }
     case "private":
     case "impostor": {
       const name = digest ?? impostor;
@@ -67,6 +79,36 @@ async function answer(request: Request): Promise<Response> {
       });
     }
   }
+}
+
+/** A body, or from `bytes=N-` on a part of it. Of the whole, one that runs sends a part and closes. */
+function part(
+  bytes: Uint8Array<ArrayBuffer>,
+  digest: string,
+  range: string | null,
+  runs: boolean,
+): Response {
+  const [, first = "", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
+  const [start, end] = [Number(first), last === "" ? bytes.length : Number(last) + 1];
+  let at = start;
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      if (runs && range === null && at >= RUNS_AT) return controller.error(new Error("gone"));
+      if (at >= end) return controller.close();
+      const next = Math.min(at + 64 * 1024, end);
+      controller.enqueue(bytes.slice(at, at = next));
+    },
+  }, { highWaterMark: 0 });
+  return new Response(body, {
+    status: range === null ? 200 : 206,
+    headers: {
+      "content-length": String(end - start),
+      "content-type": "application/octet-stream",
+      "docker-content-digest": digest,
+      "cache-control": "no-transform",
+      ...(range === null ? {} : { "content-range": `bytes ${start}-${end - 1}/${bytes.length}` }),
+    },
+  });
 }
 
 function content(
