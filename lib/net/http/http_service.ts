@@ -3,6 +3,7 @@ import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
 import type { Admission } from "../admission.ts";
 import { ipOf } from "../socket_address.ts";
 import { HttpConnection } from "./http_connection.ts";
+import { traceRequests } from "./trace_requests.ts";
 
 /** What is known of a request besides itself. */
 export interface ConnectionInfo {
@@ -104,7 +105,7 @@ export class HttpService {
     const info = { remoteAddr, secure: this.#secure };
     const { hostname, port } = this.#address;
     const connection = new HttpConnection(socket, {
-      respond: (request) => handle(request, info),
+      respond: traceRequests((request) => handle(request, info)),
       scheme: this.#secure ? "https" : "http",
       defaultHost: `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
       date: () => this.#date,

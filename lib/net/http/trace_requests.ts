@@ -1,0 +1,43 @@
+import {
+  context,
+  propagation,
+  ProxyTracerProvider,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+import type { Respond } from "./http_connection.ts";
+
+/**
+ * The same, with a span for each request, if the runtime collects spans (`OTEL_DENO`). It makes them
+ * by itself for its own server only. Names and attributes are those of OpenTelemetry's semantic
+ * conventions for HTTP servers.
+ */
+export function traceRequests(respond: Respond): Respond {
+  // Without a collector the library has a provider that stands in for one.
+  if (trace.getTracerProvider() instanceof ProxyTracerProvider) return respond;
+  const tracer = trace.getTracer("eddy");
+  return async (request) => {
+    const { method, headers } = request;
+    const { pathname, protocol } = new URL(request.url);
+    const caller = propagation.extract(context.active(), headers, {
+      get: (from, name) => from.get(name) ?? undefined,
+      keys: (from) => [...from.keys()],
+    });
+    const attributes = {
+      "http.request.method": method,
+      "url.path": pathname,
+      "url.scheme": protocol.slice(0, -1),
+    };
+    const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, caller);
+    try {
+      const response = await context.with(trace.setSpan(caller, span), () => respond(request));
+      const { status } = response;
+      span.setAttribute("http.response.status_code", status);
+      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      return response;
+    } finally {
+      span.end();
+    }
+  };
+}
