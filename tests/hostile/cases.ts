@@ -5,6 +5,7 @@ import { FILES } from "./cases/files.ts";
 import { LIMITS } from "./cases/limits.ts";
 import { PAGES } from "./cases/pages.ts";
 import { REQUESTS } from "./cases/requests.ts";
+import { SHARING } from "./cases/sharing.ts";
 import type { HostileCase } from "./hostile_case.ts";
 
 /** What somebody hostile, or something broken, does to running agents, and what comes of it. */
@@ -14,6 +15,7 @@ export const CASES = {
   ...REQUESTS,
   ...PAGES,
   ...BYTES,
+  ...SHARING,
   ...LIMITS,
   ...FILES,
 };

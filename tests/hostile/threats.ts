@@ -23,8 +23,9 @@ export const THREATS: readonly Threat[] = [
   {
     threat: "A token is seen on the way and sent again",
     answer:
-      "It is good for one request to one node, for 30 s (and 60 s more for clocks that differ).",
-    cases: ["replay", "own"],
+      "It is good for one request to one node, for 30 s (and 60 s more for clocks that differ), and " +
+      "not after a restart of that node.",
+    cases: ["replay", "own", "tokenAfterRestart"],
   },
   {
     threat: "The index names an attacker in a node's place",
@@ -109,6 +110,23 @@ export const THREATS: readonly Threat[] = [
     answer: "Of several nobody is blamed before single transfers, or a comparison with the right " +
       "bytes, tell who it was.",
     cases: ["hitAndRun", "hitAndRunLarge"],
+  },
+  {
+    threat: "A node goes on with such a copy",
+    answer:
+      "Whoever gets the wrong bytes says so; the node reads its copy again, and serves it to nobody " +
+      "until it is replaced.",
+    cases: ["damagedCopy"],
+  },
+  {
+    threat: "Somebody says so of what is right",
+    answer: "It is read again once in a while, slowly, and whoever was wrong is not heard again.",
+    cases: ["falseDoubts"],
+  },
+  {
+    threat: "Several clients of a node want at once what one peer has",
+    answer: "They share it if it is small; else the peer is asked for each, within its bounds.",
+    cases: ["sixClients", "twoNamespaces"],
   },
   {
     threat: "A registry sends the agent to loopback or metadata services",

@@ -2,7 +2,7 @@ import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable, Clock, Log, Metrics, Store } from "../../ports.ts";
 import type { Doubter, Integrity } from "../../ports/integrity.ts";
-import { DoubtBudget } from "./doubt_budget.ts";
+import { DoubtBudget, trusts } from "./doubt_budget.ts";
 import { readAgain, stampOf } from "./read_again.ts";
 
 /** What an {@link Inspector} works with. */
@@ -17,8 +17,9 @@ export interface InspectorCollaborators {
   readonly metrics: Pick<Metrics, "contentChecked" | "damagedContent">;
 }
 
-/** Most that waits to be read again. */
+/** Most that waits to be read again, and most of that which is doubted by others than nodes. */
 const MAX_WAITING = 64;
+const MAX_STRANGERS = 16;
 /** How often it is looked whether damaged content was written anew, ms. */
 const LOOK_MS = 10_000;
 
@@ -55,7 +56,12 @@ export class Inspector implements Integrity {
   /** {@inheritDoc Integrity.doubt} */
   doubt(digest: Digest, by?: Doubter): void {
     if (this.#life.signal.aborted || this.#damaged.has(digest)) return;
-    if (this.#waiting.has(digest) || this.#waiting.size >= MAX_WAITING) return;
+    const most = trusts(by) ? MAX_WAITING : MAX_STRANGERS;
+    if (this.#waiting.has(digest)) {
+      if (trusts(by)) this.#waiting.set(digest, by);
+      return;
+    }
+    if (this.#waiting.size >= most) return;
     if (by !== undefined && !this.#with.advertises(digest)) return;
     if (!this.#budget.take(digest, by)) return;
     this.#waiting.set(digest, by);
@@ -70,7 +76,15 @@ export class Inspector implements Integrity {
 
   async #read({ signal }: Cancellable): Promise<void> {
     try {
-      for (const [digest, by] of this.#waiting) {
+      while (this.#waiting.size > 0) {
+        const [digest, by] = this.#next();
+        const waitMs = this.#budget.waitMs(by);
+        if (waitMs > 0) {
+          // Then somebody may be first whom nobody has to wait for.
+          await this.#with.clock.sleep(waitMs, { signal });
+          continue;
+        }
+        this.#budget.begin(by);
         const damaged = await this.#check(digest, { signal });
         if (damaged) this.#budget.wasRight(by);
         this.#waiting.delete(digest);
@@ -79,6 +93,14 @@ export class Inspector implements Integrity {
       this.#waiting.clear();
       this.#reading = undefined;
     }
+  }
+
+  /** What is doubted by whoever is trusted goes before. */
+  #next(): [Digest, Doubter | undefined] {
+    const waiting = [...this.#waiting];
+    const next = waiting.find(([, by]) => trusts(by)) ?? waiting[0];
+    if (next === undefined) throw new Error("nothing waits to be read again");
+    return next;
   }
 
   /** Whether it is damaged. */

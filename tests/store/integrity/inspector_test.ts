@@ -157,6 +157,19 @@ test("integrity: false doubts of strangers cost a bounded number of looks", asyn
     await clock.advance(1000);
   }
   assert.ok(checks() <= 1 + 5, `${checks()} looks`);
+  // What a node doubts goes before.
+  const late = memory.add("late");
+  inspector.doubt(late, NODE);
+  const seen = checks();
+  await clock.advance(5_000);
+  assert.ok(checks() > seen && inspector.isDamaged(late) === false);
+  memory.damage(late, "wrong");
+  await clock.advance(60_000);
+  inspector.doubt(late);
+  await clock.advance(5_000);
+  assert.equal(inspector.isDamaged(late), true);
+  // All that waits is read in the end.
+  await clock.advance(120_000);
   const before = checks();
   inspector.doubt(secret, NODE);
   inspector.doubt(secret, stranger("10.0.0.77"));
