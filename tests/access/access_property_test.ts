@@ -10,7 +10,11 @@ interface Happening {
   readonly step: Step;
 }
 
-const image = fc.nat({ max: IMAGES.length - 1 });
+/** Mostly those that have secrets, or name them. */
+const image = fc.oneof(
+  fc.nat({ max: IMAGES.length - 1 }),
+  { weight: 3, arbitrary: fc.constantFrom(2, 3, 4, 5) },
+);
 const digest = fc.constantFrom(...ALL);
 const names = fc.constantFrom(...IMAGES.map(([name]) => name), "made.up/name:v1");
 
@@ -25,10 +29,14 @@ function happening<T extends unknown[]>(
   }));
 }
 
+const often = (arbitrary: fc.Arbitrary<Happening>) => ({ weight: 4, arbitrary });
+
 const HAPPENINGS = fc.oneof(
-  happening("pull", [image, fc.boolean()], (world, index, told) => world.pull(index, told)),
-  happening("remove", [image, fc.boolean()], (world, index, gone) => world.remove(index, gone)),
-  happening("sync", [], (world) => world.sync()),
+  often(happening("pull", [image, fc.boolean()], (world, index, told) => world.pull(index, told))),
+  often(
+    happening("remove", [image, fc.boolean()], (world, index, gone) => world.remove(index, gone)),
+  ),
+  { weight: 2, arbitrary: happening("sync", [], (world) => world.sync()) },
   happening(
     "a client asks",
     [image, fc.option(digest, { nil: undefined }), fc.boolean()],
@@ -42,7 +50,7 @@ const HAPPENINGS = fc.oneof(
       await world.outsider(name, digest, { stranger, arriving }),
     ],
   ),
-  happening("restart", [], (world) => world.restart()),
+  { weight: 2, arbitrary: happening("restart", [], (world) => world.restart()) },
   happening(
     "time goes by",
     [fc.constantFrom(10, 5_000, 700_000)],
@@ -58,10 +66,7 @@ test("access: what upstream gives to nobody goes to nobody, and what it gives to
       try {
         for (const { step } of happenings) {
           for (const answer of await step(world) ?? []) assert.match(answer, /^refused-/);
-          // By any name, at any time.
-          for (const secret of SECRETS) {
-            assert.match(await world.outsider("docker.io/library/one", secret), /^refused-/);
-          }
+          assert.deepEqual(world.leaks, []);
         }
         world.outage(false);
         // The longest that it is not asked again, and as long for what was asked about in vain.

@@ -45,6 +45,8 @@ export class World {
   readonly #images = new Set<string>();
   /** Content that is there. */
   readonly #held = new Set<Digest>();
+  /** What outsiders were given that they must not get, while the node heard of something. */
+  readonly leaks: string[] = [];
   #time = 1_000_000_000_000;
   #asked = 0;
 
@@ -187,6 +189,16 @@ export class World {
           ),
       },
     });
-    for await (const _ of watcher.watch({ signal: new AbortController().signal })) { /* noted */ }
+    for await (const { type } of watcher.watch({ signal: new AbortController().signal })) {
+      await this.#look(`at ${type}`);
+    }
+  }
+
+  /** Somebody asks for all secrets just now. */
+  async #look(when: string): Promise<void> {
+    for (const secret of SECRETS) {
+      const answer = await this.outsider("docker.io/library/one", secret);
+      if (answer === "open") this.leaks.push(`${secret} ${when}`);
+    }
   }
 }
