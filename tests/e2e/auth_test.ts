@@ -65,6 +65,7 @@ await labSuite(
           const name = `auth/${holder.host.name}`;
           const { reference, image } = await publish(lab, name, { layerBytes: LAYERS });
           await fetchAndAdvertise(holder, reference, image);
+          await untilPublic(holder, other, name);
           await lab.upstream.stop();
           await fromPeers(other, image, () => other.containerd.fetch(reference));
           await lab.upstream.start();
@@ -74,6 +75,7 @@ await labSuite(
       await step("new credentials are taken over without a break", async () => {
         const { reference, image } = await publish(lab, "auth/new", { layerBytes: LAYERS });
         await fetchAndAdvertise(n1, reference, image);
+        await untilPublic(n1, n2, "auth/new");
         await Deno.writeTextFile(`${SECRETS}/password`, NEW);
         const { elapsedMs } = await until(async () => {
           const texts = await Promise.all(lab.nodes.map((node) => hosts(node, UPSTREAM)));
@@ -134,5 +136,15 @@ async function fetchAndAdvertise(node: LabNode, reference: string, image: Image)
   await node.containerd.fetch(reference);
   await until(async () => await advertised() >= before + image.pulled.length, {
     what: `${node.host.name} to advertise what it pulled`,
+  });
+}
+
+/** Waits until a node knows of an image that it is anybody's: upstream may have been away until now. */
+async function untilPublic(holder: LabNode, other: LabNode, repository: string): Promise<void> {
+  const url = `http://${holder.host.address}:5000/v2/${repository}/manifests/v1?ns=${UPSTREAM}`;
+  const headers = { "x-spegel-mirrored": "true", authorization: `Basic ${header(OLD)}` };
+  await until(async () => (await httpRequest(other.host, url, { headers })).status === 200, {
+    what: `${holder.host.name} to know that ${repository} is public`,
+    timeoutMs: 60_000,
   });
 }
