@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../../ports.ts";
 import type { Guest } from "../admission.ts";
+import { CR, endOfHead, HEAD_END, isNoHead, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
 import { BadRequest, MAX_HEAD_BYTES, parseRequestHead, type RequestHead } from "./request_head.ts";
 import { writeResponse } from "./write_response.ts";
@@ -40,9 +41,6 @@ const PROGRESS_BYTES = 64 * 1024;
 const LINGER_MS = 2000;
 const LINGER_BYTES = 256 * 1024;
 const FIRST_BUFFER_BYTES = 4 * 1024;
-const CR = 0x0d;
-const LF = 0x0a;
-const HEAD_END = "\r\n\r\n";
 
 /** What happens on a connection, and since when it has been waited for. */
 type Phase = "head" | "idle" | "answer" | "send" | "linger";
@@ -54,7 +52,6 @@ const LIMITS: Readonly<Record<Phase, number>> = {
   send: STALL_MS,
   linger: LINGER_MS,
 };
-const decoder = new TextDecoder("latin1");
 
 /** Serves one connection: one request after the other, without bodies. */
 export class HttpConnection implements Guest {
@@ -130,14 +127,14 @@ export class HttpConnection implements Guest {
     while (!this.#closed) {
       const head = await this.#readHead();
       if (head === undefined) return;
-      const keepAlive = head.keepAlive && !head.hasBody && !this.#last;
-      await this.#answer(head, keepAlive);
+      const keepAlive = await this.#answer(head);
       if (!keepAlive || this.#last) return head.hasBody ? await this.#linger() : undefined;
       this.#enter(this.#held > 0 ? "head" : "idle");
     }
   }
 
-  async #answer(head: RequestHead, keepAlive: boolean): Promise<void> {
+  /** Says whether the client may ask again on the same connection. */
+  async #answer(head: RequestHead): Promise<boolean> {
     const { respond, log } = this.#options;
     this.#enter("answer");
     const incoming = this.#request = incomingRequest(head, this.#options);
@@ -150,9 +147,15 @@ export class HttpConnection implements Guest {
       log.error("HTTP handler failed", { error });
       response = new Response(null, { status: 500 });
     }
-    if (this.#closed) return await response.body?.cancel();
+    if (this.#closed) {
+      await response.body?.cancel();
+      return false;
+    }
+    // Asked to finish meanwhile, it says so: else the client's next request would be lost.
+    const keepAlive = head.keepAlive && !head.hasBody && !this.#last;
     await this.#send(response, head.method, keepAlive);
     this.#request = undefined;
+    return keepAlive;
   }
 
   async #send(response: Response, method: string, keepAlive: boolean): Promise<void> {
@@ -190,19 +193,31 @@ export class HttpConnection implements Guest {
   /** Undefined at the end. */
   async #readHead(): Promise<RequestHead | undefined> {
     let scanned = 0;
+    let checked = 0;
     while (true) {
+      if (this.#held >= 2 && this.#buffer[0] === CR && this.#buffer[1] === LF) {
+        // Some end what they sent before by an empty line too many (RFC 9112, section 2.2).
+        this.#drop(2);
+        scanned = checked = 0;
+      }
       const end = endOfHead(this.#buffer, this.#held, scanned);
       if (end !== undefined) {
-        const text = decoder.decode(this.#buffer.subarray(0, end - HEAD_END.length));
-        this.#buffer.copyWithin(0, end, this.#held);
-        this.#held -= end;
+        const text = textOf(this.#buffer, end - HEAD_END.length);
+        this.#drop(end);
         return parseRequestHead(text);
       }
+      if (isNoHead(this.#buffer, checked, this.#held)) throw new BadRequest(400, "not HTTP/1.1");
+      checked = this.#held;
       if (this.#ended) return undefined;
       scanned = Math.max(0, this.#held - HEAD_END.length + 1);
       if (this.#held === MAX_HEAD_BYTES) throw new BadRequest(431, "head is too long");
       await this.#fill();
     }
+  }
+
+  #drop(bytes: number): void {
+    this.#buffer.copyWithin(0, bytes, this.#held);
+    this.#held -= bytes;
   }
 
   /** Reads on; does not reject: a connection that breaks has come to its end. */
@@ -253,17 +268,4 @@ export class HttpConnection implements Guest {
     this.#phase = phase;
     this.#since = this.#options.clock.now();
   }
-}
-
-/** Where the head ends, its empty line included; undefined if it has not arrived. */
-function endOfHead(buffer: Uint8Array, held: number, from: number): number | undefined {
-  for (
-    let at = buffer.indexOf(LF, from + 3);
-    at >= 0 && at < held;
-    at = buffer.indexOf(LF, at + 1)
-  ) {
-    const isEnd = buffer[at - 1] === CR && buffer[at - 2] === LF && buffer[at - 3] === CR;
-    if (isEnd) return at + 1;
-  }
-  return undefined;
 }

@@ -31,8 +31,11 @@ const MAX_FIELDS = 100;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP\/([0-9])\.([0-9])$/;
 /** RFC 9112, section 5: no blank before the colon, no line folding. */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
-/** Visible ASCII, blanks and tabs: what ends or splits lines elsewhere is not among them. */
-const PLAIN = /^[\t\x20-\x7e]*$/;
+/**
+ * Visible ASCII, blanks, tabs, and bytes beyond ASCII, which cookies of other programs on the same
+ * host have (RFC 9110, section 5.5): what ends or splits lines elsewhere is not among them.
+ */
+const PLAIN = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** RFC 9110, section 7.2: a name or an IP address, and a port. */
 const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 /** The target as proxies are asked (RFC 9112, section 3.2.2), which servers have to take as well. */
@@ -70,7 +73,10 @@ function parseField(line: string): readonly [string, string] {
   const field = FIELD.exec(line);
   if (field === null || !PLAIN.test(line)) throw new BadRequest(400, "malformed header field");
   const [, name = "", value = ""] = field;
-  return [name.toLowerCase(), value.trimEnd()];
+  let end = value.length;
+  // Not `trimEnd`: it takes bytes beyond ASCII for blanks.
+  while (value[end - 1] === " " || value[end - 1] === "\t") end--;
+  return [name.toLowerCase(), value.slice(0, end)];
 }
 
 function valuesOf(fields: Fields, wanted: string): string[] {
@@ -80,10 +86,16 @@ function valuesOf(fields: Fields, wanted: string): string[] {
 /** RFC 9112, section 3.2: exactly one, from HTTP/1.1 on. */
 function theHost(fields: Fields, needed: boolean): string {
   const [host, ...more] = valuesOf(fields, "host");
-  if (more.length > 0 || (needed && host === undefined) || !HOST.test(host ?? "")) {
+  const isWrong = more.length > 0 || (needed && host === undefined) || !isHost(host ?? "");
+  if (isWrong) {
     throw new BadRequest(400, "one Host is wanted");
   }
   return host ?? "";
+}
+
+/** Whatever it is, the request's URL is one: some handlers parse it. */
+function isHost(host: string): boolean {
+  return HOST.test(host) && (host === "" || URL.canParse(`http://${host}/`));
 }
 
 function toPath(target: string): string {
