@@ -1,7 +1,7 @@
 import type { Credentials } from "../oci/credentials.ts";
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { type Digest, isDigest } from "../oci/digest.ts";
+import { type Digest, isDigest, splitDigest } from "../oci/digest.ts";
 import { MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -28,6 +28,8 @@ const MAX_CHALLENGES = 4096;
 /** When 429 does not say for how long (RFC 6585), and the longest that is obeyed. */
 const DEFAULT_RETRY_AFTER_MS = 10_000;
 const MAX_RETRY_AFTER_MS = 300_000;
+/** A blob of which a status alone tells is got and hashed up to this size: pages and errors are smaller. */
+const SMALL_BLOB_BYTES = 1024 * 1024;
 
 /** Asks servers for manifests and blobs, with the authentication that each wants. */
 export class RegistryClient {
@@ -88,8 +90,9 @@ export class RegistryClient {
     if (status === 404) return { type: "missing", hidden: authorization !== undefined };
     if (status !== 200 && !elsewhere) return refusal(status, retryAfter(response));
     if (path.kind === "blob" && reference.digest !== undefined) {
-      if (isPage(response)) return { type: "broken", answered: true };
-      return { type: "found", digest: reference.digest };
+      const isNamed = response.headers.get("docker-content-digest") === reference.digest;
+      if (isNamed && !isPage(response)) return { type: "found", digest: reference.digest };
+      return await verifyBlob(await ask("GET", authorization), reference.digest);
     }
     const digest = response.headers.get("docker-content-digest") ?? "";
     if (isDigest(digest)) return { type: "found", digest };
@@ -118,7 +121,7 @@ export class RegistryClient {
       },
       caCertificates: endpoint.caCertificates,
       trustedHosts: new Set(endpoint.named ? [url.host] : []),
-      follow: kind === "manifest",
+      follow: kind === "manifest" || method === "GET",
       signal,
     });
     if (method === "HEAD" || response.status !== 200) await response.body?.cancel();
@@ -237,6 +240,25 @@ function retryAfterMs(value: string | null): number {
   const ms = seconds !== undefined ? seconds * 1000 : Date.parse(value ?? "") - Date.now();
   if (!Number.isFinite(ms)) return DEFAULT_RETRY_AFTER_MS;
   return Math.min(Math.max(ms, 1000), MAX_RETRY_AFTER_MS);
+}
+
+/**
+ * Tells whether an answer is a blob. A gateway may send whom it does not know to a page elsewhere, or
+ * give everybody an error with status 200: neither is content of the repository.
+ */
+async function verifyBlob(response: Response, digest: Digest): Promise<EndpointAnswer> {
+  const { status, headers } = response;
+  if (status !== 200) return refusal(status, retryAfter(response));
+  const found = { type: "found", digest } as const;
+  const other = { type: "broken", answered: true } as const;
+  const length = Number(headers.get("content-length") ?? NaN);
+  if (isPage(response) || !(length <= SMALL_BLOB_BYTES)) {
+    await response.body?.cancel();
+    return !isPage(response) && length > SMALL_BLOB_BYTES ? found : other;
+  }
+  const { algorithm, hex } = splitDigest(digest);
+  const actual = createHash(algorithm).update(await readLimited(response, SMALL_BLOB_BYTES));
+  return actual.digest("hex") === hex ? found : other;
 }
 
 /** Some servers show those whom they do not know a page for people, with status 200. */

@@ -90,6 +90,7 @@ for (const withKey of [true, false]) {
     await play(step, "clientNames", { withKey }, () => clientNames(flags));
     await play(step, "crowdedDigest", { withKey }, () => crowdDigest(flags));
     await play(step, "manifestFlood", { withKey }, () => floodManifests(flags));
+    await play(step, "loginPage", { withKey }, () => stealBehindPage(flags));
     await step("without any upstream, what is named public is served", async () => {
       await using node = await LayoutNode.make([...flags, "--public-images", "*.internal/*"]);
       const layer = contentOf("layer");
@@ -269,6 +270,38 @@ async function floodManifests(flags: readonly string[]): Promise<string> {
     assert.equal(await node.ask(path, origin.host, PEER), 200);
   }
   return await stealLayer(node, origin, "public/flood", secret.manifest.digest, layer.digest);
+}
+
+/** Gateways before registries have pages and errors for those whom they do not know. */
+async function stealBehindPage(flags: readonly string[]): Promise<string> {
+  const answers = new Set<number>();
+  const gateways = [
+    () => new Response(null, { status: 302, headers: { location: "/login" } }),
+    () => Response.json({ error: "who are you?" }),
+  ];
+  for (const answer of gateways) {
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      ({ url }) => {
+        const type = { headers: { "content-type": "text/html" } };
+        return new URL(url).pathname === "/login" ? new Response("<html>", type) : answer();
+      },
+    );
+    const host = `127.0.0.1:${server.addr.port}`;
+    await using node = await LayoutNode.make([...flags, "--mirrored-registries", host]);
+    const layer = contentOf("a fourth secret");
+    const secret = manifestOf([layer.digest], "secret");
+    await put(node, `${host}/team/secret:1`, secret, layer);
+    await node.start();
+    await node.untilHeld(3);
+    for (const what of [`blobs/${layer.digest}`, "manifests/1"]) {
+      // The first may come before there is an answer.
+      for (let again = 0; again < 2; again++) {
+        answers.add(await node.ask(`team/secret/${what}`, host, PEER));
+      }
+    }
+  }
+  return [...answers].join(", ");
 }
 
 /** Asks for a manifest and a layer as if it were a node. */

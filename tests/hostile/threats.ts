@@ -59,6 +59,11 @@ export const THREATS: readonly Threat[] = [
     cases: ["pulledBefore", "pulledPast", "pulledUnheard", "pulledPortless"],
   },
   {
+    threat: "A registry's gateway answers whom it does not know with something else than an error",
+    answer: "A status is no proof: what fits into 1 MiB is hashed, and a page is no content.",
+    cases: ["loginPage"],
+  },
+  {
     threat: "A node is made to forget what is private",
     answer: "What is known of held content is out of reach of requests, however many.",
     cases: ["clientNames", "crowdedDigest", "manifestFlood"],

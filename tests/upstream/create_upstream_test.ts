@@ -346,6 +346,7 @@ test("what is not what was asked for is no answer, whatever its status", async (
     ["no manifest for a tag", {}, "{}", "application/json"],
     ["another manifest for a digest", { digest }, MANIFEST, "application/json"],
     ["a page for a blob", { digest, kind: "blob" }, "<html>", "text/html"],
+    ["an error for a blob", { digest, kind: "blob" }, "{}", "application/json"],
   ];
   for (const [name, options, body, type] of cases) {
     await withRig(REPOSITORIES, async ({ head, registry }) => {
@@ -353,6 +354,32 @@ test("what is not what was asked for is no answer, whatever its status", async (
         new Response(method === "HEAD" ? null : body, { headers: { "content-type": type } });
       const answer = await head("open", options);
       assert.deepEqual(answer, { type: "unavailable", reason: "broken" }, name);
+    });
+  }
+});
+
+test("a blob may be elsewhere; to be sent to something else is no blob", async () => {
+  const digest = MANIFEST_DIGEST as Digest;
+  const large = "x".repeat(1024 * 1024 + 1);
+  const cases: [string, BodyInit, string, unknown][] = [
+    ["the blob", MANIFEST, "application/octet-stream", FOUND],
+    ["what is too large for a page", large, "application/octet-stream", FOUND],
+    ["a page", "<html>", "text/html", { type: "unavailable", reason: "broken" }],
+    ["an error", "{}", "application/json", { type: "unavailable", reason: "broken" }],
+  ];
+  for (const [name, body, type, expected] of cases) {
+    await withRig(REPOSITORIES, async ({ head, registry }) => {
+      // Such URLs are often good for GET alone.
+      registry.fault = ({ method, url }) =>
+        new URL(url).pathname !== "/elsewhere"
+          ? new Response(null, { status: 307, headers: { location: "/elsewhere" } })
+          : method === "GET"
+          ? new Response(body, { headers: { "content-type": type } })
+          : new Response(null, { status: 403 });
+      for (const credentials of [undefined, USER]) {
+        const asked = { digest, kind: "blob" as const, ...(credentials && { credentials }) };
+        assert.deepEqual(await head("open", asked), expected, name);
+      }
     });
   }
 });

@@ -49,4 +49,11 @@ export const ACCESS = {
     withKey: NOTHING,
     without: NOTHING,
   },
+  loginPage: {
+    what:
+      "Asks for a private layer whose registry sends whom it does not know to a page, or answers " +
+      "200 with an error",
+    withKey: NOTHING,
+    without: NOTHING,
+  },
 } as const satisfies Readonly<Record<string, HostileCase>>;
