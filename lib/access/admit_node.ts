@@ -2,7 +2,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Outsider, PeerAdmission } from "../ports/access.ts";
 import type { Claim } from "./held_content.ts";
-import { isPrivateClaim, type Knowledge } from "./knowledge.ts";
+import { isKeptApart, isPrivateClaim, type Knowledge } from "./knowledge.ts";
 import { portless, repositoryName } from "./repositories.ts";
 
 /**
@@ -27,9 +27,11 @@ export function admitNode(
   const claims = content.named(digest);
   const isPrivate = (claim: Claim) => isPrivateClaim(repositories, claim);
   if (claims.some((claim) => !isPrivate(claim) && claim.proven)) return "open";
-  const isOpen = repositories.visibility(asked) !== "private" && !claims.some(isPrivate);
-  if (isOpen && content.claims(digest)?.overflow !== true) return "open";
   // The other node makes sure of its client's right to the repository, not of what is in it.
-  const isOfIt = claims.some(({ name }) => name === asked || name === portless(asked));
+  const isOwn = ({ name }: Claim) => name === asked || name === portless(asked);
+  const isOfIt = claims.some(isOwn);
+  const isKept = (claim: Claim) => isOfIt ? isPrivate(claim) : isKeptApart(repositories, claim);
+  const isOpen = repositories.visibility(asked) !== "private" && !claims.some(isKept);
+  if (isOpen && content.claims(digest)?.overflow !== true) return "open";
   return !openOnly && isOfIt ? "private" : "refused-private";
 }

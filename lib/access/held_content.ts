@@ -34,6 +34,8 @@ export type WasAsked = (name: string, digest: Digest) => boolean;
 const MAX_DIGESTS = 200_000;
 const MAX_CLAIMS = 64;
 const MAX_IMAGES = 50_000;
+/** Images of a repository that upstream may be asked about: it need not have all of them any more. */
+const MAX_SAMPLES = 4;
 
 /**
  * Knows which repositories name the content that this node holds, by its images and their content:
@@ -44,7 +46,7 @@ const MAX_IMAGES = 50_000;
 export class HeldContent {
   #claims = new Map<Digest, Claims>();
   #images = new Map<string, StoredImage>();
-  #samples = new Map<string, SampleImage>();
+  #samples = new Map<string, readonly SampleImage[]>();
   #revision = 0;
 
   /** Grows whenever more than one repository names some content. */
@@ -57,9 +59,9 @@ export class HeldContent {
     return this.#claims.get(digest);
   }
 
-  /** An image of a repository; undefined if none is known. */
-  sampleOf(name: string): SampleImage | undefined {
-    return this.#samples.get(name);
+  /** Some images of a repository, the latest first; none if none is known. */
+  samplesOf(name: string): readonly SampleImage[] {
+    return this.#samples.get(name) ?? [];
   }
 
   /** All claims. */
@@ -186,9 +188,14 @@ export class HeldContent {
 
   #sample(imageName: string, target: Digest): void {
     const reference = parseReference(imageName);
-    if (reference !== undefined) {
-      this.#samples.set(repositoryName(reference), { reference, target });
-    }
+    if (reference === undefined) return;
+    const name = repositoryName(reference);
+    const before = this.samplesOf(name);
+    // One image often has several names; those that have a tag tell more.
+    const same = before.find((sample) => sample.target === target);
+    if (same !== undefined && reference.tag === undefined) return;
+    const others = before.filter((sample) => sample !== same);
+    this.#samples.set(name, [{ reference, target }, ...others].slice(0, MAX_SAMPLES));
   }
 
   #find(digest: Digest, name: string): Claim | undefined {

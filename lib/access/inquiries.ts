@@ -5,6 +5,7 @@ import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
 import type { Upstream } from "../ports/access.ts";
 import { link } from "../async/link.ts";
 import { mapConcurrent } from "../async/map_concurrent.ts";
+import { Slots } from "../async/slots.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Claim } from "./held_content.ts";
 
@@ -18,9 +19,10 @@ export interface InquiriesCollaborators extends Knowledge {
 
 /** How long somebody waits for upstream, ms: nodes wait 400 for each other. */
 const WAIT_MS = 250;
-/** Repositories that are asked about for one request, and questions for requests at the same time. */
+/** Repositories that are asked about for one request, and questions at the same time, and waiting. */
 const MAX_CANDIDATES = 4;
-const MAX_ACTIVE = 8;
+const MAX_ACTIVE = 16;
+const MAX_WAITING = 128;
 /** Registries that are asked at the same time in the background, and the pause between questions. */
 const CONCURRENCY = 2;
 const PAUSE_MS = 100;
@@ -42,7 +44,8 @@ type Outcome = "answered" | "unavailable";
 export class Inquiries {
   readonly #with: InquiriesCollaborators;
   readonly #closing = new AbortController();
-  /** Questions under way. */
+  readonly #slots = new Slots(MAX_ACTIVE);
+  /** Questions under way or waiting. */
   readonly #flights = new Map<string, Promise<Outcome>>();
   /** Until when is not asked again, by question, and for how long that was. */
   readonly #tried = new LRUCache<string, { readonly until: number; readonly waitMs: number }>({
@@ -70,7 +73,7 @@ export class Inquiries {
       const key = `${claim.name} ${digest}`;
       let flight = this.#flights.get(key);
       if (flight === undefined) {
-        if (this.#flights.size >= MAX_ACTIVE) break;
+        if (this.#flights.size >= MAX_ACTIVE + MAX_WAITING) break;
         const questions = this.#questions(path, digest, claim.name);
         flight = this.#begin(key, claim.name, questions, AGAIN_MS);
       }
@@ -121,14 +124,13 @@ export class Inquiries {
   }
 
   #images(name: string): DistributionPath[] {
-    const sample = this.#with.content.held.sampleOf(name);
-    if (sample === undefined) return [];
-    const { reference: { registry, repository, tag }, target } = sample;
-    const references = [
-      { registry, repository, digest: target },
-      ...(tag === undefined ? [] : [{ registry, repository, tag }]),
-    ];
-    return references.map((reference) => ({ kind: "manifest", reference }));
+    const { registry, repository } = referenceOf(name);
+    const samples = this.#with.content.held.samplesOf(name);
+    const digests = samples.map(({ target }) => ({ registry, repository, digest: target }));
+    const tags = samples.flatMap(({ reference: { tag } }) =>
+      tag === undefined ? [] : [{ registry, repository, tag }]
+    );
+    return [...digests, ...tags].map((reference) => ({ kind: "manifest", reference }));
   }
 
   async #wait(flights: readonly Promise<Outcome>[]): Promise<void> {
@@ -145,7 +147,7 @@ export class Inquiries {
     againMs: number,
   ): Promise<Outcome> {
     const { log } = this.#with;
-    const flight = this.#ask(name, questions).catch((error): Outcome => {
+    const flight = this.#slots.run(() => this.#ask(name, questions)).catch((error): Outcome => {
       if (!this.#closing.signal.aborted) log.warn("upstream could not be asked", { name, error });
       return "unavailable";
     }).then((outcome) => {
@@ -203,7 +205,7 @@ export class Inquiries {
 
   #isUnknown(name: string): boolean {
     const { repositories, content } = this.#with;
-    return content.held.sampleOf(name) !== undefined && !repositories.isAnybodys(name) &&
+    return content.held.samplesOf(name).length > 0 && !repositories.isAnybodys(name) &&
       repositories.visibility(name) !== "private";
   }
 

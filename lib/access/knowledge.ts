@@ -15,8 +15,13 @@ export function isPrivateClaim(repositories: Repositories, { name, portless }: C
     (portless && repositories.isPrivateByPattern(name, { anyPort: true }));
 }
 
+/** Tells whether what a repository has is not for those who may have another. */
+export function isKeptApart(repositories: Repositories, claim: Claim): boolean {
+  return isPrivateClaim(repositories, claim) || repositories.isWithheld(claim.name);
+}
+
 /**
- * Tells whether content is named by another repository that is private, or by more than are known,
+ * Tells whether content is named by another repository that is private or withheld, or by more than are known,
  * and not proven to be in this one.
  */
 export function isPrivateElsewhere(
@@ -28,9 +33,7 @@ export function isPrivateElsewhere(
   if (content.claims(digest)?.overflow === true) return true;
   const isOwn = (claim: Claim) =>
     claim.name === (claim.portless ? portless(repository) : repository);
-  return content.named(digest).some((claim) =>
-    !isOwn(claim) && isPrivateClaim(repositories, claim)
-  );
+  return content.named(digest).some((claim) => !isOwn(claim) && isKeptApart(repositories, claim));
 }
 
 /** Tells whether a repository names content, and no other repository that is private does. */

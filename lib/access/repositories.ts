@@ -28,6 +28,8 @@ interface Known {
   readonly at: number;
   /** When it last gave something of it to anybody; undefined if it did not, or took that back. */
   readonly givenAt: number | undefined;
+  /** It was asked for what is held here, and has nothing of it for anybody. */
+  readonly isWithheld?: boolean;
 }
 
 /** Repositories that clients of this node merely asked for, of which something is remembered. */
@@ -125,8 +127,16 @@ export class Repositories {
 
   /** Upstream, which was asked, has nothing of it for anybody any more. */
   revoke(name: string): void {
-    const before = this.#knownOf(name);
-    if (before?.givenAt !== undefined) this.#set(name, { ...before, givenAt: undefined });
+    const { isPrivate = false, at = -Infinity } = this.#knownOf(name) ?? {};
+    this.#set(name, { isPrivate, at, givenAt: undefined, isWithheld: true });
+  }
+
+  /**
+   * Tells whether upstream, asked for what is held here, has nothing of it for anybody: it is gone, or
+   * hidden. Who may have it is unknown, so those who may have another repository may not.
+   */
+  isWithheld(name: string): boolean {
+    return this.#settled(name) === undefined && this.#knownOf(name)?.isWithheld === true;
   }
 
   /** Content of it is held here. */

@@ -129,7 +129,7 @@ export class RepositoryContent {
     const claims: Entry[] = entriesOf(this.#restored);
     for (const [digest, known] of this.held.entries()) {
       for (const { name, proven, portless } of known.list) {
-        const isTold = known.list.length === 1 && this.held.sampleOf(name) !== undefined;
+        const isTold = known.list.length === 1 && this.held.samplesOf(name).length > 0;
         if (proven && isContested(known)) proofs.push([name, digest]);
         else if (!portless && !isTold) claims.push([name, digest]);
       }

@@ -285,3 +285,68 @@ test("the background asks about what is held and unknown, one registry's after t
   await running;
   assert.equal(clock.sleeping, 0);
 });
+
+test("what upstream hides goes to nobody under another name, nodes and own clients included", async () => {
+  const hiding = { [CLOSED]: { guarded: true, tags: {}, digests: [] } };
+  const { hold, outsider, admit, upstream } = gateRig({ ...holdings(), ...hiding });
+  hold(`${CLOSED}:v1`, C, D);
+  hold(`${OPEN}:v1`, A, B);
+  await admit(`${OPEN}:v1`);
+  assert.equal(await outsider(`blob ${CLOSED}@${D}`), "refused-unknown");
+  for (const openOnly of [true, false]) {
+    const node = { proven: true, openOnly };
+    assert.equal(await outsider(`blob ${OPEN}@${D}`, node), "refused-private");
+    assert.equal(await outsider(`blob ${CLOSED}@${D}`, node), "open", "as it was asked for");
+    assert.equal(await outsider(`blob ${OPEN}@${B}`, node), "open");
+  }
+  assert.equal((await admit(`blob ${OPEN}@${D}`)).type, "challenge");
+  upstream.trouble = "unreachable";
+  assert.equal((await admit(`blob ${OPEN}@${D}`)).type, "refuse");
+  assert.equal((await admit(`blob ${OPEN}@${B}`)).type, "serve");
+});
+
+test("one image that upstream has no more does not keep back the others of its repository", async () => {
+  for (const latest of [A, E]) {
+    const { hold, outsider, inquiries, repositories, upstream, clock } = gateRig({
+      [OPEN]: { tags: { v2: A }, digests: [A, B] },
+    });
+    const images = [[`${OPEN}:v2`, A], [`${OPEN}:v1`, E]] as const;
+    const order = latest === E ? images : images.toReversed();
+    for (const [name, digest] of order) hold(name, digest);
+    // As CRI names images besides.
+    for (const digest of [A, E]) hold(`${OPEN}@${digest}`, digest);
+    const stop = new AbortController();
+    const running = inquiries.run(stop);
+    await clock.advance(1000);
+    assert.ok(repositories.isAnybodys(OPEN), "the background asks about the other");
+    await clock.advance(600_000);
+    assert.equal(await outsider(`${OPEN}@${E}`), "open", "the repository is anybody's");
+    upstream.trouble = "unreachable";
+    assert.equal(await outsider(`${OPEN}@${A}`), "open");
+    stop.abort();
+    await running;
+  }
+});
+
+test("what many ask for at once, right after the start, is asked about in their time", async () => {
+  const names = Array.from({ length: 48 }, (_, index) => `docker.io/library/n${index}`);
+  const digests = names.map((_, index) => digestOf(`${index + 10}`.padStart(2, "0")));
+  const given = names.map((name, index) =>
+    [name, { tags: {}, digests: digests.slice(index, index + 1) }] as const
+  );
+  const { hold, outsider, upstream, clock } = gateRig(Object.fromEntries(given));
+  const { head } = upstream;
+  let active = 0;
+  let most = 0;
+  upstream.head = async (...asked) => {
+    most = Math.max(most, ++active);
+    await clock.sleep(50, { signal: new AbortController().signal });
+    active--;
+    return await head.apply(upstream, asked);
+  };
+  for (const [index, name] of names.entries()) hold(`${name}:v1`, digests[index] ?? A);
+  const all = names.map((name, index) => outsider(`${name}@${digests[index]}`));
+  for (let step = 0; step < 25; step++) await clock.advance(10);
+  assert.deepEqual(new Set(await Promise.all(all)), new Set(["open"]));
+  assert.ok(most <= 16, `${most} questions at the same time`);
+});
