@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { Admission, type AdmissionLimits, type Guest } from "../../lib/net/admission.ts";
+import { ConnectionBudget } from "../../lib/net/connection_budget.ts";
+import { OpenFiles } from "../../lib/net/open_files.ts";
+import { test } from "../support/test.ts";
+
+class Visitor implements Guest {
+  idleSince: number | undefined;
+  closed = false;
+  constructor(idleSince?: number) {
+    this.idleSince = idleSince;
+  }
+  close(): void {
+    this.closed = true;
+  }
+}
+
+const LIMITS: AdmissionLimits = { locals: 2, strangers: 4, perAddress: 3 };
+
+function setup(limits = LIMITS, raise = () => false) {
+  return new Admission({ limits: () => limits, raise, isLocal: (ip) => ip === "127.0.0.1" });
+}
+
+/** So many that are busy get in from an address. */
+function fill(admission: Admission, address: string, most = 100): Visitor[] {
+  const visitors: Visitor[] = [];
+  while (visitors.length < most) {
+    const visitor = new Visitor();
+    if (!admission.admit(visitor, address)) break;
+    visitors.push(visitor);
+  }
+  return visitors;
+}
+
+test("admission: an address gets so many places, strangers so many in all, locals their own", () => {
+  const admission = setup();
+  assert.equal(fill(admission, "10.0.0.1").length, 3);
+  assert.equal(fill(admission, "10.0.0.2").length, 1);
+  assert.equal(fill(admission, "10.0.0.3").length, 0);
+  assert.equal(fill(admission, "127.0.0.1").length, 2);
+  assert.equal(admission.size, 6);
+});
+
+test("admission: a place that is given back, even twice, is free once", () => {
+  const admission = setup();
+  const [first] = fill(admission, "10.0.0.1");
+  assert.ok(first);
+  admission.leave(first);
+  admission.leave(first);
+  admission.leave(new Visitor());
+  assert.equal(fill(admission, "10.0.0.1").length, 1);
+});
+
+test("admission: who comes last takes the place of who was idle longest, of its own address first", () => {
+  const admission = setup();
+  const [old, older, other] = [new Visitor(20), new Visitor(10), new Visitor(5)];
+  assert.ok(admission.admit(other, "10.0.0.2"));
+  assert.ok(admission.admit(old, "10.0.0.1"));
+  assert.ok(admission.admit(older, "10.0.0.1"));
+  assert.ok(admission.admit(new Visitor(), "10.0.0.1"));
+  // Its address has no more places.
+  assert.ok(admission.admit(new Visitor(), "10.0.0.1"));
+  assert.deepEqual([old.closed, older.closed, other.closed], [false, true, false]);
+  // Strangers have no more.
+  assert.ok(admission.admit(new Visitor(), "10.0.0.3"));
+  assert.deepEqual([old.closed, other.closed], [false, true]);
+  assert.equal(admission.size, 4);
+});
+
+test("admission: locals never make room for strangers, nor the other way round", () => {
+  const admission = setup();
+  const local = new Visitor(1);
+  const stranger = new Visitor(1);
+  assert.ok(admission.admit(local, "127.0.0.1"));
+  assert.ok(admission.admit(stranger, "10.0.0.9"));
+  for (const address of ["10.0.0.1", "10.0.0.2"]) fill(admission, address);
+  assert.equal(local.closed, false);
+  assert.equal(stranger.closed, true);
+  fill(admission, "127.0.0.1");
+  assert.equal(local.closed, true);
+});
+
+test("admission: the addresses of one IPv6 network of 64 bits are one", () => {
+  const cases: [string, string, same: boolean][] = [
+    ["2001:db8:0:1::1", "2001:db8::1:ffff:0:0:2", true],
+    ["2001:db8:0:1::1", "2001:DB8:0000:0001:5::", true],
+    ["2001:db8:0:1::1", "2001:db8:0:2::1", false],
+    ["fe80::1%eth0", "fe80::2%eth0", true],
+    ["::1", "::2", true],
+  ];
+  for (const [one, another, same] of cases) {
+    const admission = setup({ ...LIMITS, perAddress: 1 });
+    assert.ok(admission.admit(new Visitor(), one));
+    assert.equal(admission.admit(new Visitor(), another), !same, `${one} ${another}`);
+  }
+});
+
+test("admission: limits are raised before anybody has to go", () => {
+  let most = 1;
+  const admission = new Admission({
+    limits: () => ({ locals: 1, strangers: most, perAddress: most }),
+    raise: () => most < 5 && ++most > 0,
+    isLocal: () => false,
+  });
+  assert.equal(fill(admission, "10.0.0.1").length, 5);
+});
+
+/** A process that may open so many files besides those that are open. */
+function files(limit: number) {
+  const asked: number[] = [];
+  const state = { open: 0 };
+  const found = new OpenFiles((most) => {
+    asked.push(most);
+    return Math.max(0, Math.min(most, limit - state.open));
+  });
+  return { found, asked, state };
+}
+
+test("open files: a low limit is known at once, a high one is looked for when it matters", () => {
+  const low = files(226);
+  assert.deepEqual([low.found.known, low.found.complete], [226, true]);
+  assert.equal(low.found.grow(100), false);
+  assert.equal(low.asked.length, 1);
+  const high = files(1e6);
+  assert.deepEqual([high.found.known, high.found.complete], [512, false]);
+  assert.equal(high.found.grow(128), true);
+  assert.equal(high.found.known, 128 + 1024);
+  let growths = 0;
+  while (high.found.grow(300)) growths++;
+  assert.ok(growths < 5, `${growths}`);
+  assert.ok(Math.max(...high.asked) <= 2048);
+});
+
+test("connection budget: what is left for the agent's own, whatever the limit", () => {
+  for (const limit of [34, 64, 226, 1000, 1e6]) {
+    const { found, state } = files(limit);
+    const budget = new ConnectionBudget((ip) => ip === "10.0.0.9", found);
+    const enter = (kind: "http" | "router", ip: string) => {
+      const visitors = fill(budget[kind], ip, 2000);
+      state.open += visitors.length;
+      return visitors.length;
+    };
+    const one = enter("http", "10.1.0.1");
+    let strangers = one;
+    for (let host = 2; host < 100; host++) strangers += enter("http", `10.1.0.${host}`);
+    let routers = 0;
+    for (let host = 1; host < 100; host++) routers += enter("router", `10.1.0.${host}`);
+    const locals = enter("http", "127.0.0.1");
+    assert.equal(enter("http", "10.0.0.9"), 0, "own addresses are local, too");
+    // Each blob takes a file, too.
+    assert.ok(2 * strangers + routers + locals <= limit, `${limit}: ${strangers}, ${routers}`);
+    assert.ok(locals >= 8 && strangers >= 4 && routers >= 4 && one >= 4, `${limit}: ${locals}`);
+    if (limit > 60) assert.ok(one < strangers, `${limit}: ${one} of ${strangers}`);
+    if (limit > 1000) assert.ok(one === 128 && strangers > 500, `${one} of ${strangers}`);
+  }
+});
