@@ -1,12 +1,8 @@
 import { systemClock } from "../async/clock.ts";
 import type { ListenAddress } from "../config/types.ts";
-import type { Admission } from "../net/admission.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
-import {
-  type ConnectionInfo,
-  HttpService,
-  type ServerCertificate,
-} from "../net/http/http_service.ts";
+import type { ServerCertificate } from "../net/http/accepted.ts";
+import { type ConnectionInfo, HttpService } from "../net/http/http_service.ts";
 import { listenEverywhere } from "../net/listen_everywhere.ts";
 import type { Log } from "../ports.ts";
 
@@ -40,8 +36,8 @@ export interface HttpServerCollaborators {
     info: ServerInfo,
   ) => Response | Promise<Response>;
   readonly log: Log;
-  /** Lets connections in, or not; default: limits of this server's own. */
-  readonly admission?: Admission;
+  /** Bounds connections; default: this server's alone. */
+  readonly connections?: ConnectionBudget;
   /**
    * Serves by TLS, on a port that another server of this process may have too, so that one with a
    * new certificate takes over without a moment in which nobody listens.
@@ -67,13 +63,13 @@ export class ListenError extends Error {
  * @throws {ListenError} if the address is in use or not there, or the certificate is not good.
  */
 export function startHttpServer(
-  { fetch, log, tls, admission = new ConnectionBudget().http }: HttpServerCollaborators,
+  { fetch, log, tls, connections = new ConnectionBudget() }: HttpServerCollaborators,
   wanted: ListenAddress,
 ): HttpServer {
   const listen = (hostname: string) =>
     new HttpService({
       handle: (request, info) => fetch(request, { ...info, takesChunks: true }),
-      ...{ admission, clock: systemClock, log },
+      ...{ connections, clock: systemClock, log },
     }, { hostname, port: wanted.port, tls });
   const server = listenOn(wanted, listen);
   const { hostname, port } = server.address;

@@ -6,9 +6,11 @@ import { isLoopback } from "./socket_address.ts";
  * What part of the files that may be open goes to whom. A blob that is sent takes a file besides its
  * socket; what nobody gets is for the agent's own: files, containerd, upstream, peers that it asks.
  */
-const HTTP_STRANGERS = 0.25;
+const HTTP_STRANGERS = 0.2;
 const HTTP_LOCALS = 0.15;
 const ROUTER = 0.2;
+/** Handshakes of TLS that are under way: they cannot be ended, see `TlsAcceptor`. */
+const HANDSHAKES = 0.1;
 /** More are of no use: a thousand nodes, each with one router, and as many clients. */
 const MOST = 1024;
 /** Fewer would be none. */
@@ -27,10 +29,12 @@ export class ConnectionBudget {
   readonly router: Admission;
   readonly #files: OpenFiles;
 
+  readonly #raise: () => boolean;
+
   /** @param isLocal tells whether an address is one of this node; loopback is in any case. */
   constructor(isLocal: (address: string) => boolean = () => false, files = new OpenFiles()) {
     this.#files = files;
-    const raise = () => files.grow(this.http.size + this.router.size);
+    const raise = this.#raise = () => files.grow(this.http.size + this.router.size);
     const local = (address: string) => isLoopback(address) || isLocal(address);
     this.http = new Admission({
       raise,
@@ -51,6 +55,12 @@ export class ConnectionBudget {
   /** Connections that the router may count on; undefined: as many as it likes. */
   get routerConnections(): number | undefined {
     return this.#files.complete ? this.#part(ROUTER, FEWEST) : undefined;
+  }
+
+  /** Whether another handshake may begin beside so many. */
+  takesHandshake(underWay: number): boolean {
+    while (underWay >= this.#part(HANDSHAKES, FEWEST)) if (!this.#raise()) return false;
+    return true;
   }
 
   #part(part: number, fewest: number): number {

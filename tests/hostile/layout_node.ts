@@ -33,6 +33,11 @@ export class LayoutNode implements AsyncDisposable {
     return node;
   }
 
+  /** Port of its registry. */
+  get port(): number {
+    return this.#ports[0] ?? 0;
+  }
+
   async start(): Promise<void> {
     const [registry, router, metrics] = this.#ports;
     const process = ManagedProcess.start({

@@ -155,6 +155,18 @@ export const THREATS: readonly Threat[] = [
     cases: ["pageNames", "pageHeaders", "pageMeasure"],
   },
   {
+    threat: "Somebody opens connections and holds them, silent or with heads that never end",
+    answer:
+      "Each address has its share, clients on the node have places of their own, heads have ten " +
+      "seconds; where files run out all the same, listeners wait and go on, and `/readyz` says so.",
+    cases: ["connectionFlood", "fewFiles"],
+  },
+  {
+    threat: "Somebody asks for a layer and does not read it",
+    answer: "Whoever reads less than 64 KiB in 30 s is cut off, and the next gets its turn.",
+    cases: ["stalledReader"],
+  },
+  {
     threat: "A local user puts code where root's program would load it",
     answer: "Compiled code is cached nowhere; the program opens nothing in shared directories.",
     cases: ["codeCache"],

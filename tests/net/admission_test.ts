@@ -151,6 +151,6 @@ test("connection budget: what is left for the agent's own, whatever the limit", 
     assert.ok(2 * strangers + routers + locals <= limit, `${limit}: ${strangers}, ${routers}`);
     assert.ok(locals >= 8 && strangers >= 4 && routers >= 4 && one >= 4, `${limit}: ${locals}`);
     if (limit > 60) assert.ok(one < strangers, `${limit}: ${one} of ${strangers}`);
-    if (limit > 1000) assert.ok(one === 128 && strangers > 500, `${one} of ${strangers}`);
+    if (limit > 1000) assert.ok(one > 100 && strangers > 400, `${one} of ${strangers}`);
   }
 });

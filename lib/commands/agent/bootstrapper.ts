@@ -37,7 +37,7 @@ export function chooseBootstrapper(
         url: config.httpBootstrapUrl ?? "",
         ...(config.httpBootstrapAddr === undefined
           ? {}
-          : { listen: { ...config.httpBootstrapAddr, log: parent, admission: connections?.http } }),
+          : { listen: { ...config.httpBootstrapAddr, log: parent, connections } }),
         ...(config.httpBootstrapCertDir === undefined
           ? {}
           : { certificates: config.httpBootstrapCertDir }),

@@ -106,7 +106,7 @@ export async function createParts(
   return {
     ...{ router, registry, advertiser, auth, tls, kubernetes, metricsApp, readiness },
     /** Bounds what servers take. */
-    admission: connections.http,
+    connections,
     /** Directory for mirror configuration; undefined: none is to be written. */
     registryConfigPath: opened.registryConfigPath,
     /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */

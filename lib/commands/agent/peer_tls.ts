@@ -81,7 +81,7 @@ export class PeerTls {
    * @throws {ListenError} if the address is taken.
    */
   serve(
-    collaborators: Pick<HttpServerCollaborators, "fetch" | "admission">,
+    collaborators: Pick<HttpServerCollaborators, "fetch" | "connections">,
   ): Pick<HttpServer, "deaf" | "shutdown"> {
     const start = ({ cert, key }: PeerCertificates) =>
       startHttpServer(

@@ -60,12 +60,12 @@ async function startParts(
   const { log } = options;
   const parts = await createParts(config, options, stack);
   const { router, registry, advertiser, auth, tls, kubernetes, metricsApp } = parts;
-  const { admission, readiness } = parts;
+  const { connections, readiness } = parts;
   const { ready } = readiness;
 
   // Ports first: an address that is taken must be noticed before anything is made known.
   const metricsServer = startHttpServer(
-    { fetch: metricsApp.fetch, log, admission },
+    { fetch: metricsApp.fetch, log, connections },
     config.metricsAddr,
   );
   readiness.listens(metricsServer);
@@ -77,10 +77,10 @@ async function startParts(
     throw known ? new ConfigError(`${error.message}; ${parts.embeddedMirror}`) : error;
   });
   const { fetch } = registry.app;
-  const server = startHttpServer({ fetch, log, admission }, config.registryAddr);
+  const server = startHttpServer({ fetch, log, connections }, config.registryAddr);
   const servers: Pick<HttpServer, "deaf" | "shutdown">[] = [server];
   stack.push("registry servers", () => drain(registry, servers));
-  if (tls) servers.push(tls.serve({ fetch, admission }));
+  if (tls) servers.push(tls.serve({ fetch, connections }));
   for (const each of servers) readiness.listens(each);
   // First of these when the agent stops: peers then ask others while transfers under way end.
   stack.push("goodbye", () => router.leave());

@@ -1,8 +1,10 @@
 import type { Clock, Log } from "../../ports.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
-import type { Admission } from "../admission.ts";
+import type { ConnectionBudget } from "../connection_budget.ts";
 import { ipOf } from "../socket_address.ts";
+import type { Accepted, ServerCertificate } from "./accepted.ts";
 import { HttpConnection } from "./http_connection.ts";
+import { TlsAcceptor } from "./tls_acceptor.ts";
 import { traceRequests } from "./trace_requests.ts";
 
 /** What is known of a request besides itself. */
@@ -12,17 +14,11 @@ export interface ConnectionInfo {
   readonly secure: boolean;
 }
 
-/** What a server shows to its clients, as PEM. */
-export interface ServerCertificate {
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** What an {@link HttpService} works with. */
 export interface HttpServiceCollaborators {
   readonly handle: (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
-  /** Lets connections in, or not; shared with other servers of this process. */
-  readonly admission: Admission;
+  /** Bounds connections, those of other servers of this process included. */
+  readonly connections: Pick<ConnectionBudget, "http" | "takesHandshake">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,8 +31,6 @@ export interface HttpServiceOptions {
   readonly tls?: ServerCertificate | undefined;
 }
 
-type AcceptedSocket = Deno.TcpConn | Deno.TlsConn;
-
 /** How often it is looked for connections that have waited too long, ms. */
 const CHECK_MS = 1000;
 
@@ -44,7 +38,7 @@ const CHECK_MS = 1000;
 export class HttpService {
   readonly #collaborators: HttpServiceCollaborators;
   readonly #secure: boolean;
-  readonly #loop: AcceptLoop<AcceptedSocket>;
+  readonly #loop: AcceptLoop<Accepted>;
   readonly #connections = new Set<HttpConnection>();
   readonly #stop = new AbortController();
   #address: Deno.NetAddr;
@@ -55,19 +49,12 @@ export class HttpService {
   constructor(collaborators: HttpServiceCollaborators, options: HttpServiceOptions) {
     this.#collaborators = collaborators;
     const { clock, log } = collaborators;
-    const { tls, hostname } = options;
+    const { tls, hostname, port } = options;
     this.#secure = tls !== undefined;
-    this.#address = { transport: "tcp", hostname, port: options.port };
-    const listen = (): Acceptor<AcceptedSocket> => {
-      const { port } = this.#address;
-      const listener = tls === undefined
-        ? Deno.listen({ hostname, port })
-        : Deno.listenTls({ hostname, port, ...tls, alpnProtocols: ["http/1.1"], reusePort: true });
-      this.#address = listener.addr as Deno.NetAddr;
-      return listener;
-    };
-    const take = (socket: AcceptedSocket) => this.#take(socket);
-    this.#loop = new AcceptLoop({ listen, take, clock, log }, `${hostname}:${options.port}`);
+    this.#address = { transport: "tcp", hostname, port };
+    const listen = () => this.#listen(tls);
+    const take = (accepted: Accepted) => this.#take(accepted);
+    this.#loop = new AcceptLoop({ listen, take, clock, log }, `${hostname}:${port}`);
     this.#loop.open();
     this.#check().catch((error) => {
       if (!this.#stop.signal.aborted) log.error("connections are no longer looked at", { error });
@@ -99,9 +86,27 @@ export class HttpService {
     for (const connection of this.#connections) connection.close();
   }
 
-  #take(socket: AcceptedSocket): void {
-    const { admission, handle, clock, log } = this.#collaborators;
-    const { remoteAddr } = socket;
+  /** At the same port each time. */
+  #listen(tls: ServerCertificate | undefined): Acceptor<Accepted> {
+    const { hostname, port } = this.#address;
+    if (tls !== undefined) {
+      const acceptor = new TlsAcceptor(this.#collaborators, { hostname, port, tls });
+      this.#address = acceptor.address;
+      return acceptor;
+    }
+    const listener = Deno.listen({ hostname, port });
+    this.#address = listener.addr as Deno.NetAddr;
+    return {
+      async accept() {
+        const socket = await listener.accept();
+        return { socket, remoteAddr: socket.remoteAddr, close: () => socket.close() };
+      },
+      close: () => listener.close(),
+    };
+  }
+
+  #take({ socket, remoteAddr }: Accepted): void {
+    const { connections: { http: admission }, handle, clock, log } = this.#collaborators;
     const info = { remoteAddr, secure: this.#secure };
     const { hostname, port } = this.#address;
     const connection = new HttpConnection(socket, {

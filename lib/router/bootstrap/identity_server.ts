@@ -1,6 +1,5 @@
 import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
-import type { Admission } from "../../net/admission.ts";
 import { ConnectionBudget } from "../../net/connection_budget.ts";
 import { HttpService } from "../../net/http/http_service.ts";
 import { listenEverywhere } from "../../net/listen_everywhere.ts";
@@ -16,8 +15,8 @@ const SHUTDOWN_TIMEOUT_MS = 1000;
 /** What the server works with. */
 export interface IdentityServerCollaborators {
   readonly log: Log;
-  /** Lets connections in, or not; default: limits of this server's own. */
-  readonly admission?: Admission | undefined;
+  /** Bounds connections; default: this server's alone. */
+  readonly connections?: ConnectionBudget | undefined;
 }
 
 /** Answers other nodes' HTTP bootstrap. */
@@ -38,11 +37,11 @@ export interface IdentityServer {
 export function startIdentityServer(
   listen: { readonly host: string; readonly port: number },
   self: BootstrapSelf,
-  { log, admission = new ConnectionBudget().http }: IdentityServerCollaborators,
+  { log, connections = new ConnectionBudget() }: IdentityServerCollaborators,
 ): IdentityServer {
   const handle = (request: Request) => answer(request, self);
   const serve = (hostname: string) =>
-    new HttpService({ handle, admission, clock: systemClock, log }, {
+    new HttpService({ handle, connections, clock: systemClock, log }, {
       hostname,
       port: listen.port,
     });

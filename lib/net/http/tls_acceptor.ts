@@ -1,0 +1,161 @@
+import type { Clock, Log } from "../../ports.ts";
+import type { Acceptor } from "../accept_loop.ts";
+import type { ConnectionBudget } from "../connection_budget.ts";
+import type { Accepted, ServerCertificate } from "./accepted.ts";
+import { TlsGate } from "./tls_gate.ts";
+
+/** What a {@link TlsAcceptor} works with. */
+export interface TlsAcceptorCollaborators {
+  readonly connections: Pick<ConnectionBudget, "http" | "takesHandshake">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Where a {@link TlsAcceptor} listens. */
+export interface TlsAcceptorOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls: ServerCertificate;
+}
+
+/** A handshake takes no longer than this, ms, where it can be ended. */
+const HANDSHAKE_MS = 10_000;
+
+/**
+ * Accepts connections that have done their handshakes. The runtime cannot end a handshake: closed
+ * meanwhile, a socket stays open until the client says or closes something. So their number is
+ * bounded; once it is reached, connections come through a {@link TlsGate}, where they can be ended,
+ * until most of those who held theirs have gone.
+ */
+export class TlsAcceptor implements Acceptor<Accepted> {
+  readonly #collaborators: TlsAcceptorCollaborators;
+  readonly #options: TlsAcceptorOptions;
+  /** Whose handshakes are under way and cannot be ended. */
+  readonly #held = new Set<Accepted>();
+  readonly #greeted = new Set<Accepted>();
+  readonly #done: Accepted[] = [];
+  readonly #stop = new AbortController();
+  #source: DirectListener | TlsGate;
+  #next: Promise<void> | undefined;
+  #woken = Promise.withResolvers<void>();
+
+  /** Listens. @throws what `Deno.listenTls` throws. */
+  constructor(collaborators: TlsAcceptorCollaborators, options: TlsAcceptorOptions) {
+    this.#collaborators = collaborators;
+    this.#source = new DirectListener(options);
+    this.#options = { ...options, port: this.#source.address.port };
+  }
+
+  /** Where it listens. */
+  get address(): Deno.NetAddr {
+    const { hostname, port } = this.#options;
+    return { transport: "tcp", hostname, port };
+  }
+
+  /** {@inheritDoc Acceptor.accept} */
+  async accept(): Promise<Accepted> {
+    while (true) {
+      const done = this.#done.shift();
+      if (done !== undefined) return done;
+      this.#choose();
+      this.#next ??= this.#acceptFrom(this.#source);
+      await Promise.race([this.#next, this.#woken.promise]);
+    }
+  }
+
+  /** Takes no more, and ends what has not done its handshake, where that can be. */
+  close(): void {
+    this.#stop.abort();
+    this.#source.close();
+    for (const accepted of [...this.#greeted, ...this.#done]) end(accepted);
+  }
+
+  /** Goes over to the other way of listening if it is time for that. */
+  #choose(): void {
+    const { connections, log, clock } = this.#collaborators;
+    const before = this.#source;
+    const isGate = before instanceof TlsGate;
+    if (isGate && connections.takesHandshake(2 * this.#held.size)) {
+      this.#source = new DirectListener(this.#options);
+    } else if (!isGate && !connections.takesHandshake(this.#held.size)) {
+      this.#source = new TlsGate({ admission: connections.http, clock, log }, this.#options);
+    } else return;
+    this.#next = undefined;
+    before.close();
+    log.warn(
+      isGate
+        ? "handshakes are no longer held, peers come in directly again"
+        : "too many handshakes are held, peers come in by a detour",
+      { held: this.#held.size },
+    );
+  }
+
+  async #acceptFrom(source: DirectListener | TlsGate): Promise<void> {
+    try {
+      this.#greet(await source.accept());
+    } catch (error) {
+      // One that was closed has nothing to say any more.
+      if (source === this.#source) throw error;
+    } finally {
+      if (source === this.#source) this.#next = undefined;
+    }
+  }
+
+  #greet(accepted: Accepted): void {
+    const { clock } = this.#collaborators;
+    const socket = accepted.socket as Deno.TlsConn;
+    this.#greeted.add(accepted);
+    const over = new AbortController();
+    if (accepted.cut === undefined) this.#held.add(accepted);
+    else clock.sleep(HANDSHAKE_MS, { signal: over.signal }).then(accepted.cut, () => {});
+    socket.handshake().finally(() => {
+      over.abort();
+      this.#greeted.delete(accepted);
+      this.#held.delete(accepted);
+    }).then(() => {
+      if (this.#stop.signal.aborted) return end(accepted);
+      this.#done.push(accepted);
+      this.#wake();
+    }, () => {
+      end(accepted);
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    this.#woken.resolve();
+    this.#woken = Promise.withResolvers();
+  }
+}
+
+/** The runtime's own listener for TLS. */
+class DirectListener implements Acceptor<Accepted> {
+  readonly #listener: Deno.TlsListener;
+
+  constructor({ hostname, port, tls }: TlsAcceptorOptions) {
+    const alpnProtocols = ["http/1.1"];
+    this.#listener = Deno.listenTls({ hostname, port, ...tls, alpnProtocols, reusePort: true });
+  }
+
+  get address(): Deno.NetAddr {
+    return this.#listener.addr as Deno.NetAddr;
+  }
+
+  async accept(): Promise<Accepted> {
+    const socket = await this.#listener.accept();
+    return { socket, remoteAddr: socket.remoteAddr, close: () => socket.close() };
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+function end(accepted: Accepted): void {
+  accepted.cut?.();
+  try {
+    accepted.close();
+  } catch {
+    // It is closed already.
+  }
+}
