@@ -1,6 +1,6 @@
 import { systemClock } from "../async/clock.ts";
 import type { ListenAddress } from "../config/types.ts";
-import { ConnectionBudget } from "../net/connection_budget.ts";
+import { ConnectionBudget, type ServerConnections } from "../net/connection_budget.ts";
 import type { ServerCertificate } from "../net/http/accepted.ts";
 import { type ConnectionInfo, HttpService } from "../net/http/http_service.ts";
 import { listenEverywhere } from "../net/listen_everywhere.ts";
@@ -37,7 +37,7 @@ export interface HttpServerCollaborators {
   ) => Response | Promise<Response>;
   readonly log: Log;
   /** Bounds connections; default: this server's alone. */
-  readonly connections?: ConnectionBudget;
+  readonly connections?: ServerConnections;
   /**
    * Serves by TLS, on a port that another server of this process may have too, so that one with a
    * new certificate takes over without a moment in which nobody listens.

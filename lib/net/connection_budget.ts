@@ -9,6 +9,8 @@ import { isLoopback } from "./socket_address.ts";
 const HTTP_STRANGERS = 0.2;
 const HTTP_LOCALS = 0.15;
 const ROUTER = 0.2;
+/** Of strangers, and as much of those on this node. */
+const PAGES = 0.03;
 /** Handshakes of TLS that are under way: they cannot be ended, see `TlsAcceptor`. */
 const HANDSHAKES = 0.1;
 /** More are of no use: a thousand nodes, each with one router, and as many clients. */
@@ -21,10 +23,18 @@ const FEWEST_LOCALS = 8;
 const PART_OF_ADDRESS = 0.25;
 const MOST_OF_ADDRESS = 128;
 
+/** Bounds the connections of an HTTP server. */
+export type ServerConnections = Pick<ConnectionBudget, "http" | "takesHandshake">;
+
 /** Bounds the connections that this process takes by the files that it may have open. */
 export class ConnectionBudget {
-  /** For all HTTP servers together. */
+  /** For all HTTP servers together but that of {@link pages}. */
   readonly http: Admission;
+  /**
+   * For the server of probes, metrics and pages. Its answers are small, so that each connection is
+   * soon idle and makes room; where blobs are sent, clients that do not read keep theirs.
+   */
+  readonly pages: ServerConnections;
   /** For the router. */
   readonly router: Admission;
   readonly #files: OpenFiles;
@@ -34,7 +44,7 @@ export class ConnectionBudget {
   /** @param isLocal tells whether an address is one of this node; loopback is in any case. */
   constructor(isLocal: (address: string) => boolean = () => false, files = new OpenFiles()) {
     this.#files = files;
-    const raise = this.#raise = () => files.grow(this.http.size + this.router.size);
+    const raise = this.#raise = () => files.grow(this.#size);
     const local = (address: string) => isLoopback(address) || isLocal(address);
     this.http = new Admission({
       raise,
@@ -44,6 +54,12 @@ export class ConnectionBudget {
         ...this.#strangers(HTTP_STRANGERS),
       }),
     });
+    const pages = new Admission({
+      raise,
+      isLocal: local,
+      limits: () => ({ locals: this.#part(PAGES, FEWEST_LOCALS), ...this.#strangers(PAGES) }),
+    });
+    this.pages = { http: pages, takesHandshake: (underWay) => this.takesHandshake(underWay) };
     this.router = new Admission({
       raise,
       // Nobody on this node needs its router in particular.
@@ -61,6 +77,10 @@ export class ConnectionBudget {
   takesHandshake(underWay: number): boolean {
     while (underWay >= this.#part(HANDSHAKES, FEWEST)) if (!this.#raise()) return false;
     return true;
+  }
+
+  get #size(): number {
+    return this.http.size + this.pages.http.size + this.router.size;
   }
 
   #part(part: number, fewest: number): number {

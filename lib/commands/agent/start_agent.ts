@@ -65,7 +65,7 @@ async function startParts(
 
   // Ports first: an address that is taken must be noticed before anything is made known.
   const metricsServer = startHttpServer(
-    { fetch: metricsApp.fetch, log, connections },
+    { fetch: metricsApp.fetch, log, connections: connections.pages },
     config.metricsAddr,
   );
   readiness.listens(metricsServer);
