@@ -9,6 +9,7 @@ import type { Search } from "./search.ts";
 import type { Source } from "./source.ts";
 import { Transfer } from "./transfer.ts";
 import { joinChunks, wholeBody } from "./whole_body.ts";
+import { SlabList } from "./whole/content_memory.ts";
 import { Held } from "./whole/held.ts";
 import { isLead, type Lead, SharedBlobs, type WholeBlob } from "./whole/shared_blobs.ts";
 import { type Hold, WholeBlobs } from "./whole/whole_blobs.ts";
@@ -122,11 +123,11 @@ export class Blobs {
   /** Gets it whole and verifies it first. */
   async #takeWhole(errand: Errand & { readonly lead: Lead }, source: Source): Promise<Outcome> {
     const { wanted, hold, lead, signal } = errand;
-    const room = await hold.room(source).catch((error) => {
+    const place = await hold.room(source).catch((error) => {
       source.close();
       throw error;
     });
-    if (room === undefined) {
+    if (place === undefined) {
       // What is known at least not to mean harm is better than nothing.
       if (source.isProven) return await this.#pass(errand, source);
       source.close();
@@ -134,21 +135,21 @@ export class Blobs {
     }
     let kept = false;
     try {
-      const whole = await hold.read(source);
+      const whole = await hold.read(source, place);
       if (whole === undefined) return hold.isLate ? "timeout" : "next";
       const { descriptor, peer: { id: peer } } = source;
       const blob = { descriptor, peer, isPrivate: whole.isPrivate };
-      const isSmall = descriptor.size <= this.#kit.options.smallBlobBytes;
+      const { memory, room } = place;
       kept = true;
       return this.#hitOf(
-        isSmall
-          ? lead.small({ ...blob, content: joinChunks(whole.chunks) })
-          : lead.held({ ...blob, chunks: whole.chunks, room }),
+        memory instanceof SlabList
+          ? lead.held({ ...blob, memory, room })
+          : lead.small({ ...blob, content: joinChunks(memory.pieces) }),
         wanted,
         signal,
       );
     } finally {
-      if (!kept) room.close();
+      if (!kept) place.room.close();
     }
   }
 

@@ -7,6 +7,7 @@ import type { Search } from "./search.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Source } from "./source.ts";
 import { joinChunks, wholeBody } from "./whole_body.ts";
+import { ChunkList } from "./whole/content_memory.ts";
 import { WholeReader } from "./whole/whole_reader.ts";
 
 /**
@@ -85,9 +86,10 @@ export class Manifests {
       kind: "manifest",
       reference: { registry, repository, digest },
     });
-    const whole = await reader.read(source, { path, signal });
+    const memory = new ChunkList();
+    const whole = await reader.read(source, { path, memory, signal });
     if (whole === undefined) return undefined;
-    const content = joinChunks(whole.chunks);
+    const content = joinChunks(memory.pieces);
     const mediaType = detectMediaType(content);
     const { peer: { id: peer } } = source;
     if (isManifestMediaType(mediaType)) {

@@ -16,6 +16,7 @@ import { placeOf, type Sender } from "./sender.ts";
 import type { SplitPolicy } from "./split/split_policy.ts";
 import { SplitReader } from "./split/split_reader.ts";
 import type { Verifier } from "./verify.ts";
+import type { ContentMemory } from "./whole/content_memory.ts";
 import type { Tainted } from "./whole/tainted.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
@@ -29,9 +30,6 @@ export interface TransferCollaborators extends PartReaderCollaborators {
   /** Told of what was passed on and came out wrong. */
   readonly tainted: Tainted;
 }
-
-/** A chunk that fills less of its buffer is copied if it is kept: whole buffers would be kept. */
-const KEPT_SHARE = 0.75;
 
 /**
  * One body out of those of several peers: one after the other where one fails, and several at once
@@ -128,19 +126,18 @@ export class Transfer {
   }
 
   /**
-   * All of it, before anything is passed on.
+   * Gets all of it before anything is passed on.
    *
+   * @param memory where it is put.
    * @throws as `next` does.
    */
-  async whole(): Promise<Chunk[]> {
-    const chunks: Chunk[] = [];
+  async whole(memory: ContentMemory): Promise<void> {
     try {
       while (this.#offset < this.#end) {
         const chunk = await this.#advance();
-        if (chunk !== undefined) chunks.push(compact(chunk));
+        if (chunk !== undefined) memory.append(chunk);
       }
       await this.#finish();
-      return chunks;
     } catch (error) {
       this.cancel(error);
       throw error;
@@ -266,8 +263,4 @@ export class Transfer {
     this.#verifier?.drop();
     this.#collaborators.search.close();
   }
-}
-
-function compact(chunk: Chunk): Chunk {
-  return chunk.length < KEPT_SHARE * chunk.buffer.byteLength ? chunk.slice() : chunk;
 }

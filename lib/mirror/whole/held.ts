@@ -1,7 +1,9 @@
 import { link } from "../../async/link.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Part } from "../answer.ts";
+import type { SlabList } from "./content_memory.ts";
 import type { Room } from "./memory_budget.ts";
+import { SLAB_BYTES } from "./slabs.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
@@ -9,8 +11,8 @@ type Chunk = Uint8Array<ArrayBuffer>;
 export interface HeldInit {
   readonly descriptor: Descriptor;
   /** All of the content. */
-  readonly chunks: readonly Chunk[];
-  /** The memory that it takes. */
+  readonly memory: SlabList;
+  /** What the memory counts for. */
   readonly room: Room;
   /** Who sent it. */
   readonly peer: string;
@@ -20,32 +22,29 @@ export interface HeldInit {
   readonly readers: number;
 }
 
+/** Bytes of the chunks that are passed on: as they come from peers. */
+const CHUNK_BYTES = 256 * 1024;
+
 /**
  * Content that has been verified and is in memory until its readers have taken it. Each reader gets
- * buffers of its own; what all have taken is let go at once.
+ * copies, which are his own; what all have taken is let go at once.
  */
 export class Held {
   readonly descriptor: Descriptor;
   readonly peer: string;
   readonly isPrivate: boolean;
-  readonly #chunks: (Chunk | undefined)[];
+  readonly #memory: SlabList;
   readonly #room: Room;
-  /** How many have yet to take each chunk. */
+  /** How many have yet to take each slab. */
   readonly #due: number[];
-  readonly #starts: number[] = [];
 
-  constructor({ descriptor, chunks, room, peer, isPrivate, readers }: HeldInit) {
+  constructor({ descriptor, memory, room, peer, isPrivate, readers }: HeldInit) {
     this.descriptor = descriptor;
     this.peer = peer;
     this.isPrivate = isPrivate;
-    this.#chunks = [...chunks];
+    this.#memory = memory;
     this.#room = room;
-    this.#due = chunks.map(() => readers);
-    let start = 0;
-    for (const { length } of chunks) {
-      this.#starts.push(start);
-      start += length;
-    }
+    this.#due = Array(Math.ceil(memory.bytes / SLAB_BYTES)).fill(readers);
   }
 
   /** One of its readers will not read it. */
@@ -61,10 +60,10 @@ export class Held {
   body({ start, end }: Part, ...signals: readonly AbortSignal[]): ReadableStream<Chunk> {
     const life = link(...signals);
     const { signal } = life;
-    let next = 0;
+    let at = start;
+    let passed = this.#passOver(0, Math.floor(start / SLAB_BYTES));
     const stop = () => {
-      this.#passOver(next);
-      next = this.#chunks.length;
+      passed = this.#passOver(passed);
       signal.removeEventListener("abort", onAbort);
       life.detach();
     };
@@ -79,15 +78,11 @@ export class Held {
         else signal.addEventListener("abort", onAbort, { once: true });
       },
       pull: (controller) => {
-        while (next < this.#chunks.length) {
-          const at = this.#starts[next] ?? 0;
-          const chunk = this.#take(next++);
-          const wanted = chunk?.subarray(Math.max(start - at, 0), Math.max(end - at, 0));
-          if (wanted === undefined || wanted.length === 0) continue;
-          controller.enqueue(wanted);
-          if (at + (chunk?.length ?? 0) < end) return;
-          break;
-        }
+        const chunk = this.#memory.copy(at, Math.min(CHUNK_BYTES, end - at));
+        at += chunk.length;
+        if (chunk.length > 0) controller.enqueue(chunk);
+        passed = this.#passOver(passed, Math.floor(at / SLAB_BYTES));
+        if (at < end) return;
         stop();
         controller.close();
       },
@@ -95,24 +90,15 @@ export class Held {
     }, { highWaterMark: 0 });
   }
 
-  /** A chunk that the reader owns. */
-  #take(index: number): Chunk | undefined {
-    const chunk = this.#chunks[index];
-    const due = (this.#due[index] ?? 0) - 1;
-    this.#due[index] = due;
-    if (due > 0) return chunk?.slice();
-    this.#chunks[index] = undefined;
-    this.#room.give(chunk?.length ?? 0);
-    return chunk;
-  }
-
-  #passOver(from: number): void {
-    for (let index = from; index < this.#due.length; index++) {
+  /** One reader is done with the slabs from one on to another; returns that. */
+  #passOver(from: number, to = this.#due.length): number {
+    for (let index = from; index < to; index++) {
       const due = (this.#due[index] ?? 0) - 1;
       this.#due[index] = due;
       if (due > 0) continue;
-      this.#room.give(this.#chunks[index]?.length ?? 0);
-      this.#chunks[index] = undefined;
+      this.#memory.free(index);
+      this.#room.give(SLAB_BYTES);
     }
+    return Math.max(from, to);
   }
 }

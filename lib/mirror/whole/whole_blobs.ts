@@ -6,7 +6,9 @@ import type { Wanted } from "../answer.ts";
 import type { MirrorKit } from "../kit.ts";
 import type { Search } from "../search.ts";
 import type { Source } from "../source.ts";
+import { ChunkList, SlabList } from "./content_memory.ts";
 import { MemoryBudget, type Room } from "./memory_budget.ts";
+import { SLAB_BYTES, Slabs } from "./slabs.ts";
 import { type WholeContent, WholeReader } from "./whole_reader.ts";
 
 /** Contents that came too slowly to be held back, and for how long that is remembered, ms. */
@@ -16,6 +18,12 @@ const SLOW_MS = 10 * 60_000;
 const KNOWN_WAIT_MS = 250;
 /** Small blobs are not accounted for. */
 const UNCOUNTED: Room = { give: () => {}, close: () => {} };
+
+/** Where a blob is put, and what that counts for. */
+export interface Place {
+  readonly memory: ChunkList | SlabList;
+  readonly room: Room;
+}
 
 /**
  * What to do with a peer's answer: get all of it and verify it before anything is passed on; pass it
@@ -36,11 +44,14 @@ export interface HoldInit extends Cancellable {
 export class WholeBlobs {
   readonly #kit: MirrorKit;
   readonly #budget: MemoryBudget;
+  readonly #slabs: Slabs;
   readonly #slow = new LRUCache<Digest, number>({ max: MAX_SLOW });
 
   constructor(kit: MirrorKit) {
     this.#kit = kit;
     this.#budget = new MemoryBudget(kit.clock, kit.options.verifyWholeTotalBytes);
+    this.#slabs = new Slabs(kit.clock);
+    kit.closing.addEventListener("abort", () => this.#slabs.close(), { once: true });
   }
 
   /** From which size on it matters who sends a blob. */
@@ -63,20 +74,23 @@ export class WholeBlobs {
     // Nodes that follow each other would each wait for all that the one before gets.
     const isRelayed = arriving && isNamed && (isProven || !provesPeers);
     if (isRelayed && !isDoubtful) return "stream";
-    const fits = size <= (isDoubtful ? this.#budget.totalBytes : this.#limitBytes);
+    const fits = isDoubtful ? bytesFor(size) <= this.#budget.totalBytes : size <= this.#limitBytes;
     if (fits && !this.#isSlow(digest)) return "whole";
     return isDoubtful && tainted.isUpstreamsTurn(digest, isPart) ? "leave" : "stream";
   }
 
   /** Begins to look after one request. To be disposed of when there is an answer. */
   begin(init: HoldInit): Hold {
-    return new Hold(this.#kit, this.#budget, init, (digest) => {
+    const tooSlow = (digest: Digest) => {
       this.#slow.set(digest, this.#kit.clock.now() + SLOW_MS);
-    });
+    };
+    const [budget, slabs] = [this.#budget, this.#slabs];
+    return new Hold({ ...this.#kit, budget, slabs, tooSlow }, init);
   }
 
   get #limitBytes(): number {
-    return Math.min(this.#kit.options.verifyWholeBytes, this.#budget.totalBytes);
+    const { totalBytes } = this.#budget;
+    return Math.min(this.#kit.options.verifyWholeBytes, totalBytes - totalBytes % SLAB_BYTES);
   }
 
   #isSlow(digest: Digest): boolean {
@@ -84,26 +98,25 @@ export class WholeBlobs {
   }
 }
 
+/** What a {@link Hold} works with. */
+export interface HoldCollaborators extends MirrorKit {
+  readonly budget: MemoryBudget;
+  readonly slabs: Slabs;
+  /** Told of what did not come in time. */
+  readonly tooSlow: (digest: Digest) => void;
+}
+
 /** Gets a blob whole for one request, within a limit of time and memory for all of it. */
 export class Hold implements Disposable {
-  readonly #kit: MirrorKit;
-  readonly #budget: MemoryBudget;
+  readonly #kit: HoldCollaborators;
   readonly #init: HoldInit;
   readonly #reader: WholeReader;
-  readonly #tooSlow: (digest: Digest) => void;
   #limit: Link | undefined;
   #late = false;
 
-  constructor(
-    kit: MirrorKit,
-    budget: MemoryBudget,
-    init: HoldInit,
-    tooSlow: (digest: Digest) => void,
-  ) {
+  constructor(kit: HoldCollaborators, init: HoldInit) {
     this.#kit = kit;
-    this.#budget = budget;
     this.#init = init;
-    this.#tooSlow = tooSlow;
     const { search, wanted: { openOnly = false } } = init;
     this.#reader = new WholeReader(kit, { search, openOnly });
   }
@@ -128,12 +141,13 @@ export class Hold implements Disposable {
    *
    * @throws the signal's reason when it aborts.
    */
-  async room({ descriptor: { size }, isProven }: Source): Promise<Room | undefined> {
-    const { options } = this.#kit;
-    if (size <= options.smallBlobBytes) return UNCOUNTED;
+  async room({ descriptor: { size }, isProven }: Source): Promise<Place | undefined> {
+    const { options, budget, slabs } = this.#kit;
+    if (size <= options.smallBlobBytes) return { memory: new ChunkList(), room: UNCOUNTED };
     const { client: flow, signal } = this.#init;
     const waitMs = isProven ? KNOWN_WAIT_MS : options.verifyWholeWaitMs;
-    return await this.#budget.take(size, { flow, waitMs, signal });
+    const room = await budget.take(bytesFor(size), { flow, waitMs, signal });
+    return room && { memory: new SlabList(slabs), room };
   }
 
   /**
@@ -141,7 +155,7 @@ export class Hold implements Disposable {
    *
    * @throws the signal's reason when it aborts.
    */
-  async read(source: Source): Promise<WholeContent | undefined> {
+  async read(source: Source, { memory }: Place): Promise<WholeContent | undefined> {
     const { search, wanted, signal } = this.#init;
     const { options } = this.#kit;
     const { digest, size } = source.descriptor;
@@ -154,8 +168,7 @@ export class Hold implements Disposable {
         : await search.openAt(source.peer, { ...wanted, size }, limit.signal);
       if (first === undefined) this.#reader.failed();
       return first && await this.#reader.read(first, {
-        path: wanted.path,
-        signal: limit.signal,
+        ...{ path: wanted.path, memory, signal: limit.signal },
         minBytesPerSecond: Math.max(
           options.minBytesPerSecond,
           size * 1000 / options.verifyWholeMs,
@@ -164,7 +177,7 @@ export class Hold implements Disposable {
     } catch (error) {
       signal.throwIfAborted();
       if (!this.#late) throw error;
-      this.#tooSlow(digest);
+      this.#kit.tooSlow(digest);
       this.#kit.log.warn("a blob came too slowly to be verified before it is passed on", {
         digest,
         size,
@@ -190,4 +203,9 @@ export class Hold implements Disposable {
     }, () => {});
     return limit;
   }
+}
+
+/** Memory that a blob takes: whole slabs. */
+function bytesFor(size: number): number {
+  return SLAB_BYTES * Math.ceil(size / SLAB_BYTES);
 }

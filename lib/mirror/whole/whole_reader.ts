@@ -7,8 +7,7 @@ import type { MirrorOptions } from "../options.ts";
 import type { Search } from "../search.ts";
 import type { Source } from "../source.ts";
 import { Transfer } from "../transfer.ts";
-
-type Chunk = Uint8Array<ArrayBuffer>;
+import type { ContentMemory } from "./content_memory.ts";
 
 /** What a {@link WholeReader} reads. */
 export interface WholeReaderInit {
@@ -21,11 +20,12 @@ export interface WholeReaderInit {
 export interface WholeReaderOptions extends Cancellable, Partial<MirrorOptions> {
   /** Path and query of the content, by digest. */
   readonly path: string;
+  /** Where it is put; emptied if what came cannot be used. */
+  readonly memory: ContentMemory;
 }
 
 /** Content that has been verified. */
 export interface WholeContent {
-  readonly chunks: readonly Chunk[];
   readonly isPrivate: boolean;
 }
 
@@ -66,7 +66,7 @@ export class WholeReader {
    */
   async read(
     first: Source,
-    { signal, path, ...options }: WholeReaderOptions,
+    { signal, path, memory, ...options }: WholeReaderOptions,
   ): Promise<WholeContent | undefined> {
     const { search, openOnly } = this.#init;
     const { digest } = first.descriptor;
@@ -76,10 +76,11 @@ export class WholeReader {
       { ...this.#kit.options, ...options, verify: true, single: this.#single, signal },
     );
     try {
-      const chunks = await transfer.whole();
-      this.#solve(digest, path, chunks);
-      return { chunks, isPrivate: transfer.isPrivate };
+      await transfer.whole(memory);
+      this.#solve(digest, path, memory);
+      return { isPrivate: transfer.isPrivate };
     } catch (error) {
+      memory.drop();
       signal.throwIfAborted();
       if (error instanceof BadContentError) this.#wrong(error, digest);
       else {
@@ -101,12 +102,12 @@ export class WholeReader {
   }
 
   /** Blames those who sent something else than what is known now, here or in a body before. */
-  #solve(digest: Digest, path: string, right: readonly Chunk[]): void {
+  #solve(digest: Digest, path: string, right: ContentMemory): void {
     const { doubts, tainted } = this.#kit;
     const solved = this.#unsolved.filter((one) => one.digest === digest);
     this.#unsolved = [];
     for (const evidence of [tainted.evidence(digest), ...solved.map((one) => one.evidence)]) {
-      const sender = evidence?.liar(right);
+      const sender = evidence?.liar(right.pieces);
       if (sender === undefined) continue;
       this.#init.search.lied(sender, { digest, what: "other bytes than the right ones" });
       doubts.tell({ ...sender.peer, addresses: [sender.address] }, path);
