@@ -1,4 +1,5 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
+import { WholeResponse } from "../net/http/whole_response.ts";
 import type { Clock, Log, Metrics, MissReason, TurnOutcome } from "../ports.ts";
 import type { RequestObserver } from "../ports/requests.ts";
 import type { PeerRefusal } from "../ports/access.ts";
@@ -134,7 +135,7 @@ export class Exchange {
       const endedAt = clock.now();
       later(() => this.#end(status, { bytes, by: "source" }, endedAt));
       release?.();
-      return new Response(body, { status, headers });
+      return new WholeResponse(body, { status, headers });
     }
     const observed = observeBody(body, {
       length: Number(headers["content-length"]),

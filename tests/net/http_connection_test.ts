@@ -7,6 +7,7 @@ import {
   type Socket,
   STALL_MS,
 } from "../../lib/net/http/http_connection.ts";
+import { WholeResponse } from "../../lib/net/http/whole_response.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
@@ -248,6 +249,45 @@ test("http connection: a body with another length than announced is never ended 
     assert.ok((s.socket.received.split("\r\n\r\n")[1] ?? "").length < Number(announced));
     await s.ended;
   }
+});
+
+test("http connection: an answer that is whole is what the same in pieces is", async () => {
+  const cases: [body: string | Uint8Array<ArrayBuffer> | null, headers: Record<string, string>][] =
+    [
+      ["four", { "content-type": "text/plain" }],
+      ["f\u00fcr", { "content-type": "text/plain", "content-length": "4" }],
+      [new TextEncoder().encode("four"), { "content-type": "a/b", "content-length": "4" }],
+      [null, { "content-type": "a/b" }],
+      ["", { "content-type": "a/b", "x-b": "\u00fc" }],
+    ];
+  for (const method of ["GET", "HEAD"]) {
+    for (const [body, headers] of cases) {
+      for (const status of [200, 404]) {
+        const answers: string[] = [];
+        for (const Answer of [WholeResponse, Response]) {
+          const s = setup(() => new Answer(body, { status, headers }));
+          s.socket.send(GET.replace("GET", method));
+          await s.wait(0);
+          assert.equal(s.socket.closed, false);
+          const [head = "", ...rest] = s.socket.received.split("\r\n\r\n");
+          // Of HEAD the length may be told or not.
+          const lines = head.split("\r\n").filter((line) =>
+            method === "GET" || !/length/.test(line)
+          );
+          answers.push(JSON.stringify([lines.sort(), rest]));
+          s.connection.close();
+          await s.ended;
+        }
+        assert.equal(answers[0], answers[1]);
+      }
+    }
+  }
+  const s = setup(() =>
+    new WholeResponse("four", { status: 200, headers: { "content-length": "5" } })
+  );
+  s.socket.send(GET);
+  await s.ended;
+  assert.equal(s.socket.received, "");
 });
 
 test("http connection: answers without a body have none, whatever their length", async () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { BadRequest, parseRequestHead } from "../../lib/net/http/request_head.ts";
+import { BadRequest, HeadParser } from "../../lib/net/http/request_head.ts";
 import { test } from "../support/test.ts";
+
+const parseRequestHead = (text: string) => new HeadParser().parse(text);
 
 test("request head: what is taken, and what it says", () => {
   const head = parseRequestHead(
@@ -82,4 +84,23 @@ test("request head: what could be understood in two ways is refused", () => {
       return true;
     }, JSON.stringify(text));
   }
+});
+
+test("request head: fields that come again are as before, others are not", () => {
+  const parser = new HeadParser();
+  const cases: [text: string, target: string, host: string, keepAlive: boolean][] = [
+    ["GET /a HTTP/1.1\r\nHost: a", "/a", "a", true],
+    ["GET /b HTTP/1.1\r\nHost: a", "/b", "a", true],
+    ["GET /b HTTP/1.0\r\nHost: a", "/b", "a", false],
+    ["GET /b HTTP/1.0", "/b", "", false],
+    ["GET /c HTTP/1.1\r\nHost: c\r\nConnection: close", "/c", "c", false],
+    ["GET /c HTTP/1.1\r\nHost: c", "/c", "c", true],
+  ];
+  for (const [text, target, host, keepAlive] of cases) {
+    const head = parser.parse(text);
+    assert.deepEqual([head.target, head.host, head.keepAlive], [target, host, keepAlive]);
+  }
+  assert.throws(() => parser.parse("GET /c HTTP/1.1"), BadRequest);
+  assert.throws(() => parser.parse("GET /c HTTP/1.1"), BadRequest);
+  assert.equal(parser.parse("GET /d HTTP/1.1\r\nHost: c").target, "/d");
 });

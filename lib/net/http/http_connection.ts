@@ -2,7 +2,7 @@ import type { Clock, Log } from "../../ports.ts";
 import type { Guest } from "../admission.ts";
 import { CR, endOfHead, HEAD_END, isNoHead, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
-import { BadRequest, MAX_HEAD_BYTES, parseRequestHead, type RequestHead } from "./request_head.ts";
+import { BadRequest, HeadParser, MAX_HEAD_BYTES, type RequestHead } from "./request_head.ts";
 import { writeResponse } from "./write_response.ts";
 
 /** Answers a request. */
@@ -62,6 +62,7 @@ export class HttpConnection implements Guest {
   /** None for those that are not let in. */
   #buffer = new Uint8Array(0);
   #held = 0;
+  readonly #parser = new HeadParser();
   #filling: Promise<void> | undefined;
   #ended = false;
   #writing: Promise<unknown> | undefined;
@@ -204,7 +205,7 @@ export class HttpConnection implements Guest {
       if (end !== undefined) {
         const text = textOf(this.#buffer, end - HEAD_END.length);
         this.#drop(end);
-        return parseRequestHead(text);
+        return this.#parser.parse(text);
       }
       if (isNoHead(this.#buffer, checked, this.#held)) throw new BadRequest(400, "not HTTP/1.1");
       checked = this.#held;
@@ -222,8 +223,7 @@ export class HttpConnection implements Guest {
 
   /** Reads on; does not reject: a connection that breaks has come to its end. */
   #fill(): Promise<void> {
-    this.#filling ??= this.#readOn().finally(() => this.#filling = undefined);
-    return this.#filling;
+    return this.#filling ??= this.#readOn();
   }
 
   async #readOn(): Promise<void> {
@@ -235,6 +235,7 @@ export class HttpConnection implements Guest {
       this.#buffer = larger;
     }
     const read = await this.#socket.read(this.#buffer.subarray(this.#held)).catch(() => null);
+    this.#filling = undefined;
     if (read === null) {
       this.#ended = true;
       this.#request?.gone();

@@ -1,3 +1,4 @@
+import { lazyHeaders } from "./lazy_headers.ts";
 import type { RequestHead } from "./request_head.ts";
 
 /** A request whose client is followed. */
@@ -35,7 +36,7 @@ class LazyRequest {
   }
 
   get headers(): Headers {
-    return this.#headers ??= new Headers(this.#fields.map(([name, value]) => [name, value]));
+    return this.#headers ??= lazyHeaders(this.#fields);
   }
 
   get signal(): AbortSignal {

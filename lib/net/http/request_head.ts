@@ -41,28 +41,48 @@ const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
 /** The target as proxies are asked (RFC 9112, section 3.2.2), which servers have to take as well. */
 const ABSOLUTE = /^https?:\/\/[^/?#]+/i;
 
+/** What the header fields say. */
+type FieldsPart = Omit<RequestHead, "method" | "target">;
+
 /**
- * Parses the head of a request, without the empty line that ends it (RFC 9112). Strict: whatever
- * another program on the way could understand in another way is refused.
- *
- * @throws {BadRequest} saying what is wrong with it.
+ * Parses heads of requests, without the empty line that ends each (RFC 9112). Strict: whatever
+ * another program on the way could understand in another way is refused. One for each connection:
+ * clients send the same fields again and again, which are then parsed once.
  */
-export function parseRequestHead(text: string): RequestHead {
-  const [first = "", ...lines] = text.split("\r\n");
-  const line = REQUEST_LINE.exec(first);
-  if (line === null) throw new BadRequest(400, "malformed request line");
-  const [, method = "", target = "", major, minor] = line;
-  if (major !== "1") throw new BadRequest(505, "this is an HTTP/1.1 server");
+export class HeadParser {
+  #text = "";
+  #version = "";
+  #fields: FieldsPart | undefined;
+
+  /** @throws {BadRequest} saying what is wrong with it. */
+  parse(text: string): RequestHead {
+    const end = text.indexOf("\r\n");
+    const first = end < 0 ? text : text.slice(0, end);
+    const rest = end < 0 ? "" : text.slice(end);
+    const line = REQUEST_LINE.exec(first);
+    if (line === null) throw new BadRequest(400, "malformed request line");
+    const [, method = "", target = "", major, minor = ""] = line;
+    if (major !== "1") throw new BadRequest(505, "this is an HTTP/1.1 server");
+    if (this.#fields === undefined || rest !== this.#text || minor !== this.#version) {
+      this.#fields = parseFields(rest, minor !== "0");
+      this.#text = rest;
+      this.#version = minor;
+    }
+    const path = method === "OPTIONS" && target === "*" ? "/" : toPath(target);
+    return { ...this.#fields, method, target: path };
+  }
+}
+
+/** @param text each line begins with its line end. */
+function parseFields(text: string, isCurrent: boolean): FieldsPart {
+  const lines = text.split("\r\n").slice(1);
   if (lines.length > MAX_FIELDS) throw new BadRequest(431, `more than ${MAX_FIELDS} fields`);
   const fields = lines.map(parseField);
-  const host = theHost(fields, minor !== "0");
+  const host = theHost(fields, isCurrent);
   const options = valuesOf(fields, "connection").join(",").toLowerCase().split(",");
   return {
-    method,
-    target: method === "OPTIONS" && target === "*" ? "/" : toPath(target),
-    host,
-    fields,
-    keepAlive: minor !== "0" && !options.some((option) => option.trim() === "close"),
+    ...{ host, fields },
+    keepAlive: isCurrent && !options.some((option) => option.trim() === "close"),
     hasBody: announcesBody(fields),
   };
 }

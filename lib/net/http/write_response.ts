@@ -1,3 +1,6 @@
+import { Buffer } from "node:buffer";
+import { WholeResponse } from "./whole_response.ts";
+
 /** Where an answer goes. */
 export interface ResponseSink {
   /** Sends bytes; resolves when the system has taken all of them. */
@@ -31,7 +34,6 @@ const REASONS: Readonly<Record<number, string>> = {
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
-const encoder = new TextEncoder();
 
 /**
  * Sends an answer (RFC 9112). A body whose length is not announced is taken whole first. One that
@@ -44,17 +46,18 @@ export async function writeResponse(
   framing: ResponseFraming,
   sink: ResponseSink,
 ): Promise<void> {
+  if (response instanceof WholeResponse) return await sink.write(wholeOf(response, framing));
   const { status, headers } = response;
   const hasBody = framing.method !== "HEAD" && status !== 204 && status !== 304;
   if (!hasBody || response.body === null) {
     await response.body?.cancel();
     const empty = hasBody && !headers.has("content-length");
-    return await sink.write(encoder.encode(formatHead(response, framing, empty ? 0 : undefined)));
+    return await sink.write(joined(formatHead(response, framing, empty ? 0 : undefined)));
   }
   const announced = headers.get("content-length");
   // Pages and metrics: they are made whole anyway.
   const whole = announced === null ? new Uint8Array(await response.arrayBuffer()) : undefined;
-  const head = encoder.encode(formatHead(response, framing, whole?.length));
+  const head = formatHead(response, framing, whole?.length);
   if (whole !== undefined) return await sink.write(joined(head, whole));
   const reader = response.body.getReader();
   sink.reads(reader);
@@ -71,7 +74,7 @@ type Reading = Promise<ReadableStreamReadResult<Chunk>>;
 
 /** The head leaves with the body's first bytes if they are there, else at once. */
 async function writeBody(
-  head: Chunk,
+  head: string,
   reader: ReadableStreamDefaultReader<Chunk>,
   length: number,
   sink: ResponseSink,
@@ -88,7 +91,7 @@ async function writeBody(
     await sink.write(joined(head, count(first)));
     reading = reader.read();
   } else {
-    await sink.write(head);
+    await sink.write(joined(head));
   }
   for (let next = await reading; !next.done; next = await reader.read()) {
     await sink.write(count(next.value));
@@ -108,24 +111,41 @@ async function atHand(reading: Reading): Promise<Chunk | undefined> {
   return result;
 }
 
-function joined(head: Chunk, body: Chunk): Chunk {
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
+/** One piece of both. Values in heads are such as `Headers` takes: a byte for each character. */
+function joined(head: string, body?: Uint8Array): Chunk {
+  const bytes = new Uint8Array(head.length + (body?.length ?? 0));
+  Buffer.from(bytes.buffer).write(head, "latin1");
+  if (body !== undefined) bytes.set(body, head.length);
   return bytes;
 }
 
-/** Values are such as `Headers` takes: they have no line ends, and nothing beyond one byte. */
+/** @throws {Error} if the body has another length than announced. */
+function wholeOf({ status, whole, fields }: WholeResponse, framing: ResponseFraming): Chunk {
+  const body = typeof whole === "string" ? Buffer.from(whole) : whole ?? undefined;
+  const length = body?.length ?? 0;
+  const announced = fields["content-length"];
+  const hasBody = framing.method !== "HEAD" && status !== 204 && status !== 304;
+  let head = startOf(status, framing);
+  for (const name of Object.keys(fields)) head += `${name}: ${fields[name]}\r\n`;
+  if (!hasBody) return joined(`${head}\r\n`);
+  if (announced === undefined) head += `content-length: ${length}\r\n`;
+  else if (announced !== String(length)) throw new Error(`body has ${length} bytes`);
+  return joined(`${head}\r\n`, body);
+}
+
+function startOf(status: number, { keepAlive, date }: ResponseFraming): string {
+  const end = keepAlive ? "" : "connection: close\r\n";
+  return `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\ndate: ${date}\r\n${end}`;
+}
+
 function formatHead(
   { status, headers }: Response,
-  { keepAlive, date }: ResponseFraming,
+  framing: ResponseFraming,
   length?: number,
 ): string {
-  let head = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\ndate: ${date}\r\n`;
+  let head = startOf(status, framing);
   headers.forEach((value, name) => {
     head += `${name}: ${value}\r\n`;
   });
-  if (length !== undefined) head += `content-length: ${length}\r\n`;
-  if (!keepAlive) head += "connection: close\r\n";
-  return `${head}\r\n`;
+  return length === undefined ? `${head}\r\n` : `${head}content-length: ${length}\r\n\r\n`;
 }
