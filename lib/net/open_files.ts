@@ -1,6 +1,8 @@
 /** Files that are looked for at first, and most that are looked for at once: 25 µs each. */
 const FIRST = 512;
-const MOST = 2048;
+const MOST = 4096;
+/** If it is not worth more than that, as a part of what is known, it is not looked for again. */
+const WORTH = 0.1;
 
 /** Opens files, at most so many, and closes them again. @returns how many it could open. */
 export type ProbeFiles = (most: number) => number;
@@ -44,7 +46,7 @@ export class OpenFiles {
     const found = this.#probe(most);
     const before = this.#known;
     this.#known = Math.max(before, inUse + found);
-    this.#complete = found < most || this.#known === before;
+    this.#complete = found < most || this.#known < (1 + WORTH) * before;
     return this.#known > before;
   }
 }

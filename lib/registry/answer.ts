@@ -44,7 +44,7 @@ export function contentAnswer(found: FoundContent): Answer {
     "content-length": String(range ? range.end - range.start + 1 : descriptor.size),
     "docker-content-digest": descriptor.digest,
     "oci-namespace": path.reference.registry,
-    // Deno up to 2.6 compresses on its own otherwise: the length would no longer be the content's.
+    // Compressed on the way, its length would no longer be the content's.
     "cache-control": "no-transform",
   };
   if (path.kind === "blob") headers["accept-ranges"] = "bytes";

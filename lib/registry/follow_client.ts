@@ -12,9 +12,8 @@ export interface ClientPresence {
 
 /**
  * Follows a request's connection, and a stop of the registry, until its response is returned;
- * afterwards the end of the response body says whether the client is still there. The request's own
- * signal would not do throughout: Deno aborts it after every response, successful ones included,
- * which costs more than a small answer does. So answers that wait for nothing do without it.
+ * afterwards the end of the response body says whether the client is still there. To follow signals
+ * costs as much as a small answer does, so answers that wait for nothing do without.
  */
 export function followClient(request: Request, stop: Cancellable): ClientPresence {
   let controller: AbortController | undefined;

@@ -63,7 +63,7 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
   ): Promise<void> => {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     end(by, error);
-    controller.error(connectionBreaker(error));
+    controller.error(error);
     return pieces.drop(error);
   };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -149,11 +149,4 @@ class Pieces {
  */
 function free(chunk: Chunk): void {
   if (chunk.buffer.byteLength > 0) chunk.buffer.transfer(0);
-}
-
-/** The server prints the error of a broken body on standard error: one line, not a stack. */
-function connectionBreaker(error: Error): Error {
-  const breaker = new Error(`response body broke: ${error.message}`);
-  delete breaker.stack;
-  return breaker;
 }

@@ -5,7 +5,7 @@ const CHUNK_BYTES = 256 * 1024;
 
 /**
  * The last chunk is not smaller than this, unless it is the only one: a server whose sockets do not
- * have TCP_NODELAY (that of Deno up to 2.6) holds back a small end until the chunk before has been
+ * have TCP_NODELAY (the runtime cannot set it for TLS) holds back a small end until the chunk before has been
  * acknowledged, which on loopback, whose segments have 64 KiB, takes up to 40 ms.
  */
 const MIN_LAST_BYTES = 64 * 1024;

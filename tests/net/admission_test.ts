@@ -128,7 +128,7 @@ test("open files: a low limit is known at once, a high one is looked for when it
   let growths = 0;
   while (high.found.grow(300)) growths++;
   assert.ok(growths < 5, `${growths}`);
-  assert.ok(Math.max(...high.asked) <= 2048);
+  assert.ok(Math.max(...high.asked) <= 4096);
 });
 
 test("connection budget: what is left for the agent's own, whatever the limit", () => {
