@@ -34,7 +34,7 @@ export interface HttpServiceOptions {
 /** How often it is looked for connections that have waited too long, ms. */
 const CHECK_MS = 1000;
 
-/** An HTTP/1.1 server (see docs/adr/0017-own-http-server.md). */
+/** An HTTP/1.1 server (see docs/adr/0019-own-http-server.md). */
 export class HttpService {
   readonly #collaborators: HttpServiceCollaborators;
   readonly #secure: boolean;
