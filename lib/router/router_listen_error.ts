@@ -1,8 +1,8 @@
-/** Errors of the system, by their codes, which the library has in the middle of its messages. */
-const REASONS: readonly (readonly [code: string, reason: string])[] = [
-  ["EADDRINUSE", "the address is already in use"],
-  ["EADDRNOTAVAIL", "no interface has this address"],
-  ["EACCES", "permission denied"],
+/** Errors of the system, by name or number, which the library has in the middle of its messages. */
+const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [/EADDRINUSE|os error 98\b/, "the address is already in use"],
+  [/EADDRNOTAVAIL|os error 99\b/, "no interface has this address"],
+  [/EACCES|os error 13\b/, "permission denied"],
 ];
 
 /** The router cannot listen where it should. */
@@ -19,7 +19,7 @@ export class RouterListenError extends Error {
     what = "router",
   ) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    const known = REASONS.find(([code]) => text.includes(code))?.[1];
+    const known = REASONS.find(([pattern]) => pattern.test(text))?.[1];
     const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     super(`${what} cannot listen on ${address}: ${known ?? text.split("\n")[0]}`, { cause });
   }
