@@ -267,5 +267,8 @@ test("a port that is taken: start rejects and names the address", async () => {
     /tcp\/(\d+)/.exec(addressesOf(cluster.nodes[0] ?? assert.fail())[0] ?? "")?.[1],
   );
   const second = await makeNode([], { listen: { host: "127.0.0.1", port } });
-  await assert.rejects(second.router.start(), new RegExp(`cannot listen on 127.0.0.1:${port}`));
+  await assert.rejects(
+    second.router.start(),
+    new RegExp(`cannot listen on 127.0.0.1:${port}: the address is already in use$`),
+  );
 });
