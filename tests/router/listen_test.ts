@@ -75,12 +75,3 @@ function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
-
-test("a router whose port is taken says so", async () => {
-  await using cluster = new Cluster();
-  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const listen = { host: "127.0.0.1", port: taken.addr.port };
-  const node = await makeNode([], { listen, allowLoopback: true });
-  cluster.nodes.push(node);
-  await assert.rejects(node.router.start(), /cannot listen on .*: the address is already in use$/);
-});
