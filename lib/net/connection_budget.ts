@@ -9,8 +9,9 @@ import { isLoopback } from "./socket_address.ts";
 const HTTP_STRANGERS = 0.2;
 const HTTP_LOCALS = 0.15;
 const ROUTER = 0.2;
-/** Of strangers, and as much of those on this node. */
-const PAGES = 0.03;
+/** Of strangers: more than a few addresses can fill, each with the fewest that are let in. */
+const PAGES_STRANGERS = 0.08;
+const PAGES_LOCALS = 0.03;
 /** Handshakes of TLS that are under way: they cannot be ended, see `TlsAcceptor`. */
 const HANDSHAKES = 0.1;
 /** More are of no use: a thousand nodes, each with one router, and as many clients. */
@@ -57,7 +58,10 @@ export class ConnectionBudget {
     const pages = new Admission({
       raise,
       isLocal: local,
-      limits: () => ({ locals: this.#part(PAGES, FEWEST_LOCALS), ...this.#strangers(PAGES) }),
+      limits: () => ({
+        locals: this.#part(PAGES_LOCALS, FEWEST_LOCALS),
+        ...this.#strangers(PAGES_STRANGERS),
+      }),
     });
     this.pages = { http: pages, takesHandshake: (underWay) => this.takesHandshake(underWay) };
     this.router = new Admission({
