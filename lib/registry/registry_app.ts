@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { RateLimiter } from "../async/rate_limiter.ts";
+import { ipOf } from "../net/socket_address.ts";
 import type { Credentials } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
@@ -177,7 +178,8 @@ function observe(
 ): (name: HandlerName, handler: Handler) => (c: RegistryContext) => Promise<Response> {
   return (name, handler) => async (c) => {
     const { method, url } = c.req.raw;
-    const ip = clientAddress(c.env?.remoteAddr);
+    const remote = c.env?.remoteAddr;
+    const ip = remote === undefined ? "" : ipOf(remote);
     const exchange = new Exchange(collaborators, {
       method,
       path: rawPath(url),
@@ -285,10 +287,4 @@ function refusePath(url: string): never {
 
 function urlTooLong(limit: number): OciError {
   return new OciError("NAME_INVALID", `URL is longer than ${limit} characters`, { status: 414 });
-}
-
-/** The client's IP address; IPv4 in its usual form on sockets that take both families. */
-function clientAddress(address: Deno.Addr | undefined): string {
-  if (address === undefined || !("hostname" in address)) return "";
-  return address.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
 }

@@ -1,3 +1,5 @@
+import { openTcp } from "../../net/open_connection.ts";
+
 /** Where a peer listens. */
 export interface Place {
   /** IP address without brackets. */
@@ -20,13 +22,3 @@ export type Connect = (place: Place, signal: AbortSignal) => Promise<Wire>;
 export const connectTcp: Connect = async (place, signal) => {
   return { conn: await openTcp(place, signal), readBytes: Infinity };
 };
-
-/** Opens a TCP connection for small requests: none waits for an acknowledgement (RFC 896). */
-export async function openTcp(
-  { address, port }: Place,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
-  const conn = await Deno.connect({ hostname: address, port, signal });
-  conn.setNoDelay(true);
-  return conn;
-}

@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../../ports.ts";
-import { type Connect, connectTcp, openTcp } from "./connect.ts";
+import { openTcp, shakeHands } from "../../net/open_connection.ts";
+import { type Connect, connectTcp } from "./connect.ts";
 
 /** RFC 8446, section 5.1: a record brings no more; the runtime hands out one at a time. */
 const RECORD_BYTES = 16 * 1024;
@@ -59,24 +60,4 @@ export function createTlsConnect(
     }
     return { conn, readBytes: RECORD_BYTES, secure: true };
   };
-}
-
-/** Closes the connection if that fails, or the signal aborts. */
-async function shakeHands(conn: Deno.TlsConn, signal: AbortSignal): Promise<void> {
-  let closed = false;
-  const close = () => {
-    if (!closed) conn.close();
-    closed = true;
-  };
-  signal.addEventListener("abort", close, { once: true });
-  try {
-    signal.throwIfAborted();
-    await conn.handshake();
-    signal.throwIfAborted();
-  } catch (error) {
-    close();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", close);
-  }
 }

@@ -37,6 +37,7 @@ const CHECK_MS = 1000;
 /** An HTTP/1.1 server (see docs/adr/0019-own-http-server.md). */
 export class HttpService {
   readonly #collaborators: HttpServiceCollaborators;
+  readonly #handle: HttpServiceCollaborators["handle"];
   readonly #secure: boolean;
   readonly #loop: AcceptLoop<Accepted>;
   readonly #connections = new Set<HttpConnection>();
@@ -48,6 +49,7 @@ export class HttpService {
   /** Listens. @throws what `Deno.listen` throws. */
   constructor(collaborators: HttpServiceCollaborators, options: HttpServiceOptions) {
     this.#collaborators = collaborators;
+    this.#handle = traceRequests(collaborators.handle);
     const { clock, log } = collaborators;
     const { tls, hostname, port } = options;
     this.#secure = tls !== undefined;
@@ -106,11 +108,11 @@ export class HttpService {
   }
 
   #take({ socket, remoteAddr }: Accepted): void {
-    const { connections: { http: admission }, handle, clock, log } = this.#collaborators;
+    const { connections: { http: admission }, clock, log } = this.#collaborators;
     const info = { remoteAddr, secure: this.#secure };
     const { hostname, port } = this.#address;
     const connection = new HttpConnection(socket, {
-      respond: traceRequests((request) => handle(request, info)),
+      respond: (request) => this.#handle(request, info),
       scheme: this.#secure ? "https" : "http",
       defaultHost: `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
       date: () => this.#date,

@@ -6,18 +6,20 @@ import {
   SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
-import type { Respond } from "./http_connection.ts";
+
+/** Answers a request, of which more is known. */
+type Handle<Info> = (request: Request, info: Info) => Response | Promise<Response>;
 
 /**
  * The same, with a span for each request, if the runtime collects spans (`OTEL_DENO`). It makes them
  * by itself for its own server only. Names and attributes are those of OpenTelemetry's semantic
  * conventions for HTTP servers.
  */
-export function traceRequests(respond: Respond): Respond {
+export function traceRequests<Info>(handle: Handle<Info>): Handle<Info> {
   // Without a collector the library has a provider that stands in for one.
-  if (trace.getTracerProvider() instanceof ProxyTracerProvider) return respond;
+  if (trace.getTracerProvider() instanceof ProxyTracerProvider) return handle;
   const tracer = trace.getTracer("eddy");
-  return async (request) => {
+  return async (request, info) => {
     const { method, headers } = request;
     const { pathname, protocol } = new URL(request.url);
     const caller = propagation.extract(context.active(), headers, {
@@ -31,7 +33,7 @@ export function traceRequests(respond: Respond): Respond {
     };
     const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, caller);
     try {
-      const response = await context.with(trace.setSpan(caller, span), () => respond(request));
+      const response = await context.with(trace.setSpan(caller, span), () => handle(request, info));
       const { status } = response;
       span.setAttribute("http.response.status_code", status);
       if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });

@@ -1,3 +1,4 @@
+import { ipOf } from "../../net/socket_address.ts";
 import { isAuthorized } from "../../oci/basic_auth.ts";
 
 /** Who may see everything. */
@@ -24,7 +25,7 @@ export function isInsider(
   // Another site's name can be made to lead here: a browser on the node must not read for that site.
   if (!isOwnName(new URL(url).hostname)) return false;
   if (remote === undefined || !("hostname" in remote)) return false;
-  return isLocalClient(remote.hostname.replace(/^::ffff:(?=\d+\.)/i, ""));
+  return isLocalClient(ipOf(remote));
 }
 
 function isOwnName(host: string): boolean {

@@ -1,4 +1,5 @@
 import { deadline } from "../../async/deadline.ts";
+import { openTcp, shakeHands } from "../../net/open_connection.ts";
 
 /** Where to connect, and who has to be there. */
 export interface Place {
@@ -19,11 +20,7 @@ const ADDRESS_MS = 250;
 const MAX_ADDRESSES = 8;
 
 /** Connects by TCP. */
-export const connectTcp: Connect = async (hostname, port, signal) => {
-  const conn = await Deno.connect({ hostname, port, signal });
-  conn.setNoDelay(true);
-  return conn;
-};
+export const connectTcp: Connect = (address, port, signal) => openTcp({ address, port }, signal);
 
 /**
  * Opens a connection.
@@ -40,7 +37,8 @@ export async function dial(
   const options = { hostname: tlsName, caCerts: [...caCertificates] };
   // Nothing is sent yet, so this takes no time; it takes the connection over, whatever comes of it.
   const conn = await Deno.startTls(tcp, { ...options, alpnProtocols: ["http/1.1"] });
-  return await shakeHands(conn, signal);
+  await shakeHands(conn, signal);
+  return conn;
 }
 
 async function connectAny(
@@ -61,26 +59,4 @@ async function connectAny(
     }
   }
   throw failure;
-}
-
-/** Closes the connection if that fails, or the signal aborts. */
-async function shakeHands(conn: Deno.TlsConn, signal: AbortSignal): Promise<Deno.TlsConn> {
-  let closed = false;
-  const close = () => {
-    if (!closed) conn.close();
-    closed = true;
-  };
-  signal.addEventListener("abort", close, { once: true });
-  try {
-    signal.throwIfAborted();
-    await conn.handshake();
-    signal.throwIfAborted();
-    return conn;
-  } catch (error) {
-    close();
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", close);
-  }
 }

@@ -1,0 +1,39 @@
+/**
+ * Opens a TCP connection for small requests: none waits for an acknowledgement (RFC 896).
+ *
+ * @param address IP address without brackets.
+ * @throws the signal's reason when that aborts.
+ */
+export async function openTcp(
+  { address, port }: { readonly address: string; readonly port: number },
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect({ hostname: address, port, signal });
+  conn.setNoDelay(true);
+  return conn;
+}
+
+/**
+ * Waits for TLS's handshake. The connection is closed if that fails, or the signal aborts.
+ *
+ * @throws the signal's reason when that aborts.
+ */
+export async function shakeHands(conn: Deno.TlsConn, signal: AbortSignal): Promise<void> {
+  let closed = false;
+  const close = () => {
+    if (!closed) conn.close();
+    closed = true;
+  };
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    signal.throwIfAborted();
+    await conn.handshake();
+    signal.throwIfAborted();
+  } catch (error) {
+    close();
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}
