@@ -32,8 +32,8 @@ const LOCAL = "local";
 /**
  * Decides which connections are let in, so that nobody takes the places of all others: a limit for
  * each address, one for all strangers, and places of their own for clients on this node. Whoever
- * comes when there is no place gets that of the connection that has done nothing for longest;
- * where all are busy, none.
+ * comes when there is no place gets that of the connection that has done nothing for longest, of
+ * the address with most; where all are busy, none.
  */
 export class Admission {
   readonly #collaborators: AdmissionCollaborators;
@@ -55,7 +55,7 @@ export class Admission {
     let inTheWay = this.#inTheWay(group);
     while (inTheWay !== undefined && this.#collaborators.raise()) inTheWay = this.#inTheWay(group);
     if (inTheWay !== undefined) {
-      const longest = longestIdle(inTheWay);
+      const longest = longestIdleOf(inTheWay);
       if (longest === undefined) return false;
       this.leave(longest);
       longest.close();
@@ -77,19 +77,35 @@ export class Admission {
     if (members?.size === 0) this.#groups.delete(group);
   }
 
-  /** Of whom one would have to go to make room for the group; undefined if there is room. */
-  #inTheWay(group: string): Iterable<Guest> | undefined {
+  /** Of whom one would have to go, in turn, to make room for the group; undefined if there is room. */
+  #inTheWay(group: string): Iterable<Guest>[] | undefined {
     const { locals, strangers, perAddress } = this.#collaborators.limits();
     const own = this.#groups.get(group) ?? new Set<Guest>();
-    if (group === LOCAL) return own.size < locals ? undefined : own;
-    if (own.size >= perAddress) return own;
+    if (group === LOCAL) return own.size < locals ? undefined : [own];
+    if (own.size >= perAddress) return [own];
     const localSize = this.#groups.get(LOCAL)?.size ?? 0;
-    return this.size - localSize < strangers ? undefined : this.#strangers();
+    if (this.size - localSize < strangers) return undefined;
+    return bySize([...this.#groups].filter(([name]) => name !== LOCAL).map(([, guests]) => guests));
   }
+}
 
-  *#strangers(): Iterable<Guest> {
-    for (const [guest, group] of this.#groupOf) if (group !== LOCAL) yield guest;
+/** All of groups of one size together, the largest first: who has few keeps them longest. */
+function bySize(groups: readonly ReadonlySet<Guest>[]): Iterable<Guest>[] {
+  const sizes = new Map<number, Guest[]>();
+  for (const group of groups) {
+    const same = sizes.get(group.size) ?? [];
+    same.push(...group);
+    sizes.set(group.size, same);
   }
+  return [...sizes].sort(([a], [b]) => b - a).map(([, guests]) => guests);
+}
+
+function longestIdleOf(groups: readonly Iterable<Guest>[]): Guest | undefined {
+  for (const guests of groups) {
+    const longest = longestIdle(guests);
+    if (longest !== undefined) return longest;
+  }
+  return undefined;
 }
 
 function longestIdle(guests: Iterable<Guest>): Guest | undefined {

@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { Admission } from "./admission.ts";
 import { OpenFiles } from "./open_files.ts";
 import { isLoopback } from "./socket_address.ts";
@@ -24,6 +25,10 @@ const FEWEST_LOCALS = 8;
 const PART_OF_ADDRESS = 0.25;
 const MOST_OF_ADDRESS = 128;
 
+/** Addresses that are known to be this node's, or not, and how long, ms: floods bring many. */
+const MAX_KNOWN = 1024;
+const KNOWN_MS = 5000;
+
 /** Bounds the connections of an HTTP server. */
 export type ServerConnections = Pick<ConnectionBudget, "http" | "takesHandshake">;
 
@@ -46,7 +51,9 @@ export class ConnectionBudget {
   constructor(isLocal: (address: string) => boolean = () => false, files = new OpenFiles()) {
     this.#files = files;
     const raise = this.#raise = () => files.grow(this.#size);
-    const local = (address: string) => isLoopback(address) || isLocal(address);
+    const known = new LRUCache<string, boolean>({ max: MAX_KNOWN, ttl: KNOWN_MS });
+    const local = (address: string) =>
+      isLoopback(address) || (known.get(address) ?? remember(known, address, isLocal(address)));
     this.http = new Admission({
       raise,
       isLocal: local,
@@ -96,4 +103,9 @@ export class ConnectionBudget {
     const perAddress = Math.max(Math.floor(PART_OF_ADDRESS * strangers), FEWEST);
     return { strangers, perAddress: Math.min(perAddress, MOST_OF_ADDRESS) };
   }
+}
+
+function remember(known: LRUCache<string, boolean>, address: string, isLocal: boolean): boolean {
+  known.set(address, isLocal);
+  return isLocal;
 }

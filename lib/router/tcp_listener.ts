@@ -93,10 +93,10 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
 
   #take(socket: Deno.TcpConn): void {
     const { admission, clock } = this.#collaborators;
-    const log = this.#library.logger.forComponent("eddy:inbound");
-    const connection = new InboundConnection(socket, { clock, log });
-    const guest = new Newcomer(connection, clock.now());
+    const guest = new Newcomer(socket, clock.now());
     if (!admission.admit(guest, ipOf(socket.remoteAddr))) return socket.close();
+    const log = this.#library.logger.forComponent("eddy:inbound");
+    const connection = guest.connection = new InboundConnection(socket, { clock, log });
     this.#connections.add(connection);
     connection.addEventListener("close", () => {
       this.#connections.delete(connection);
@@ -122,12 +122,13 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
 
 /** Whoever has not yet said who it is makes room for others. */
 class Newcomer implements Guest {
-  readonly #connection: InboundConnection;
+  readonly #socket: Deno.TcpConn;
   readonly #since: number;
+  connection: InboundConnection | undefined;
   isKnown = false;
 
-  constructor(connection: InboundConnection, since: number) {
-    this.#connection = connection;
+  constructor(socket: Deno.TcpConn, since: number) {
+    this.#socket = socket;
     this.#since = since;
   }
 
@@ -136,6 +137,7 @@ class Newcomer implements Guest {
   }
 
   close(): void {
-    this.#connection.abort(new Error("others need the place"));
+    if (this.connection === undefined) this.#socket.close();
+    else this.connection.abort(new Error("others need the place"));
   }
 }

@@ -61,10 +61,24 @@ test("admission: who comes last takes the place of who was idle longest, of its 
   // Its address has no more places.
   assert.ok(admission.admit(new Visitor(), "10.0.0.1"));
   assert.deepEqual([old.closed, older.closed, other.closed], [false, true, false]);
-  // Strangers have no more.
+  // Strangers have no more: it is the address with most that gives one up.
   assert.ok(admission.admit(new Visitor(), "10.0.0.3"));
-  assert.deepEqual([old.closed, other.closed], [false, true]);
+  assert.deepEqual([old.closed, other.closed], [true, false]);
   assert.equal(admission.size, 4);
+});
+
+test("admission: who has little keeps it, however fast others come", () => {
+  const admission = setup({ locals: 1, strangers: 4, perAddress: 3 });
+  const few = new Visitor(1);
+  assert.ok(admission.admit(few, "10.0.0.9"));
+  for (let time = 2; time < 50; time++) {
+    admission.admit(new Visitor(time), time % 2 === 0 ? "10.0.0.1" : "10.0.0.2");
+  }
+  assert.equal(few.closed, false);
+  assert.equal(admission.size, 4);
+  // Where all have as little, it is who was idle longest.
+  for (const host of [3, 4, 5, 6]) admission.admit(new Visitor(100), `10.0.0.${host}`);
+  assert.equal(few.closed, true);
 });
 
 test("admission: locals never make room for strangers, nor the other way round", () => {

@@ -20,6 +20,8 @@ export interface TlsGateOptions {
 
 const LOOPBACK = "127.0.0.1";
 const PASSED_BYTES = 64 * 1024;
+/** The hello, or most of it; the rest is passed on as all else. */
+const FIRST_BYTES = 2 * 1024;
 /** Between both ends of a connection on loopback becoming known, ms, and how often it is looked. */
 const MEETING_MS = 200;
 const LOOK_MS = 5;
@@ -113,7 +115,7 @@ class Passage implements Guest {
 
   /** Passes on until it is over; does not reject. */
   async run(port: number, opened: (localPort: number) => void): Promise<void> {
-    const first = new Uint8Array(PASSED_BYTES);
+    const first = new Uint8Array(FIRST_BYTES);
     try {
       const read = await this.#front.read(first);
       if (read === null || this.#closed) return;
