@@ -1,5 +1,6 @@
 import { systemClock } from "../../lib/async/clock.ts";
-import type { Log, Metrics } from "../../lib/ports.ts";
+import type { Log } from "../../lib/ports/log.ts";
+import type { Metrics } from "../../lib/ports/metrics.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
 import { createRouter } from "../../lib/router/create_router.ts";
 

@@ -8,7 +8,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { CID } from "multiformats/cid";
 import * as Multihash from "multiformats/hashes/digest";
-import { dhtKey } from "../../lib/router/dht_key.ts";
+import { dhtKey } from "../../lib/router/dht/dht_key.ts";
 import type { BenchNode, NodeOptions } from "./eddy_node.ts";
 
 /** One key may take so long, ms. */

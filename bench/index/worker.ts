@@ -6,7 +6,7 @@ import { Socket } from "node:net";
 import { systemClock } from "../../lib/async/clock.ts";
 import { deadline } from "../../lib/async/deadline.ts";
 import { DelayMeter } from "./delay_meter.ts";
-import { FrameDecoder } from "../../lib/router/dht_stream.ts";
+import { FrameDecoder } from "../../lib/router/dht/dht_stream.ts";
 import { type BenchNode, startEddy } from "./eddy_node.ts";
 import { startPlain } from "./plain_node.ts";
 import { percentiles } from "./statistics.ts";

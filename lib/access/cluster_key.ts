@@ -2,9 +2,10 @@ import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
 import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
-import type { Clock, Log } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { PeerAuth, PeerProof, PeerRequest } from "../ports/access.ts";
-import { canonicalAddress } from "../oci/canonical_address.ts";
+import { canonicalAddress } from "../net/canonical_address.ts";
 import { UsedProofs } from "./used_proofs.ts";
 
 /** Header that carries the proof: `Authorization` may hold credentials of the mirror already. */

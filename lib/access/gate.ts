@@ -2,7 +2,7 @@ import type { Credentials } from "../oci/credentials.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import type {
   Access,
   AccessRequest,
@@ -17,7 +17,7 @@ import type { GateCollaborators, GateOptions } from "./gate_settings.ts";
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
 import { repositoryName } from "./repositories.ts";
-import { TagDigests } from "./tag_digests.ts";
+import { TagDigests } from "./tags/tag_digests.ts";
 
 const SERVE: Admission = { type: "serve", verified: true };
 const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };

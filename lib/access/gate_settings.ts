@@ -1,4 +1,6 @@
-import type { Clock, Log, Metrics } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
 import type { NodeCredentials, Upstream } from "../ports/access.ts";
 import type { Inquiries } from "./inquiries.ts";
 import type { IsLocalClient } from "./local_clients.ts";

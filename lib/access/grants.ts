@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** Pairs of credentials and repository that are remembered. */
 const MAX_GRANTS = 10_000;

@@ -1,5 +1,5 @@
 import type { Digest } from "../oci/digest.ts";
-import type { StoredImage } from "../ports.ts";
+import type { StoredImage } from "../ports/store.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { portless, repositoryName } from "./repositories.ts";
 

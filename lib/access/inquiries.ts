@@ -1,7 +1,10 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
-import type { Cancellable, Clock, Log, Metrics } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
 import type { Upstream } from "../ports/access.ts";
 import { link } from "../async/link.ts";
 import { mapConcurrent } from "../async/map_concurrent.ts";

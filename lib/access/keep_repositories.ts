@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { replaceFile } from "../files/write_durably.ts";
 import { isDigest } from "../oci/digest.ts";
-import type { Cancellable, Clock, Log } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Entry } from "./repository_content.ts";
 

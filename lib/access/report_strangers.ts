@@ -1,4 +1,5 @@
-import type { Clock, Log } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { IsLocalClient } from "./local_clients.ts";
 
 /** Between two reports. */

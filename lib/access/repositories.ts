@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Reference } from "../oci/reference.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** What is known of who may pull from a repository, as far as clients of this node are concerned. */
 export type Visibility = "public" | "private" | "unknown";

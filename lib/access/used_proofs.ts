@@ -1,4 +1,4 @@
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** Proofs that are remembered; a node asks another a few hundred times a second at most. */
 const MAX_USED = 200_000;

@@ -1,5 +1,8 @@
 import type { Digest } from "../oci/digest.ts";
-import type { Cancellable, ContentSource, Log, Store, StoreEvent, Watcher } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../ports/store.ts";
+import type { ContentSource, StoreEvent, Watcher } from "../ports/watcher.ts";
 import type { Knowledge } from "./knowledge.ts";
 import { repositoryName } from "./repositories.ts";
 

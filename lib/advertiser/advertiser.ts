@@ -1,17 +1,13 @@
 import { type Digest, isDigest } from "../oci/digest.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseReference, referenceKey } from "../oci/reference.ts";
-import type {
-  Cancellable,
-  Clock,
-  Log,
-  Metrics,
-  Router,
-  Store,
-  StoredImage,
-  StoreEvent,
-  Watcher,
-} from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
+import type { Router } from "../ports/router.ts";
+import type { Store, StoredImage } from "../ports/store.ts";
+import type { StoreEvent, Watcher } from "../ports/watcher.ts";
 import { type KeyChange, KeyLedger } from "./key_ledger.ts";
 
 /** What an {@link Advertiser} works with. */

@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 
 /** A signal with a time limit, and the way to end the limit. Use with `using`. */
 export interface Deadline extends Disposable {

@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import { type Deadline, deadline } from "./deadline.ts";
 
 /** Time to deal with what has arrived, ms. */

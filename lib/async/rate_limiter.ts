@@ -1,4 +1,4 @@
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** Unused time of the line that is made up for: timers wake late, and that must not add up. */
 const CREDIT_MS = 50;

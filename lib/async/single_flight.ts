@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import { type Link, link } from "./link.ts";
 import { untilAborted } from "./until_aborted.ts";
 

@@ -6,10 +6,10 @@ import { diffConfiguration } from "../configurator/diff_configuration.ts";
 import { planRestore } from "../configurator/plan_restore.ts";
 import { createLog } from "../observability/log.ts";
 import { listChanges, report } from "./configure.ts";
-import { startHttpServer } from "./http_server.ts";
+import { startHttpServer } from "../agent/http_server.ts";
 import type { CommandIo } from "./io.ts";
 import { placesToRestore } from "./places_to_restore.ts";
-import { registryConfigPath } from "./registry_config_path.ts";
+import { registryConfigPath } from "../agent/registry_config_path.ts";
 
 /**
  * Restores containerd's registry configuration, or shows what that would change: in the directory that

@@ -3,7 +3,7 @@ import { deadline } from "../async/deadline.ts";
 import { systemClock } from "../async/clock.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import { resolveHost } from "../router/bootstrap/resolve_host.ts";
 import type { CommandIo } from "./io.ts";
 

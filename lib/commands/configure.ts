@@ -4,10 +4,10 @@ import { denoFileSystem } from "../configurator/deno_file_system.ts";
 import { diffConfiguration } from "../configurator/diff_configuration.ts";
 import type { ConfigurationPlan } from "../configurator/plan.ts";
 import { planConfiguration } from "../configurator/plan_configuration.ts";
-import { configuratorOptions } from "./agent/mirror_configuration.ts";
-import { configuredAuthorization } from "./basic_auth.ts";
+import { configuratorOptions } from "../agent/mirror_configuration.ts";
+import { configuredAuthorization } from "../agent/basic_auth.ts";
 import type { CommandIo } from "./io.ts";
-import { registryConfigPath } from "./registry_config_path.ts";
+import { registryConfigPath } from "../agent/registry_config_path.ts";
 
 /** Writes containerd's mirror configuration, or shows what it would write. */
 export async function configureCommand(config: Config, io: CommandIo): Promise<number> {

@@ -4,15 +4,14 @@ import type { CommandName } from "../config/option.ts";
 import type { Config } from "../config/options.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfiguratorError } from "../configurator/configurator_error.ts";
-import { RouterListenError } from "../router/router_listen_error.ts";
-import { agentCommand } from "./agent/agent_command.ts";
+import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
+import { agentCommand } from "./agent.ts";
 import { cleanupCommand } from "./cleanup.ts";
 import { cleanupWaitCommand } from "./cleanup_wait.ts";
 import { configureCommand } from "./configure.ts";
-import { demoCommand } from "./demo/demo_command.ts";
 import { agentEnvironment } from "./doctor/agent_environment.ts";
 import { doctorCommand } from "./doctor/doctor_command.ts";
-import { ListenError } from "./http_server.ts";
+import { ListenError } from "../agent/http_server.ts";
 import type { CommandIo } from "./io.ts";
 import { keygenCommand } from "./keygen.ts";
 import { installCommand } from "./service/install.ts";
@@ -29,7 +28,6 @@ const COMMANDS: Readonly<Record<CommandName, Command>> = {
   doctor: doctorCommand,
   install: installCommand,
   uninstall: uninstallCommand,
-  demo: demoCommand,
   keygen: keygenCommand,
   version: versionCommand,
 };

@@ -10,7 +10,6 @@ export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> =
   doctor: "Look at this node and say what keeps pulls from going through Eddy.",
   install: "Make Eddy a systemd service of this node, or bring it to this version.",
   uninstall: "Take the service away and leave the node as it was before.",
-  demo: "Show three nodes pulling an image from each other on this machine.",
   keygen: "Print a new key for --cluster-key-file.",
   version: "Print the version.",
   help: "Print this help, or that of a command.",

@@ -41,7 +41,6 @@ export const ALL = [
     "doctor",
     "install",
     "uninstall",
-    "demo",
     "keygen",
     "version",
   ] as const,

@@ -206,7 +206,7 @@ export const OPTIONS = {
     placeholder: "",
     help: "Experimental: nodes that want the same at the same time agree on who gets it from " +
       "upstream, and pass it on while it is still coming in.",
-    commands: [...AGENT, "demo"],
+    commands: AGENT,
   }),
   ...BOOTSTRAP_OPTIONS,
   ...KUBERNETES_OPTIONS,
@@ -263,13 +263,6 @@ export const OPTIONS = {
     placeholder: "",
     help: "Print the result as JSON.",
     commands: ["doctor"],
-  }),
-  keep: option({
-    type: boolean(),
-    default: "false",
-    placeholder: "",
-    help: "Leave everything running when the demo is over, and print the URLs.",
-    commands: ["demo"],
   }),
 };
 

@@ -1,4 +1,6 @@
-import type { Cancellable, Clock, Log } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import { configure } from "./configure.ts";
 import type { ConfiguratorCollaborators } from "./plan.ts";
 import { checkOptions, type ConfiguratorOptions } from "./settings.ts";

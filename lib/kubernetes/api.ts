@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 
 /** A taint of a node (core/v1 Taint). */
 export interface Taint {

@@ -1,7 +1,7 @@
 import process from "node:process";
 import type * as Client from "@kubernetes/client-node";
 import { deadline } from "../async/deadline.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import type { EndpointSlice, KubernetesApi, NodeObject } from "./api.ts";
 import { ApiError, toApiError } from "./api_error.ts";
 

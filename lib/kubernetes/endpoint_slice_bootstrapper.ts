@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import type { EndpointSlice, KubernetesApi } from "./api.ts";
 
 /**

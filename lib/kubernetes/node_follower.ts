@@ -1,4 +1,6 @@
-import type { Cancellable, Clock, Log } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { KubernetesApi, NodeObject } from "./api.ts";
 import { retry } from "./retry.ts";
 import { removeTaint } from "./startup_taint.ts";

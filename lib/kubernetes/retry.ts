@@ -1,5 +1,7 @@
 import { backoff } from "../async/backoff.ts";
-import type { Cancellable, Clock, Log } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 
 /** Between two tries, ms: an API server that is gone is not run down when it is back. */
 const DELAYS = { baseMs: 500, maxMs: 60_000 };

@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import type { KubernetesApi, NodeObject, PatchOperation } from "./api.ts";
 import { ApiError } from "./api_error.ts";
 

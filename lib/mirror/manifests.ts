@@ -1,13 +1,13 @@
 import { detectMediaType, isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import { formatDistributionPath } from "../oci/path.ts";
-import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports.ts";
-import { type MirrorKit, startSearch } from "./kit.ts";
-import { ContentCache, type VerifiedContent } from "./content_cache.ts";
-import type { Search } from "./search.ts";
+import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports/mirror.ts";
+import { type MirrorKit, startSearch } from "./transfer/kit.ts";
+import { ContentCache, type VerifiedContent } from "./whole/content_cache.ts";
+import type { Search } from "./selection/search.ts";
 import { SingleFlight } from "../async/single_flight.ts";
-import type { Source } from "./source.ts";
-import { joinChunks, wholeBody } from "./whole_body.ts";
-import { ChunkList } from "./whole/content_memory.ts";
+import type { Source } from "./selection/source.ts";
+import { joinChunks, wholeBody } from "./whole/whole_body.ts";
+import { ChunkList } from "./memory/content_memory.ts";
 import { WholeReader } from "./whole/whole_reader.ts";
 
 /**

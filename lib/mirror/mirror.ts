@@ -1,26 +1,30 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import { referenceKey } from "../oci/reference.ts";
-import type { Clock, Log, Metrics, Mirror, MirrorMiss, Router } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
+import type { Mirror, MirrorMiss } from "../ports/mirror.ts";
+import type { Router } from "../ports/router.ts";
 import type { NamedNodes } from "../ports/access.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { Blobs } from "./blobs.ts";
 import type { Connect } from "./http/connect.ts";
 import { ConnectionPool, type Send } from "./http/pool.ts";
 import { Hashes } from "./hashing/hashes.ts";
-import { Deliveries } from "./deliveries.ts";
-import { Doubts } from "./doubts.ts";
-import type { MirrorKit } from "./kit.ts";
+import { Deliveries } from "./split/deliveries.ts";
+import { Doubts } from "./transfer/doubts.ts";
+import type { MirrorKit } from "./transfer/kit.ts";
 import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
 import { type MirrorOptions, mirrorOptions } from "./options.ts";
-import { PeerClient, type ProvePeers } from "./peer_client.ts";
-import { type PeerHealth, PeerTable } from "./peer_table.ts";
-import { Prober } from "./prober.ts";
+import { PeerClient, type ProvePeers } from "./http/peer_client.ts";
+import { type PeerHealth, PeerTable } from "./selection/peer_table.ts";
+import { Prober } from "./selection/prober.ts";
 import { askTag } from "./tags.ts";
-import { TagHolders } from "./tag_holders.ts";
+import { TagHolders } from "./selection/tag_holders.ts";
 import { SplitPolicy } from "./split/split_policy.ts";
-import { Tainted } from "./whole/tainted.ts";
+import { Tainted } from "./transfer/tainted.ts";
 
 /** What the mirror works with. */
 export interface MirrorCollaborators {

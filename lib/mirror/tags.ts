@@ -1,9 +1,10 @@
 import { link } from "../async/link.ts";
 import { MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import { type DistributionPath, formatDistributionPath } from "../oci/path.ts";
-import type { Cancellable, TagAnswer } from "../ports.ts";
-import { type MirrorKit, startSearch } from "./kit.ts";
-import type { Search } from "./search.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { TagAnswer } from "../ports/mirror.ts";
+import { type MirrorKit, startSearch } from "./transfer/kit.ts";
+import type { Search } from "./selection/search.ts";
 
 /** Peers that are asked about a tag. */
 const MAX_ASKED = 4;

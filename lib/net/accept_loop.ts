@@ -1,4 +1,5 @@
-import type { Clock, Log } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 
 /** What can be closed. */
 export interface Closable {

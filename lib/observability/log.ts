@@ -1,4 +1,4 @@
-import type { Log, LogFields } from "../ports.ts";
+import type { Log, LogFields } from "../ports/log.ts";
 
 /** Levels, least important first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { Metrics } from "../ports.ts";
+import type { Metrics } from "../ports/metrics.ts";
 import { labelLimit } from "./label_limit.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
 import { type AdvertisedImage, registerSpegelMetrics } from "./spegel_metrics.ts";

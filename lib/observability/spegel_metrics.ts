@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { Metrics } from "../ports.ts";
+import type { Metrics } from "../ports/metrics.ts";
 
 /** What is advertised of one image, or of content that belongs to none. */
 export interface AdvertisedImage {

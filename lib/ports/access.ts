@@ -2,7 +2,7 @@ import type { Credentials } from "../oci/credentials.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Reference } from "../oci/reference.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "./cancellable.ts";
 
 /** What the registry of origin says about a manifest or a blob. */
 export type UpstreamAnswer =

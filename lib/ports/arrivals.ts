@@ -1,6 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import type { ByteRange } from "../oci/range.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "./cancellable.ts";
 
 /** Content that the node's runtime is just fetching. */
 export interface ArrivingContent {

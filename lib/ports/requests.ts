@@ -1,4 +1,4 @@
-import type { MissReason } from "../ports.ts";
+import type { MissReason } from "./mirror.ts";
 
 /** A request for content that has ended. */
 export interface RequestRecord {

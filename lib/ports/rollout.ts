@@ -1,4 +1,5 @@
-import type { Cancellable, Peer } from "../ports.ts";
+import type { Cancellable } from "./cancellable.ts";
+import type { Peer } from "./router.ts";
 
 /** What a node is to do about content that nobody is known to hold. */
 export type Turn =

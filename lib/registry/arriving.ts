@@ -2,7 +2,7 @@ import type { Digest } from "../oci/digest.ts";
 import { OCTET_STREAM } from "../oci/media_type.ts";
 import { resolveRange } from "../oci/range.ts";
 import { referenceKey } from "../oci/reference.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { type AdmissionCollaborators, admitPeer } from "./admission.ts";

@@ -1,6 +1,9 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { WholeResponse } from "../net/http/whole_response.ts";
-import type { Clock, Log, Metrics, MissReason, TurnOutcome } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
+import type { MissReason, TurnOutcome } from "../ports/mirror.ts";
 import type { RequestObserver } from "../ports/requests.ts";
 import type { PeerRefusal } from "../ports/access.ts";
 import type { Answer } from "./answer.ts";

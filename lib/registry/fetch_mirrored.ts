@@ -1,7 +1,8 @@
 import { deadline } from "../async/deadline.ts";
 import { OciError } from "../oci/error.ts";
 import type { DistributionPath } from "../oci/path.ts";
-import type { Log, Mirror, MirrorHit, MirrorMiss } from "../ports.ts";
+import type { Log } from "../ports/log.ts";
+import type { Mirror, MirrorHit, MirrorMiss } from "../ports/mirror.ts";
 import { type AdmissionCollaborators, admit } from "./admission.ts";
 import type { Call } from "./call.ts";
 

@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 
 /** Tells whoever works for a request that its client has gone. */
 export interface ClientPresence {

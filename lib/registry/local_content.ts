@@ -7,7 +7,10 @@ import { isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { ByteRange } from "../oci/range.ts";
 import { formatReference } from "../oci/reference.ts";
-import type { Cancellable, Clock, Log, Store } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../ports/store.ts";
 import type { Integrity } from "../ports/integrity.ts";
 import type { Content } from "./answer.ts";
 

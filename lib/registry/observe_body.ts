@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import type { Content } from "./answer.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;

@@ -1,7 +1,8 @@
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
-import type { Cancellable, Store } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Store } from "../ports/store.ts";
 import type { PeerAuth } from "../ports/access.ts";
 import type { Answer } from "./answer.ts";
 import { rawTarget } from "./request_target.ts";

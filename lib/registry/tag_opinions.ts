@@ -4,7 +4,12 @@ import { SingleFlight } from "../async/single_flight.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { formatReference } from "../oci/reference.ts";
-import type { Cancellable, Clock, Log, Metrics, Mirror, Store } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
+import type { Mirror } from "../ports/mirror.ts";
+import type { Store } from "../ports/store.ts";
 
 /** Tags that are remembered. */
 const MAX_TAGS = 1000;

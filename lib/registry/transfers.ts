@@ -1,4 +1,4 @@
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 
 /** Counts the requests that are being answered, their bodies included, and can break them. */
 export class Transfers {

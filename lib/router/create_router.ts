@@ -1,9 +1,11 @@
 import type { Admission } from "../net/admission.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
-import type { Clock, Log, Metrics } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
-import { createHost } from "./host.ts";
-import { loadIdentity } from "./identity.ts";
+import { createHost } from "./libp2p/host.ts";
+import { loadIdentity } from "./libp2p/identity.ts";
 import { Libp2pRouter } from "./libp2p_router.ts";
 import { resolveRouterOptions, type RouterOptions } from "./options.ts";
 

@@ -1,10 +1,11 @@
 import { deadline } from "../async/deadline.ts";
-import type { Cancellable, Peer, Router } from "../ports.ts";
-import { dhtKey } from "./dht_key.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Peer, Router } from "../ports/router.ts";
+import { dhtKey } from "./dht/dht_key.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
-import { prunePeerStore } from "./peer_store_pruner.ts";
+import { prunePeerStore } from "./peers/peer_store_pruner.ts";
 import type { Turns } from "./rollout/turns.ts";
-import { RouterListenError } from "./router_listen_error.ts";
+import { RouterListenError } from "./libp2p/router_listen_error.ts";
 import {
   createRouterParts,
   type RouterParts,

@@ -1,4 +1,4 @@
-import { isLoopback, withoutBrackets } from "./address.ts";
+import { isLoopback, withoutBrackets } from "./libp2p/address.ts";
 
 /** Settings of the router. Fields that are left out get a default. */
 export interface RouterOptions {

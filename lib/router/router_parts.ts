@@ -1,16 +1,18 @@
 import type { PeerId } from "@libp2p/interface";
-import type { Clock, Log, Metrics } from "../ports.ts";
-import { type IpPort, toIpPort } from "./address.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Metrics } from "../ports/metrics.ts";
+import { type IpPort, toIpPort } from "./libp2p/address.ts";
 import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
-import { createBootstrapDialer } from "./bootstrap_dialer.ts";
-import { ConnectionLimiter } from "./connection_limiter.ts";
-import { Departures } from "./departures.ts";
-import type { DhtClient } from "./dht_client.ts";
-import { kademliaId } from "./dht_key.ts";
-import { Discovery } from "./discovery.ts";
-import { Goodbye } from "./goodbye.ts";
-import type { Host } from "./host.ts";
+import { createBootstrapDialer } from "./peers/bootstrap_dialer.ts";
+import { ConnectionLimiter } from "./libp2p/connection_limiter.ts";
+import { Departures } from "./peers/departures.ts";
+import type { DhtClient } from "./dht/dht_client.ts";
+import { kademliaId } from "./dht/dht_key.ts";
+import { Discovery } from "./peers/discovery.ts";
+import { Goodbye } from "./libp2p/goodbye.ts";
+import type { Host } from "./libp2p/host.ts";
 import {
   closestBy,
   createClient,
@@ -19,19 +21,19 @@ import {
   createWalking,
   serveDht,
 } from "./index_parts.ts";
-import { REPLICAS } from "./key_placement.ts";
-import type { Lookup } from "./lookup.ts";
+import { REPLICAS } from "./providers/key_placement.ts";
+import type { Lookup } from "./providers/lookup.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
-import { createPeerActions, type PeerActionsCollaborators } from "./peer_actions.ts";
-import { createPeerMapper, type PeerMapper } from "./peer_mapper.ts";
-import { PeerMonitor } from "./peer_monitor.ts";
-import { PeerTable } from "./peer_table.ts";
-import { probeTcp } from "./probe_tcp.ts";
-import { Provider } from "./provider.ts";
-import type { ProviderPublisher } from "./provider_publisher.ts";
-import { ProviderStore } from "./provider_store.ts";
+import { createPeerActions, type PeerActionsCollaborators } from "./peers/peer_actions.ts";
+import { createPeerMapper, type PeerMapper } from "./peers/peer_mapper.ts";
+import { PeerMonitor } from "./peers/peer_monitor.ts";
+import { PeerTable } from "./peers/peer_table.ts";
+import { probeTcp } from "./libp2p/probe_tcp.ts";
+import { Provider } from "./dht/provider.ts";
+import type { ProviderPublisher } from "./providers/provider_publisher.ts";
+import { ProviderStore } from "./providers/provider_store.ts";
 import { Turns } from "./rollout/turns.ts";
-import { WorkBudget } from "./work_budget.ts";
+import { WorkBudget } from "../async/work_budget.ts";
 
 /** Records kept of one key, and named in one answer. */
 const MAX_PROVIDERS_PER_KEY = 128;

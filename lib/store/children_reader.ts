@@ -3,7 +3,7 @@ import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { manifestChildren } from "../oci/manifest.ts";
 import { detectMediaType, isManifestMediaType } from "../oci/media_type.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 
 /** Children remembered in all; a descriptor takes some 300 bytes, so about 15 MB at most. */
 const MAX_REMEMBERED = 50_000;

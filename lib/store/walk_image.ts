@@ -1,7 +1,7 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isManifestMediaType } from "../oci/media_type.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import { mapConcurrent } from "../async/map_concurrent.ts";
 
 /** What a walk asks a store. */

@@ -1,4 +1,4 @@
-import type { Clock } from "../ports.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** Settings of {@link Circuit}. */
 export interface CircuitOptions {

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 import { untilAborted } from "../async/until_aborted.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 
 /** Finds the addresses of a host name. */
 export type ResolveHost = (hostname: string) => Promise<readonly string[]>;

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { canonicalAddress } from "../oci/canonical_address.ts";
+import { canonicalAddress } from "../net/canonical_address.ts";
 
 /** Variables of the environment, by name. */
 export type ReadEnv = (name: string) => string | undefined;

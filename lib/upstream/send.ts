@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
-import type { Cancellable } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import { type Connect, connectTcp } from "./http/dial.ts";
 import { DirectClient } from "./http/direct_client.ts";
 import { isLoopbackHost } from "./endpoint.ts";

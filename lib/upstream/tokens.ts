@@ -3,7 +3,8 @@ import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
 import { SingleFlight } from "../async/single_flight.ts";
-import type { Cancellable, Clock } from "../ports.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { readLimited, type Sender, type UpstreamRequest } from "./send.ts";
 

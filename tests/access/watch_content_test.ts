@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { watchContent } from "../../lib/access/watch_content.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { StoreEvent } from "../../lib/ports.ts";
+import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { test } from "../support/test.ts";
 import { digestOf, gateRig, type Holding } from "./gate_rig.ts";
 

@@ -3,7 +3,8 @@ import { watchContent } from "../../lib/access/watch_content.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 import type { Outsider } from "../../lib/ports/access.ts";
-import type { StoredImage, StoreEvent } from "../../lib/ports.ts";
+import type { StoredImage } from "../../lib/ports/store.ts";
+import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { digestOf, gateRig, type Holding, pathOf, USER } from "./gate_rig.ts";
 
 /** Digests: `s` and `t` are in private repositories alone. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Advertiser } from "../../lib/advertiser/advertiser.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { createReferenceFilter, type ReferenceFilterOptions } from "../../lib/oci/filter.ts";
-import type { StoreEvent } from "../../lib/ports.ts";
+import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";

@@ -32,9 +32,11 @@ const COMMON = ["ports", "oci", "async", "files", "net"];
 /** Layer to the layers that it may import. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   main: ["commands", "config"],
-  commands: ["commands", "config", "version", ...COMMON, ...PARTS],
+  demo: ["demo", "commands", "agent", "config", "version", ...COMMON, ...PARTS],
+  commands: ["commands", "agent", "config", "version", ...COMMON, ...PARTS],
+  agent: ["agent", "config", "version", ...COMMON, ...PARTS],
   config: ["config", "oci"],
-  ports: ["oci", "ports"],
+  ports: ["ports", "oci"],
   oci: ["oci"],
   async: ["async", "ports"],
   net: ["net", "async", "ports"],
@@ -42,6 +44,31 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   version: [],
   ...Object.fromEntries(PARTS.map((part) => [part, [part, ...COMMON]])),
 };
+
+/**
+ * The rooms inside of a part, each with those that it may import. Files beside them put the rooms
+ * together: no room imports them, but for the settings.
+ */
+const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  mirror: {
+    memory: [],
+    hashing: [],
+    http: [],
+    selection: ["http"],
+    split: ["http", "selection"],
+    transfer: ["memory", "hashing", "http", "selection", "split"],
+    whole: ["memory", "http", "selection", "transfer"],
+  },
+  router: {
+    libp2p: [],
+    dht: ["libp2p"],
+    bootstrap: ["libp2p"],
+    peers: ["libp2p", "dht", "bootstrap"],
+    providers: ["libp2p", "dht", "peers"],
+    rollout: ["libp2p", "dht", "peers"],
+  },
+};
+const SETTINGS = "options.ts";
 
 /** Layers that import other layers for their types only. */
 const TYPES_ONLY = new Set(["ports"]);
@@ -54,15 +81,16 @@ const VENDORS: readonly (readonly [name: RegExp, layers: readonly string[]])[] =
   [/^@kubernetes\/.*$/, ["kubernetes"]],
   [/^smol-toml$/, ["configurator"]],
   [/^prom-client$/, ["observability"]],
-  [/^yaml$/, ["commands", "config"]],
+  [/^yaml$/, ["agent", "commands", "config"]],
   // Wherever documents from outside are read.
-  [/^zod$/, ["access", "commands", "config", "configurator", "store", "upstream"]],
+  [/^zod$/, ["access", "agent", "commands", "config", "configurator", "store", "upstream"]],
   [/^fast-check$/, []],
 ];
 
 /** The layer that a path belongs to; undefined for paths outside of the application. */
 export function layerOf(path: string): string | undefined {
   if (path === "main.ts") return "main";
+  if (path.startsWith("demo/")) return "demo";
   const match = /^lib\/([^/]+?)(?:\.ts$|\/)/.exec(path);
   return match?.[1];
 }
@@ -90,10 +118,28 @@ function checkImport(path: string, { target, typeOnly }: SourceImport): string[]
   const to = layerOf(target);
   if (to === undefined) return [`${path} imports ${target}, which is no part of the application`];
   if (!allowed.includes(to)) return [`${path} (${from}) must not import ${target} (${to})`];
+  const rooms = checkRooms(path, from, target, to);
+  if (rooms !== undefined) return [rooms];
   if (TYPES_ONLY.has(from) && to !== from && !typeOnly) {
     return [`${path} must import only types of ${target}`];
   }
   return [];
+}
+
+function checkRooms(path: string, from: string, target: string, to: string): string | undefined {
+  const rooms = ROOMS[from];
+  if (rooms === undefined || from !== to) return undefined;
+  const [room, other] = [roomOf(path), roomOf(target)];
+  if (room === undefined || room === other) return undefined;
+  const allowed = rooms[room];
+  if (allowed === undefined) return `${path} is in no known room of ${from}`;
+  if (other === undefined ? target.endsWith(`/${SETTINGS}`) : allowed.includes(other)) return;
+  return `${path} (${from}/${room}) must not import ${target}`;
+}
+
+/** The room that a path is in: `libp2p` of `lib/router/libp2p/host.ts`. */
+function roomOf(path: string): string | undefined {
+  return /^lib\/[^/]+\/([^/]+)\//.exec(path)?.[1];
 }
 
 function checkVendor(path: string, from: string, name: string): string[] {

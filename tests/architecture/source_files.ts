@@ -1,7 +1,7 @@
 /** Root folder of the project, with a slash at its end. */
 export const ROOT = new URL("../../", import.meta.url);
 
-/** Paths below the project of all TypeScript files of the application: `main.ts`, and JSX too. */
+/** Paths below the project of all TypeScript files of the application: `main.ts`, the demo, and JSX too. */
 export async function sourceFiles(): Promise<string[]> {
   const paths: string[] = [];
   const walk = async (folder: string): Promise<void> => {
@@ -11,6 +11,7 @@ export async function sourceFiles(): Promise<string[]> {
     }
   };
   await walk("lib/");
+  await walk("demo/");
   return ["main.ts", ...paths.sort()];
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Page } from "puppeteer-core";
-import { startHttpServer } from "../../lib/commands/http_server.ts";
+import { startHttpServer } from "../../lib/agent/http_server.ts";
 import { createDebugApp } from "../../lib/observability/debug/debug_app.tsx";
 import type { DebugSource } from "../../lib/observability/debug/debug_source.ts";
 import { PAGES } from "../../lib/observability/debug/pages/layout.tsx";

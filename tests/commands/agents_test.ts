@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { examineSetup } from "../../lib/commands/doctor/examine.ts";
 import { WITHOUT_UPSTREAM } from "../support/without_upstream.ts";
 import { systemClock } from "../../lib/async/clock.ts";
-import { type Agent, startAgent } from "../../lib/commands/agent/start_agent.ts";
+import { type Agent, startAgent } from "../../lib/agent/start_agent.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
@@ -69,6 +70,7 @@ class Agents implements AsyncDisposable {
     const agent = await startAgent(config, {
       log,
       signal: new AbortController().signal,
+      examine: examineSetup,
       registryPortOf: (port) => registries[routers.indexOf(port)] ?? 0,
     });
     this.nodes.push({ agent, writer, log });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createClusterKey, readClusterKeys } from "../../lib/commands/agent/cluster_key_file.ts";
-import { StopStack } from "../../lib/commands/agent/stop_stack.ts";
+import { createClusterKey, readClusterKeys } from "../../lib/agent/cluster_key_file.ts";
+import { StopStack } from "../../lib/agent/stop_stack.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeSettings } from "../../lib/commands/agent/debug_pages.ts";
+import { describeSettings } from "../../lib/agent/debug_pages.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { test } from "../support/test.ts";
 

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  describeEmbeddedMirror,
-  findEmbeddedMirror,
-} from "../../lib/commands/agent/embedded_mirror.ts";
+import { describeEmbeddedMirror, findEmbeddedMirror } from "../../lib/agent/embedded_mirror.ts";
 import { put } from "../configurator/tree.ts";
 import { test } from "../support/test.ts";
 

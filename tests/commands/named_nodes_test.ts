@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createBootstrap } from "../../lib/commands/agent/named_nodes.ts";
+import { createBootstrap } from "../../lib/agent/named_nodes.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { createNodeCredentials } from "../../lib/commands/agent/node_credentials.ts";
+import { createNodeCredentials } from "../../lib/agent/node_credentials.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import { systemClock } from "../../lib/async/clock.ts";
-import { startAgent } from "../../lib/commands/agent/start_agent.ts";
+import { startAgent } from "../../lib/agent/start_agent.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -154,7 +154,11 @@ test("an agent asks about a private tag with the node's own credentials", async 
         ...(flag === undefined ? [] : [flag]),
       ];
       const config = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
-      const agent = await startAgent(config, { log, signal: new AbortController().signal });
+      const agent = await startAgent(config, {
+        log,
+        signal: new AbortController().signal,
+        examine: () => Promise.resolve([]),
+      });
       try {
         const before = registry.requests.length;
         const url = `${agent.url}/v2/closed/manifests/v1?ns=${registry.host}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { systemClock } from "../../lib/async/clock.ts";
-import { PeerTls } from "../../lib/commands/agent/peer_tls.ts";
+import { PeerTls } from "../../lib/agent/peer_tls.ts";
 import { checkPeerTls } from "../../lib/commands/doctor/tls_checks.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { createTlsConnect } from "../../lib/mirror/http/connect_tls.ts";

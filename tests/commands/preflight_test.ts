@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkContainerd } from "../../lib/commands/agent/preflight.ts";
+import { checkContainerd } from "../../lib/agent/preflight.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import type { ContainerdProbe } from "../../lib/store/containerd/probe_containerd.ts";
 import { test } from "../support/test.ts";

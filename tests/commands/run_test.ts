@@ -129,23 +129,3 @@ test("run: help and version; Spegel's names of commands are understood", async (
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /^eddy: unknown command "fly", want one of agent, /);
 });
-
-test("run: the demo pulls from peers with upstream off", async () => {
-  const { code, stdout, stderr } = await run("demo");
-  assert.equal(code, 0, stderr);
-  const rows = stdout.split("\n").filter((line) => /^node \d +(manifest|config|layer)/.test(line));
-  assert.equal(rows.length, 27);
-  for (const row of rows) {
-    assert.match(row, /^node 1 .* upstream |^node 2 .* node [13] |^node 3 .* node [12] /);
-  }
-});
-
-test("run: the demo shows a rollout, and what it cost upstream", async () => {
-  const { code, stdout, stderr } = await run("demo", "--rollout");
-  assert.equal(code, 0, stderr);
-  const rows = stdout.split("\n").filter((line) => /^node [1-6] +\d/.test(line));
-  assert.equal(rows.length, 6, stdout);
-  const images = Number(/Upstream sent (\d+\.\d+) images/.exec(stdout)?.[1]);
-  // How few depends on how busy the machine is; more than each for itself it never is.
-  assert.ok(images >= 1 && images <= 6, stdout);
-});

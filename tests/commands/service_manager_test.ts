@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { connectServiceManager } from "../../lib/commands/agent/service_manager.ts";
+import { connectServiceManager } from "../../lib/agent/service_manager.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 

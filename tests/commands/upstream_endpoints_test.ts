@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  configuredEndpoints,
-  withConfiguredHeaders,
-} from "../../lib/commands/agent/upstream_endpoints.ts";
+import { configuredEndpoints, withConfiguredHeaders } from "../../lib/agent/upstream_endpoints.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 

@@ -9,7 +9,7 @@ import {
   watchConfiguration,
   type WatchOptions,
 } from "../../lib/configurator/watch_configuration.ts";
-import type { LogFields } from "../../lib/ports.ts";
+import type { LogFields } from "../../lib/ports/log.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";

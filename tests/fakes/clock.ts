@@ -1,4 +1,5 @@
-import type { Cancellable, Clock } from "../../lib/ports.ts";
+import type { Cancellable } from "../../lib/ports/cancellable.ts";
+import type { Clock } from "../../lib/ports/clock.ts";
 
 interface Sleeper {
   readonly at: number;

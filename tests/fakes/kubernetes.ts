@@ -7,7 +7,7 @@ import type {
   Taint,
 } from "../../lib/kubernetes/api.ts";
 import { ApiError } from "../../lib/kubernetes/api_error.ts";
-import type { Cancellable } from "../../lib/ports.ts";
+import type { Cancellable } from "../../lib/ports/cancellable.ts";
 
 /** An API server in memory, with one node; what its calls do can be broken. */
 export class FakeKubernetesApi implements KubernetesApi {

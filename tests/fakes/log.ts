@@ -1,4 +1,4 @@
-import type { Log, LogFields } from "../../lib/ports.ts";
+import type { Log, LogFields } from "../../lib/ports/log.ts";
 
 /** A line that was logged. */
 export interface LogLine {

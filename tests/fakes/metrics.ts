@@ -1,4 +1,4 @@
-import type { Metrics } from "../../lib/ports.ts";
+import type { Metrics } from "../../lib/ports/metrics.ts";
 
 /** One call of a metrics method: its name and its arguments. */
 export type MetricCall = readonly [name: keyof Metrics, ...args: unknown[]];

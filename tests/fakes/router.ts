@@ -1,4 +1,5 @@
-import type { Cancellable, Peer, Router } from "../../lib/ports.ts";
+import type { Cancellable } from "../../lib/ports/cancellable.ts";
+import type { Peer, Router } from "../../lib/ports/router.ts";
 
 /** A router without a network: what is advertised is noted, what is looked up was put there. */
 export class MemoryRouter implements Router {

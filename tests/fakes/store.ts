@@ -3,7 +3,8 @@ import type { Descriptor } from "../../lib/oci/descriptor.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { detectMediaType } from "../../lib/oci/media_type.ts";
 import type { ByteRange } from "../../lib/oci/range.ts";
-import type { Cancellable, Store } from "../../lib/ports.ts";
+import type { Cancellable } from "../../lib/ports/cancellable.ts";
+import type { Store } from "../../lib/ports/store.ts";
 
 /** A store in memory. */
 export class MemoryStore implements Store {

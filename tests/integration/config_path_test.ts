@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { inspectContainerd } from "../../lib/commands/agent/preflight.ts";
+import { inspectContainerd } from "../../lib/agent/preflight.ts";
 import { configure } from "../../lib/configurator/configure.ts";
 import { denoFileSystem } from "../../lib/configurator/deno_file_system.ts";
 import { ContainerdClient } from "../../lib/store/containerd/client.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Agent } from "../../lib/commands/agent/start_agent.ts";
+import type { Agent } from "../../lib/agent/start_agent.ts";
 import { runCommand } from "../../lib/commands/run.ts";
-import type { Check } from "../../lib/observability/debug/debug_source.ts";
+import type { Check } from "../../lib/ports/check.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { ContainerdClient } from "../../lib/store/containerd/client.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Check } from "../../lib/observability/debug/debug_source.ts";
+import type { Check } from "../../lib/ports/check.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { DoctorNode } from "./doctor_node.ts";
 import {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { MirrorHit, MirrorMiss } from "../../lib/ports.ts";
+import type { MirrorHit, MirrorMiss } from "../../lib/ports/mirror.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
 import { blob, bytesOf, manifest, noise, PATIENT, Rig, STREAMED } from "./rig.ts";

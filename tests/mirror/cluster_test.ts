@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ProvePeers } from "../../lib/mirror/peer_client.ts";
+import type { ProvePeers } from "../../lib/mirror/http/peer_client.ts";
 import type { PeerAuth, PeerRequest } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { type Connect, connectTcp } from "../../lib/mirror/http/connect.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { Peer } from "../../lib/ports.ts";
+import type { Peer } from "../../lib/ports/router.ts";
 
 /** How a peer misbehaves; offsets count from the start of the content. */
 export interface Faults {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
 import { createMirror } from "../../lib/mirror/mirror.ts";
-import type { Router } from "../../lib/ports.ts";
+import type { Router } from "../../lib/ports/router.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";

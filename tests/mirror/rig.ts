@@ -6,7 +6,7 @@ import {
 } from "../../lib/mirror/mirror.ts";
 import type { MirrorOptions } from "../../lib/mirror/options.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports.ts";
+import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports/mirror.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";

@@ -4,7 +4,7 @@ import type { Accepted, ServerCertificate } from "../../lib/net/http/accepted.ts
 import { TlsAcceptor } from "../../lib/net/http/tls_acceptor.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
-import type { Clock } from "../../lib/ports.ts";
+import type { Clock } from "../../lib/ports/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { testWith } from "../support/test.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mapConcurrent } from "../../lib/async/map_concurrent.ts";
-import type { Agent } from "../../lib/commands/agent/start_agent.ts";
+import type { Agent } from "../../lib/agent/start_agent.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 // Opens what libp2p opens once for the whole process.
 import { eventually } from "../router/cluster.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type AddressInfo, connect } from "node:net";
-import { type HttpServer, startHttpServer } from "../../lib/commands/http_server.ts";
+import { type HttpServer, startHttpServer } from "../../lib/agent/http_server.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import type { Setup } from "./setup.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { deadline } from "../../lib/async/deadline.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { Store } from "../../lib/ports.ts";
+import type { Store } from "../../lib/ports/store.ts";
 import { MemoryStore } from "../fakes/store.ts";
 import { test } from "../support/test.ts";
 import { sendRaw, serve } from "./loopback.ts";

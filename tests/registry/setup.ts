@@ -1,6 +1,7 @@
 import { systemClock } from "../../lib/async/clock.ts";
 import type { DistributionPath } from "../../lib/oci/path.ts";
-import type { Cancellable, Mirror, MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports.ts";
+import type { Cancellable } from "../../lib/ports/cancellable.ts";
+import type { Mirror, MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports/mirror.ts";
 import {
   createRegistryApp,
   type RegistryApp,

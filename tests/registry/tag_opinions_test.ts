@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
-import type { MirrorRequest, TagAnswer } from "../../lib/ports.ts";
+import type { MirrorRequest, TagAnswer } from "../../lib/ports/mirror.ts";
 import { TagOpinions } from "../../lib/registry/tag_opinions.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";

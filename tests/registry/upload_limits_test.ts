@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { Store } from "../../lib/ports.ts";
+import type { Store } from "../../lib/ports/store.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, setup } from "./setup.ts";
 

@@ -1,6 +1,6 @@
 import { systemClock } from "../../lib/async/clock.ts";
 import { deadline } from "../../lib/async/deadline.ts";
-import type { Peer } from "../../lib/ports.ts";
+import type { Peer } from "../../lib/ports/router.ts";
 import type { Bootstrapper } from "../../lib/router/bootstrap/bootstrapper.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
 import { createRouter } from "../../lib/router/create_router.ts";

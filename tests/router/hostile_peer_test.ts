@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { peerIdFromMultihash } from "@libp2p/peer-id";
 import * as Multihash from "multiformats/hashes/digest";
-import { decodePeer, encodeMessage, MESSAGE_TYPE } from "../../lib/router/dht_message.ts";
+import { decodePeer, encodeMessage, MESSAGE_TYPE } from "../../lib/router/dht/dht_message.ts";
 import { test } from "../support/test.ts";
 import { Cluster, eventually, findsExactly, lookupAll } from "./cluster.ts";
 import { RawPeer } from "./raw_peer.ts";

@@ -6,16 +6,16 @@ import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { systemClock } from "../../lib/async/clock.ts";
-import { DhtClient } from "../../lib/router/dht_client.ts";
-import { dhtKey } from "../../lib/router/dht_key.ts";
+import { DhtClient } from "../../lib/router/dht/dht_client.ts";
+import { dhtKey } from "../../lib/router/dht/dht_key.ts";
 import {
   type DhtMessage,
   encodeMessage,
   encodePeer,
   encodeRecords,
   MESSAGE_TYPE,
-} from "../../lib/router/dht_message.ts";
-import { noiseCrypto } from "../../lib/router/noise_crypto.ts";
+} from "../../lib/router/dht/dht_message.ts";
+import { noiseCrypto } from "../../lib/router/libp2p/noise_crypto.ts";
 import { addressesOf, type TestNode } from "./cluster.ts";
 
 /** A peer without a router, which speaks the DHT as badly as a test wants it to. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
-import { createDebugPages } from "../../lib/commands/agent/debug_pages.ts";
+import { createDebugPages } from "../../lib/agent/debug_pages.ts";
 import type { AdvertisedContent } from "../../lib/observability/debug/debug_source.ts";
 import { RequestRing } from "../../lib/observability/debug/request_ring.ts";
 import { Traffic } from "../../lib/observability/debug/traffic.ts";
@@ -10,7 +10,7 @@ import { registryHost } from "../../lib/config/types.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { createReferenceFilter } from "../../lib/oci/filter.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
-import type { StoreEvent } from "../../lib/ports.ts";
+import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { createRegistryApp } from "../../lib/registry/registry_app.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { deadline } from "../../lib/async/deadline.ts";
-import type { StoreEvent, Watcher } from "../../lib/ports.ts";
+import type { StoreEvent, Watcher } from "../../lib/ports/watcher.ts";
 import type { FakeClock } from "../fakes/clock.ts";
 
 type EventOf<Type extends StoreEvent["type"]> = Extract<StoreEvent, { type: Type }>;

@@ -1,4 +1,5 @@
-import { type Agent, startAgent } from "../../lib/commands/agent/start_agent.ts";
+import { examineSetup } from "../../lib/commands/doctor/examine.ts";
+import { type Agent, startAgent } from "../../lib/agent/start_agent.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { WITHOUT_UPSTREAM } from "./without_upstream.ts";
 import { createLog } from "../../lib/observability/log.ts";
@@ -24,5 +25,6 @@ export async function startLiveAgent(
     log: createLog({ level: "error" }),
     signal: new AbortController().signal,
     registryPortOf,
+    examine: examineSetup,
   });
 }

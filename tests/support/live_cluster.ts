@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { Agent } from "../../lib/commands/agent/start_agent.ts";
+import type { Agent } from "../../lib/agent/start_agent.ts";
 import type { Measurement } from "../../lib/observability/debug/measure.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";

@@ -1,6 +1,7 @@
 import type { Config } from "../../config/options.ts";
-import type { Check, Overview } from "../../observability/debug/debug_source.ts";
-import { failed, ok, skipped } from "../agent/preflight.ts";
+import type { Overview } from "../../observability/debug/debug_source.ts";
+import type { Check } from "../../ports/check.ts";
+import { failed, ok, skipped } from "../../agent/preflight.ts";
 import type { AgentClient } from "./agent_client.ts";
 
 /** Whether an agent runs here, can be reached where containerd is told to, and is ready. */

@@ -4,8 +4,8 @@ import type { Config } from "../../config/options.ts";
 import type { AdvertisedContent, Overview } from "../../observability/debug/debug_source.ts";
 import type { Measurement } from "../../observability/debug/measure.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
-import type { Cancellable } from "../../ports.ts";
-import { ownUrl } from "../agent/mirror_configuration.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import { ownUrl } from "../../agent/mirror_configuration.ts";
 
 /** An answer, as far as the checks need it. */
 export interface Reply {

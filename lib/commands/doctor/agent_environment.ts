@@ -1,8 +1,8 @@
 import { deadline } from "../../async/deadline.ts";
 import { parseConfig } from "../../config/parse.ts";
 import type { Setting } from "../../observability/debug/debug_source.ts";
-import type { Cancellable } from "../../ports.ts";
-import { ownUrl } from "../agent/mirror_configuration.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import { ownUrl } from "../../agent/mirror_configuration.ts";
 import { serviceEnvironment } from "./service_environment.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,13 +1,13 @@
 import { dirname, join } from "node:path";
 import type { Config } from "../../config/options.ts";
-import type { Check } from "../../observability/debug/debug_source.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Check } from "../../ports/check.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import { ContainerdClient } from "../../store/containerd/client.ts";
 import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
 import { type ContainerdProbe, probeContainerd } from "../../store/containerd/probe_containerd.ts";
-import { embeddedMirrorOf } from "../agent/embedded_mirror.ts";
-import { failed, inspectContainerd, ok, skipped, warning } from "../agent/preflight.ts";
-import { registryConfigPath } from "../registry_config_path.ts";
+import { embeddedMirrorOf } from "../../agent/embedded_mirror.ts";
+import { failed, inspectContainerd, ok, skipped, warning } from "../../agent/preflight.ts";
+import { registryConfigPath } from "../../agent/registry_config_path.ts";
 import { checkContainerdFile } from "./containerd_file.ts";
 
 /** What is known of the node's containerd. */

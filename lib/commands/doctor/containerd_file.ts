@@ -3,8 +3,8 @@ import {
   type ContainerdConfigFile,
   parseContainerdConfig,
 } from "../../configurator/containerd_config.ts";
-import type { Check } from "../../observability/debug/debug_source.ts";
-import { failed, ok, skipped } from "../agent/preflight.ts";
+import type { Check } from "../../ports/check.ts";
+import { failed, ok, skipped } from "../../agent/preflight.ts";
 
 const NAME = "containerd's configuration file";
 /** Drop-in files beyond that are not looked at. */

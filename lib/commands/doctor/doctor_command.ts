@@ -1,6 +1,6 @@
 import { deadline } from "../../async/deadline.ts";
 import type { Config } from "../../config/options.ts";
-import type { Check } from "../../observability/debug/debug_source.ts";
+import type { Check } from "../../ports/check.ts";
 import type { CommandIo } from "../io.ts";
 import { examineNode } from "./examine.ts";
 

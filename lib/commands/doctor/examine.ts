@@ -1,8 +1,8 @@
 import type { Config } from "../../config/options.ts";
-import type { Check } from "../../observability/debug/debug_source.ts";
-import type { Cancellable } from "../../ports.ts";
-import { failed } from "../agent/preflight.ts";
-import { configuredAuthorization } from "../basic_auth.ts";
+import type { Check } from "../../ports/check.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import { failed } from "../../agent/preflight.ts";
+import { configuredAuthorization } from "../../agent/basic_auth.ts";
 import { checkAgent } from "./agent_checks.ts";
 import { AgentClient } from "./agent_client.ts";
 import { checkContainerdOfNode } from "./containerd_checks.ts";

@@ -4,9 +4,9 @@ import { effectiveHosts } from "../../configurator/effective_hosts.ts";
 import { hostKey } from "../../configurator/hosts_document.ts";
 import { planConfiguration } from "../../configurator/plan_configuration.ts";
 import { DEFAULT_FOLDER, registryOfFolder } from "../../configurator/settings.ts";
-import type { Check } from "../../observability/debug/debug_source.ts";
-import { configuratorOptions } from "../agent/mirror_configuration.ts";
-import { failed, ok, skipped } from "../agent/preflight.ts";
+import type { Check } from "../../ports/check.ts";
+import { configuratorOptions } from "../../agent/mirror_configuration.ts";
+import { failed, ok, skipped } from "../../agent/preflight.ts";
 
 /** What the checks of the mirror configuration work on. */
 export interface HostsCheckInput {

@@ -3,8 +3,9 @@ import { manifestChildren } from "../../oci/manifest.ts";
 import { detectMediaType, isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
 import { formatDistributionPath } from "../../oci/path.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
-import type { AdvertisedContent, Check } from "../../observability/debug/debug_source.ts";
-import { failed, ok, skipped, warning } from "../agent/preflight.ts";
+import type { AdvertisedContent } from "../../observability/debug/debug_source.ts";
+import type { Check } from "../../ports/check.ts";
+import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
 import { type AgentClient, NO_REPLY, refusalOf, type Reply, sha256 } from "./agent_client.ts";
 
 /** Images that are tried until one is served. */

@@ -4,11 +4,11 @@ import { type Digest, isDigest } from "../../oci/digest.ts";
 import { parseReference } from "../../oci/reference.ts";
 import type {
   AdvertisedContent,
-  Check,
   Overview,
   PeerView,
 } from "../../observability/debug/debug_source.ts";
-import { failed, ok, skipped } from "../agent/preflight.ts";
+import type { Check } from "../../ports/check.ts";
+import { failed, ok, skipped } from "../../agent/preflight.ts";
 import { checkPeerTls } from "./tls_checks.ts";
 import { type AgentClient, PEER_REQUEST_MS, refusalOf } from "./agent_client.ts";
 

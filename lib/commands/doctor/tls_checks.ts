@@ -2,10 +2,11 @@ import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
 import type { Config } from "../../config/options.ts";
 import { createTlsConnect } from "../../mirror/http/connect_tls.ts";
-import type { Check, PeerView } from "../../observability/debug/debug_source.ts";
+import type { PeerView } from "../../observability/debug/debug_source.ts";
+import type { Check } from "../../ports/check.ts";
 import { createLog } from "../../observability/log.ts";
-import { failed, ok } from "../agent/preflight.ts";
-import { PeerTls } from "../agent/peer_tls.ts";
+import { failed, ok } from "../../agent/preflight.ts";
+import { PeerTls } from "../../agent/peer_tls.ts";
 
 /** How long a peer may take, ms. */
 const CONNECT_MS = 2000;

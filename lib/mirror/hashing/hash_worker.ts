@@ -1,8 +1,9 @@
 import { type Link, link } from "../../async/link.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
 import { type Digest, splitDigest } from "../../oci/digest.ts";
-import type { Cancellable, Clock } from "../../ports.ts";
-import type { Verifier } from "../verify.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Verifier } from "./verify.ts";
 import {
   BEGIN_SHA256,
   BEGIN_SHA512,

@@ -1,7 +1,9 @@
 import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable, Clock, Log, LogFields } from "../../ports.ts";
-import { createVerifier, type Verifier } from "../verify.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log, LogFields } from "../../ports/log.ts";
+import { createVerifier, type Verifier } from "./verify.ts";
 import { type HashThread, HashWorker } from "./hash_worker.ts";
 
 /** Content from this size on is hashed by a thread of its own, bytes. */

@@ -1,4 +1,5 @@
-import type { Clock, Log } from "../../ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
 import { openTcp, shakeHands } from "../../net/open_connection.ts";
 import { type Connect, connectTcp } from "./connect.ts";
 

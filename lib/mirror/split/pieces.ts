@@ -1,4 +1,4 @@
-import type { PartReader } from "../part_reader.ts";
+import type { PartReader } from "./part_reader.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 

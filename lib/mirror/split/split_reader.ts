@@ -1,12 +1,13 @@
 import { type Link, link } from "../../async/link.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
-import type { Cancellable, Peer } from "../../ports.ts";
-import type { Wanted } from "../answer.ts";
-import type { Contributors } from "../contributors.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Peer } from "../../ports/router.ts";
+import type { Wanted } from "../http/answer.ts";
+import type { Contributors } from "./contributors.ts";
 import type { MirrorOptions } from "../options.ts";
-import { PartReader } from "../part_reader.ts";
-import type { PartReaderCollaborators, PartReaderInit } from "../part_reader_init.ts";
-import type { Source } from "../source.ts";
+import { PartReader } from "./part_reader.ts";
+import type { PartReaderCollaborators, PartReaderInit } from "./part_reader_init.ts";
+import type { Source } from "../selection/source.ts";
 import { type Piece, Pieces } from "./pieces.ts";
 import type { SplitPermit } from "./split_policy.ts";
 

@@ -1,9 +1,9 @@
 import { link } from "../../async/link.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
-import type { Part } from "../answer.ts";
-import type { SlabList } from "./content_memory.ts";
-import type { Room } from "./memory_budget.ts";
-import { SLAB_BYTES } from "./slabs.ts";
+import type { Part } from "../http/answer.ts";
+import type { SlabList } from "../memory/content_memory.ts";
+import type { Room } from "../memory/memory_budget.ts";
+import { SLAB_BYTES } from "../memory/slabs.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 

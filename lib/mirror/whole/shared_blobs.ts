@@ -1,7 +1,7 @@
 import { untilAborted } from "../../async/until_aborted.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable } from "../../ports.ts";
-import type { VerifiedContent } from "../content_cache.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { VerifiedContent } from "./content_cache.ts";
 import { Held, type HeldInit } from "./held.ts";
 
 /** A blob that was got whole: a small one in one piece, or one whose memory is accounted for. */

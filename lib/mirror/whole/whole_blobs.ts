@@ -1,14 +1,14 @@
 import { LRUCache } from "lru-cache";
 import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable } from "../../ports.ts";
-import type { Wanted } from "../answer.ts";
-import type { MirrorKit } from "../kit.ts";
-import type { Search } from "../search.ts";
-import type { Source } from "../source.ts";
-import { ChunkList, SlabList } from "./content_memory.ts";
-import { MemoryBudget, type Room } from "./memory_budget.ts";
-import { SLAB_BYTES, Slabs } from "./slabs.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Wanted } from "../http/answer.ts";
+import type { MirrorKit } from "../transfer/kit.ts";
+import type { Search } from "../selection/search.ts";
+import type { Source } from "../selection/source.ts";
+import { ChunkList, SlabList } from "../memory/content_memory.ts";
+import { MemoryBudget, type Room } from "../memory/memory_budget.ts";
+import { SLAB_BYTES, Slabs } from "../memory/slabs.ts";
 import { type WholeContent, WholeReader } from "./whole_reader.ts";
 
 /** Contents that came too slowly to be held back, and for how long that is remembered, ms. */

@@ -1,13 +1,13 @@
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable } from "../../ports.ts";
-import { BadContentError } from "../bad_content_error.ts";
-import type { Evidence } from "../evidence.ts";
-import type { MirrorKit } from "../kit.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import { BadContentError } from "../transfer/bad_content_error.ts";
+import type { Evidence } from "../transfer/evidence.ts";
+import type { MirrorKit } from "../transfer/kit.ts";
 import type { MirrorOptions } from "../options.ts";
-import type { Search } from "../search.ts";
-import type { Source } from "../source.ts";
-import { Transfer } from "../transfer.ts";
-import type { ContentMemory } from "./content_memory.ts";
+import type { Search } from "../selection/search.ts";
+import type { Source } from "../selection/source.ts";
+import { Transfer } from "../transfer/transfer.ts";
+import type { ContentMemory } from "../memory/content_memory.ts";
 
 /** What a {@link WholeReader} reads. */
 export interface WholeReaderInit {

@@ -1,4 +1,5 @@
-import type { Clock, Log } from "../../ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
 import type { Guest } from "../admission.ts";
 import { CR, endOfHead, HEAD_END, isNoHead, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";

@@ -1,4 +1,5 @@
-import type { Clock, Log } from "../../ports.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
 import type { ConnectionBudget } from "../connection_budget.ts";
 import { ipOf } from "../socket_address.ts";

@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import type { Child } from "hono/jsx";
 import { deadline } from "../../async/deadline.ts";
-import type { Log } from "../../ports.ts";
+import type { Log } from "../../ports/log.ts";
 import type { DebugSource } from "./debug_source.ts";
 import { type IsPublic, maskPrivate } from "./mask_private.ts";
 import type { Measurement } from "./measure.ts";

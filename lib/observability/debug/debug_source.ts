@@ -1,4 +1,6 @@
-import type { Cancellable, MissReason } from "../../ports.ts";
+import type { Check } from "../../ports/check.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { MissReason } from "../../ports/mirror.ts";
 import type { RequestRecord } from "../../ports/requests.ts";
 import type { Measurement, MeasureWish } from "./measure.ts";
 
@@ -111,14 +113,4 @@ export interface Setting {
   /** It is what it would be if nobody had set it. */
   readonly isDefault: boolean;
   readonly help: string;
-}
-
-/** Something that was looked at on the node. */
-export interface Check {
-  readonly name: string;
-  readonly state: "ok" | "warning" | "failed" | "skipped";
-  /** What was seen. */
-  readonly detail: string;
-  /** What to do about it; empty if there is nothing to do. */
-  readonly fix: string;
 }

@@ -2,12 +2,12 @@ import { parseDistributionPath } from "../../oci/path.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
 import type {
   AdvertisedContent,
-  Check,
   DebugSource,
   RequestEntry,
   RolloutView,
   Setting,
 } from "./debug_source.ts";
+import type { Check } from "../../ports/check.ts";
 import { MeasureError } from "./measure_target.ts";
 
 /** Tells whether anybody may know of a repository, such as `docker.io/library/nginx`. */

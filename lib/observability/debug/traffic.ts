@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
-import type { Metrics, MissReason } from "../../ports.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import type { MissReason } from "../../ports/mirror.ts";
 import type { Totals } from "./debug_source.ts";
 
 /** Peers and addresses whose bytes are told apart. */

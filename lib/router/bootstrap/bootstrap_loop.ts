@@ -1,8 +1,10 @@
 import { backoff } from "../../async/backoff.ts";
 import { deadline } from "../../async/deadline.ts";
-import type { Cancellable, Clock, Log } from "../../ports.ts";
-import type { IpPort } from "../address.ts";
-import { shuffle } from "../shuffle.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { IpPort } from "../libp2p/address.ts";
+import { shuffle } from "./shuffle.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 
 /** Time to learn the list, and to connect to one of its peers. */

@@ -1,4 +1,4 @@
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 
 /** Where a peer's router may be reached. */
 export interface BootstrapAddress {

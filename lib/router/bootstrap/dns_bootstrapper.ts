@@ -1,4 +1,4 @@
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 import { rememberHosts } from "./remember_hosts.ts";
 import { type ResolveHost, resolveHost } from "./resolve_host.ts";

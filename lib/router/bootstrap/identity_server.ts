@@ -3,9 +3,9 @@ import { deadline } from "../../async/deadline.ts";
 import { ConnectionBudget } from "../../net/connection_budget.ts";
 import { HttpService } from "../../net/http/http_service.ts";
 import { listenEverywhere } from "../../net/listen_everywhere.ts";
-import type { Log } from "../../ports.ts";
-import { withoutBrackets } from "../address.ts";
-import { RouterListenError } from "../router_listen_error.ts";
+import type { Log } from "../../ports/log.ts";
+import { withoutBrackets } from "../libp2p/address.ts";
+import { RouterListenError } from "../libp2p/router_listen_error.ts";
 import type { BootstrapSelf } from "./bootstrapper.ts";
 
 /** Other peers that an answer names besides this node: whoever asks should not depend on one. */

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { untilAborted } from "../../async/until_aborted.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 
 /** Finds the addresses of a host; rejects if there are none or the signal aborts. */
 export type ResolveHost = (host: string, options: Cancellable) => Promise<string[]>;

@@ -1,4 +1,4 @@
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 
 /** Where an instance of a service is, by its SRV record (RFC 2782). */
 export interface ServiceTarget {

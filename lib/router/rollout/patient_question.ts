@@ -1,6 +1,6 @@
 import { fairDeadline } from "../../async/fair_deadline.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 
 /** How long an answer is waited for. */
 export interface PatienceOptions extends Cancellable {

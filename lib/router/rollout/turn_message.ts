@@ -1,4 +1,4 @@
-import { varint } from "../dht_message.ts";
+import { varint } from "../dht/dht_message.ts";
 
 /** A question between nodes: what is the asker to do about a key? */
 export interface Question {

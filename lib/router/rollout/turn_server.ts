@@ -1,7 +1,7 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
-import type { Log } from "../../ports.ts";
-import { FrameDecoder, readStream } from "../dht_stream.ts";
+import type { Log } from "../../ports/log.ts";
+import { FrameDecoder, readStream } from "../dht/dht_stream.ts";
 import { decodeQuestion, encodeTurnMessage, type Question, type Reply } from "./turn_message.ts";
 
 /** A stream on which nothing comes for so long is closed, ms; the DHT's are closed as late. */

@@ -1,5 +1,5 @@
 import { deadline } from "../../async/deadline.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import { grpcFrame, grpcMessages } from "./grpc_frames.ts";
 import type { Method } from "./methods.ts";
 

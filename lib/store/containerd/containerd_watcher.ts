@@ -1,5 +1,8 @@
 import { backoff } from "../../async/backoff.ts";
-import type { Cancellable, Clock, Log, StoreEvent, Watcher } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { StoreEvent, Watcher } from "../../ports/watcher.ts";
 import type { ContainerdClient } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";
 import { ImageWalker } from "./image_walker.ts";

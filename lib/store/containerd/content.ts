@@ -1,7 +1,7 @@
 import { deadline } from "../../async/deadline.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import { BlobDirectory } from "../blob_directory.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
 import { type ContentInfo, methods } from "./methods.ts";

@@ -1,4 +1,4 @@
-import type { ContentSource } from "../../ports.ts";
+import type { ContentSource } from "../../ports/watcher.ts";
 import { isRegistry, isRepository } from "../../oci/reference.ts";
 
 /** Label that containerd puts on what it pulled: the repositories, by the registry's host. */

@@ -1,5 +1,5 @@
 import type { ByteRange } from "../../oci/range.ts";
-import type { Clock } from "../../ports.ts";
+import type { Clock } from "../../ports/clock.ts";
 
 /** Read size, see file_stream.ts. */
 const CHUNK_BYTES = 256 * 1024;

@@ -1,6 +1,8 @@
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
-import type { Cancellable, Log, StoredImage } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Log } from "../../ports/log.ts";
+import type { StoredImage } from "../../ports/store.ts";
 import { createChildrenReader } from "../children_reader.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { type ImageContent, walkImage } from "../walk_image.ts";

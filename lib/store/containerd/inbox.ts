@@ -1,5 +1,6 @@
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable, Clock } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
 
 /** Something to be looked at, at a time. */
 interface Due {

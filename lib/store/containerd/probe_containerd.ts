@@ -1,5 +1,5 @@
 import { isDigest } from "../../oci/digest.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
 import { ContainerdContent } from "./content.ts";
 import { methods, type PluginRecord } from "./methods.ts";

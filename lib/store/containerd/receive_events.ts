@@ -1,5 +1,5 @@
 import { isDigest } from "../../oci/digest.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import type { ContainerdClient } from "./client.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { type Envelope, methods } from "./methods.ts";

@@ -1,5 +1,9 @@
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable, Clock, Log, StoredImage, StoreEvent } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { StoredImage } from "../../ports/store.ts";
+import type { StoreEvent } from "../../ports/watcher.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import type { ContainerdClient } from "./client.ts";
 import { contentSources } from "./content_sources.ts";

@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../../oci/digest.ts";
-import type { Clock } from "../../ports.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { Doubter } from "../../ports/integrity.ts";
 
 /** The same is read again once in so long, ms: what was seen here or by a node of the cluster. */

@@ -1,6 +1,10 @@
 import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable, Clock, Log, Metrics, Store } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import type { Store } from "../../ports/store.ts";
 import type { Doubter, Integrity } from "../../ports/integrity.ts";
 import { DoubtBudget, trusts } from "./doubt_budget.ts";
 import { readAgain, stampOf } from "./read_again.ts";

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { deadline } from "../../async/deadline.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
 import { type Digest, splitDigest } from "../../oci/digest.ts";
-import type { Cancellable, Clock, Store } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Store } from "../../ports/store.ts";
 
 /**
  * How content is that was read again; `unknown` if the store could not be asked, or it went away or

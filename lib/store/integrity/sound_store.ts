@@ -1,6 +1,7 @@
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
-import type { Cancellable, Store } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Store } from "../../ports/store.ts";
 import type { Integrity } from "../../ports/integrity.ts";
 
 /** A store without what is damaged in it. */

@@ -3,15 +3,11 @@ import { LRUCache } from "lru-cache";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
-import type {
-  Cancellable,
-  Clock,
-  Log,
-  Store,
-  StoredImage,
-  StoreEvent,
-  Watcher,
-} from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Store, StoredImage } from "../../ports/store.ts";
+import type { StoreEvent, Watcher } from "../../ports/watcher.ts";
 import { BlobDirectory } from "../blob_directory.ts";
 import { createChildrenReader } from "../children_reader.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";

@@ -1,5 +1,5 @@
 import { untilAborted } from "../../async/until_aborted.ts";
-import type { Cancellable } from "../../ports.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Connection } from "./connection.ts";
 
 /** Settings of {@link Pool}. */

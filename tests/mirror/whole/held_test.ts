@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { SlabList } from "../../../lib/mirror/whole/content_memory.ts";
+import { SlabList } from "../../../lib/mirror/memory/content_memory.ts";
 import { Held } from "../../../lib/mirror/whole/held.ts";
-import { SLAB_BYTES, Slabs } from "../../../lib/mirror/whole/slabs.ts";
+import { SLAB_BYTES, Slabs } from "../../../lib/mirror/memory/slabs.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
 import { digestOf } from "../fault_peer.ts";

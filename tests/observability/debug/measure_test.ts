@@ -6,7 +6,7 @@ import { choosePlatform } from "../../../lib/observability/debug/platform.ts";
 import type { Digest } from "../../../lib/oci/digest.ts";
 import type { ReferenceFilter } from "../../../lib/oci/filter.ts";
 import { OCI_INDEX, OCI_MANIFEST, OCTET_STREAM } from "../../../lib/oci/media_type.ts";
-import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../../lib/ports.ts";
+import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../../lib/ports/mirror.ts";
 import { MemoryRouter } from "../../fakes/router.ts";
 import { digestOf } from "../../store/digest_of.ts";
 import { test } from "../../support/test.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { patientQuestion } from "../../../lib/router/rollout/patient_question.ts";
-import type { Cancellable } from "../../../lib/ports.ts";
+import type { Cancellable } from "../../../lib/ports/cancellable.ts";
 import { test } from "../../support/test.ts";
 
 const TIMES = { usualMs: 20, lateMs: 200 };

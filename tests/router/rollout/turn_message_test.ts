@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FrameDecoder } from "../../../lib/router/dht_stream.ts";
+import { FrameDecoder } from "../../../lib/router/dht/dht_stream.ts";
 import {
   decodeQuestion,
   decodeReply,

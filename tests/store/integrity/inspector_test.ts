@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../lib/oci/digest.ts";
-import type { Store } from "../../../lib/ports.ts";
+import type { Store } from "../../../lib/ports/store.ts";
 import type { Doubter } from "../../../lib/ports/integrity.ts";
 import { Inspector } from "../../../lib/store/integrity/inspector.ts";
 import { SoundStore } from "../../../lib/store/integrity/sound_store.ts";

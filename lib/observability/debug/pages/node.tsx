@@ -1,4 +1,5 @@
-import type { Check, Setting } from "../debug_source.ts";
+import type { Setting } from "../debug_source.ts";
+import type { Check } from "../../../ports/check.ts";
 import { Badge, type BadgeKind, Card, Empty } from "./layout.tsx";
 
 const STATES: Readonly<Record<Check["state"], readonly [BadgeKind, string]>> = {

@@ -1,4 +1,4 @@
-import type { MissReason } from "../../../ports.ts";
+import type { MissReason } from "../../../ports/mirror.ts";
 import type { Overview, PeerView, Totals } from "../debug_source.ts";
 import {
   formatBytes,

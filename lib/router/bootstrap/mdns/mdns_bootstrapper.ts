@@ -1,4 +1,6 @@
-import type { Cancellable, Clock, Log } from "../../../ports.ts";
+import type { Cancellable } from "../../../ports/cancellable.ts";
+import type { Clock } from "../../../ports/clock.ts";
+import type { Log } from "../../../ports/log.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "../bootstrapper.ts";
 import { decodeMessage, encodeAnswer, encodeQuery } from "./mdns_message.ts";
 import { type MulticastLink, type OpenMulticastLink, openMulticastLink } from "./multicast_link.ts";

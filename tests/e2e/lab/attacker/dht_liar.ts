@@ -9,17 +9,17 @@ import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { systemClock } from "../../../../lib/async/clock.ts";
-import { DhtClient } from "../../../../lib/router/dht_client.ts";
-import { dhtKey } from "../../../../lib/router/dht_key.ts";
+import { DhtClient } from "../../../../lib/router/dht/dht_client.ts";
+import { dhtKey } from "../../../../lib/router/dht/dht_key.ts";
 import {
   decodeMessage,
   encodeMessage,
   encodePeer,
   encodeRecords,
   MESSAGE_TYPE,
-} from "../../../../lib/router/dht_message.ts";
-import { FrameDecoder, readStream } from "../../../../lib/router/dht_stream.ts";
-import { noiseCrypto } from "../../../../lib/router/noise_crypto.ts";
+} from "../../../../lib/router/dht/dht_message.ts";
+import { FrameDecoder, readStream } from "../../../../lib/router/dht/dht_stream.ts";
+import { noiseCrypto } from "../../../../lib/router/libp2p/noise_crypto.ts";
 
 const PROTOCOL = "/spegel/kad/1.0.0";
 

@@ -1,0 +1,68 @@
+import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
+import type { KubernetesApi } from "../kubernetes/api.ts";
+import { createEndpointSliceBootstrapper } from "../kubernetes/endpoint_slice_bootstrapper.ts";
+import type { ConnectionBudget } from "../net/connection_budget.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Bootstrapper } from "../router/bootstrap/bootstrapper.ts";
+import { createDnsBootstrapper } from "../router/bootstrap/dns_bootstrapper.ts";
+import { createHttpBootstrapper } from "../router/bootstrap/http_bootstrapper.ts";
+import { createMdnsBootstrapper } from "../router/bootstrap/mdns/mdns_bootstrapper.ts";
+import { createStaticBootstrapper } from "../router/bootstrap/static_bootstrapper.ts";
+
+/** What bootstrappers are made with, where they need it. */
+export interface BootstrapperCollaborators {
+  readonly kubernetes: () => KubernetesApi;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Bounds what servers take. */
+  readonly connections?: ConnectionBudget;
+}
+
+/**
+ * Makes the bootstrapper that is configured; without one a node begins alone.
+ *
+ * @param whole whether all nodes matter, not only as many as are enough to begin with.
+ */
+export function chooseBootstrapper(
+  config: Config,
+  { kubernetes, clock, log: parent, connections }: BootstrapperCollaborators,
+  { whole }: { readonly whole: boolean },
+): Bootstrapper {
+  switch (config.bootstrapKind) {
+    case "dns":
+      return createDnsBootstrapper({ domain: config.dnsBootstrapDomain ?? "" });
+    case "http":
+      return createHttpBootstrapper({
+        url: config.httpBootstrapUrl ?? "",
+        ...(config.httpBootstrapAddr === undefined
+          ? {}
+          : { listen: { ...config.httpBootstrapAddr, log: parent, connections } }),
+        ...(config.httpBootstrapCertDir === undefined
+          ? {}
+          : { certificates: config.httpBootstrapCertDir }),
+      });
+    case "static":
+      try {
+        return createStaticBootstrapper({ peers: config.staticBootstrapPeers });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new ConfigError(`--static-bootstrap-peers: ${reason}`);
+      }
+    case "kubernetes": {
+      const { kubernetesBootstrapNamespace: namespace } = config;
+      return createEndpointSliceBootstrapper({ api: kubernetes() }, {
+        service: config.kubernetesBootstrapService ?? "",
+        whole,
+        ...(namespace === undefined ? {} : { namespace }),
+      });
+    }
+    case "mdns": {
+      const log = parent.child({ part: "bootstrap" });
+      return createMdnsBootstrapper({ clock, log }, { interfaces: config.mdnsInterfaces });
+    }
+    case undefined:
+      return createStaticBootstrapper({ peers: [] });
+  }
+}

@@ -1,0 +1,118 @@
+import { ClusterKey, parseClusterKeys } from "../access/cluster_key.ts";
+import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { StopStack } from "./stop_stack.ts";
+
+/** How often the file is read again, ms. */
+const REREAD_MS = 5000;
+const MAX_BYTES = 4096;
+
+/** Who is told of the cluster's keys, and with what their file is followed. */
+export interface ClusterKeyCollaborators {
+  readonly router: {
+    /** This node's peer id. */
+    readonly id: string;
+    /** Called, if the router was made with keys, when there are others. */
+    replaceSecrets(keys: readonly string[]): void;
+  };
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stack: StopStack;
+}
+
+/**
+ * Reads the keys of the cluster; undefined if there are none.
+ *
+ * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
+ */
+export async function readClusterKeys(
+  { clusterKeyFile }: Config,
+): Promise<readonly string[] | undefined> {
+  if (clusterKeyFile === undefined) return undefined;
+  try {
+    return await readKeys(clusterKeyFile);
+  } catch (error) {
+    throw new ConfigError(
+      `--cluster-key-file: got ${JSON.stringify(clusterKeyFile)}, want a file with a key such as ` +
+        `eddy keygen prints (${error instanceof Error ? error.message : error})`,
+    );
+  }
+}
+
+/** Makes the proof of nodes to each other, if there are keys, and follows their file. */
+export function createClusterKey(
+  keys: readonly string[] | undefined,
+  { clusterKeyFile, dhtClosed, privateImages }: Config,
+  { router, clock, log, stack }: ClusterKeyCollaborators,
+): ClusterKey | undefined {
+  if (keys === undefined || clusterKeyFile === undefined) {
+    if (!privateImages.includes("share")) {
+      log.info("no cluster key: private images are not served to other nodes", {
+        fix: "--cluster-key-file",
+      });
+    }
+    return undefined;
+  }
+  const addresses = () => Deno.networkInterfaces().map(({ address }) => address);
+  const key = new ClusterKey(keys, { clock, log }, { self: router.id, addresses });
+  const place = { path: clusterKeyFile, keys };
+  const stop = followClusterKeys(place, { clock, log }, (keys) => {
+    key.replace(keys);
+    if (dhtClosed) router.replaceSecrets(keys);
+  });
+  stack.push("cluster key", stop);
+  return key;
+}
+
+/**
+ * Reads the file again and again in the background. One that is gone or bad leaves the keys as they
+ * are: a broken mount must not open a node, nor lock it out.
+ *
+ * @param onKeys called when there are other keys.
+ * @returns how to end that.
+ */
+function followClusterKeys(
+  { path, keys }: { readonly path: string; readonly keys: readonly string[] },
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  onKeys: (keys: readonly string[]) => void,
+): () => Promise<void> {
+  const stop = new AbortController();
+  let last = keys.join("\n");
+  let problem = "";
+  const follow = async () => {
+    while (!stop.signal.aborted) {
+      await clock.sleep(REREAD_MS, stop);
+      try {
+        const keys = await readKeys(path);
+        const text = keys.join("\n");
+        if (text !== last) {
+          log.info("there are other cluster keys");
+          onKeys(keys);
+        }
+        last = text;
+        problem = "";
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== problem) {
+          log.warn("cluster keys cannot be read, the last ones stay in force", { path, reason });
+        }
+        problem = reason;
+      }
+    }
+  };
+  const followed = follow().catch((error) => {
+    if (!stop.signal.aborted) log.error("cluster keys are no longer read again", { error });
+  });
+  return () => {
+    stop.abort();
+    return followed;
+  };
+}
+
+async function readKeys(path: string): Promise<string[]> {
+  const { size } = await Deno.stat(path);
+  if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
+  return parseClusterKeys(await Deno.readTextFile(path));
+}

@@ -1,0 +1,161 @@
+import { hostname } from "node:os";
+import type { Advertiser } from "../advertiser/advertiser.ts";
+import { describeConfig } from "../config/describe.ts";
+import type { Config } from "../config/options.ts";
+import type { PeerHealth } from "../mirror/selection/peer_table.ts";
+import { createDebugApp, type DebugAppCollaborators } from "../observability/debug/debug_app.tsx";
+import type {
+  Condition,
+  DebugSource,
+  Overview,
+  PeerView,
+  RolloutView,
+  Setting,
+} from "../observability/debug/debug_source.ts";
+import type { Check } from "../ports/check.ts";
+import { createMeasure } from "../observability/debug/measure.ts";
+import type { RequestRing } from "../observability/debug/request_ring.ts";
+import type { Traffic } from "../observability/debug/traffic.ts";
+import { maskUserInfo, SECRET } from "../observability/log.ts";
+import type { ReferenceFilter } from "../oci/filter.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Mirror } from "../ports/mirror.ts";
+import type { Peer, Router } from "../ports/router.ts";
+import { VERSION } from "../version.ts";
+
+/** The parts of an agent that the pages look into. */
+export interface DebugPagesCollaborators {
+  readonly config: Config;
+  readonly router: Pick<Router, "peers" | "lookup"> & {
+    readonly id: string;
+    readonly elections?: { rollouts(): readonly RolloutView[] };
+  };
+  readonly mirror: Mirror & { health(): readonly PeerHealth[] };
+  readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
+  readonly integrity: { readonly damaged: number };
+  readonly filter: ReferenceFilter;
+  readonly traffic: Traffic;
+  readonly requests: RequestRing;
+  /** Where the node is; undefined until that is known. */
+  readonly topology: () => { readonly zone?: string | undefined } | undefined;
+  readonly conditions: () => readonly Condition[];
+  /** Looks at the node. */
+  readonly checks: (options: Cancellable) => Promise<readonly Check[]>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Who is shown what is private; undefined: nothing is. */
+  readonly privacy?: DebugAppCollaborators["privacy"] | undefined;
+}
+
+/** What was seen of the node is shown again for so long, ms: looking costs containerd work. */
+const CHECKS_TTL_MS = 5_000;
+
+/** Makes the debug pages of an agent. */
+export function createDebugPages(collaborators: DebugPagesCollaborators) {
+  const { config, advertiser, requests, log, privacy } = collaborators;
+  const startedAt = new Date();
+  const settings = describeSettings(config);
+  const source: DebugSource = {
+    overview: () => overview(collaborators, startedAt),
+    advertised: () => advertiser.advertised(),
+    requests: () => requests.newestFirst(),
+    settings: () => settings,
+    checks: remembered(collaborators.checks, collaborators.clock),
+    measure: createMeasure(collaborators),
+  };
+  return createDebugApp({ source, log, ...(privacy && { privacy }) });
+}
+
+function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Overview {
+  const { config, router, advertiser, traffic, conditions } = collaborators;
+  return {
+    version: VERSION,
+    id: router.id,
+    node: hostname(),
+    zone: collaborators.topology()?.zone,
+    startedAt,
+    conditions: conditions(),
+    facts: facts(config, collaborators.integrity),
+    peers: peerViews(collaborators),
+    advertised: advertiser.counts(),
+    totals: traffic.totals(),
+    ...(config.rollout && router.elections && { rollouts: router.elections.rollouts() }),
+  };
+}
+
+type Facts = [label: string, value: string][];
+
+function facts(config: Config, { damaged }: { readonly damaged: number }): Facts {
+  const value = new Map(describeConfig(config, "agent").map(({ key, value }) => [key, value]));
+  return [
+    ["Registry", value.get("registryAddr") ?? ""],
+    ["Router", value.get("routerAddr") ?? ""],
+    ["Store", value.get("store") || "containerd"],
+    ["Bootstrap", value.get("bootstrapKind") || "none"],
+    ["DHT prefix", value.get("dhtPrefix") ?? ""],
+    ...(damaged > 0 ? [["Damaged content", `${damaged}, see the log`]] satisfies Facts : []),
+  ];
+}
+
+/** Peers of the routing table, and those that content was exchanged with before they left. */
+function peerViews({ router, mirror, traffic }: DebugPagesCollaborators): PeerView[] {
+  const health = new Map(mirror.health().map((each) => [each.id, each]));
+  const known = router.peers();
+  const ids = new Set(known.map(({ id }) => id));
+  const sharing = sharedAddresses(known);
+  const left = [...health.values()].filter(({ id, address }) => !ids.has(id) && address)
+    .map(({ id, address = "" }): Peer => ({ id, addresses: [address], registryPort: 0 }));
+  return [...known, ...left].map(({ id, addresses, registryPort }): PeerView => {
+    const seen = health.get(id);
+    return {
+      id,
+      addresses,
+      registryPort,
+      zone: undefined,
+      latencyMs: seen?.ttfbMs,
+      bytesPerSecond: seen?.bytesPerSecond,
+      bytesFrom: traffic.from(id),
+      // Whose bytes they are cannot be told where peers share an address.
+      bytesTo: addresses.filter((address) => !sharing.has(address))
+        .reduce((sum, address) => sum + traffic.to(address), 0),
+      inFlight: seen?.inFlight ?? 0,
+      health: seen?.standing ?? "unknown",
+      connected: ids.has(id),
+    };
+  });
+}
+
+function sharedAddresses(peers: readonly Peer[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const shared = new Set<string>();
+  for (const address of peers.flatMap(({ addresses }) => [...new Set(addresses)])) {
+    (seen.has(address) ? shared : seen).add(address);
+  }
+  return shared;
+}
+
+/** Options as the pages show them: what is named like a secret shows only that it is set. */
+export function describeSettings(config: Config): Setting[] {
+  return describeConfig(config, "agent").map(({ key, flag, value, isDefault, help }) => ({
+    flag,
+    value: SECRET.test(key) && value !== "" ? "[masked]" : maskUserInfo(value),
+    isDefault,
+    help,
+  }));
+}
+
+/** One look at a time, and its result for everybody who asks within a short time. */
+function remembered(
+  look: DebugPagesCollaborators["checks"],
+  clock: Clock,
+): DebugPagesCollaborators["checks"] {
+  let last: { at: number; checks: readonly Check[] } | undefined;
+  return async (options) => {
+    if (last !== undefined && clock.now() - last.at < CHECKS_TTL_MS) return last.checks;
+    const checks = await look(options);
+    last = { at: clock.now(), checks };
+    return checks;
+  };
+}

@@ -1,0 +1,77 @@
+import { configure } from "../configurator/configure.ts";
+import { denoFileSystem } from "../configurator/deno_file_system.ts";
+import type { ConfiguratorOptions } from "../configurator/settings.ts";
+import { watchConfiguration } from "../configurator/watch_configuration.ts";
+import type { Config } from "../config/options.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { ListenAddress } from "../config/types.ts";
+
+type MirrorConfig =
+  & Pick<
+    Config,
+    | "registryAddr"
+    | "mirroredRegistries"
+    | "mirrorTargets"
+    | "additionalMirrorRegistries"
+    | "prependExisting"
+    | "resolveTags"
+  >
+  & {
+    readonly containerdRegistryConfigPath: string;
+    /** The `Authorization` header that containerd has to send to Eddy; undefined: none. */
+    readonly authorization: () => string | undefined;
+  };
+
+/** What the configurator is asked for. */
+export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
+  const authorization = config.authorization();
+  return {
+    configPath: config.containerdRegistryConfigPath,
+    mirroredRegistries: config.mirroredRegistries,
+    mirrorTargets: mirrorTargetsOf(config),
+    additionalMirrorRegistries: config.additionalMirrorRegistries,
+    prependExisting: config.prependExisting,
+    resolveTags: config.resolveTags,
+    ...(authorization === undefined ? {} : { authorization }),
+  };
+}
+
+/** Where containerd reaches Eddy. */
+export function mirrorTargetsOf(
+  { mirrorTargets, registryAddr }: Pick<Config, "mirrorTargets" | "registryAddr">,
+): readonly string[] {
+  return mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)];
+}
+
+/** Writes the mirror configuration and logs what was done. */
+export async function applyMirrorConfiguration(config: MirrorConfig, log: Log): Promise<void> {
+  const plan = await configure({ fileSystem: denoFileSystem }, configuratorOptions(config));
+  for (const warning of plan.warnings) log.warn(warning);
+  log.info("mirror configuration is in place", {
+    path: config.containerdRegistryConfigPath,
+    changed: plan.changes.map((change) => change.path),
+  });
+}
+
+/** Repairs the mirror configuration whenever something else rewrites it; returns how to end that. */
+export function keepMirrorConfiguration(
+  config: MirrorConfig,
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+): () => Promise<void> {
+  const stop = new AbortController();
+  const kept = watchConfiguration({ fileSystem: denoFileSystem, clock, log }, {
+    configuration: () => configuratorOptions(config),
+    signal: stop.signal,
+  }).catch((error) => log.error("mirror configuration is no longer watched", { error }));
+  return () => {
+    stop.abort();
+    return kept;
+  };
+}
+
+/** The agent as containerd on the same node reaches it. */
+export function ownUrl({ host, port }: ListenAddress): string {
+  const everywhere = host === "" || host === "0.0.0.0" || host === "::";
+  return `http://${everywhere ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,166 @@
+import { parse } from "yaml";
+import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
+import {
+  dockerCredentials,
+  findCredentials,
+  type FoundCredentials,
+  registriesCredentials,
+} from "../oci/node_credentials.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { NodeCredentials } from "../ports/access.ts";
+
+/** How long a file is not looked at again, ms. */
+const LOOK_AGAIN_MS = 5000;
+const MAX_BYTES = 1024 * 1024;
+/** Turns off looking for files. */
+const NONE = "none";
+/** Where k3s and RKE2 have it. */
+const REGISTRIES_FILES = ["/etc/rancher/k3s/registries.yaml", "/etc/rancher/rke2/registries.yaml"];
+
+interface Source {
+  readonly path: string;
+  /** The flag that names it; undefined: found by itself. */
+  readonly flag: string | undefined;
+  readonly parse: (text: string) => FoundCredentials;
+}
+
+/**
+ * Gives what a node's own files have for registries; undefined if no file is named or found.
+ *
+ * @param registriesFiles where to look if no file is named.
+ * @throws {ConfigError} if a file that a flag names cannot be used; the message holds no secret.
+ */
+export async function createNodeCredentials(
+  { dockerConfig, registriesFile }: Pick<Config, "dockerConfig" | "registriesFile">,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  registriesFiles: readonly string[] = REGISTRIES_FILES,
+): Promise<NodeCredentials | undefined> {
+  const files: CredentialsFile[] = [];
+  const sources: Source[] = [];
+  if (dockerConfig !== undefined) {
+    sources.push({ path: dockerConfig, flag: "--docker-config", parse: parseDocker });
+  }
+  const named = registriesFile === undefined ? registriesFiles : [registriesFile];
+  for (const path of registriesFile === NONE ? [] : named) {
+    const flag = registriesFile === undefined ? undefined : "--registries-file";
+    sources.push({ path, flag, parse: parseRegistries });
+  }
+  for (const source of sources) {
+    const file = new CredentialsFile(source, { clock, log });
+    if (await file.open()) files.push(file);
+  }
+  if (files.length === 0) return undefined;
+  return async (reference) => {
+    for (const file of files) {
+      const found = findCredentials((await file.get()).usable, reference);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+}
+
+/** A file with credentials, read again when it changes. */
+class CredentialsFile {
+  readonly #source: Source;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #found: FoundCredentials = { usable: [], unusable: [] };
+  #version = "";
+  #lookedAt = -Infinity;
+  #problem = "";
+
+  constructor(source: Source, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+    this.#source = source;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /**
+   * Reads it for the first time.
+   *
+   * @returns false if there is none where one might be.
+   * @throws {ConfigError} if a flag names it and it cannot be used.
+   */
+  async open(): Promise<boolean> {
+    const { path, flag } = this.#source;
+    try {
+      await this.#read();
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (flag !== undefined) {
+        throw new ConfigError(
+          `${flag}: got ${JSON.stringify(path)}, want a readable file with credentials (${reason})`,
+        );
+      }
+      if (error instanceof Deno.errors.NotFound) return false;
+      this.#report(reason);
+    }
+    return true;
+  }
+
+  /** What it has; what it had last, if it cannot be read any more. */
+  async get(): Promise<FoundCredentials> {
+    if (this.#clock.now() - this.#lookedAt < LOOK_AGAIN_MS) return this.#found;
+    try {
+      await this.#read();
+      this.#problem = "";
+    } catch (error) {
+      this.#report(reasonOf(error));
+    }
+    return this.#found;
+  }
+
+  async #read(): Promise<void> {
+    const { path, parse } = this.#source;
+    this.#lookedAt = this.#clock.now();
+    const { size, mtime, ino, isFile } = await Deno.stat(path);
+    if (!isFile) throw new Error("it is no file");
+    if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
+    const version = `${size} ${ino} ${mtime?.getTime()}`;
+    if (version === this.#version) return;
+    this.#found = parse(await Deno.readTextFile(path));
+    this.#version = version;
+    const registries = [...new Set(this.#found.usable.map(({ registry }) => registry))];
+    this.#log.info("the node's own access to registries was read", { path, registries });
+    if (this.#found.unusable.length > 0) {
+      this.#log.warn(
+        "entries for registries cannot be used: want auth, username and password, or identitytoken",
+        {
+          path,
+          registries: this.#found.unusable,
+        },
+      );
+    }
+  }
+
+  #report(reason: string): void {
+    if (reason !== this.#problem) {
+      const { path } = this.#source;
+      this.#log.warn("the node's own access to registries cannot be read", { path, reason });
+    }
+    this.#problem = reason;
+  }
+}
+
+function parseDocker(text: string): FoundCredentials {
+  return dockerCredentials(parsed("JSON", () => JSON.parse(text)));
+}
+
+function parseRegistries(text: string): FoundCredentials {
+  return registriesCredentials(parsed("YAML", () => parse(text, { logLevel: "error" })));
+}
+
+/** Messages of parsers quote the text, and so secrets. */
+function parsed(language: string, run: () => unknown): unknown {
+  try {
+    return run();
+  } catch {
+    throw new Error(`it is no ${language}`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

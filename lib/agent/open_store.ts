@@ -1,0 +1,144 @@
+import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../ports/store.ts";
+import type { Watcher } from "../ports/watcher.ts";
+import { ContainerdClient } from "../store/containerd/client.ts";
+import type { Arrivals } from "../ports/arrivals.ts";
+import { ContainerdIngests } from "../store/containerd/ingests.ts";
+import { ContainerdStore } from "../store/containerd/containerd_store.ts";
+import { ContainerdContent } from "../store/containerd/content.ts";
+import { ContainerdWatcher } from "../store/containerd/containerd_watcher.ts";
+import { detectContainerd } from "../store/containerd/detect_containerd.ts";
+import { probeContainerd } from "../store/containerd/probe_containerd.ts";
+import { OciLayoutStore } from "../store/oci_layout/oci_layout_store.ts";
+import { embeddedMirrorOf } from "./embedded_mirror.ts";
+import { checkContainerd } from "./preflight.ts";
+
+/** A store that is open, and what else depends on its kind. */
+export interface OpenStore {
+  readonly store: Store;
+  readonly watcher: Watcher;
+  /** What is still being fetched; undefined where that cannot be seen. */
+  readonly arrivals?: Arrivals | undefined;
+  /** Directory for mirror configuration; undefined: none is to be written. */
+  readonly registryConfigPath: string | undefined;
+  /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
+  readonly embeddedMirror?: string;
+  readonly close: () => void;
+}
+
+/** Where containerd looks for registry hosts unless it is told otherwise. */
+const REGISTRY_CONFIG_PATH = "/etc/containerd/certs.d";
+const LAYOUT_PREFIX = "oci-layout:";
+/** Stands for containerd's namespace where whoever fills a layout writes as containerd does. */
+export const LAYOUT_NAMESPACE = "oci-layout";
+
+/**
+ * Opens the store that is configured, and checks that it can be worked with.
+ *
+ * @throws {ConfigError} that says what is wrong and what to set.
+ */
+export async function openStore(
+  config: Config,
+  collaborators: { readonly log: Log; readonly clock: Clock },
+  options: Cancellable,
+): Promise<OpenStore> {
+  const { store = "containerd" } = config;
+  if (store.startsWith(LAYOUT_PREFIX)) return await openLayout(store, config, collaborators);
+  if (store === "containerd") return await openContainerd(config, collaborators, options);
+  throw new ConfigError(
+    `--store: got ${JSON.stringify(store)}, want containerd or ${LAYOUT_PREFIX}PATH`,
+  );
+}
+
+async function openLayout(
+  text: string,
+  config: Config,
+  collaborators: { readonly log: Log; readonly clock: Clock },
+): Promise<OpenStore> {
+  const path = text.slice(LAYOUT_PREFIX.length);
+  const isDirectory = await Deno.stat(path).then((info) => info.isDirectory, () => false);
+  if (!isDirectory) {
+    throw new ConfigError(`--store: got ${JSON.stringify(text)}, want an existing directory`);
+  }
+  const store = new OciLayoutStore(path, collaborators);
+  // Who fills it may show what is still arriving, in the way of containerd.
+  const showsArrivals = await Deno.stat(`${path}/ingest`).then(() => true, () => false);
+  const place = { contentPath: path, namespace: LAYOUT_NAMESPACE };
+  return {
+    store,
+    watcher: store,
+    arrivals: showsArrivals ? new ContainerdIngests(collaborators, place) : undefined,
+    registryConfigPath: config.containerdRegistryConfigPath || undefined,
+    close: () => {},
+  };
+}
+
+async function openContainerd(
+  config: Config,
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  options: Cancellable,
+): Promise<OpenStore> {
+  const found = await detectContainerd();
+  const socketPath = config.containerdSock ?? found?.socketPath;
+  if (socketPath === undefined) {
+    throw new ConfigError(
+      "--containerd-sock: not set, and no containerd, k3s or RKE2 was found; want the path of " +
+        "containerd's socket",
+    );
+  }
+  // Paths of an installation go together: those of another containerd would be wrong.
+  const installation = found?.socketPath === socketPath ? found : undefined;
+  const registryConfigPath = config.containerdRegistryConfigPath ??
+    installation?.registryConfigPath ?? REGISTRY_CONFIG_PATH;
+  const client = new ContainerdClient(socketPath, { namespace: config.containerdNamespace });
+  try {
+    const contentPath = config.containerdContentPath;
+    const probe = await probeContainerd(client, {
+      signal: options.signal,
+      ...(contentPath === undefined ? {} : { contentPath }),
+    });
+    if (!probe.reachable) {
+      throw new ConfigError(
+        `--containerd-sock: got ${JSON.stringify(socketPath)}, want the socket of a running ` +
+          `containerd that Eddy may use (${probe.error})`,
+      );
+    }
+    const remarks = checkContainerd(probe, {
+      registryConfigPath: registryConfigPath || undefined,
+      contentPathGiven: contentPath !== undefined,
+    });
+    for (const remark of remarks) log.warn(remark);
+    const readable = probe.content.state === "readable" ? probe.content.path : undefined;
+    log.info("containerd is ready", {
+      version: probe.version,
+      socket: socketPath,
+      content: readable ?? "through the socket",
+      kind: installation?.kind ?? "containerd",
+    });
+    const embedded = await embeddedMirrorOf(installation, registryConfigPath);
+    const embeddedMirror = embedded && `${embedded.detail}: ${embedded.fix}`;
+    if (embeddedMirror !== undefined) log.warn(embeddedMirror);
+    const content = new ContainerdContent(
+      client,
+      readable === undefined ? {} : { contentPath: readable },
+    );
+    return {
+      store: new ContainerdStore({ client, content, clock }),
+      watcher: new ContainerdWatcher({ client, content, clock, log }),
+      arrivals: readable === undefined ? undefined : new ContainerdIngests({ clock, log }, {
+        contentPath: readable,
+        namespace: config.containerdNamespace,
+      }),
+      registryConfigPath: registryConfigPath || undefined,
+      ...(embeddedMirror === undefined ? {} : { embeddedMirror }),
+      close: () => client.close(),
+    };
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}

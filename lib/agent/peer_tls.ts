@@ -1,0 +1,150 @@
+import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
+import type { PeerTrust } from "../mirror/http/connect_tls.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import { type HttpServer, type HttpServerCollaborators, startHttpServer } from "./http_server.ts";
+import { type PeerCertificates, readPeerCertificates } from "./tls_files.ts";
+
+/** How often the files are read again, ms. */
+const REREAD_MS = 5000;
+/** Transfers that are under way when there is a new certificate may go on for so long, ms. */
+const DRAIN_MS = 30_000;
+/** Less left of a certificate's validity is worth a warning, ms. */
+const SOON_MS = 24 * 3_600_000;
+
+type Settings = Pick<Config, "peerTlsDir" | "peerTlsMode" | "peerTlsName" | "peerTlsAddr">;
+
+/** Encryption of what nodes send to each other: the server's side of it, and what clients trust. */
+export class PeerTls {
+  readonly #settings: Settings;
+  readonly #directory: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #current: PeerCertificates;
+
+  private constructor(
+    settings: Settings & { readonly peerTlsDir: string },
+    current: PeerCertificates,
+    { clock, log }: { readonly clock: Clock; readonly log: Log },
+  ) {
+    this.#settings = settings;
+    this.#directory = settings.peerTlsDir;
+    this.#current = current;
+    this.#clock = clock;
+    this.#log = log;
+    this.#warnOfEnd();
+  }
+
+  /**
+   * Reads the files; undefined if no directory is named.
+   *
+   * @throws {ConfigError} if one is missing or not good; the message has nothing of the key in it.
+   */
+  static async open(
+    { peerTlsDir, ...settings }: Settings,
+    collaborators: { readonly clock: Clock; readonly log: Log },
+  ): Promise<PeerTls | undefined> {
+    if (peerTlsDir === undefined) return undefined;
+    let current: PeerCertificates;
+    try {
+      current = await readPeerCertificates(peerTlsDir, settings.peerTlsName);
+    } catch (error) {
+      throw new ConfigError(
+        `--peer-tls-dir: got ${JSON.stringify(peerTlsDir)}, want a directory with tls.crt, ` +
+          `tls.key and ca.crt (${error instanceof Error ? error.message : error})`,
+      );
+    }
+    return new PeerTls({ ...settings, peerTlsDir }, current, collaborators);
+  }
+
+  /** By what peers are known, asked at each connection. */
+  readonly trust = (): PeerTrust => ({
+    authority: this.#current.authority,
+    name: this.#settings.peerTlsName,
+    port: this.#settings.peerTlsAddr.port,
+    optional: !this.required,
+  });
+
+  /** What the registry has to know of it. */
+  get registryOptions(): { readonly securePeers: boolean } {
+    return { securePeers: this.required };
+  }
+
+  /** Whether nodes are answered by TLS alone. */
+  get required(): boolean {
+    return this.#settings.peerTlsMode === "require";
+  }
+
+  /**
+   * Serves peers, and goes on with a new certificate when there is one.
+   *
+   * @throws {ListenError} if the address is taken.
+   */
+  serve(
+    collaborators: Pick<HttpServerCollaborators, "fetch" | "connections">,
+  ): Pick<HttpServer, "deaf" | "shutdown"> {
+    const start = ({ cert, key }: PeerCertificates) =>
+      startHttpServer(
+        { ...collaborators, log: this.#log, tls: { cert, key } },
+        this.#settings.peerTlsAddr,
+      );
+    let server = start(this.#current);
+    const stop = new AbortController();
+    const followed = this.#follow(stop.signal, (next) => {
+      const before = server;
+      server = start(next);
+      // Does not reject. What it still sends goes on beside the new one.
+      void before.shutdown(DRAIN_MS);
+    }).catch((error) => {
+      if (!stop.signal.aborted) this.#log.error("certificates are no longer read again", { error });
+    });
+    return {
+      deaf: () => server.deaf(),
+      shutdown: async (drainTimeoutMs) => {
+        stop.abort();
+        await followed;
+        await server.shutdown(drainTimeoutMs);
+      },
+    };
+  }
+
+  /** Files that are gone or not good leave things as they are. */
+  async #follow(signal: AbortSignal, onChange: (next: PeerCertificates) => void): Promise<void> {
+    let problem = "";
+    while (true) {
+      await this.#clock.sleep(REREAD_MS, { signal });
+      try {
+        const next = await readPeerCertificates(this.#directory, this.#settings.peerTlsName);
+        problem = "";
+        const { cert, key, authority } = this.#current;
+        const same = next.cert === cert && next.key === key;
+        if (same && next.authority === authority) continue;
+        if (!same) onChange(next);
+        this.#current = next;
+        this.#log.info("there are other certificates for peers", {
+          expires: new Date(next.expires).toISOString(),
+        });
+        this.#warnOfEnd();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== problem) {
+          this.#log.warn("certificates for peers cannot be used, the last ones stay in force", {
+            directory: this.#directory,
+            reason,
+          });
+        }
+        problem = reason;
+      }
+    }
+  }
+
+  #warnOfEnd(): void {
+    const { expires } = this.#current;
+    if (expires - Date.now() > SOON_MS) return;
+    this.#log.warn("the certificate for peers ends soon, or has ended: peers refuse it then", {
+      directory: this.#directory,
+      expires: new Date(expires).toISOString(),
+    });
+  }
+}

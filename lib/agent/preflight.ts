@@ -1,0 +1,210 @@
+import { ConfigError } from "../config/config_error.ts";
+import type { Check } from "../ports/check.ts";
+import type {
+  ContainerdProbe,
+  ContentProbe,
+  CriProbe,
+} from "../store/containerd/probe_containerd.ts";
+
+/** What the checks compare with. */
+export interface PreflightSettings {
+  /** Directory that mirror configuration is written to; undefined: none is written. */
+  readonly registryConfigPath: string | undefined;
+  /** True if the user named the content path, so that it has to be right. */
+  readonly contentPathGiven: boolean;
+  /** `use_local_image_pull` of containerd's configuration file, where that can be read. */
+  readonly localImagePull?: boolean | undefined;
+  /** True: what makes containerd pass Eddy by is a failure, though an agent could run. */
+  readonly strict?: boolean;
+}
+
+/** Oldest containerd that reads registry hosts from a directory. */
+const OLDEST = [1, 5] as const;
+/** First containerd whose CRI pulls through the transfer service, unless it is told not to. */
+const TRANSFER = [2, 1] as const;
+const CONFIG_FILE = "/etc/containerd/config.toml (config.toml.tmpl on k3s and RKE2)";
+
+/**
+ * Decides whether a containerd can be worked with.
+ *
+ * @returns remarks that are worth a warning but do not stop the start.
+ * @throws {ConfigError} that says what to set where.
+ */
+export function checkContainerd(probe: ContainerdProbe, settings: PreflightSettings): string[] {
+  const findings = inspectContainerd(probe, settings);
+  const failed = findings.find(({ state }) => state === "failed");
+  if (failed !== undefined) throw new ConfigError(sentence(failed));
+  return findings.filter(({ state }) => state === "warning").map(sentence);
+}
+
+/** What was found, good or bad. */
+export function inspectContainerd(probe: ContainerdProbe, settings: PreflightSettings): Check[] {
+  return [
+    inspectVersion(probe.version),
+    inspectContent(probe.content, settings.contentPathGiven),
+    ...(probe.cri === undefined ? [inspectMissingCri(probe.criError, settings)] : [
+      inspectLayers(probe.cri, probe.version),
+      inspectPaths(probe.cri, probe.version, settings),
+    ]),
+  ];
+}
+
+function sentence({ detail, fix }: Check): string {
+  return fix === "" ? detail : `${detail}: ${fix}`;
+}
+
+function inspectVersion(version: string): Check {
+  const name = "containerd version";
+  if (isAtLeast(version, OLDEST)) return ok(name, version);
+  return failed(
+    name,
+    `containerd is version ${version}`,
+    `want ${OLDEST.join(".")} or newer, which read registry hosts from a directory`,
+  );
+}
+
+function inspectContent(content: ContentProbe, given: boolean): Check {
+  const name = "content store";
+  const slower = "blobs are read through containerd's socket, which is slower";
+  const flag = "--containerd-content-path";
+  switch (content.state) {
+    case "readable":
+      return ok(name, `${content.path} is readable`);
+    case "unknown":
+      return warning(name, `containerd does not tell its content path, ${slower}`, `set ${flag}`);
+    case "unreadable":
+      return given
+        ? failed(
+          name,
+          `${flag}: got ${JSON.stringify(content.path)}`,
+          `want a directory that Eddy can read (${content.error})`,
+        )
+        : warning(
+          name,
+          `${content.path} cannot be read (${content.error}), ${slower}`,
+          "run Eddy as root, or mount the directory",
+        );
+    case "foreign":
+      return given
+        ? failed(
+          name,
+          `${flag}: got ${JSON.stringify(content.path)}`,
+          `want the content directory of this containerd, which has blob ${content.digest}`,
+        )
+        : warning(
+          name,
+          `${content.path} is not containerd's content directory, ${slower}`,
+          `set ${flag} to where it is mounted`,
+        );
+  }
+}
+
+function inspectLayers(cri: CriProbe, version: string): Check {
+  const name = "layers are kept";
+  if (cri.discardUnpackedLayers !== true) return ok(name, "discard_unpacked_layers is false");
+  const section = isAtLeast(version, [2, 0])
+    ? `${imagesSection(version)}]`
+    : `${imagesSection(version)}.containerd]`;
+  return failed(
+    name,
+    `containerd ${version} discards layers once unpacked, so it has nothing to share`,
+    `set discard_unpacked_layers = false in section ${section} of ${CONFIG_FILE} and restart ` +
+      "containerd; images pulled before stay incomplete until they are pulled again",
+  );
+}
+
+function inspectMissingCri(error: string | undefined, { strict }: PreflightSettings): Check {
+  const name = "CRI plugin";
+  if (error === undefined) {
+    return warning(
+      name,
+      "containerd has no CRI plugin, its registry settings could not be checked",
+      "if kubelet uses this containerd, look into its log for why the plugin did not load",
+    );
+  }
+  const fix = /mirrors.*config_path/.test(error)
+    ? `remove the registry.mirrors sections from ${CONFIG_FILE}, put such mirrors into ` +
+      "hosts.toml files, and restart containerd"
+    : `correct ${CONFIG_FILE} and restart containerd`;
+  return (strict ? failed : warning)(name, `containerd's CRI plugin failed: ${error}`, fix);
+}
+
+function inspectPaths(
+  cri: CriProbe,
+  version: string,
+  { registryConfigPath: path, localImagePull, strict }: PreflightSettings,
+): Check {
+  const name = "config_path";
+  if (path === undefined) return skipped(name, "mirror configuration is not written by this agent");
+  if (cri.registryConfigPaths === undefined) {
+    return warning(
+      name,
+      "containerd does not tell where it reads registry hosts",
+      `see that it is ${path}`,
+    );
+  }
+  const paths = cri.registryConfigPaths.map(trim);
+  const section = `section ${imagesSection(version)}.registry] of ${CONFIG_FILE}`;
+  if (!paths.includes(trim(path))) {
+    const now = paths.length === 0 ? "no directory" : paths.join(":");
+    return failed(
+      name,
+      `containerd ${version} reads registry hosts from ${now}, not from ${path}`,
+      `set config_path = "${path}" in ${section} and restart containerd, or set ` +
+        "--containerd-registry-config-path to the directory it reads",
+    );
+  }
+  if (paths.length === 1) return ok(name, `containerd reads ${path}`);
+  if (isAtLeast(version, TRANSFER) && localImagePull !== true) {
+    // containerd issue 12415: the transfer service takes the list for the name of one directory.
+    return (strict ? failed : warning)(
+      name,
+      `containerd ${version} has several directories in config_path (${paths.join(":")}), which ` +
+        "its transfer service takes for one that does not exist, so that no mirror is used",
+      `set config_path = "${path}" alone in ${section}, or use_local_image_pull = true in section ` +
+        `${imagesSection(version)}], and restart containerd`,
+    );
+  }
+  if (paths[0] === trim(path)) return ok(name, `containerd reads ${path} first`);
+  return warning(
+    name,
+    `containerd reads registry hosts from ${paths[0]} before ${path}`,
+    `what it finds there for a registry hides Eddy; put ${path} first in config_path`,
+  );
+}
+
+function imagesSection(version: string): string {
+  return isAtLeast(version, [2, 0])
+    ? "[plugins.'io.containerd.cri.v1.images'"
+    : '[plugins."io.containerd.grpc.v1.cri"';
+}
+
+/** A check that went well. */
+export function ok(name: string, detail: string): Check {
+  return { name, state: "ok", detail, fix: "" };
+}
+
+/** A check whose result costs speed or certainty. */
+export function warning(name: string, detail: string, fix: string): Check {
+  return { name, state: "warning", detail, fix };
+}
+
+/** A check whose result keeps Eddy from working. */
+export function failed(name: string, detail: string, fix: string): Check {
+  return { name, state: "failed", detail, fix };
+}
+
+/** A check that does not apply, or could not be made. */
+export function skipped(name: string, detail: string): Check {
+  return { name, state: "skipped", detail, fix: "" };
+}
+
+/** Compares the first two parts of a version. */
+export function isAtLeast(version: string, [wantMajor, wantMinor]: readonly [number, number]) {
+  const [major = 0, minor = 0] = (/^v?(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
+  return major > wantMajor || (major === wantMajor && minor >= wantMinor);
+}
+
+function trim(path: string): string {
+  return path.replace(/\/+$/, "");
+}

@@ -1,0 +1,76 @@
+import { LRUCache } from "lru-cache";
+import type { Config } from "../config/options.ts";
+import { registryHost } from "../config/types.ts";
+import { denoFileSystem } from "../configurator/deno_file_system.ts";
+import { readUpstreamServers, type UpstreamServer } from "../configurator/upstream_servers.ts";
+import type { Log } from "../ports/log.ts";
+import type { NodeCredentials } from "../ports/access.ts";
+import { defaultEndpoint, type UpstreamEndpoint } from "../upstream/endpoint.ts";
+import { mirrorTargetsOf } from "./mirror_configuration.ts";
+
+/** How long what hosts.toml says is not read again, ms, and of how many registries. */
+const ENDPOINTS_TTL_MS = 10_000;
+const MAX_REGISTRIES = 256;
+
+/** The servers that a registry's content is asked for. */
+type Endpoints = (registry: string) => Promise<readonly UpstreamEndpoint[]>;
+
+/** Upstream is where containerd itself would go; nowhere, if a registry's name is that of no host. */
+export function configuredEndpoints(
+  config:
+    & Pick<Config, "mirroredRegistries" | "mirrorTargets" | "registryAddr">
+    & { readonly registryConfigPath: string | undefined },
+  log: Log,
+): Endpoints {
+  const own = mirrorTargetsOf(config);
+  const flagged = new Set(config.mirroredRegistries.map(registryHost));
+  const configPath = config.registryConfigPath?.replace(/\/+$/, "");
+  const kept = new LRUCache<string, readonly UpstreamEndpoint[]>({
+    max: MAX_REGISTRIES,
+    ttl: ENDPOINTS_TTL_MS,
+    ttlResolution: 0,
+  });
+  const read = async (registry: string): Promise<UpstreamServer[]> => {
+    if (configPath === undefined) return [];
+    try {
+      return await readUpstreamServers({ fileSystem: denoFileSystem }, {
+        ...{ configPath, registry, own },
+      });
+    } catch (error) {
+      log.warn("where a registry is could not be read", { registry, configPath, error });
+      return [];
+    }
+  };
+  return async (registry) => {
+    const known = kept.get(registry);
+    if (known !== undefined) return known;
+    if (!URL.canParse(`https://${registry}`)) return [];
+    const servers = await read(registry);
+    const byName = { ...defaultEndpoint(registry), named: flagged.has(registry) };
+    const endpoints = servers.map(({ url, named, ...server }): UpstreamEndpoint =>
+      url === undefined
+        ? { ...byName, ...server, named: named || byName.named }
+        : { ...server, url, named }
+    );
+    if (endpoints.length === 0) endpoints.push(byName);
+    kept.set(registry, endpoints);
+    return endpoints;
+  };
+}
+
+/**
+ * What the node has for a registry by itself: credentials of its own files, else the headers of its
+ * hosts.toml, which the runtime, too, shows for each pull of this node.
+ */
+export function withConfiguredHeaders(
+  ownFiles: NodeCredentials | undefined,
+  endpoints: Endpoints,
+): NodeCredentials {
+  return async (reference) => {
+    const found = await ownFiles?.(reference);
+    if (found !== undefined) return found;
+    const headers = (await endpoints(reference.registry)).map((endpoint) => endpoint.headers);
+    if (headers.every((each) => Object.keys(each).length === 0)) return undefined;
+    return { username: "", password: "", configured: JSON.stringify(headers) };
+  };
+}

@@ -1,0 +1,29 @@
+import { canonicalAddress } from "../../net/canonical_address.ts";
+import type { Peer } from "../../ports/router.ts";
+
+/** Who sends bytes: a peer at one of its addresses. */
+export interface Sender {
+  readonly peer: Peer;
+  /** IP address that answered. */
+  readonly address: string;
+  /** It is still getting the content itself and has verified nothing: errors may be another's. */
+  readonly arriving: boolean;
+  /** It has proved that it belongs to the cluster. */
+  readonly isProven: boolean;
+  /** It says that not everybody may have what it sends. */
+  readonly isPrivate: boolean;
+}
+
+/**
+ * Where a sender is. Blame is tied to this: anybody may take as many ids as he likes, and the index
+ * takes anybody's word for where an id is.
+ */
+export function placeOf({ peer, address }: Pick<Sender, "peer" | "address">): string {
+  return place(address, peer.registryPort);
+}
+
+/** Address and port of a registry in one form, however the address is written. */
+export function place(address: string, port: number): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  return `${mapped ?? canonicalAddress(address)} ${port}`;
+}

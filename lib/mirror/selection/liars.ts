@@ -1,0 +1,80 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../../ports/clock.ts";
+
+/** Wrong content that a peer passed on before it had verified it is excused so many times. */
+const EXCUSED = 2;
+/** For so long nothing of the kind is taken from it: whoever deceived it may be found out by then, ms. */
+const EXCUSED_MS = 10_000;
+
+/** Settings of {@link Liars}. */
+export interface LiarsOptions {
+  /** How long a place from which wrong content came is not asked, ms. */
+  readonly shunMs: number;
+  /** Places that are remembered. */
+  readonly maxTrackedPeers: number;
+}
+
+/**
+ * Places, by `placeOf`, from which content came that is not what was asked for. They are not asked
+ * for a while, whoever is there. Those that passed it on before they could verify it are still
+ * believed what they hold, only not what they are still getting.
+ */
+export class Liars {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #options: LiarsOptions;
+  readonly #shunned: LRUCache<string, number>;
+  readonly #suspects: LRUCache<string, number>;
+  readonly #relays: LRUCache<string, { readonly until: number; readonly excused: number }>;
+
+  constructor(clock: Pick<Clock, "now">, options: LiarsOptions) {
+    this.#clock = clock;
+    this.#options = options;
+    this.#shunned = new LRUCache({ max: options.maxTrackedPeers });
+    this.#suspects = new LRUCache({ max: options.maxTrackedPeers });
+    this.#relays = new LRUCache({ max: options.maxTrackedPeers });
+  }
+
+  /** Whether nobody is shunned, at next to no cost. */
+  get isEmpty(): boolean {
+    return this.#shunned.size === 0;
+  }
+
+  isShunned(place: string): boolean {
+    return (this.#shunned.get(place) ?? -Infinity) > this.#clock.now();
+  }
+
+  /** Whether nothing is passed on from there unless it has been verified, if that can be helped. */
+  isSuspect(place: string): boolean {
+    return (this.#suspects.get(place) ?? -Infinity) > this.#clock.now();
+  }
+
+  /** Whether what is still arriving there is not taken. */
+  isBadRelay(place: string): boolean {
+    return (this.#relays.get(place)?.until ?? -Infinity) > this.#clock.now();
+  }
+
+  /** It alone sent wrong content. Returns for how long it is not asked, ms. */
+  add(place: string): number {
+    const { shunMs } = this.#options;
+    this.#shunned.set(place, this.#clock.now() + shunMs);
+    return shunMs;
+  }
+
+  /** It may have sent something wrong: a body broke off there, or several together were wrong. */
+  suspect(place: string): void {
+    this.#suspects.set(place, this.#clock.now() + this.#options.shunMs);
+  }
+
+  /**
+   * It passed on wrong content that it was still getting.
+   *
+   * @returns for how long nothing of the kind is taken from it, ms.
+   */
+  addRelay(place: string): number {
+    const { shunMs } = this.#options;
+    const excused = (this.#relays.get(place)?.excused ?? 0) + 1;
+    const forMs = excused <= EXCUSED ? Math.min(EXCUSED_MS, shunMs) : shunMs;
+    this.#relays.set(place, { until: this.#clock.now() + forMs, excused });
+    return forMs;
+  }
+}

@@ -1,0 +1,68 @@
+import type { Peer } from "../../ports/router.ts";
+import { link } from "../../async/link.ts";
+import type { PeerClient } from "../http/peer_client.ts";
+import type { PeerTable } from "./peer_table.ts";
+
+/** Probes at the same time. */
+const MAX_PROBES = 8;
+
+/**
+ * Finds out in the background whether peers answer, so that no request has to wait for one that is
+ * gone, and one that came back is used again at once.
+ */
+export class Prober {
+  readonly #table: PeerTable;
+  readonly #client: PeerClient;
+  readonly #running = new Map<string, Promise<boolean>>();
+  readonly #life = link();
+
+  constructor(table: PeerTable, client: PeerClient) {
+    this.#table = table;
+    this.#client = client;
+  }
+
+  /**
+   * Begins a probe of a peer that is down, if one is due.
+   *
+   * @returns whether it answered, once known; never rejects. Undefined if none was begun.
+   */
+  revive(peer: Peer): Promise<boolean> | undefined {
+    return this.#table.probeDue(peer.id) ? this.#begin(peer) : undefined;
+  }
+
+  /** Begins a probe of a peer that was outrun, unless it has sent bytes of late. */
+  suspect(peer: Peer): void {
+    if (this.#table.standing(peer) === "good" && !this.#table.active(peer.id)) {
+      this.#begin(peer);
+    }
+  }
+
+  /** Ends all probes. */
+  async close(): Promise<void> {
+    this.#life.abort(new DOMException("the mirror is closed", "AbortError"));
+    await Promise.all(this.#running.values());
+  }
+
+  #begin(peer: Peer): Promise<boolean> | undefined {
+    if (this.#life.signal.aborted || this.#running.has(peer.id)) return undefined;
+    if (this.#running.size >= MAX_PROBES) return undefined;
+    const probe = this.#probe(peer).finally(() => this.#running.delete(peer.id));
+    this.#running.set(peer.id, probe);
+    return probe;
+  }
+
+  /** The API version check (distribution specification, end-1); any answer is a sign of life. */
+  async #probe(peer: Peer): Promise<boolean> {
+    const reached = await this.#client.reach(
+      this.#table.usable(peer),
+      { path: "/v2/", method: "GET" },
+      this.#life.signal,
+      { preferred: this.#table.address(peer.id) },
+    );
+    if (reached.type === "aborted") return false;
+    const alive = reached.type === "answered";
+    if (alive) reached.reply.dismiss();
+    this.#table.probed(peer.id, alive);
+    return alive;
+  }
+}

@@ -1,0 +1,304 @@
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import type { MirrorMiss, MissReason } from "../../ports/mirror.ts";
+import type { Peer, Router } from "../../ports/router.ts";
+import { judgeAnswer, type Verdict, type Wanted } from "../http/answer.ts";
+import type { Candidate } from "./candidate.ts";
+import type { Candidates } from "./candidates.ts";
+import { link } from "../../async/link.ts";
+import type { MirrorOptions } from "../options.ts";
+import type { PeerClient, Reply } from "../http/peer_client.ts";
+import type { PeerTable } from "./peer_table.ts";
+import type { Prober } from "./prober.ts";
+import { race, RaceOver } from "../http/race.ts";
+import type { Sender } from "../http/sender.ts";
+import { Source } from "./source.ts";
+
+/** Set by peers on what they are still getting, and have not verified. */
+const ARRIVING_HEADER = "x-eddy-arriving";
+
+/**
+ * How long a peer that was named to follow may take to answer, ms: it has just begun to get the same
+ * and has much else to do, and to go upstream as well would help nobody.
+ */
+const NAMED_RESPONSE_MS = 1000;
+/** What that, and to learn who it is, may add to the time until there is an answer, ms. */
+const ELECTION_MS = 1850;
+
+/** What a {@link Search} works with. */
+export interface SearchCollaborators {
+  readonly candidates: Candidates;
+  readonly router: Pick<Router, "reportFailure">;
+  /** Who is believed what a tag means; undefined: whoever holds it, or it is no tag. */
+  readonly holders?: { readonly strangers: number } | undefined;
+  readonly client: PeerClient;
+  readonly table: PeerTable;
+  readonly prober: Prober;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, "followBegan" | "followFailed">;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** Everything that one request of a client does to find peers, and remembers of them. */
+export class Search {
+  readonly #collaborators: SearchCollaborators;
+  readonly #options: MirrorOptions;
+  readonly #sizes = new Set<number>();
+  /** Peers whose answers were put aside: somebody who is known may have it. */
+  readonly #strangers = new Set<string>();
+  #attempts = 0;
+  #refused = 0;
+  #lies = 0;
+  #busy = false;
+  /** It came from a peer that was named to follow, or it is known that it does not. */
+  #followed = false;
+
+  constructor(collaborators: SearchCollaborators, options: MirrorOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+  }
+
+  /** How many peers hold it, as far as is known, and can be asked just now. */
+  get holders(): number {
+    return this.#collaborators.candidates.able;
+  }
+
+  /** Whether this node is to get it from upstream, for others too. */
+  get elected(): boolean {
+    return this.#collaborators.candidates.parents?.elected === true;
+  }
+
+  /** The content's size, if all who answered that the range is outside of it agree on it. */
+  get unsatisfiableSize(): number | undefined {
+    return this.#sizes.size === 1 ? [...this.#sizes][0] : undefined;
+  }
+
+  /**
+   * Gets the answer of the first peer that has what is wanted; undefined if nobody does in time. What
+   * is large comes from strangers only if nobody has it who is known.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const source = await this.#race(wanted, signal);
+    if (source !== undefined || wanted.choosy || this.#strangers.size === 0) return source;
+    for (const id of this.#strangers) this.#collaborators.candidates.putBack(id);
+    this.#strangers.clear();
+    const { knownFrom: _known, largeFrom: _large, ...anybodys } = wanted;
+    return await this.#race(anybodys, signal);
+  }
+
+  async #race(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const { candidates, clock, table, closing } = this.#collaborators;
+    const { resolveRetries } = this.#options;
+    const strangers = this.#strangers;
+    using either = link(signal, closing);
+    const stream = wanted.yielding ? `${wanted.digest} ${wanted.range ?? ""}` : undefined;
+    const result = await race<Candidate, Source>(
+      {
+        next: (turn, hedging) => candidates.next(turn, { stream, hedging }),
+        ask: (candidate, turn) => this.#ask(candidate, wanted, turn),
+        hedgeMs: ({ peer, depth }) => depth === undefined ? table.hedgeMs(peer.id) : Infinity,
+        discard: (source) => {
+          source.close();
+          candidates.putBack(source.peer.id);
+        },
+        dismiss: ({ release }) => release(),
+      },
+      clock,
+      {
+        signal: either.signal,
+        budgetMs: this.#options.headerBudgetMs + (candidates.parents ? ELECTION_MS : 0),
+        // However many strangers have it: those who are known are looked for among all.
+        get maxLosses() {
+          return resolveRetries + strangers.size;
+        },
+        maxConcurrent: this.#options.maxConcurrentAsks,
+      },
+    );
+    if (!result.won && stream !== undefined && candidates.isBusy(stream)) this.#busy = true;
+    if (!result.won && candidates.parents?.named && !this.#followed) {
+      this.#followed = true;
+      this.#collaborators.metrics.followFailed("refused");
+    }
+    return result.won ? result.prize : undefined;
+  }
+
+  /**
+   * Asks one certain peer; undefined if it has not what is wanted, or does not answer in time.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async openAt(peer: Peer, wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const { table, closing } = this.#collaborators;
+    using either = link(signal, closing);
+    const candidate = { peer, release: table.begin(peer.id) };
+    const source = await this.#ask(candidate, wanted, either.signal);
+    if (either.signal.aborted) source?.close();
+    either.signal.throwIfAborted();
+    return source;
+  }
+
+  /**
+   * Asks the best peer that has not been asked; undefined if there is none, or it has not what is
+   * wanted, or does not answer before the signal aborts.
+   *
+   * @throws the signal's reason when it aborts before a peer is found.
+   */
+  async openNext(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
+    const candidate = await this.#collaborators.candidates.next(signal);
+    return candidate && await this.#ask(candidate, wanted, signal);
+  }
+
+  /** Cuts off whoever alone sent wrong content, where he is. */
+  lied(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
+    const { table, candidates, log } = this.#collaborators;
+    this.#lies++;
+    const { peer, address } = sender;
+    const shunMs = table.lied(sender);
+    // The index may have named somebody else's address for the peer before its own.
+    if (table.standing(peer) !== "shunned") candidates.putBack(peer.id);
+    log.warn("peer sent wrong content and is shunned", {
+      ...{ peer: peer.id, address, reason: "bad-content", shunMs },
+      ...fields,
+    });
+  }
+
+  /** One passed on wrong content that it was still getting: that may be another's fault. */
+  misled(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
+    const { table, candidates, log } = this.#collaborators;
+    this.#lies++;
+    const { peer, address } = sender;
+    candidates.ban(peer.id);
+    log.warn("peer passed on wrong content that it was still getting", {
+      ...{ peer: peer.id, address, reason: "bad-content", pauseMs: table.misled(sender) },
+      ...fields,
+    });
+  }
+
+  /** One of several sent wrong content, and nobody knows who. */
+  misledBySome(): void {
+    this.#lies++;
+  }
+
+  /** A peer's answer turned out to be of no use, though not wrong. */
+  refuse(): void {
+    this.#refused++;
+  }
+
+  /** Does not ask this peer again in this search. */
+  ban(id: string): void {
+    this.#collaborators.candidates.ban(id);
+  }
+
+  /** Looks for holders anew. */
+  refresh(options?: { readonly slow: boolean }): void {
+    this.#collaborators.candidates.refresh(options);
+  }
+
+  /** No more peers are needed. */
+  close(): void {
+    this.#collaborators.candidates.close();
+  }
+
+  /** The answer when nothing was found, or nothing is made of it for a certain reason. */
+  miss(reason: MissReason = this.#reason()): MirrorMiss {
+    const turn = this.#collaborators.candidates.parents?.outcome;
+    const miss = { found: false, reason, attempts: this.#attempts } as const;
+    return turn === undefined ? miss : { ...miss, turn };
+  }
+
+  #reason(): MissReason {
+    const { candidates, holders } = this.#collaborators;
+    if (this.#lies > 0) return "bad-content";
+    if (this.#busy) return "peers-busy";
+    if (this.#refused > 0) return "peers-refused";
+    if (candidates.found === 0 && holders?.strangers) return "peers-unnamed";
+    if (candidates.found === 0) return candidates.searching ? "timeout" : "no-peer";
+    return candidates.shunned && this.#attempts === 0 ? "bad-content" : "peers-unreachable";
+  }
+
+  async #ask(
+    { peer, release, depth }: Candidate,
+    wanted: Wanted,
+    signal: AbortSignal,
+  ): Promise<Source | undefined> {
+    const { candidates, client, table, prober, log, clock } = this.#collaborators;
+    this.#attempts++;
+    const reached = await client.reach(table.usable(peer), wanted, signal, {
+      preferred: table.address(peer.id),
+      budgetMs: depth === undefined ? undefined : NAMED_RESPONSE_MS,
+    });
+    if (reached.type !== "answered") {
+      release();
+      if (reached.type !== "aborted") {
+        table.failed(peer.id, reached.ms);
+        this.#collaborators.router.reportFailure(peer.id);
+      } else if (signal.reason instanceof RaceOver) {
+        table.outrun(peer.id, reached.ms);
+        prober.suspect(peer);
+        // It lost by a little, perhaps: it may send a part, or go on where the winner fails.
+        candidates.putBack(peer.id);
+      }
+      log.debug("peer did not answer", { peer: peer.id, path: wanted.path, ...reached });
+      return undefined;
+    }
+    const { reply } = reached;
+    table.answered(peer.id, reached.ms);
+    table.reachedAt(peer, reply.address);
+    const verdict = this.#judge(peer, reply, wanted);
+    if (verdict.type === "offer") {
+      const arriving = isArriving(reply);
+      if (depth !== undefined) {
+        this.#followed = true;
+        this.#collaborators.metrics.followBegan();
+      }
+      return new Source({
+        peer,
+        reply,
+        release,
+        clock,
+        arriving,
+        depth,
+        descriptor: verdict.descriptor,
+        part: verdict.part,
+      });
+    }
+    release();
+    reply.dismiss();
+    if (verdict.type === "busy") table.busy(peer.id);
+    if (verdict.type === "busy" && wanted.yielding) candidates.putBack(peer.id);
+    else if (verdict.type === "stranger") this.#strangers.add(peer.id);
+    else this.#refused++;
+    if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
+    log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
+    return undefined;
+  }
+
+  /** Content is known by its digest; what a tag means is only believed of nodes of the cluster. */
+  #judge(peer: Peer, reply: Reply, wanted: Wanted): Verdict {
+    const { status, headers, address, isProven, isKnown } = reply;
+    const verdict = judgeAnswer(status, headers, wanted);
+    if (verdict.type !== "offer") return verdict;
+    if (wanted.digest === undefined && !isProven) {
+      return { type: "refused", why: "it does not prove that it belongs to the cluster" };
+    }
+    if (isArriving(reply) && this.#collaborators.table.misleads({ peer, address })) {
+      return { type: "refused", why: "what it was still getting was wrong of late" };
+    }
+    const { knownFrom = Infinity, largeFrom = Infinity } = wanted;
+    const { descriptor: { size } } = verdict;
+    const isUnwelcome = size >= knownFrom ||
+      (size >= largeFrom && this.#collaborators.table.isSuspect({ peer, address }));
+    return !isKnown && isUnwelcome
+      ? { type: "stranger", why: "somebody else may have it who is known" }
+      : verdict;
+  }
+}
+
+function isArriving({ headers }: Reply): boolean {
+  return headers.get(ARRIVING_HEADER) !== null;
+}

@@ -1,0 +1,95 @@
+import { type Reference, referenceKey } from "../../oci/reference.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Peer, Router } from "../../ports/router.ts";
+import type { NamedNodes } from "../../ports/access.ts";
+
+/** How often it is said that peers are not believed, ms. */
+const REPORT_EVERY_MS = 10 * 60_000;
+/** Peers of one lookup that are kept until it is known who is named. */
+const MAX_STRANGERS = 32;
+
+/** What {@link TagHolders} works with. */
+export interface TagHoldersCollaborators {
+  readonly router: Pick<Router, "lookup" | "hasLeft">;
+  readonly namedNodes: NamedNodes;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+}
+
+/**
+ * Finds those holders of tags that are believed without a proof: at the addresses that were named to
+ * this node, and at these alone. Others are not asked, so that they cannot keep it from asking those
+ * who are believed.
+ */
+export class TagHolders {
+  readonly #collaborators: TagHoldersCollaborators;
+  #reportedAt = -Infinity;
+
+  constructor(collaborators: TagHoldersCollaborators) {
+    this.#collaborators = collaborators;
+  }
+
+  /** A router for one search, and how many holders its last lookup found who are not named (yet). */
+  of(reference: Reference): Pick<Router, "lookup" | "hasLeft"> & { readonly strangers: number } {
+    const { router } = this.#collaborators;
+    const strangers: Peer[] = [];
+    return {
+      get strangers() {
+        return strangers.length;
+      },
+      hasLeft: (id) => router.hasLeft(id),
+      lookup: (_, options) => this.#lookUp(reference, strangers, options),
+    };
+  }
+
+  async *#lookUp(
+    reference: Reference,
+    strangers: Peer[],
+    options: Cancellable,
+  ): AsyncGenerator<Peer> {
+    const { router, namedNodes } = this.#collaborators;
+    let looking: Promise<void> | undefined;
+    strangers.length = 0;
+    for await (const peer of router.lookup(referenceKey(reference), options)) {
+      const believed = this.#named(peer);
+      if (believed !== undefined) {
+        yield believed;
+      } else if (strangers.length < MAX_STRANGERS) {
+        strangers.push(peer);
+        // It may be new here. Nobody else waits for that.
+        looking ??= namedNodes.lookAgain(options);
+      }
+    }
+    await looking;
+    for (const peer of strangers) {
+      const believed = this.#named(peer);
+      if (believed === undefined) this.#report(peer, reference);
+      else yield believed;
+    }
+  }
+
+  /** The peer with those of its addresses that are named; undefined if none is. */
+  #named(peer: Peer): Peer | undefined {
+    const { namedNodes } = this.#collaborators;
+    const addresses = peer.addresses.filter((address) => namedNodes.isNamed(address));
+    return addresses.length === 0 ? undefined : { ...peer, addresses };
+  }
+
+  #report({ id, addresses }: Peer, reference: Reference): void {
+    const { clock, log } = this.#collaborators;
+    const isDue = clock.now() - this.#reportedAt >= REPORT_EVERY_MS;
+    if (isDue) this.#reportedAt = clock.now();
+    log[isDue ? "warn" : "debug"](
+      "a peer is not asked what a tag means: bootstrap does not name it",
+      {
+        peer: id,
+        addresses,
+        tag: referenceKey(reference),
+        fix: "--cluster-key-file on all nodes, a bootstrap source that names all nodes, or " +
+          "--tag-policy peer",
+      },
+    );
+  }
+}

@@ -1,0 +1,36 @@
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import type { Wanted } from "../http/answer.ts";
+import type { Deliveries } from "./deliveries.ts";
+import type { MirrorOptions } from "../options.ts";
+import type { PeerTable } from "../selection/peer_table.ts";
+import type { Search } from "../selection/search.ts";
+import type { Source } from "../selection/source.ts";
+
+/** What a `PartReader` works with. */
+export interface PartReaderCollaborators {
+  readonly search: Search;
+  readonly table: PeerTable;
+  readonly deliveries: Deliveries;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** What is read. */
+export interface PartReaderInit {
+  /** The answer that is read first. */
+  readonly first: Source;
+  /** Asks for the same content, by digest so that every peer sends the same; its range is set. */
+  readonly wanted: Omit<Wanted, "range" | "size" | "digest">;
+}
+
+/** Settings of a `PartReader`. */
+export interface PartReaderOptions extends MirrorOptions, Cancellable {
+  /** All of it comes from the peer that is read first, or it fails; default false. */
+  readonly single?: boolean;
+}

@@ -1,0 +1,93 @@
+import { LRUCache } from "lru-cache";
+import type { Digest } from "../../oci/digest.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Evidence } from "./evidence.ts";
+
+/** Contents that are remembered. */
+const MAX_CONTENTS = 1000;
+/** Of so many it is kept who sent what. */
+const MAX_EVIDENCE = 32;
+/** For so long: the pauses of a kubelet between its attempts grow to 5 minutes, ms. */
+const KEPT_MS = 10 * 60_000;
+/** What a client asks for again so soon it asks for in the same attempt, ms. */
+const ATTEMPT_MS = 3000;
+
+interface Taint {
+  /** Whether bytes are known to have been wrong, or to have broken off. */
+  readonly isSure: boolean;
+  /** When upstream was first given the chance to deliver all of it, and to deliver a part. */
+  readonly leftAt: { whole?: number; part?: number };
+}
+
+/**
+ * Content of which the client may have got wrong bytes: a body that was passed on before it could be
+ * verified came out wrong, or broke off, or was a part that nobody here can verify. Nothing of it is
+ * passed on any more unless it has been verified as a whole, or upstream has had its chance to
+ * deliver it, until the client has got all of it.
+ */
+export class Tainted {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #evidence = new LRUCache<Digest, Evidence>({ max: MAX_EVIDENCE });
+  readonly #contents: LRUCache<Digest, Taint & { readonly until: number }>;
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+    this.#contents = new LRUCache({ max: MAX_CONTENTS });
+  }
+
+  /** A body came out wrong, or broke off, after a part of it was passed on. */
+  add(digest: Digest, evidence?: Evidence): void {
+    this.#contents.set(digest, this.#make(true));
+    if (evidence !== undefined) this.#evidence.set(digest, evidence);
+  }
+
+  /** A part was passed on that nobody here can verify. */
+  addPart(digest: Digest): void {
+    if (this.#find(digest) === undefined) this.#contents.set(digest, this.#make(false));
+  }
+
+  /** What there is against those who sent it wrong, once. */
+  evidence(digest: Digest): Evidence | undefined {
+    const evidence = this.#evidence.get(digest);
+    this.#evidence.delete(digest);
+    return evidence;
+  }
+
+  /** All of it was passed on, and is right. */
+  clear(digest: Digest): void {
+    this.#contents.delete(digest);
+  }
+
+  /**
+   * Whether to pass it on only once it has been verified.
+   *
+   * @param isPart a part of it is asked for: after other parts alone that says nothing, but whoever
+   * asks for the whole after a part did not get on with that.
+   */
+  has(digest: Digest, isPart: boolean): boolean {
+    const taint = this.#find(digest);
+    return taint !== undefined && (taint.isSure || !isPart);
+  }
+
+  /**
+   * Whether it is upstream's turn: true in one attempt of the client, after which it gets again what
+   * peers have: then upstream had nothing.
+   */
+  isUpstreamsTurn(digest: Digest, isPart: boolean): boolean {
+    const taint = this.#find(digest);
+    if (taint === undefined) return false;
+    const now = this.#clock.now();
+    return now - (taint.leftAt[isPart ? "part" : "whole"] ??= now) < ATTEMPT_MS;
+  }
+
+  #make(isSure: boolean) {
+    return { isSure, leftAt: {}, until: this.#clock.now() + KEPT_MS };
+  }
+
+  #find(digest: Digest): Taint | undefined {
+    const taint = this.#contents.get(digest);
+    if (taint === undefined || taint.until > this.#clock.now()) return taint;
+    this.#contents.delete(digest);
+    return undefined;
+  }
+}

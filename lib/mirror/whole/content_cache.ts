@@ -1,0 +1,53 @@
+import { LRUCache } from "lru-cache";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { Clock } from "../../ports/clock.ts";
+
+/** A manifest or small blob whose digest has been verified. */
+export interface VerifiedContent {
+  readonly descriptor: Descriptor;
+  readonly content: Uint8Array<ArrayBuffer>;
+  /** Who sent it. */
+  readonly peer: string;
+  /** Who sent it says that not everybody may have it. */
+  readonly isPrivate: boolean;
+}
+
+/** Settings of {@link ContentCache}. */
+export interface ContentCacheOptions {
+  /** Total of contents, bytes. */
+  readonly manifestCacheBytes: number;
+  /** How long one is kept, ms. */
+  readonly manifestCacheTtlMs: number;
+}
+
+/**
+ * Keeps content for the few seconds between a client's question for a tag and the one for its
+ * digest, so that the second is answered even if the peer is gone by then.
+ */
+export class ContentCache {
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #entries: LRUCache<Digest, VerifiedContent & { readonly until: number }>;
+
+  constructor(clock: Clock, options: ContentCacheOptions) {
+    this.#clock = clock;
+    this.#ttlMs = options.manifestCacheTtlMs;
+    this.#entries = new LRUCache({
+      maxSize: options.manifestCacheBytes,
+      sizeCalculation: ({ content }) => content.length + 1,
+    });
+  }
+
+  get(digest: Digest): VerifiedContent | undefined {
+    const entry = this.#entries.get(digest);
+    if (entry !== undefined && entry.until > this.#clock.now()) return entry;
+    this.#entries.delete(digest);
+    return undefined;
+  }
+
+  put(manifest: VerifiedContent): void {
+    const until = this.#clock.now() + this.#ttlMs;
+    this.#entries.set(manifest.descriptor.digest, { ...manifest, until });
+  }
+}

@@ -1,0 +1,5 @@
+/** Options of every call that can wait. */
+export interface Cancellable {
+  /** Aborts the call; its promise then rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+}

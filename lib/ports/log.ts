@@ -1,0 +1,12 @@
+/** Values that a log line can carry besides its message. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Structured log; one JSON line a call. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A log that adds these fields to each line. */
+  child(fields: LogFields): Log;
+}

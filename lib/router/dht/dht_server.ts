@@ -1,0 +1,216 @@
+import type { Connection, PeerId, Stream } from "@libp2p/interface";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { deadline } from "../../async/deadline.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import { kademliaId, multihashId } from "./dht_key.ts";
+import {
+  decodeMessage,
+  decodePeer,
+  type DhtMessage,
+  DhtMessageError,
+  encodeMessage,
+  MESSAGE_TYPE,
+} from "./dht_message.ts";
+import { FrameDecoder, readStream } from "./dht_stream.ts";
+import type { Nearby } from "./nearest_peers.ts";
+import { Provider } from "./provider.ts";
+import type { WorkBudget } from "../../async/work_budget.ts";
+
+/** Peers that one answer names: Kademlia's k. */
+const CLOSEST = 20;
+/** A stream on which nothing comes for so long is closed, ms; as go-libp2p's servers do. */
+const IDLE_MS = 60_000;
+/** Time to take an answer, ms. */
+const SEND_TIMEOUT_MS = 10_000;
+/** A peer whose records are refused has to wait so long after each piece, ms. */
+const FLOOD_PAUSE_MS = 100;
+/** Longest key, bytes: a multihash of sha2-512. */
+const MAX_KEY_BYTES = 66;
+
+/** Who provides what, as other nodes have said. */
+export interface ProviderRecords {
+  /** Adds or renews a record. Returns false if a limit forbids it. */
+  add(key: string, provider: Provider): boolean;
+  /** Providers of a key that are not known to be gone. */
+  get(key: string): readonly Provider[];
+}
+
+/** Collaborators of a {@link DhtServer}. */
+export interface DhtServerCollaborators {
+  /** Records of other nodes. */
+  readonly store: ProviderRecords;
+  readonly table: Nearby;
+  /** Tells whether this node provides a key. */
+  readonly provides: (id: string) => boolean;
+  /** This node as a provider, as of now. */
+  readonly self: () => Provider;
+  /** Tells whether a peer is known to be dead. */
+  readonly isDown: (id: string) => boolean;
+  /** Tells whether another node can be reached at an address. */
+  readonly isUsable: (address: Multiaddr) => boolean;
+  readonly budget: Pick<WorkBudget, "breathe">;
+  readonly clock: Pick<Clock, "sleep">;
+  readonly log: Log;
+}
+
+/**
+ * Answers what other nodes ask the DHT. The library's own server spends eighty microseconds on each
+ * record, stores the sender's addresses again with each, and answers from lists that it scans; this
+ * one reads all that has arrived at a time and keeps to the router's budget.
+ */
+export class DhtServer {
+  readonly #collaborators: DhtServerCollaborators;
+
+  constructor(collaborators: DhtServerCollaborators) {
+    this.#collaborators = collaborators;
+  }
+
+  /** Serves one stream until the other side ends it. Never rejects. */
+  async serve(stream: Stream, connection: Connection): Promise<void> {
+    const visitor = new Visitor(connection.remotePeer, this.#collaborators);
+    const end = () => stream.abort(new Error("nothing came for a while"));
+    let idle = setTimeout(end, IDLE_MS);
+    try {
+      const frames = new FrameDecoder();
+      for await (const piece of readStream(stream)) {
+        clearTimeout(idle);
+        // Questions are answered at once; only records have to wait.
+        if (visitor.takeAdded()) await this.#collaborators.budget.breathe();
+        for (const frame of frames.push(piece)) {
+          const answer = this.#handle(frame, visitor);
+          if (answer !== undefined && !stream.send(answer)) await drained(stream);
+        }
+        if (visitor.takeRefused()) await this.#collaborators.clock.sleep(FLOOD_PAUSE_MS);
+        idle = setTimeout(end, IDLE_MS);
+      }
+      if (stream.status !== "open") return;
+      await drained(stream);
+      using limit = deadline(SEND_TIMEOUT_MS);
+      await stream.close(limit);
+    } catch (error) {
+      const peer = connection.remotePeer.toString();
+      this.#collaborators.log.debug("a DHT stream was broken off", { peer, error });
+      stream.abort(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      clearTimeout(idle);
+    }
+  }
+
+  /** @throws {DhtMessageError} if the message makes no sense; it costs its sender the stream. */
+  #handle(frame: Uint8Array, visitor: Visitor): Uint8Array | undefined {
+    const message = decodeMessage(frame);
+    const { type, key } = message;
+    switch (type) {
+      case MESSAGE_TYPE.ping:
+        return encodeMessage({ type });
+      case MESSAGE_TYPE.addProvider:
+        visitor.add(checkedKey(key), message);
+        return undefined;
+      case MESSAGE_TYPE.getProviders:
+        return encodeMessage({
+          type,
+          key,
+          providers: this.#providers(multihashId(checkedKey(key))),
+          closer: this.#closest(key, visitor.id),
+        });
+      case MESSAGE_TYPE.findNode:
+        return encodeMessage({ type, key, closer: this.#closest(checkedKey(key), visitor.id) });
+      default:
+        throw new DhtMessageError(`message type ${type} is not served`);
+    }
+  }
+
+  #providers(id: string): Uint8Array[] {
+    const { store, provides, self, isDown } = this.#collaborators;
+    const others = store.get(id).filter((provider) => !isDown(provider.toString()));
+    return (provides(id) ? [self(), ...others] : others).map(({ wire }) => wire);
+  }
+
+  /** The nearest that can be dialled; whoever asks is not told of itself. */
+  #closest(key: Uint8Array, visitor: PeerId): Uint8Array[] {
+    return this.#collaborators.table.nearest(kademliaId(key), CLOSEST + 1)
+      .flatMap(({ peer, wire }) => wire === undefined || peer.equals(visitor) ? [] : [wire])
+      .slice(0, CLOSEST);
+  }
+}
+
+/** The peer at the other end of a stream. */
+class Visitor {
+  readonly id: PeerId;
+  readonly #collaborators: DhtServerCollaborators;
+  readonly #multihash: Uint8Array;
+  /** What the last record said of the peer, and what came of it. */
+  #said: Uint8Array = new Uint8Array(0);
+  #provider: Provider | undefined;
+  #added = false;
+  #refused = false;
+
+  constructor(id: PeerId, collaborators: DhtServerCollaborators) {
+    this.id = id;
+    this.#collaborators = collaborators;
+    this.#multihash = id.toMultihash().bytes;
+  }
+
+  /** Whether a record came since the last call. */
+  takeAdded(): boolean {
+    const added = this.#added;
+    this.#added = false;
+    return added;
+  }
+
+  /** Whether a record was refused since the last call. */
+  takeRefused(): boolean {
+    const refused = this.#refused;
+    this.#refused = false;
+    return refused;
+  }
+
+  /** Takes in a record. Nobody can add one for somebody else, or without a usable address. */
+  add(key: Uint8Array, { providers }: DhtMessage): void {
+    this.#added = true;
+    for (const said of providers) {
+      if (!equal(said, this.#said)) {
+        this.#provider = this.#read(said);
+        // A copy: the message is a part of all that has arrived.
+        this.#said = said.slice();
+      }
+      if (this.#provider === undefined) continue;
+      const added = this.#collaborators.store.add(multihashId(key), this.#provider);
+      if (!added) this.#refused = true;
+    }
+  }
+
+  #read(said: Uint8Array): Provider | undefined {
+    const { id, addresses } = decodePeer(said);
+    if (!equal(id, this.#multihash)) return undefined;
+    const usable = addresses.map(toMultiaddr)
+      .filter((address) => address !== undefined && this.#collaborators.isUsable(address));
+    return usable.length === 0 ? undefined : new Provider(this.id, usable as Multiaddr[]);
+  }
+}
+
+async function drained(stream: Stream): Promise<void> {
+  // One that is broken already would never say so.
+  if (!stream.writableNeedsDrain || stream.status !== "open") return;
+  using limit = deadline(SEND_TIMEOUT_MS);
+  await stream.onDrain(limit);
+}
+
+/** @throws {DhtMessageError} if it cannot be a key. */
+function checkedKey(key: Uint8Array): Uint8Array {
+  if (key.length > 0 && key.length <= MAX_KEY_BYTES) return key;
+  throw new DhtMessageError(`key of ${key.length} bytes, want 1 to ${MAX_KEY_BYTES}`);
+}
+
+function toMultiaddr(bytes: Uint8Array): Multiaddr | undefined {
+  try {
+    return multiaddr(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,84 @@
+import type { Connection, PeerId } from "@libp2p/interface";
+import { deadline } from "../../async/deadline.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+
+/** How often connections are counted, ms. */
+const INTERVAL_MS = 10_000;
+/** A connection this young has a purpose, ms. */
+const YOUNG_MS = 20_000;
+const CLOSE_TIMEOUT_MS = 1000;
+
+/** Collaborators of a {@link ConnectionLimiter}. */
+export interface ConnectionLimiterCollaborators {
+  readonly connections: () => readonly Connection[];
+  /** Tells whether a connection is kept whatever happens: that of a neighbour in the key space. */
+  readonly isNeeded: (peer: PeerId) => boolean;
+  /** When a peer was last asked something, by the clock; undefined: never. */
+  readonly lastAsked: (peer: PeerId) => number | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Settings of a {@link ConnectionLimiter}. */
+export interface ConnectionLimiterOptions {
+  /** Connections that are kept. */
+  readonly maxConnections: number;
+}
+
+/**
+ * Closes connections when there are more than are to be kept, the least recently used first. In a network of a
+ * few hundred nodes everybody is connected to everybody; beyond that it would cost a node of a
+ * thousand 190 MB. The library closes the newest first, without a look at what they are used for.
+ */
+export class ConnectionLimiter {
+  readonly #collaborators: ConnectionLimiterCollaborators;
+  readonly #options: ConnectionLimiterOptions;
+  /** When each connection was first seen here. */
+  readonly #since = new WeakMap<Connection, number>();
+
+  constructor(collaborators: ConnectionLimiterCollaborators, options: ConnectionLimiterOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+  }
+
+  /** Goes on until the signal aborts; then rejects with its reason. */
+  async run(options: Cancellable): Promise<never> {
+    while (true) {
+      await this.#collaborators.clock.sleep(INTERVAL_MS, options);
+      await this.prune(options);
+    }
+  }
+
+  /** Closes what is too much. Does not reject unless the signal aborts. */
+  async prune(options: Cancellable): Promise<void> {
+    const { connections, clock, log } = this.#collaborators;
+    const all = connections().filter(({ status }) => status === "open");
+    const now = clock.now();
+    for (const connection of all) {
+      if (!this.#since.has(connection)) this.#since.set(connection, now);
+    }
+    const old = all.filter((connection) => now - (this.#since.get(connection) ?? now) >= YOUNG_MS);
+    const excess = this.#leastUsed(old).slice(
+      0,
+      Math.max(0, all.length - this.#options.maxConnections),
+    );
+    for (const connection of excess) {
+      using limit = deadline(CLOSE_TIMEOUT_MS, options);
+      await connection.close(limit).catch((error) => {
+        connection.abort(error instanceof Error ? error : new Error(String(error)));
+      });
+    }
+    options.signal.throwIfAborted();
+    if (excess.length > 0) log.debug("connections closed", { closed: excess.length });
+  }
+
+  #leastUsed(connections: readonly Connection[]): Connection[] {
+    const { isNeeded, lastAsked } = this.#collaborators;
+    return connections.filter(({ remotePeer }) => !isNeeded(remotePeer))
+      .map((connection) => ({ connection, at: lastAsked(connection.remotePeer) ?? -Infinity }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ connection }) => connection);
+  }
+}

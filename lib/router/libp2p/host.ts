@@ -1,0 +1,131 @@
+import { noise } from "@chainsafe/libp2p-noise";
+
+import { identify } from "@libp2p/identify";
+import type { Libp2p, PrivateKey } from "@libp2p/interface";
+import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { type Ping, ping } from "@libp2p/ping";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import { isUsableIp, toIpPort } from "./address.ts";
+import { ClosedNetwork } from "./closed_network.ts";
+import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
+import type { ResolvedRouterOptions } from "../options.ts";
+import { frugalYamux } from "./frugal_yamux.ts";
+import { decideListening } from "./listen.ts";
+import { noiseCrypto } from "./noise_crypto.ts";
+import type { InboundCollaborators } from "./tcp_listener.ts";
+import { createTransport } from "./transport.ts";
+
+/** Peers stay in the peer store until they are removed: the library never renews an address. */
+const FOREVER_MS = Number.MAX_SAFE_INTEGER;
+/** The library's own limits make a thousand nodes that start together refuse each other. */
+const MAX_PENDING_CONNECTIONS = 256;
+const MAX_CONNECTIONS_PER_SECOND_AND_HOST = 64;
+const MAX_DHT_STREAMS = 256;
+/** Addresses of a peer that are tried one after the other, when nobody waits for it. */
+const MAX_ADDRESS_DIALS = 8;
+/** Bits of distance by which the routing table is split; 8 keep lookups short at 1,000 nodes. */
+const PREFIX_LENGTH = 8;
+
+/** What runs: the libp2p node and its parts that the router needs. */
+export interface Host {
+  readonly node: Libp2p<{ ping: Ping }>;
+  readonly dht: DhtInternals;
+  /** Addresses that the node listens on, wildcards resolved; empty before the start. */
+  listening(): Multiaddr[];
+  /** Those of them that other nodes are told. Neither has the peer id. */
+  announced(): Multiaddr[];
+  /** Who may connect; undefined: everybody. */
+  readonly closed: ClosedNetwork | undefined;
+  /** Whether connections of other nodes wait in vain. */
+  deaf(): boolean;
+}
+
+/** Builds the libp2p node; it does nothing until it is started. */
+export async function createHost(
+  privateKey: PrivateKey,
+  inbound: InboundCollaborators,
+  options: ResolvedRouterOptions,
+): Promise<Host> {
+  const isUsable = (address: Multiaddr) => {
+    const target = toIpPort(address);
+    return target !== undefined && isUsableIp(target.ip, options);
+  };
+  const { addresses: listen, complete } = await decideListening(options.listen);
+  let listening: () => Multiaddr[] = () => [];
+  const announced = () => unique(listening().filter(isUsable));
+  const dialTimeout = options.dialTimeoutMs * MAX_ADDRESS_DIALS;
+  const closed = options.secrets.length > 0 ? new ClosedNetwork(options.secrets) : undefined;
+  const transport = createTransport(inbound, options);
+  const node = await createLibp2p({
+    privateKey,
+    start: false,
+    addresses: {
+      listen: [...listen],
+      // The library leaves out public addresses that nobody has verified; here all nodes are in
+      // one network, and what a node listens on is what it is reached at.
+      announceFilter: () => announced(),
+    },
+    transports: [transport.create],
+    connectionEncrypters: [closed?.encrypter ?? noise({ crypto: noiseCrypto() })],
+    streamMuxers: [frugalYamux()],
+    connectionManager: connectionLimits(options, dialTimeout),
+    // Aborts connections after one failed ping; the peer monitor asks twice.
+    connectionMonitor: { enabled: false },
+    peerStore: {
+      addressFilter: (_peer, address) => Promise.resolve(isUsable(address)),
+      maxAddressAge: FOREVER_MS,
+      maxPeerAge: FOREVER_MS,
+    },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      dht: kadDHT({
+        protocol: `${options.protocolPrefix}/kad/1.0.0`,
+        clientMode: false,
+        peerInfoMapper: passthroughMapper,
+        allowQueryWithZeroPeers: true,
+        prefixLength: PREFIX_LENGTH,
+        maxInboundStreams: MAX_DHT_STREAMS,
+        maxOutboundStreams: MAX_DHT_STREAMS,
+        networkDialTimeout: exactly(options.requestTimeoutMs),
+        // A newcomer is met in the background and may be busy with meeting others.
+        pingNewContactTimeout: exactly(dialTimeout),
+        pingOldContactTimeout: exactly(dialTimeout),
+      }),
+      transports: ({ transportManager }) => {
+        listening = () => complete(transportManager.getAddrs());
+        return {};
+      },
+    },
+  });
+  closed?.open();
+  const { dht } = node.services;
+  return {
+    ...{ node, dht: dhtInternals(dht), announced, closed },
+    listening: () => listening(),
+    deaf: () => transport.deaf(),
+  };
+}
+
+function connectionLimits(options: ResolvedRouterOptions, dialTimeout: number) {
+  return {
+    dialTimeout,
+    addressDialTimeout: options.dialTimeoutMs,
+    // Those who keep fewer still take more for a while: refused, a peer would be taken for dead.
+    maxConnections: 2 * options.maxConnections + MAX_PENDING_CONNECTIONS,
+    maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+    inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
+    // Lost peers are tried again by the peer monitor.
+    reconnectRetries: 0,
+  };
+}
+
+/** A timeout that does not adapt: the library's own begin at five seconds. */
+function exactly(timeoutMs: number): { minTimeout: number; maxTimeout: number } {
+  return { minTimeout: timeoutMs, maxTimeout: timeoutMs };
+}
+
+function unique(addresses: readonly Multiaddr[]): Multiaddr[] {
+  return [...new Set(addresses.map(String))].map((address) => multiaddr(address));
+}

@@ -1,0 +1,191 @@
+import type { AbortOptions, Logger } from "@libp2p/interface";
+import { AbstractMultiaddrConnection } from "@libp2p/utils";
+import { multiaddr } from "@multiformats/multiaddr";
+import { untilAborted } from "../../async/until_aborted.ts";
+import { ipOf } from "../../net/socket_address.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { toMultiaddrString } from "./address.ts";
+
+/** Bytes that wait to be written before whoever writes them is asked to wait. */
+const HIGH_WATER_BYTES = 64 * 1024;
+/** Read at once; what is handed on keeps it, so that it is not much. */
+const READ_BYTES = 16 * 1024;
+/** A rest that is not worth reading into. */
+const SMALL_REST_BYTES = 1024;
+/** The library's own: without a byte in either direction a connection is dead. Peers are pinged. */
+const INACTIVITY_MS = 120_000;
+/** A write waits so long for the peer to read. */
+const STALL_MS = 30_000;
+
+/** What can be read and written: an accepted socket. */
+export type InboundSocket = Pick<Deno.TcpConn, "read" | "write" | "close" | "remoteAddr">;
+
+/** What the library gives away of a piece of data. */
+interface Data extends Iterable<Uint8Array> {
+  readonly byteLength: number;
+}
+
+/** A connection that another node opened, for the library. */
+export class InboundConnection extends AbstractMultiaddrConnection {
+  readonly #socket: InboundSocket;
+  readonly #clock: Clock;
+  #queue: Uint8Array[] = [];
+  #queued = 0;
+  /** The last round of writes; its writes may outlive it, see {@link released}. */
+  #writing: Promise<void> | undefined;
+  #isWriting = false;
+  #lastWrite: Promise<unknown> | undefined;
+  #breakWrite: (reason: Error) => void = () => {};
+  #blocked = false;
+  #paused = false;
+  #reading = false;
+  #closed = false;
+  #activeAt: number;
+  #writesSince = Infinity;
+
+  constructor(socket: InboundSocket, { clock, log }: { clock: Clock; log: Logger }) {
+    const { port } = socket.remoteAddr as Deno.NetAddr;
+    const remoteAddr = multiaddr(toMultiaddrString({ ip: ipOf(socket.remoteAddr), port }));
+    super({ remoteAddr, direction: "inbound", log });
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#activeAt = clock.now();
+  }
+
+  /** Begins to read; what arrives waits until somebody listens. */
+  start(): void {
+    void this.#read();
+  }
+
+  /** Ends the connection if nothing has happened on it, or a write has waited, for too long. */
+  check(): void {
+    const now = this.#clock.now();
+    if (now - this.#activeAt >= INACTIVITY_MS) this.abort(new Error("nothing was heard"));
+    else if (now - this.#writesSince >= STALL_MS) this.abort(new Error("the peer does not read"));
+  }
+
+  /** Resolves when the system has the socket back, which a write that waits may delay. */
+  async released(): Promise<void> {
+    await this.#lastWrite?.catch(() => {});
+  }
+
+  /** Takes everything; says whether more is welcome. */
+  override sendData(data: Data): { sentBytes: number; canSendMore: boolean } {
+    // A message and its length are two pieces; they leave in one packet.
+    for (const piece of data) this.#queue.push(piece);
+    this.#queued += data.byteLength;
+    if (!this.#isWriting) this.#writing = this.#write();
+    this.#blocked = this.#queued >= HIGH_WATER_BYTES;
+    return { sentBytes: data.byteLength, canSendMore: !this.#blocked };
+  }
+
+  override async sendClose({ signal }: AbortOptions = {}): Promise<void> {
+    const written = this.#writing ?? Promise.resolve();
+    await (signal === undefined ? written : untilAborted(written, signal));
+    this.#close();
+  }
+
+  override sendReset(): void {
+    this.#close();
+  }
+
+  override sendPause(): void {
+    this.#paused = true;
+  }
+
+  override sendResume(): void {
+    this.#paused = false;
+    void this.#read();
+  }
+
+  /** Does not reject. */
+  async #read(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    let rest = new Uint8Array(0);
+    try {
+      while (!this.#paused && !this.#closed) {
+        if (rest.length < SMALL_REST_BYTES) rest = new Uint8Array(READ_BYTES);
+        const read = await this.#socket.read(rest);
+        if (read === null) {
+          this.#close();
+          return this.onTransportClosed();
+        }
+        this.#activeAt = this.#clock.now();
+        this.onData(rest.subarray(0, read));
+        rest = rest.subarray(read);
+      }
+    } catch (error) {
+      if (!this.#closed) this.abort(toError(error));
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** Does not reject. */
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    // What is sent in one go is written in one go.
+    await undefined;
+    try {
+      while (this.#queue.length > 0 && !this.#closed) {
+        const bytes = concat(this.#queue.splice(0), this.#queued);
+        await this.#writeAll(bytes);
+        this.#queued -= bytes.length;
+        if (this.#blocked && this.#queued < HIGH_WATER_BYTES) {
+          this.#blocked = false;
+          this.safeDispatchEvent("drain");
+        }
+      }
+    } catch (error) {
+      if (!this.#closed) this.abort(toError(error));
+    }
+    this.#isWriting = false;
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let sent = 0; sent < bytes.length;) {
+      this.#writesSince = this.#clock.now();
+      sent += await this.#writeSome(sent === 0 ? bytes : bytes.subarray(sent));
+    }
+    this.#writesSince = Infinity;
+    this.#activeAt = this.#clock.now();
+  }
+
+  #writeSome(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new Error("the connection is closed"));
+      this.#breakWrite = reject;
+      const write = this.#socket.write(bytes);
+      this.#lastWrite = write;
+      write.then(resolve, reject);
+    });
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#breakWrite(new Error("the connection is closed"));
+    try {
+      this.#socket.close();
+    } catch {
+      // The runtime has closed it.
+    }
+  }
+}
+
+function concat(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined) return first;
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -1,0 +1,144 @@
+import { type ComponentLogger, type Listener, TypedEventEmitter } from "@libp2p/interface";
+import type { ListenerEvents, Upgrader } from "@libp2p/interface";
+import { getThinWaistAddresses } from "@libp2p/utils";
+import type { Multiaddr } from "@multiformats/multiaddr";
+import { AcceptLoop } from "../../net/accept_loop.ts";
+import type { Admission, Guest } from "../../net/admission.ts";
+import { ipOf } from "../../net/socket_address.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import { InboundConnection } from "./inbound_connection.ts";
+
+/** How often it is looked for connections on which nothing happens, ms. */
+const CHECK_MS = 5000;
+
+/** What accepts connections of other nodes works with. */
+export interface InboundCollaborators {
+  /** Lets connections in, or not. */
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What the library gives a listener. */
+interface LibraryParts {
+  readonly upgrader: Upgrader;
+  readonly logger: ComponentLogger;
+}
+
+/**
+ * Listens for other nodes. The library's own listener is the runtime's, which never hears again once
+ * there were too many open files, and lets in whoever comes.
+ */
+export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Listener {
+  readonly #collaborators: InboundCollaborators;
+  readonly #library: LibraryParts;
+  readonly #stop = new AbortController();
+  readonly #connections = new Set<InboundConnection>();
+  #loop: AcceptLoop<Deno.TcpConn> | undefined;
+  #address: Multiaddr | undefined;
+  #port = 0;
+
+  constructor(collaborators: InboundCollaborators, library: LibraryParts) {
+    super();
+    this.#collaborators = collaborators;
+    this.#library = library;
+  }
+
+  /** Whether connections wait in vain. */
+  get deaf(): boolean {
+    return this.#loop?.deaf ?? false;
+  }
+
+  /** {@inheritDoc Listener.listen} */
+  // deno-lint-ignore require-await
+  async listen(address: Multiaddr): Promise<void> {
+    const [host, transport] = address.getComponents();
+    const hostname = host?.value ?? "";
+    this.#port = Number(transport?.value);
+    const listen = () => {
+      const listener = Deno.listen({ hostname, port: this.#port });
+      this.#port = listener.addr.port;
+      return listener;
+    };
+    const take = (socket: Deno.TcpConn) => this.#take(socket);
+    const { clock, log } = this.#collaborators;
+    const loop = new AcceptLoop({ listen, take, clock, log }, address.toString());
+    loop.open();
+    this.#loop = loop;
+    this.#address = address;
+    this.#check().catch((error) => {
+      if (!this.#stop.signal.aborted) log.error("connections are no longer looked at", { error });
+    });
+    this.safeDispatchEvent("listening");
+  }
+
+  /** {@inheritDoc Listener.getAddrs} */
+  getAddrs(): Multiaddr[] {
+    return this.#address === undefined ? [] : getThinWaistAddresses(this.#address, this.#port);
+  }
+
+  /** {@inheritDoc Listener.updateAnnounceAddrs} */
+  updateAnnounceAddrs(): void {}
+
+  /** {@inheritDoc Listener.close} */
+  // deno-lint-ignore require-await
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#loop?.close();
+    this.#address = undefined;
+    const reason = new Error("the router stops");
+    for (const connection of this.#connections) connection.abort(reason);
+    this.safeDispatchEvent("close");
+  }
+
+  #take(socket: Deno.TcpConn): void {
+    const { admission, clock } = this.#collaborators;
+    const guest = new Newcomer(socket, clock.now());
+    if (!admission.admit(guest, ipOf(socket.remoteAddr))) return socket.close();
+    const log = this.#library.logger.forComponent("eddy:inbound");
+    const connection = guest.connection = new InboundConnection(socket, { clock, log });
+    this.#connections.add(connection);
+    connection.addEventListener("close", () => {
+      this.#connections.delete(connection);
+      void connection.released().then(() => admission.leave(guest));
+    });
+    // Nagle's algorithm and delayed acknowledgement would make each small exchange take 40 ms.
+    socket.setNoDelay();
+    connection.start();
+    const { signal } = this.#stop;
+    this.#library.upgrader.upgradeInbound(connection, { signal }).then(
+      () => guest.isKnown = true,
+      (error) => connection.abort(error),
+    );
+  }
+
+  async #check(): Promise<void> {
+    while (true) {
+      await this.#collaborators.clock.sleep(CHECK_MS, this.#stop);
+      for (const connection of this.#connections) connection.check();
+    }
+  }
+}
+
+/** Whoever has not yet said who it is makes room for others. */
+class Newcomer implements Guest {
+  readonly #socket: Deno.TcpConn;
+  readonly #since: number;
+  connection: InboundConnection | undefined;
+  isKnown = false;
+
+  constructor(socket: Deno.TcpConn, since: number) {
+    this.#socket = socket;
+    this.#since = since;
+  }
+
+  get idleSince(): number | undefined {
+    return this.isKnown ? undefined : this.#since;
+  }
+
+  close(): void {
+    if (this.connection === undefined) this.#socket.close();
+    else this.connection.abort(new Error("others need the place"));
+  }
+}

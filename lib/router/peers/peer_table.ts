@@ -1,0 +1,165 @@
+import type { PeerId, PeerInfo } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
+import type { Log } from "../../ports/log.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import type { Peer } from "../../ports/router.ts";
+import { toMultiaddrString } from "../libp2p/address.ts";
+import type { BootstrapContact } from "../bootstrap/bootstrapper.ts";
+import { kademliaId } from "../dht/dht_key.ts";
+import type { Host } from "../libp2p/host.ts";
+import { NearestPeers, type Positioned, type RoutingPeer } from "../dht/nearest_peers.ts";
+import type { MappedPeer, PeerMapper } from "./peer_mapper.ts";
+import { Provider } from "../dht/provider.ts";
+import { shuffle } from "../bootstrap/shuffle.ts";
+
+/** Collaborators of a {@link PeerTable}. */
+export interface PeerTableCollaborators {
+  readonly host: Host;
+  readonly toPeer: PeerMapper;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Called when a peer can be sent to: it is in the routing table and connected, maybe anew. */
+  readonly onJoin: (peer: PeerId) => void;
+  /** Called when a peer left the routing table. */
+  readonly onLeave: (peer: PeerId) => void;
+  /** Called when the last connection to a peer of the routing table closed. */
+  readonly onDisconnect: (peer: PeerId) => void;
+}
+
+interface Entry extends RoutingPeer {
+  mapped: MappedPeer | undefined;
+  wire: Uint8Array | undefined;
+}
+
+/** Mirrors the DHT's routing table in the port's terms, so that it can be read at any time. */
+export class PeerTable {
+  readonly #collaborators: PeerTableCollaborators;
+  readonly #entries = new Map<string, Entry>();
+  readonly #unlisten = new DisposableStack();
+  #nearest: NearestPeers<Entry> | undefined;
+
+  constructor(collaborators: PeerTableCollaborators) {
+    this.#collaborators = collaborators;
+  }
+
+  /** Begins to follow the routing table. */
+  start(): void {
+    const { node, dht } = this.#collaborators.host;
+    this.#listen(dht.routingTable, "peer:add", (id) => this.#joined(id));
+    this.#listen(dht.routingTable, "peer:remove", (id) => this.#left(id));
+    this.#listen(node, "peer:connect", (id) => {
+      if (this.has(id)) this.#joined(id);
+    });
+    this.#listen(node, "peer:disconnect", (id) => {
+      if (this.has(id)) this.#collaborators.onDisconnect(id);
+    });
+  }
+
+  /** Stops following. */
+  stop(): void {
+    this.#unlisten.dispose();
+  }
+
+  /** How many peers there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Tells whether a peer is in the routing table. */
+  has(id: PeerId): boolean {
+    return this.#entries.has(id.toString());
+  }
+
+  /** Ids of all peers. */
+  ids(): PeerId[] {
+    return [...this.#entries.values()].map(({ peer }) => peer);
+  }
+
+  /** The peers nearest to a position in the key space, the nearest first. */
+  nearest(position: Uint8Array, count: number): readonly RoutingPeer[] {
+    this.#nearest ??= new NearestPeers(this.#entries.values());
+    return this.#nearest.to(position, count);
+  }
+
+  /** All peers with their positions. */
+  positioned(): readonly Positioned[] {
+    return [...this.#entries.values()];
+  }
+
+  /** What a peer of the table has said of itself; undefined if it is not in the table. */
+  mapped(id: PeerId): MappedPeer | undefined {
+    return this.#entries.get(id.toString())?.mapped;
+  }
+
+  /** The peer with this id, if it is in the routing table. */
+  find(id: string): PeerId | undefined {
+    return this.#entries.get(id)?.peer;
+  }
+
+  /** All peers whose addresses are known. */
+  peers(): Peer[] {
+    return [...this.#entries.values()].flatMap(({ mapped }) => mapped?.peer ?? []);
+  }
+
+  /** Some peers with the addresses of their routers, chosen at random. */
+  contacts(limit: number): BootstrapContact[] {
+    const known = [...this.#entries].flatMap(([id, { mapped }]) =>
+      mapped === undefined ? [] : [{ id, addresses: mapped.endpoints.map(toMultiaddrString) }]
+    );
+    return shuffle(known).slice(0, limit);
+  }
+
+  /** Tells whether a router at this address belongs to a peer of the table. */
+  knows(ip: string, port: number): boolean {
+    return [...this.#entries.values()].some(({ mapped }) =>
+      mapped?.endpoints.some((endpoint) => endpoint.ip === ip && endpoint.port === port)
+    );
+  }
+
+  /** What the node knows of a peer, in the table or not; undefined if nothing. */
+  async info(id: PeerId): Promise<PeerInfo | undefined> {
+    try {
+      return await this.#collaborators.host.node.peerStore.getInfo(id);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #joined(id: PeerId): void {
+    const name = id.toString();
+    const entry = this.#entries.get(name) ?? {
+      peer: id,
+      position: kademliaId(id.toMultihash().bytes),
+      mapped: undefined,
+      wire: undefined,
+    };
+    this.#entries.set(name, entry);
+    this.#nearest = undefined;
+    this.#collaborators.metrics.peers(this.#entries.size);
+    this.#collaborators.onJoin(id);
+    this.info(id).then((info) => {
+      entry.mapped = (info && this.#collaborators.toPeer(info)) ?? entry.mapped;
+      entry.wire = entry.mapped && toWire(id, entry.mapped);
+    }).catch((error) =>
+      this.#collaborators.log.warn("reading a peer's addresses failed", { error })
+    );
+  }
+
+  #left(id: PeerId): void {
+    if (!this.#entries.delete(id.toString())) return;
+    this.#nearest = undefined;
+    this.#collaborators.metrics.peers(this.#entries.size);
+    this.#collaborators.onLeave(id);
+  }
+
+  #listen(target: EventTarget, type: string, handle: (id: PeerId) => void): void {
+    // The parameter's type is left to the listener's: DOM and Node.js declare Event differently.
+    const listener: EventListener = (event) => handle((event as CustomEvent<PeerId>).detail);
+    target.addEventListener(type, listener);
+    this.#unlisten.defer(() => target.removeEventListener(type, listener));
+  }
+}
+
+function toWire(id: PeerId, { endpoints }: MappedPeer): Uint8Array {
+  return new Provider(id, endpoints.map((at) => multiaddr(toMultiaddrString(at)))).wire;
+}

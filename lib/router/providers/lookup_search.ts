@@ -1,0 +1,140 @@
+import type { PeerId, PeerInfo } from "@libp2p/interface";
+import { deadline } from "../../async/deadline.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import type { Peer } from "../../ports/router.ts";
+import type { DhtKey } from "../dht/dht_key.ts";
+import type { PeerMapper } from "../peers/peer_mapper.ts";
+
+/** With so many holders known from own records, nobody else is asked. */
+const ENOUGH = 3;
+/** Holders that one search yields at most. */
+const MAX_FOUND = 20;
+
+/** What a walk through the DHT reports to. */
+export interface Seeker extends Cancellable {
+  /** Takes a holder. */
+  readonly found: (peer: PeerInfo) => void;
+  /** Tells whether there are enough holders. */
+  readonly enough: () => boolean;
+}
+
+/** Where a search looks. */
+export interface LookupSources {
+  /** Providers of a key that this node keeps records of. */
+  own(key: DhtKey): readonly PeerInfo[];
+  /** Asks the nearest peers until there are enough holders, or all of them have answered. */
+  ask(key: DhtKey, seeker: Seeker): Promise<void>;
+}
+
+/** Collaborators of a {@link Lookup}. */
+export interface LookupCollaborators {
+  readonly self: PeerId;
+  readonly sources: LookupSources;
+  readonly toPeer: PeerMapper;
+  /** Tells whether a peer is known to be dead. */
+  readonly isDown: (id: string) => boolean;
+  /** Tells whether a peer is known to be dead or does not answer just now. */
+  readonly isDoubtful: (id: string) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Settings of a {@link Lookup}. */
+export interface LookupOptions {
+  /** How long one search may take, ms. */
+  readonly lookupTimeoutMs: number;
+}
+
+/** One search for the holders of a key, which any number of callers follow. */
+export class LookupSearch {
+  readonly found: Peer[] = [];
+  readonly #collaborators: LookupCollaborators;
+  readonly #options: LookupOptions;
+  readonly #seen = new Set<string>();
+  #done = false;
+  #exhausted = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(collaborators: LookupCollaborators, options: LookupOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#seen.add(collaborators.self.toString());
+  }
+
+  /** True once nothing more will be found. */
+  get done(): boolean {
+    return this.#done;
+  }
+
+  /** True if there are so many holders that it does not matter who else has it. */
+  get enough(): boolean {
+    return this.found.length >= ENOUGH;
+  }
+
+  /** True if it ended by itself, rather than because it failed. */
+  get exhausted(): boolean {
+    return this.#exhausted;
+  }
+
+  /**
+   * Looks into own records, then asks the nearest peers. It goes on when nobody follows any more:
+   * it is short, and others ask for the same.
+   */
+  async run(key: DhtKey, options: Cancellable): Promise<void> {
+    const { clock, sources } = this.#collaborators;
+    const start = clock.now();
+    const add = (info: PeerInfo) => this.#add(info, start);
+    const enough = () => this.enough;
+    using limit = deadline(this.#options.lookupTimeoutMs, options);
+    try {
+      for (const info of sources.own(key)) add(info);
+      if (!enough()) await sources.ask(key, { found: add, enough, signal: limit.signal });
+      this.#exhausted = true;
+    } finally {
+      this.#done = true;
+      this.#notify();
+    }
+  }
+
+  /** Yields what is found, from the beginning. */
+  async *follow({ signal }: Cancellable): AsyncGenerator<Peer, void, undefined> {
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = () => aborted.resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      for (let next = 0;;) {
+        if (signal.aborted) return;
+        const peer = this.found[next];
+        if (peer !== undefined) {
+          next++;
+          yield peer;
+        } else if (this.#done) return;
+        else await Promise.race([this.#changed.promise, aborted.promise]);
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #add(info: PeerInfo, start: number): void {
+    const name = info.id.toString();
+    if (this.#seen.has(name) || this.found.length >= MAX_FOUND) return;
+    const mapped = this.#collaborators.toPeer(info);
+    if (mapped === undefined) return;
+    this.#seen.add(name);
+    if (this.#collaborators.isDown(name)) return;
+    const { clock, metrics } = this.#collaborators;
+    if (this.found.length === 0) metrics.resolveDuration(clock.now() - start);
+    this.found.push(mapped.peer);
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}

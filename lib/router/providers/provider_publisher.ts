@@ -1,0 +1,178 @@
+import type { PeerId } from "@libp2p/interface";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import { dhtKey, kademliaId } from "../dht/dht_key.ts";
+import type { KeyPlacement, Parcel, PlacedKey } from "./key_placement.ts";
+import { OwnKeys, PARTS } from "./own_keys.ts";
+import type { ProviderOutbox } from "./provider_outbox.ts";
+import type { WorkBudget } from "../../async/work_budget.ts";
+
+/** Keys are announced anew in portions of about so many. */
+const PORTION = 128;
+/** Portions at least, so that few keys are spread too. */
+const MIN_PORTIONS = 16;
+/** Keys that are taken in between two breaths. */
+const PIECE = 128;
+/** `advertise` waits no longer for peers to acknowledge; sending goes on behind it. */
+const HANDOVER_MS = 1000;
+/**
+ * A new peer is told our keys after this time and up to so much longer: it is ready then, joins
+ * coincide, and nodes that start together do not all tell each other in the same moment.
+ */
+const JOIN_DELAY_MS = 200;
+const JOIN_JITTER_MS = 500;
+/**
+ * A peer that comes and goes is told all keys no more often than this, doubled with each bit that
+ * peers and their keys share: in a large network connections come and go, and peers with them not.
+ */
+const JOIN_INTERVAL_MS = 10_000;
+
+/** Collaborators of a {@link ProviderPublisher}. */
+export interface ProviderPublisherCollaborators {
+  readonly placement: Pick<
+    KeyPlacement,
+    "place" | "placeFurther" | "belongingTo" | "sharedBits"
+  >;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly budget: Pick<WorkBudget, "breathe">;
+  /** Makes the outbox, which asks back whether a key is still ours. */
+  readonly outbox: (provides: (id: string) => boolean) => Pick<ProviderOutbox, "send" | "stop">;
+  /** Source of chance in [0, 1); default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Settings of a {@link ProviderPublisher}. */
+export interface ProviderPublisherOptions {
+  /** How often each own key is announced anew, ms. */
+  readonly reprovideIntervalMs: number;
+}
+
+/**
+ * Keeps this node's own keys known: announces new ones at once, all that concern it to a peer that
+ * joins, and each one again before its records expire.
+ */
+export class ProviderPublisher {
+  readonly #collaborators: ProviderPublisherCollaborators;
+  readonly #options: ProviderPublisherOptions;
+  readonly #random: () => number;
+  readonly #outbox: Pick<ProviderOutbox, "send" | "stop">;
+  readonly #keys = new OwnKeys();
+  /** When each peer was last told all keys; only peers that are known now. */
+  readonly #told = new Map<string, number>();
+  readonly #joining = new Set<string>();
+  readonly #stop = new AbortController();
+
+  constructor(collaborators: ProviderPublisherCollaborators, options: ProviderPublisherOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    this.#random = collaborators.random ?? Math.random;
+    this.#outbox = collaborators.outbox((id) => this.#keys.has(id));
+  }
+
+  /** Tells whether this node provides the key with this multihash id. */
+  provides(id: string): boolean {
+    return this.#keys.has(id);
+  }
+
+  /** Begins to announce keys anew, until {@link stop}. */
+  start(): void {
+    this.#inBackground("announcing keys anew", () => this.#reprovide());
+  }
+
+  /** Ends all announcing. */
+  stop(): void {
+    this.#stop.abort(new DOMException("router is stopped", "AbortError"));
+    this.#outbox.stop();
+  }
+
+  /** Announces keys; those that are announced already are left alone. Never rejects. */
+  async advertise(keys: readonly string[]): Promise<void> {
+    const added: PlacedKey[] = [];
+    for (const [index, key] of keys.entries()) {
+      if (index % PIECE === PIECE - 1) await this.#collaborators.budget.breathe();
+      const own = this.#keys.add(dhtKey(key));
+      if (own !== undefined) added.push(own);
+    }
+    if (added.length === 0) return;
+    const handover = new AbortController();
+    const sent = this.#publish(added).catch((error) => this.#failed("announcing keys", error))
+      .finally(() => handover.abort());
+    const waited = this.#collaborators.clock.sleep(HANDOVER_MS, handover).catch(() => {});
+    await Promise.race([sent, waited]);
+  }
+
+  /** Stops announcing keys. Records at other nodes live until they expire: no message recalls them. */
+  withdraw(keys: readonly string[]): void {
+    for (const key of keys) this.#keys.delete(dhtKey(key).id);
+  }
+
+  /** A peer can be sent to from now on. */
+  peerJoined(peer: PeerId): void {
+    const name = peer.toString();
+    if (this.#joining.has(name)) return;
+    this.#joining.add(name);
+    this.#inBackground("announcing keys to a new peer", () => this.#tell(peer));
+  }
+
+  /** A peer is gone; all that it knew of us counts as lost. */
+  peerLeft(peer: PeerId): void {
+    this.#told.delete(peer.toString());
+  }
+
+  async #tell(peer: PeerId): Promise<void> {
+    const { clock, placement } = this.#collaborators;
+    const name = peer.toString();
+    try {
+      const last = this.#told.get(name) ?? -Infinity;
+      const delay = JOIN_DELAY_MS + this.#random() * JOIN_JITTER_MS;
+      const interval = JOIN_INTERVAL_MS * 2 ** placement.sharedBits();
+      await clock.sleep(Math.max(delay, last + interval - clock.now()), this.#stop);
+    } finally {
+      this.#joining.delete(name);
+    }
+    this.#told.set(name, clock.now());
+    const position = kademliaId(peer.toMultihash().bytes);
+    const near = this.#keys.sharing(placement.sharedBits(), position);
+    const keys = await placement.belongingTo(peer, near);
+    if (keys.length > 0) await this.#outbox.send(peer, keys);
+  }
+
+  /**
+   * Goes round the key space once an interval, from a random place on, in portions small enough to
+   * be no burst and large enough that the streams they open do not weigh more than they do.
+   */
+  async #reprovide(): Promise<void> {
+    const { clock } = this.#collaborators;
+    let part = Math.floor(this.#random() * MIN_PORTIONS) * PARTS / MIN_PORTIONS;
+    while (!this.#stop.signal.aborted) {
+      const portions = Math.max(MIN_PORTIONS, this.#keys.size / PORTION);
+      const width = Math.min(Math.max(1, Math.floor(PARTS / portions)), PARTS - part);
+      await clock.sleep(this.#options.reprovideIntervalMs * width / PARTS, this.#stop);
+      const keys = this.#keys.inParts(part, width);
+      part = (part + width) % PARTS;
+      if (keys.length > 0) await this.#publish(keys);
+    }
+  }
+
+  /** To those who are known first: looking for others takes a while. */
+  async #publish(keys: readonly PlacedKey[]): Promise<void> {
+    const { placement } = this.#collaborators;
+    const sent = this.#send(await placement.place(keys));
+    await this.#send(await placement.placeFurther(keys, this.#stop));
+    await sent;
+  }
+
+  async #send(parcels: readonly Parcel<PlacedKey>[]): Promise<void> {
+    await Promise.all(parcels.map(({ peer, keys }) => this.#outbox.send(peer, keys)));
+  }
+
+  #inBackground(what: string, run: () => Promise<void>): void {
+    run().catch((error) => this.#failed(what, error));
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#collaborators.log.warn(`${what} failed`, { error });
+  }
+}

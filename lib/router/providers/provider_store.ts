@@ -1,0 +1,220 @@
+import type { Clock } from "../../ports/clock.ts";
+
+/** Collaborators of a {@link ProviderStore}. */
+export interface ProviderStoreCollaborators {
+  readonly clock: Clock;
+  /** Source of chance in [0, 1) for the order of answers; default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** Settings of a {@link ProviderStore}. */
+export interface ProviderStoreOptions {
+  /** How long a record lives after it was last added, ms. */
+  readonly ttlMs: number;
+  /** Records kept in all; when there are more, the provider with most of them gives some up. */
+  readonly maxRecords: number;
+  /** Records kept of one provider. */
+  readonly maxRecordsPerProvider: number;
+  /** Providers kept of one key; the record nearest to its expiry makes room for a new one. */
+  readonly maxProvidersPerKey: number;
+  /** Providers in one answer. */
+  readonly maxAnswer: number;
+  /** Longest key, in characters of its base64 form. */
+  readonly maxKeyLength: number;
+}
+
+/** One provider of one key; a member of the key's list and of the provider's. */
+interface StoredRecord<P> {
+  readonly key: string;
+  readonly holder: Holder<P>;
+  /** Clock time in whole ms: a small integer needs no memory of its own. */
+  expiresAt: number;
+  nextOfKey: StoredRecord<P> | undefined;
+  previousOfHolder: StoredRecord<P> | undefined;
+  nextOfHolder: StoredRecord<P> | undefined;
+}
+
+interface Holder<P> {
+  /** As it was last added. */
+  provider: P;
+  newest: StoredRecord<P> | undefined;
+  records: number;
+}
+
+/** What the largest provider gives up at once when the store is full, as a share of all records. */
+const GIVEN_UP = 1 / 100;
+
+/**
+ * Which peers said that they hold which key. Records expire when read, are bounded per provider,
+ * per key and in all, and are answered in random order, so that load spreads over the providers.
+ * When there is no more room it comes from whoever has the most records: no number of flooders
+ * keeps an honest peer out.
+ *
+ * The library's own store is a flat list that is scanned on each lookup, never expires and answers
+ * everything it has. Lists that are linked through the records take a third of the memory that a
+ * map of maps does.
+ */
+export class ProviderStore<P extends { toString(): string }> {
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #options: ProviderStoreOptions;
+  /** Key → its first record. */
+  readonly #keys = new Map<string, StoredRecord<P>>();
+  /** Provider's name → what is known of it; only providers with records. */
+  readonly #holders = new Map<string, Holder<P>>();
+  #records = 0;
+  #sweeping: Iterator<StoredRecord<P>> | undefined;
+
+  constructor(collaborators: ProviderStoreCollaborators, options: ProviderStoreOptions) {
+    this.#clock = collaborators.clock;
+    this.#random = collaborators.random ?? Math.random;
+    this.#options = options;
+  }
+
+  /** Records that are kept, expired ones that nobody asked for included. */
+  get size(): number {
+    return this.#records;
+  }
+
+  /** Adds or renews a record. Returns false if a limit forbids it. */
+  add(key: string, provider: P): boolean {
+    const { maxKeyLength, maxRecordsPerProvider, maxRecords, ttlMs } = this.#options;
+    if (key.length > maxKeyLength) return false;
+    const name = provider.toString();
+    const expiresAt = Math.round(this.#clock.now() + ttlMs);
+    const known = this.#holders.get(name);
+    if (known !== undefined) {
+      known.provider = provider;
+      const record = this.#find(key, known);
+      if (record !== undefined) {
+        record.expiresAt = expiresAt;
+        return true;
+      }
+      if (known.records >= maxRecordsPerProvider) return false;
+    }
+    if (this.#records >= maxRecords && !this.#makeRoom(known?.records ?? 0)) return false;
+    this.#makeRoomOf(key);
+    // Looked up again: making room may have forgotten it.
+    let holder = this.#holders.get(name);
+    if (holder === undefined) {
+      holder = { provider, newest: undefined, records: 0 };
+      this.#holders.set(name, holder);
+    }
+    this.#link(key, holder, expiresAt);
+    return true;
+  }
+
+  /** Live providers of a key, in random order, at most `maxAnswer`. */
+  get(key: string): P[] {
+    const now = this.#clock.now();
+    const live: P[] = [];
+    for (let record = this.#keys.get(key); record !== undefined; record = record.nextOfKey) {
+      if (record.expiresAt > now) live.push(record.holder.provider);
+      else this.#unlink(record);
+    }
+    return this.#sample(live);
+  }
+
+  /** Removes one record, if there is one. */
+  remove(key: string, provider: P): void {
+    const holder = this.#holders.get(provider.toString());
+    const record = holder && this.#find(key, holder);
+    if (record !== undefined) this.#unlink(record);
+  }
+
+  /** Removes all records of a provider, e.g. because it is gone. */
+  removeProvider(name: string): void {
+    const holder = this.#holders.get(name);
+    while (holder?.newest !== undefined) this.#unlink(holder.newest);
+  }
+
+  /**
+   * Removes what has expired, looking at so many keys; goes on where the last call ended. Returns
+   * true when all have been looked at.
+   */
+  sweep(maxKeys = Infinity): boolean {
+    const now = this.#clock.now();
+    this.#sweeping ??= this.#keys.values();
+    for (let left = maxKeys; left > 0; left--) {
+      const { value: first, done } = this.#sweeping.next();
+      if (done === true) {
+        this.#sweeping = undefined;
+        return true;
+      }
+      for (let record: StoredRecord<P> | undefined = first; record; record = record.nextOfKey) {
+        if (record.expiresAt <= now) this.#unlink(record);
+      }
+    }
+    return false;
+  }
+
+  #find(key: string, holder: Holder<P>): StoredRecord<P> | undefined {
+    let record = this.#keys.get(key);
+    while (record !== undefined && record.holder !== holder) record = record.nextOfKey;
+    return record;
+  }
+
+  /** Takes room from the largest provider if it has more records than the one that needs it. */
+  #makeRoom(records: number): boolean {
+    let largest: Holder<P> | undefined;
+    for (const holder of this.#holders.values()) {
+      if (largest === undefined || holder.records > largest.records) largest = holder;
+    }
+    if (largest === undefined || largest.records <= records + 1) return false;
+    const fair = Math.ceil(this.#options.maxRecords * GIVEN_UP);
+    const count = Math.min(fair, largest.records - records - 1);
+    for (let i = 0; i < count && largest.newest !== undefined; i++) this.#unlink(largest.newest);
+    return true;
+  }
+
+  /** In a full key the record nearest to its expiry makes room. */
+  #makeRoomOf(key: string): void {
+    let [count, oldest] = [0, this.#keys.get(key)];
+    for (let record = oldest; record !== undefined; record = record.nextOfKey, count++) {
+      if (oldest === undefined || record.expiresAt < oldest.expiresAt) oldest = record;
+    }
+    if (count >= this.#options.maxProvidersPerKey && oldest !== undefined) this.#unlink(oldest);
+  }
+
+  #link(key: string, holder: Holder<P>, expiresAt: number): void {
+    const record: StoredRecord<P> = {
+      key,
+      holder,
+      expiresAt,
+      nextOfKey: this.#keys.get(key),
+      previousOfHolder: undefined,
+      nextOfHolder: holder.newest,
+    };
+    if (holder.newest !== undefined) holder.newest.previousOfHolder = record;
+    holder.newest = record;
+    holder.records++;
+    this.#records++;
+    this.#keys.set(key, record);
+  }
+
+  #unlink(record: StoredRecord<P>): void {
+    const { key, holder, nextOfKey, previousOfHolder, nextOfHolder } = record;
+    let before = this.#keys.get(key);
+    if (before !== record) {
+      while (before !== undefined && before.nextOfKey !== record) before = before.nextOfKey;
+      if (before !== undefined) before.nextOfKey = nextOfKey;
+    } else if (nextOfKey === undefined) this.#keys.delete(key);
+    else this.#keys.set(key, nextOfKey);
+    if (previousOfHolder === undefined) holder.newest = nextOfHolder;
+    else previousOfHolder.nextOfHolder = nextOfHolder;
+    if (nextOfHolder !== undefined) nextOfHolder.previousOfHolder = previousOfHolder;
+    this.#records--;
+    if (--holder.records === 0) this.#holders.delete(holder.provider.toString());
+  }
+
+  /** The first `maxAnswer` places of a Fisher-Yates shuffle. */
+  #sample(all: P[]): P[] {
+    const count = Math.min(all.length, this.#options.maxAnswer);
+    for (let i = 0; i < count; i++) {
+      const j = i + Math.floor(this.#random() * (all.length - i));
+      const [a, b] = [all[i], all[j]];
+      if (a !== undefined && b !== undefined) [all[i], all[j]] = [b, a];
+    }
+    return all.slice(0, count);
+  }
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "../support/test.ts";
+
+const MAIN = new URL("../../demo/main.ts", import.meta.url).pathname;
+
+/** Runs the demo as a user does, in a process of its own. */
+async function demo(...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, ...args],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+test("demo: nodes pull from peers with upstream off", async () => {
+  const { code, stdout, stderr } = await demo();
+  assert.equal(code, 0, stderr);
+  const rows = stdout.split("\n").filter((line) => /^node \d +(manifest|config|layer)/.test(line));
+  assert.equal(rows.length, 27);
+  for (const row of rows) {
+    assert.match(row, /^node 1 .* upstream |^node 2 .* node [13] |^node 3 .* node [12] /);
+  }
+});
+
+test("demo: a rollout, and what it cost upstream", async () => {
+  const { code, stdout, stderr } = await demo("--rollout");
+  assert.equal(code, 0, stderr);
+  const rows = stdout.split("\n").filter((line) => /^node [1-6] +\d/.test(line));
+  assert.equal(rows.length, 6, stdout);
+  const images = Number(/Upstream sent (\d+\.\d+) images/.exec(stdout)?.[1]);
+  // How few depends on how busy the machine is; more than each for itself it never is.
+  assert.ok(images >= 1 && images <= 6, stdout);
+});
+
+test("demo: a flag that does not exist is told in one line, exit code 2", async () => {
+  const { code, stderr } = await demo("--fly");
+  assert.equal(code, 2);
+  assert.match(stderr, /^demo: Unknown option '--fly'.*\n$/);
+});
