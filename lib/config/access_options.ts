@@ -1,58 +1,25 @@
 import { AGENT, DAY_MS, MIRROR, option, unset } from "./option.ts";
-import {
-  duration,
-  list,
-  listenAddress,
-  oneOf,
-  path,
-  privateImages,
-  repositoryPattern,
-  text,
-} from "./types.ts";
+import { duration, list, oneOf, path, privateImages, repositoryPattern, text } from "./types.ts";
 
-/** Who may have what, and what tags mean. */
+/** Who may pull what. */
 export const ACCESS_OPTIONS = {
-  tagPolicy: option({
-    type: oneOf("verify", "peer", "off"),
-    default: "verify",
-    placeholder: "POLICY",
-    help:
-      "What a tag means: what upstream says (verify) and, while it cannot be asked, what nodes " +
-      "hold that have the cluster key or TLS, or without both that bootstrap names; what any node " +
-      "holds (peer); or tags are not served (off, as --resolve-tags=false).",
-    commands: MIRROR,
-  }),
-  tagTtl: option({
-    type: duration(0, DAY_MS),
-    default: "30s",
-    placeholder: "DURATION",
-    help: "How long upstream's word on a tag holds on this node.",
-    commands: AGENT,
-  }),
-  upstreamTimeout: option({
-    type: duration(10, 60_000),
-    default: "1s",
-    placeholder: "DURATION",
-    help: "Longest time that upstream is asked about a tag or about credentials.",
-    commands: AGENT,
-  }),
   privateImages: option({
     type: list(privateImages()),
     default: "auto",
     placeholder: "WHAT…",
-    help: "Images that need credentials: what upstream does not give to anybody (auto), " +
-      "repositories by pattern such as ghcr.io/acme/*, or none (share).",
+    help: "Images that require credentials. auto: images that cannot be pulled anonymously. A " +
+      "pattern such as `ghcr.io/acme/*`: these repositories. share: none.",
     commands: AGENT,
     list: true,
   }),
   publicImages: option({
     type: list(repositoryPattern()),
     default: "",
-    defaultText: "none: upstream is asked",
+    defaultText: "none, upstream is asked",
     placeholder: "PATTERN…",
-    help: "Repositories that everybody may have, without asking upstream, such as " +
-      "registry.internal/* or *: for clusters that never had one. What --private-images names by " +
-      "pattern stays private.",
+    help: "Repositories that anyone may pull without asking upstream, such as " +
+      "`registry.internal/*` or `*`: for clusters that have no upstream. Patterns of " +
+      "`--private-images` take precedence.",
     commands: AGENT,
     list: true,
   }),
@@ -67,67 +34,40 @@ export const ACCESS_OPTIONS = {
     type: oneOf("deny", "allow"),
     default: "deny",
     placeholder: "WHAT",
-    help:
-      "Private images while upstream is away: deny, or allow for whom this node let in within " +
-      "24 hours.",
+    help: "Private images while upstream is unreachable. deny: refuse them. allow: serve them to " +
+      "clients that this node authorized within the last 24 hours.",
     commands: AGENT,
   }),
-  clusterKeyFile: unset({
-    type: path(),
-    defaultText: "none: private images are served on their own nodes only",
-    placeholder: "FILE",
-    help: "File with the key by which nodes know each other, as eddy keygen prints it, and in a " +
-      "second line one that is valid too; read again when it changes. With it private images are " +
-      "served to other nodes, and requests of others than nodes and local clients are refused.",
+  upstreamTimeout: option({
+    type: duration(10, 60_000),
+    default: "1s",
+    placeholder: "DURATION",
+    help: "Maximum time to ask upstream about a tag or about credentials.",
     commands: AGENT,
   }),
-  peerTlsDir: unset({
+  basicAuthDir: unset({
     type: path(),
-    defaultText: "none: what nodes send to each other is not encrypted",
+    defaultText: "/etc/secrets/basic-auth, if it has any",
     placeholder: "DIR",
-    help:
-      "Directory of tls.crt, tls.key and ca.crt, as cert-manager and Kubernetes name them; read " +
-      "again when they change. With it nodes ask and answer each other by TLS (see --peer-tls-mode).",
-    commands: AGENT,
-  }),
-  peerTlsAddr: option({
-    type: listenAddress(),
-    default: ":5443",
-    placeholder: "HOST:PORT",
-    help: "Address at which peers are served by TLS; its port is the same on every node.",
-    commands: AGENT,
-  }),
-  peerTlsMode: option({
-    type: oneOf("require", "prefer"),
-    default: "require",
-    placeholder: "MODE",
-    help:
-      "Nodes without TLS: not asked and not answered (require); answered, and asked in the clear " +
-      "where they refuse connections by TLS (prefer), while it is being switched on.",
-    commands: AGENT,
-  }),
-  peerTlsName: option({
-    type: text("a DNS name"),
-    default: "eddy",
-    placeholder: "NAME",
-    help: "DNS name that the certificates of all nodes carry: peers have no other names.",
-    commands: AGENT,
+    help: "Directory with the files `username` and `password` that containerd and peers must " +
+      "present. Reloaded on change.",
+    commands: MIRROR,
   }),
   dockerConfig: unset({
     type: path(),
     defaultText: "none",
     placeholder: "FILE",
-    help: "Docker config.json whose credentials (auths; helpers are not run) stand for " +
-      "local clients that show none: name only what every pod of this node may pull. Read again " +
-      "when it changes.",
+    help: "Docker config.json with credentials (auths; helpers are not run) for local clients " +
+      "that send none. It grants access to every pod on the node. Reloaded on change.",
     commands: AGENT,
   }),
   registriesFile: unset({
     type: path(),
-    defaultText: "/etc/rancher/{k3s,rke2}/registries.yaml, if there",
+    defaultText: "/etc/rancher/{k3s,rke2}/registries.yaml, if it exists",
     placeholder: "FILE",
-    help: "registries.yaml of k3s or RKE2 whose credentials (configs) are used likewise, as its " +
-      "containerd uses them; none: no file.",
+    help:
+      "registries.yaml of k3s or RKE2. Its credentials (configs) are used in the same way, as " +
+      "its containerd uses them. none: no file.",
     commands: AGENT,
   }),
   localClients: option({
@@ -135,9 +75,9 @@ export const ACCESS_OPTIONS = {
     default: "",
     defaultText: "loopback and this node's addresses",
     placeholder: "NETWORK…",
-    help: "Where requests of the local containerd come from besides loopback and this node's " +
-      "addresses; gateway: the first address of each of its networks, such as a pod's bridge. " +
-      "Only they are asked for credentials.",
+    help: "Source addresses of the local containerd besides loopback and this node's addresses. " +
+      "gateway: the first address of each of the node's networks, such as a pod's bridge. Only " +
+      "local clients are asked for credentials.",
     commands: AGENT,
     list: true,
   }),

@@ -5,22 +5,22 @@ import { boolean, text } from "./types.ts";
 export const KUBERNETES_OPTIONS = {
   kubeconfig: unset({
     type: text("the path of a kubeconfig"),
-    defaultText: "the service account of the pod",
+    defaultText: "the pod's service account",
     placeholder: "FILE",
-    help: "How to reach the API server, for the features that need it.",
+    help: "kubeconfig for the features that use the API server.",
     commands: AGENT,
   }),
   nodeName: unset({
     type: text("the name of a node"),
     placeholder: "NAME",
-    help: "Name of this node in Kubernetes, such as the downward API gives it.",
+    help: "Name of this node in Kubernetes, as the downward API provides it.",
     commands: AGENT,
   }),
   nodeTopology: option({
     type: boolean(),
     default: "false",
     placeholder: "",
-    help: "Learn this node's zone and region from its labels; needs --node-name.",
+    help: "Read this node's zone and region from its labels. Requires `--node-name`.",
     commands: AGENT,
   }),
   startupTaint: unset({
@@ -28,7 +28,7 @@ export const KUBERNETES_OPTIONS = {
     placeholder: "KEY",
     help:
       "Taint to remove from this node once the agent is ready and the mirror configuration is " +
-      "in place; needs --node-name.",
+      "written. Requires `--node-name`.",
     commands: AGENT,
   }),
 };

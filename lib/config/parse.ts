@@ -3,7 +3,7 @@ import { parse as parseYaml } from "yaml";
 import { WITHOUT_VARIABLE } from "./help.ts";
 import { ConfigError } from "./config_error.ts";
 import type { CommandName } from "./option.ts";
-import { type Config, OPTION_ROWS, type OptionKey } from "./options.ts";
+import { type Config, OPTION_ROWS, type OptionKey, type OptionRow } from "./options.ts";
 
 /** Where options come from. */
 export interface ConfigSources {
@@ -23,7 +23,6 @@ interface Setting {
 }
 
 type Settings = Map<OptionKey, Setting>;
-type Row = (typeof OPTION_ROWS)[number];
 
 /**
  * Reads all options: flags before environment variables before the file before defaults.
@@ -103,7 +102,7 @@ function checkNode(config: Config): void {
   );
 }
 
-function parseSetting(row: Row, { value, origin }: Setting): unknown {
+function parseSetting(row: OptionRow, { value, origin }: Setting): unknown {
   const result = row.type.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -123,7 +122,7 @@ function flagSettings({ command, args }: ConfigSources): Settings {
     tokens: true,
   });
   const settings: Settings = new Map();
-  let listRow: Row | undefined;
+  let listRow: OptionRow | undefined;
   for (const token of tokens) {
     if (token.kind === "option") {
       const row = rows.find(({ flag }) => flag === token.name);
@@ -139,7 +138,12 @@ function flagSettings({ command, args }: ConfigSources): Settings {
   return settings;
 }
 
-function addFlag(settings: Settings, row: Row, value: string | undefined, inline: boolean): void {
+function addFlag(
+  settings: Settings,
+  row: OptionRow,
+  value: string | undefined,
+  inline: boolean,
+): void {
   const origin = `--${row.flag}`;
   const missing = value === undefined || (!inline && value.startsWith("--"));
   if (row.placeholder === "") {
@@ -188,7 +192,7 @@ function fileSettings(path: string, readFile: (path: string) => string): Setting
   return settings;
 }
 
-function unknownFlag(command: string, flag: string, rows: readonly Row[]): ConfigError {
+function unknownFlag(command: string, flag: string, rows: readonly OptionRow[]): ConfigError {
   const near = nearest(flag.replace(/^-+/, ""), rows.map((row) => row.flag));
   const hint = near === undefined ? `see eddy help ${command}` : `did you mean --${near}?`;
   return new ConfigError(`unknown flag ${flag} for eddy ${command}, ${hint}`);

@@ -1,0 +1,46 @@
+import { AGENT, DAY_MS, MIRROR, option } from "./option.ts";
+import { boolean, duration, list, oneOf, regularExpression } from "./types.ts";
+
+/** What a tag means, and what is not shared. */
+export const TAG_OPTIONS = {
+  tagPolicy: option({
+    type: oneOf("verify", "peer", "off"),
+    default: "verify",
+    placeholder: "POLICY",
+    help: "How tags are resolved. verify: ask upstream; while it is unreachable, accept the " +
+      "answer of nodes with the cluster key or TLS, or, without either, of nodes that bootstrap " +
+      "lists. peer: accept the answer of any node. off: do not serve tags, as with " +
+      "`--resolve-tags=false`.",
+    commands: MIRROR,
+  }),
+  tagTtl: option({
+    type: duration(0, DAY_MS),
+    default: "30s",
+    placeholder: "DURATION",
+    help: "How long this node caches upstream's answer for a tag.",
+    commands: AGENT,
+  }),
+  resolveTags: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help: "Resolve tags through peers. If false, only digests are served and advertised.",
+    commands: MIRROR,
+  }),
+  resolveLatestTag: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help: "Resolve the tag `latest` through peers.",
+    commands: AGENT,
+  }),
+  registryFilters: option({
+    type: list(regularExpression()),
+    default: "",
+    placeholder: "REGEX…",
+    help: "References that match any of these regular expressions are neither served nor " +
+      "advertised.",
+    commands: AGENT,
+    list: true,
+  }),
+};
