@@ -4,7 +4,7 @@ import type { Digest } from "../oci/digest.ts";
 import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
-import type { PeerAuth, PeerProof, PeerRequest } from "../ports/access.ts";
+import type { NodeRequest, PeerAuth, PeerProof } from "../ports/access.ts";
 import { canonicalAddress } from "../net/canonical_address.ts";
 import { UsedProofs } from "./used_proofs.ts";
 
@@ -99,7 +99,7 @@ export class ClusterKey implements PeerAuth {
   }
 
   /** {@inheritDoc PeerAuth.sign} */
-  async sign({ method, path, peer, address }: PeerRequest): Promise<PeerProof> {
+  async sign({ method, path, peer, address }: NodeRequest): Promise<PeerProof> {
     const id = crypto.randomUUID();
     const term = this.#terms.get(termKey({ peer, address }));
     const claims = { m: method, p: path, a: canonicalAddress(address), b: term, jti: id };
@@ -108,7 +108,7 @@ export class ClusterKey implements PeerAuth {
 
   /** {@inheritDoc PeerAuth.renew} */
   renew(
-    request: PeerRequest,
+    request: NodeRequest,
     { term }: PeerProof,
     headers: { get(name: string): string | null },
   ): boolean {
@@ -206,6 +206,6 @@ export class ClusterKey implements PeerAuth {
   }
 }
 
-function termKey({ peer, address }: Pick<PeerRequest, "peer" | "address">): string {
+function termKey({ peer, address }: Pick<NodeRequest, "peer" | "address">): string {
   return `${peer} ${canonicalAddress(address)}`;
 }

@@ -1,4 +1,4 @@
-import { Gate } from "../access/gate.ts";
+import { Authorizer } from "../access/authorizer.ts";
 import { keepRepositories, loadRepositories } from "../access/keep_repositories.ts";
 import { Inquiries } from "../access/inquiries.ts";
 import type { Knowledge } from "../access/knowledge.ts";
@@ -85,7 +85,7 @@ export async function createAccess(
   });
   const isLocalClient = reportStrangers(isLocal, { clock, log });
   return {
-    access: new Gate(
+    access: new Authorizer(
       {
         ...knowledge,
         ...{ upstream, inquiries, isLocalClient, nodeCredentials, clock, log, metrics },

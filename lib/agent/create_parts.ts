@@ -28,7 +28,7 @@ import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createIntegrity } from "./integrity.ts";
 import { createKubernetes } from "./kubernetes.ts";
-import { createBootstrap } from "./named_nodes.ts";
+import { createBootstrap } from "./trusted_addresses.ts";
 import { PeerTls } from "./peer_tls.ts";
 import { openStore } from "./open_store.ts";
 import { Readiness } from "./readiness.ts";
@@ -72,7 +72,7 @@ export async function createParts(
   const keys = await readClusterKeys(config);
   const connections = new ConnectionBudget(isLocalClient);
   const base = { ...opened, kubernetes: kubernetes.api, connections, keys, clock, log, metrics };
-  const { bootstrapper, namedNodes } = createBootstrap(config, base);
+  const { bootstrapper, trustedAddresses } = createBootstrap(config, base);
   const zone = () => kubernetes.topology()?.zone;
   const router = await createAgentRouter(config, { ...base, bootstrapper, zone }, registryPortOf);
   const auth = await BasicAuth.open(config, { log, clock });
@@ -83,7 +83,10 @@ export async function createParts(
   const kit = { router, log: log.child({ part: "mirror" }), metrics, clock };
   const rollout = joinRollout(config, router, opened.arrivals);
   const mirror = createMirror(
-    { ...kit, ...rollout, authorizations, downloads, peerAuth, namedNodes, ...connectBy(tls, kit) },
+    {
+      ...{ ...kit, ...rollout, authorizations, downloads, peerAuth, trustedAddresses },
+      ...connectBy(tls, kit),
+    },
     mirrorSettings(config),
   );
   stack.push("mirror", () => mirror.close());

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Advertiser } from "../advertiser/advertiser.ts";
 import { describeConfig } from "../config/describe.ts";
 import type { Config } from "../config/options.ts";
-import type { PeerHealth } from "../mirror/selection/peer_table.ts";
+import type { PeerHealthReport } from "../mirror/selection/peer_health.ts";
 import { createDebugApp, type DebugAppCollaborators } from "../observability/debug/debug_app.tsx";
 import type {
   Condition,
@@ -32,7 +32,7 @@ export interface DebugPagesCollaborators {
     readonly id: string;
     readonly elections?: { rollouts(): readonly RolloutView[] };
   };
-  readonly mirror: Mirror & { health(): readonly PeerHealth[] };
+  readonly mirror: Mirror & { health(): readonly PeerHealthReport[] };
   readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
   readonly integrity: { readonly damaged: number };
   readonly filter: ReferenceFilter;

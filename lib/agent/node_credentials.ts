@@ -14,7 +14,7 @@ import type { NodeCredentials } from "../ports/access.ts";
 /** How long a file is not looked at again, ms. */
 const LOOK_AGAIN_MS = 5000;
 const MAX_BYTES = 1024 * 1024;
-/** Turns off looking for files. */
+/** FetchTrees off looking for files. */
 const NONE = "none";
 /** Where k3s and RKE2 have it. */
 const REGISTRIES_FILES = ["/etc/rancher/k3s/registries.yaml", "/etc/rancher/rke2/registries.yaml"];

@@ -6,7 +6,7 @@ import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../ports/metrics.ts";
 import type { Mirror, MirrorMiss } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
-import type { NamedNodes } from "../ports/access.ts";
+import type { TrustedAddresses } from "../ports/access.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { Blobs } from "./blobs.ts";
 import type { Connect } from "./http/connect.ts";
@@ -19,7 +19,7 @@ import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
 import { type MirrorOptions, mirrorOptions } from "./options.ts";
 import { PeerClient, type ProvePeers } from "./http/peer_client.ts";
-import { type PeerHealth, PeerTable } from "./selection/peer_table.ts";
+import { PeerHealth, type PeerHealthReport } from "./selection/peer_health.ts";
 import { Prober } from "./selection/prober.ts";
 import { askTag } from "./tags.ts";
 import { TagHolders } from "./selection/tag_holders.ts";
@@ -42,7 +42,7 @@ export interface MirrorCollaborators {
   /** Proves to peers that this node belongs to the cluster. */
   readonly peerAuth?: ProvePeers | undefined;
   /** Who is believed what a tag means, where there is no proof; default: whoever holds it. */
-  readonly namedNodes?: NamedNodes | undefined;
+  readonly trustedAddresses?: TrustedAddresses | undefined;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Connects to peers; default by TCP. */
@@ -60,7 +60,7 @@ export interface HttpMirror extends Mirror {
   /** Ends everything that is under way; bodies not read to their end error. */
   close(): Promise<void>;
   /** What is known of the peers that were asked. */
-  health(): PeerHealth[];
+  health(): PeerHealthReport[];
 }
 
 const UNREACHABLE: MirrorMiss = { found: false, reason: "peers-unreachable", attempts: 0 };
@@ -80,8 +80,8 @@ export function createMirror(
   const { router, elections, log, metrics, clock, random = Math.random } = collaborators;
   const connections = new ConnectionPool(options, collaborators.connect);
   const { send = connections.send.bind(connections) } = collaborators;
-  const table = new PeerTable(clock, options);
-  const { authorizations = () => [], peerAuth, namedNodes } = collaborators;
+  const table = new PeerHealth(clock, options);
+  const { authorizations = () => [], peerAuth, trustedAddresses } = collaborators;
   const client = new PeerClient(
     { clock, send, authorizations, peerAuth },
     options,
@@ -110,7 +110,7 @@ export function createMirror(
     tainted: new Tainted(clock),
     provesPeers: peerAuth !== undefined || collaborators.connectsSecurely === true,
     downloads: collaborators.downloads,
-    tagHolders: namedNodes && new TagHolders({ router, namedNodes, clock, log }),
+    tagHolders: trustedAddresses && new TagHolders({ router, trustedAddresses, clock, log }),
   };
   const manifests = new Manifests(kit);
   const blobs = new Blobs(kit);

@@ -133,7 +133,7 @@ export interface Access {
 }
 
 /** A request to another node. */
-export interface PeerRequest {
+export interface NodeRequest {
   readonly method: string;
   /** Path and query as they are sent. */
   readonly path: string;
@@ -153,9 +153,9 @@ export interface PeerProof {
 }
 
 /** Knows the nodes that the operator named, by their IP addresses. */
-export interface NamedNodes {
+export interface TrustedAddresses {
   /** Tells whether an IP address is one of them. */
-  isNamed(address: string): boolean;
+  isTrusted(address: string): boolean;
   /**
    * Asks anew who is named, unless that was done a short while ago. Bounded in time, does not
    * reject; the signal only ends the waiting.
@@ -166,13 +166,13 @@ export interface NamedNodes {
 /** Proofs between nodes that they belong to one cluster. */
 export interface PeerAuth {
   /** Proves it to the peer that is asked. */
-  sign(request: PeerRequest): Promise<PeerProof>;
+  sign(request: NodeRequest): Promise<PeerProof>;
   /**
    * Takes over what the answer to a request says that its proof has to name. True: a new proof may
    * be accepted where this one was not. Default: there is nothing like that.
    */
   renew?(
-    request: PeerRequest,
+    request: NodeRequest,
     proof: PeerProof,
     headers: { get(name: string): string | null },
   ): boolean;
@@ -180,7 +180,7 @@ export interface PeerAuth {
   refusal?(headers: Headers): Readonly<Record<string, string>>;
   /** The id of a request's proof; undefined if it proves nothing. Does not reject. */
   verify(
-    request: Pick<PeerRequest, "method" | "path"> & { readonly headers: Headers },
+    request: Pick<NodeRequest, "method" | "path"> & { readonly headers: Headers },
   ): Promise<string | undefined>;
   /**
    * Headers that prove to whoever sent a request that a node of the cluster names this digest, and

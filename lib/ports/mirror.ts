@@ -64,7 +64,7 @@ export interface MirrorHit {
  * Why a node goes upstream that might have followed another: it was told to, nobody told it what to
  * do, or those it was told to follow had nothing.
  */
-export type TurnOutcome = "elected" | "no-answer" | "parents-refused";
+export type AssignmentOutcome = "elected" | "no-answer" | "parents-refused";
 
 /** Nothing to be had from peers. */
 export interface MirrorMiss {
@@ -73,7 +73,7 @@ export interface MirrorMiss {
   /** Peers that were asked. */
   readonly attempts: number;
   /** Why this node is to get it from upstream, if nodes were to agree on that. */
-  readonly turn?: TurnOutcome;
+  readonly turn?: AssignmentOutcome;
 }
 
 /** What a tag points to at a peer. */

@@ -2,7 +2,7 @@ import type { Cancellable } from "./cancellable.ts";
 import type { Peer } from "./router.ts";
 
 /** What a node is to do about content that nobody is known to hold. */
-export type Turn =
+export type Assignment =
   /** Get it from upstream, for others too. */
   | { readonly type: "fetch" }
   /** Get it from upstream for itself: those it followed a moment ago had nothing. */
@@ -11,7 +11,7 @@ export type Turn =
   | { readonly type: "follow"; readonly peer: Peer; readonly depth: number };
 
 /** What a turn is asked for. */
-export interface TurnOptions extends Cancellable {
+export interface AssignmentOptions extends Cancellable {
   /** So little that one node can send it to all. */
   readonly small: boolean;
   /** Id of the peer that was named before and was of no use. */
@@ -25,7 +25,7 @@ export interface Elections {
   /**
    * Asks what to do about a key. Bounded in time; undefined if nobody answers. Does not reject.
    */
-  turn(key: string, options: TurnOptions): Promise<Turn | undefined>;
+  assign(key: string, options: AssignmentOptions): Promise<Assignment | undefined>;
   /**
    * Those who were named had nothing, and the client was sent upstream: when it asks for the same
    * once more, it is not to wait again.

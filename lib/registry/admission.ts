@@ -29,12 +29,12 @@ export interface AdmissionCollaborators {
  */
 export async function admit(
   { access, store, metrics, tags }: AdmissionCollaborators,
-  { request, exchange, client }: Call,
+  { request, context, client }: Call,
   suspectedPrivate = false,
 ): Promise<DistributionPath> {
   const { path, credentials } = request;
   if (access === undefined) return path;
-  const { clientAddress } = exchange;
+  const { clientAddress } = context;
   const admission = await access.admit(
     { path, credentials, clientAddress, suspectedPrivate },
     client,
@@ -46,9 +46,9 @@ export async function admit(
       throw refused(admission.reason, unknownContent(path, { reason: admission.reason }));
     case "serve": {
       const { digest, verified, entitled = false } = admission;
-      exchange.entitled = entitled;
+      context.entitled = entitled;
       if (path.reference.tag === undefined) return path;
-      if (!verified) exchange.verified = false;
+      if (!verified) context.verified = false;
       if (digest === undefined) return path;
       const known = await store.resolve(formatReference(path.reference), client)
         .catch(() => undefined);
@@ -61,7 +61,7 @@ export async function admit(
   function refused(reason: MissReason, error: OciError): OciError {
     // Other peers may still have it, who do not say that it is private.
     if (!suspectedPrivate) metrics.mirrorRequest(path.reference.registry, "miss", reason);
-    exchange.reason = reason;
+    context.reason = reason;
     return error;
   }
 }
@@ -71,20 +71,20 @@ export async function admit(
  *
  * @throws {OciError} 404, as if the content were not held: who may not have it need not know of it.
  */
-export async function admitPeer(
+export async function admitOutsider(
   { access }: AdmissionCollaborators,
-  { request: { path }, exchange }: Call,
+  { request: { path }, context }: Call,
   digest: Digest,
   { arriving }: { readonly arriving: boolean } = { arriving: false },
 ): Promise<void> {
-  const { proven, openOnly, stranger } = exchange;
+  const { proven, openOnly, stranger } = context;
   const decided = access?.admitPeer(path, digest, { proven, openOnly, stranger, arriving }) ??
     "open";
   const admission = typeof decided === "string" ? decided : await decided;
-  exchange.isPrivate = admission === "private";
+  context.isPrivate = admission === "private";
   if (admission === "open" || admission === "private") return;
-  exchange.reason = "unauthorized";
-  exchange.withheld = admission;
+  context.reason = "unauthorized";
+  context.withheld = admission;
   throw unknownContent(path, { reason: "not held" });
 }
 

@@ -5,7 +5,7 @@ import { referenceKey } from "../oci/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Elections } from "../ports/rollout.ts";
-import { type AdmissionCollaborators, admitPeer } from "./admission.ts";
+import { type AdmissionCollaborators, admitOutsider } from "./admission.ts";
 import { type Answer, contentAnswer } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { takeUploadSlot, type UploadSlots } from "./upload_slots.ts";
@@ -70,7 +70,7 @@ async function openArriving(
   if (arrivals === undefined || path.kind !== "blob" || digest === undefined) return undefined;
   const content = await arrivals.find(digest, { signal });
   if (content === undefined) return undefined;
-  await admitPeer(collaborators, call, digest, { arriving: true });
+  await admitOutsider(collaborators, call, digest, { arriving: true });
   const range = resolveRange(rangeHeader, content.size);
   const descriptor = { digest, size: content.size, mediaType: OCTET_STREAM };
   if (method === "HEAD") return mark(contentAnswer({ path, descriptor, range, body: null }));

@@ -1,6 +1,6 @@
 import type { Credentials } from "../oci/credentials.ts";
 import type { DistributionPath } from "../oci/path.ts";
-import type { Exchange } from "./exchange.ts";
+import type { RequestContext } from "./request_context.ts";
 import type { ClientPresence } from "./follow_client.ts";
 
 /** A parsed request for content. */
@@ -16,6 +16,6 @@ export interface PullRequest {
 /** A request as it goes through the steps of a pull. */
 export interface Call {
   readonly request: PullRequest;
-  readonly exchange: Exchange;
+  readonly context: RequestContext;
   readonly client: ClientPresence;
 }

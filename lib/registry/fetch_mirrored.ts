@@ -39,7 +39,7 @@ export async function fetchMirrored(
   options: FetchOptions,
 ): Promise<Mirrored> {
   const { access, metrics } = collaborators;
-  const { request, exchange } = call;
+  const { request, context } = call;
   const { mirrored, again } = await fetchFirst(collaborators, call, path, options);
   const { result, release } = mirrored;
   if (!result.found || !result.isPrivate || access === undefined) {
@@ -57,12 +57,12 @@ export async function fetchMirrored(
   }
   const { error } = admitted;
   if (!(error instanceof OciError)) throw error;
-  const { reason } = exchange;
-  exchange.reason = undefined;
+  const { reason } = context;
+  context.reason = undefined;
   const others = await fetchOnce(collaborators, call, path, options, true);
   if (others.result.found) return others;
   others.release();
-  exchange.reason = reason;
+  context.reason = reason;
   metrics.mirrorRequest(request.path.reference.registry, "miss", reason ?? "unauthorized");
   throw error;
 }
@@ -79,7 +79,7 @@ async function fetchFirst(
   path: DistributionPath,
   options: FetchOptions,
 ): Promise<{ readonly mirrored: Mirrored; readonly again?: () => Promise<Mirrored> }> {
-  const { request, exchange: { entitled } } = call;
+  const { request, context: { entitled } } = call;
   const fetch = () => fetchOnce(collaborators, call, path, options);
   const isSettled = collaborators.access === undefined || entitled;
   if (isSettled || request.method === "HEAD" || path.kind !== "blob") {
@@ -97,7 +97,7 @@ async function fetchFirst(
 
 async function fetchOnce(
   { mirror, log }: FetchCollaborators,
-  { request: { method, range }, exchange: { clientAddress }, client }: Call,
+  { request: { method, range }, context: { clientAddress }, client }: Call,
   path: DistributionPath,
   { mirrorTimeoutMs }: FetchOptions,
   openOnly = false,

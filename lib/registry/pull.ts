@@ -14,11 +14,11 @@ import type { Access } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Integrity } from "../ports/integrity.ts";
 import type { Elections } from "../ports/rollout.ts";
-import { admit, admitPeer } from "./admission.ts";
+import { admit, admitOutsider } from "./admission.ts";
 import type { Call, PullRequest } from "./call.ts";
 import { type Answer, contentAnswer, unknownContent } from "./answer.ts";
 import { serveArriving } from "./arriving.ts";
-import type { Exchange } from "./exchange.ts";
+import type { RequestContext } from "./request_context.ts";
 import { fetchMirrored } from "./fetch_mirrored.ts";
 import type { ClientPresence } from "./follow_client.ts";
 import type { LocalContent, OpenContent } from "./local_content.ts";
@@ -55,7 +55,7 @@ export interface PullOptions {
 /** Answers requests for manifests and blobs. */
 export type Pull = (
   request: PullRequest,
-  exchange: Exchange,
+  context: RequestContext,
   client: ClientPresence,
 ) => Promise<Answer>;
 
@@ -71,14 +71,14 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     const path = await admit({ ...collaborators, tags }, call);
     return path.reference.tag === undefined ? path : await tags.newest(path, call.client);
   };
-  return async (request, exchange, client) => {
+  return async (request, context, client) => {
     const { path } = request;
     const { registry } = path.reference;
-    exchange.registry = registry;
-    exchange.enter(path.kind);
-    if (!options.filter(path.reference)) throw filtered(collaborators, request, exchange);
-    const asked = { request, exchange, client };
-    const outside = exchange.fromOutside;
+    context.registry = registry;
+    context.enter(path.kind);
+    if (!options.filter(path.reference)) throw filtered(collaborators, request, context);
+    const asked = { request, context, client };
+    const outside = context.fromOutside;
     const call = outside ? asked : { ...asked, request: { ...request, path: await decide(asked) } };
     const kept = outside ? undefined : serveKept(collaborators, options, call);
     if (kept !== undefined) return kept;
@@ -90,11 +90,11 @@ export function createPull(collaborators: PullCollaborators, options: PullOption
     }
     if (outside) {
       const held = async () => (await serveLocal(collaborators, options, call)).answer;
-      const arriving = exchange.fromPeer && await serveArriving(collaborators, call, held);
+      const arriving = context.fromPeer && await serveArriving(collaborators, call, held);
       if (arriving) return arriving;
       throw unknownContent(path, { reason: "not held" });
     }
-    exchange.enter("mirror");
+    context.enter("mirror");
     client.signal.throwIfAborted();
     return await serveMirrored(collaborators, options, call, local.resolved);
   };
@@ -119,7 +119,7 @@ async function serveLocal(
   { filter }: PullOptions,
   call: Call,
 ): Promise<LocalOutcome> {
-  const { request, exchange, client } = call;
+  const { request, context, client } = call;
   const { local, integrity } = collaborators;
   const { method, path, range: rangeHeader } = request;
   const finding = await local.find(path, client);
@@ -127,15 +127,15 @@ async function serveLocal(
   if (finding.state === "misplaced") {
     // Peers apply the same rule, so there is nothing to ask them. Others need not know what is here.
     throw unknownContent(path, {
-      reason: exchange.fromOutside ? "not held" : `not a ${path.kind}`,
+      reason: context.fromOutside ? "not held" : `not a ${path.kind}`,
     });
   }
   const { descriptor } = finding;
   const { digest: resolved } = descriptor;
-  if (!filter(byDigest(path, resolved))) throw filtered(collaborators, request, exchange);
-  if (exchange.fromOutside) await admitPeer(collaborators, call, resolved);
-  if (exchange.isDoubted) {
-    integrity?.doubt(resolved, { address: exchange.clientAddress, proven: exchange.proven });
+  if (!filter(byDigest(path, resolved))) throw filtered(collaborators, request, context);
+  if (context.fromOutside) await admitOutsider(collaborators, call, resolved);
+  if (context.isDoubted) {
+    integrity?.doubt(resolved, { address: context.clientAddress, proven: context.proven });
   }
   const range = resolveRange(rangeHeader, descriptor.size);
   if (path.kind === "manifest") {
@@ -144,13 +144,13 @@ async function serveLocal(
       ? await local.readManifest(descriptor, client)
       : null;
     if (body === undefined) return { resolved };
-    if (body !== null && !exchange.fromOutside) collaborators.access?.learn(path.reference, body);
+    if (body !== null && !context.fromOutside) collaborators.access?.learn(path.reference, body);
     const answer = { path, descriptor, range: undefined };
     return { answer: contentAnswer({ ...answer, body: method === "GET" ? body : null }) };
   }
   if (method === "HEAD") return { answer: contentAnswer({ path, descriptor, range, body: null }) };
   const { signal } = client;
-  const opened = await openBlob(collaborators, exchange, descriptor, { range, signal });
+  const opened = await openBlob(collaborators, context, descriptor, { range, signal });
   const failed = () => integrity?.doubt(resolved);
   const answer = opened && contentAnswer({ path, descriptor, range, failed, ...opened });
   return { answer, resolved };
@@ -160,15 +160,15 @@ async function serveLocal(
 function serveKept(
   collaborators: PullCollaborators,
   { filter }: PullOptions,
-  { request, exchange }: Call,
+  { request, context }: Call,
 ): Answer | undefined {
   const { mirror, metrics } = collaborators;
   const { path, method } = request;
   const hit = mirror.kept?.({ ...path, method });
   if (hit === undefined) return undefined;
-  if (!filter(path.reference)) throw filtered(collaborators, request, exchange);
-  exchange.enter("mirror");
-  exchange.peer = hit.peer;
+  if (!filter(path.reference)) throw filtered(collaborators, request, context);
+  context.enter("mirror");
+  context.peer = hit.peer;
   metrics.mirrorRequest(path.reference.registry, "hit", "");
   const body = method === "GET" ? hit.content ?? hit.body : null;
   return contentAnswer({ path, descriptor: hit.descriptor, range: undefined, body });
@@ -181,7 +181,7 @@ function serveKept(
  */
 async function openBlob(
   { local, uploads }: PullCollaborators,
-  { fromOutside }: Exchange,
+  { fromOutside }: RequestContext,
   descriptor: Descriptor,
   options: Cancellable & { readonly range: ByteRange | undefined },
 ): Promise<OpenContent | undefined> {
@@ -210,10 +210,10 @@ function byDigest({ reference: { registry, repository } }: DistributionPath, dig
 function filtered(
   { metrics }: PullCollaborators,
   { path }: PullRequest,
-  exchange: Exchange,
+  context: RequestContext,
 ): OciError {
-  if (!exchange.fromOutside) metrics.mirrorRequest(path.reference.registry, "miss", "filtered");
-  exchange.reason = "filtered";
+  if (!context.fromOutside) metrics.mirrorRequest(path.reference.registry, "miss", "filtered");
+  context.reason = "filtered";
   return unknownContent(path, { reason: "filtered" });
 }
 
@@ -229,7 +229,7 @@ async function serveMirrored(
   resolved: Digest | undefined,
 ): Promise<Answer> {
   const { metrics } = collaborators;
-  const { request: { method, path }, exchange } = call;
+  const { request: { method, path }, context } = call;
   const { registry } = path.reference;
   const reference = resolved === undefined ? path.reference : byDigest(path, resolved);
   const { result, release } = await fetchMirrored(
@@ -241,17 +241,17 @@ async function serveMirrored(
   if (!result.found) {
     release();
     const { reason, attempts, turn } = result;
-    Object.assign(exchange, { reason, attempts, turn });
+    Object.assign(context, { reason, attempts, turn });
     metrics.mirrorRequest(registry, "miss", reason);
     throw unknownContent(path, { reason, attempts });
   }
   if (!filter(byDigest(path, result.descriptor.digest))) {
     release();
     await result.body?.cancel();
-    throw filtered(collaborators, call.request, exchange);
+    throw filtered(collaborators, call.request, context);
   }
   metrics.mirrorRequest(registry, "hit", "");
-  exchange.peer = result.peer;
+  context.peer = result.peer;
   return await mirroredAnswer(path, result, method, release);
 }
 

@@ -19,7 +19,7 @@ import type { RequestObserver } from "../ports/requests.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { type Answer, errorAnswer } from "./answer.ts";
 import { credentialsOf } from "./client_credentials.ts";
-import { Exchange, type HandlerName } from "./exchange.ts";
+import { type HandlerName, RequestContext } from "./request_context.ts";
 import { type ClientPresence, followClient } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
 import { applicableRange, createPull, type Pull } from "./pull.ts";
@@ -106,7 +106,7 @@ export interface RegistryApp {
 type RegistryContext = Context<{ Bindings: RegistryBindings }>;
 type Handler = (
   c: RegistryContext,
-  exchange: Exchange,
+  context: RequestContext,
   client: ClientPresence,
 ) => Answer | Promise<Answer>;
 
@@ -149,15 +149,15 @@ export function createRegistryApp(
   const app = new Hono<{ Bindings: RegistryBindings }>();
   app.get("/livez", observed("livez", () => probe(true)));
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
-  const v2: Handler = async (c, exchange, client) => {
+  const v2: Handler = async (c, context, client) => {
     if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
     const isPeer = c.req.raw.headers.get(PEER_HEADER) === "true";
     const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
-    if (proof === undefined) exchange.refusal = peerAuth?.refusal?.(c.req.raw.headers);
+    if (proof === undefined) context.refusal = peerAuth?.refusal?.(c.req.raw.headers);
     const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
-    exchange.proven = proof !== undefined;
-    exchange.openOnly = c.req.raw.headers.get(OPEN_HEADER) === "true";
-    return await serveV2({ ...collaborators, pull, proof, credentials }, c, exchange, client);
+    context.proven = proof !== undefined;
+    context.openOnly = c.req.raw.headers.get(OPEN_HEADER) === "true";
+    return await serveV2({ ...collaborators, pull, proof, credentials }, c, context, client);
   };
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
@@ -177,7 +177,7 @@ export function createRegistryApp(
 
 /** Wraps handlers so that each request is logged, counted, and answered whatever is thrown. */
 function observe(
-  collaborators: ConstructorParameters<typeof Exchange>[0] & {
+  collaborators: ConstructorParameters<typeof RequestContext>[0] & {
     readonly isLocalClient: (address: string) => boolean;
   },
   maxUrlLength: number,
@@ -186,7 +186,7 @@ function observe(
     const { method, url } = c.req.raw;
     const remote = c.env?.remoteAddr;
     const ip = remote === undefined ? "" : ipOf(remote);
-    const exchange = new Exchange(collaborators, {
+    const context = new RequestContext(collaborators, {
       method,
       path: rawPath(url),
       ip,
@@ -197,15 +197,15 @@ function observe(
     let answer: Answer;
     try {
       if (url.length > maxUrlLength) throw urlTooLong(maxUrlLength);
-      answer = await handler(c, exchange, client);
+      answer = await handler(c, context, client);
     } catch (thrown) {
-      const isTold = exchange.proven || collaborators.isLocalClient(ip);
+      const isTold = context.proven || collaborators.isLocalClient(ip);
       answer = failureAnswer(thrown, client, collaborators.log, isTold);
     } finally {
       client.unfollow();
     }
     if (name === "v2") Object.assign(answer.headers, API_VERSION);
-    return exchange.respond(answer, client.abandon);
+    return context.respond(answer, client.abandon);
   };
 }
 
@@ -241,7 +241,7 @@ async function serveV2(
     readonly access?: Access;
   },
   c: RegistryContext,
-  exchange: Exchange,
+  context: RequestContext,
   client: ClientPresence,
 ): Promise<Answer> {
   const { raw } = c.req;
@@ -250,16 +250,16 @@ async function serveV2(
   if (pathname === "/v2/" || pathname === "/v2") {
     return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
   }
-  exchange.fromPeer = raw.headers.get(PEER_HEADER) === "true";
-  exchange.stranger = !exchange.fromPeer && access?.isLocalClient(exchange.clientAddress) === false;
-  exchange.isDoubted = exchange.fromPeer && raw.headers.get(DOUBT_HEADER) === "true";
+  context.fromPeer = raw.headers.get(PEER_HEADER) === "true";
+  context.stranger = !context.fromPeer && access?.isLocalClient(context.clientAddress) === false;
+  context.isDoubted = context.fromPeer && raw.headers.get(DOUBT_HEADER) === "true";
   // Peers send an empty `ns` when they do not know the registry.
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);
   const range = applicableRange(method, path, raw.headers);
-  const answer = await pull({ method, path, range, credentials }, exchange, client);
+  const answer = await pull({ method, path, range, credentials }, context, client);
   const { reference } = path;
-  if (!exchange.fromPeer) return answer;
+  if (!context.fromPeer) return answer;
   if (reference.tag !== undefined) {
     return await tagAnswer(answer, reference, { store, proof }, client);
   }

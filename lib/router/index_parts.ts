@@ -17,7 +17,7 @@ import type { ResolvedRouterOptions } from "./options.ts";
 import { createPeerDecoder } from "./dht/peer_decoder.ts";
 import type { PeerMapper } from "./peers/peer_mapper.ts";
 import type { PeerMonitor } from "./peers/peer_monitor.ts";
-import type { PeerTable } from "./peers/peer_table.ts";
+import type { RoutingTable } from "./peers/routing_table.ts";
 import type { Provider } from "./dht/provider.ts";
 import { ProviderOutbox } from "./providers/provider_outbox.ts";
 import { ProviderPublisher } from "./providers/provider_publisher.ts";
@@ -38,7 +38,7 @@ export interface IndexCollaborators {
 
 /** What several of the parts work with. */
 export interface IndexContext {
-  readonly table: PeerTable;
+  readonly table: RoutingTable;
   readonly store: ProviderStore<Provider>;
   readonly budget: WorkBudget;
   readonly client: DhtClient;

@@ -4,7 +4,7 @@ import type { Peer, Router } from "../ports/router.ts";
 import { dhtKey } from "./dht/dht_key.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { prunePeerStore } from "./peers/peer_store_pruner.ts";
-import type { Turns } from "./rollout/turns.ts";
+import type { FetchTrees } from "./rollout/fetch_trees.ts";
 import { RouterListenError } from "./libp2p/router_listen_error.ts";
 import {
   createRouterParts,
@@ -64,7 +64,7 @@ export class Libp2pRouter implements Router {
     table.start();
     try {
       await this.#parts.goodbye.start();
-      if (this.#options.rollout) await this.#parts.turns.start();
+      if (this.#options.rollout) await this.#parts.fetchTrees.start();
       await this.#listen();
       await this.#parts.refreshOwnAddresses();
       await bootstrapper.start?.({
@@ -165,8 +165,8 @@ export class Libp2pRouter implements Router {
   }
 
   /** Agreement with other nodes on who gets content from upstream. */
-  get elections(): Turns {
-    return this.#parts.turns;
+  get elections(): FetchTrees {
+    return this.#parts.fetchTrees;
   }
 
   /** {@inheritDoc Router.reportFailure} */
@@ -217,7 +217,7 @@ export class Libp2pRouter implements Router {
     const { table, publisher, monitor, lookup, client } = this.#parts;
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
     this.#parts.goodbye.stop();
-    this.#parts.turns.stop();
+    this.#parts.fetchTrees.stop();
     table.stop();
     publisher.stop();
     monitor.stop();

@@ -27,12 +27,12 @@ import type { ResolvedRouterOptions } from "./options.ts";
 import { createPeerActions, type PeerActionsCollaborators } from "./peers/peer_actions.ts";
 import { createPeerMapper, type PeerMapper } from "./peers/peer_mapper.ts";
 import { PeerMonitor } from "./peers/peer_monitor.ts";
-import { PeerTable } from "./peers/peer_table.ts";
+import { RoutingTable } from "./peers/routing_table.ts";
 import { probeTcp } from "./libp2p/probe_tcp.ts";
 import { Provider } from "./dht/provider.ts";
 import type { ProviderPublisher } from "./providers/provider_publisher.ts";
 import { ProviderStore } from "./providers/provider_store.ts";
-import { Turns } from "./rollout/turns.ts";
+import { FetchTrees } from "./rollout/fetch_trees.ts";
 import { WorkBudget } from "../async/work_budget.ts";
 
 /** Records kept of one key, and named in one answer. */
@@ -54,7 +54,7 @@ export interface RouterPartsCollaborators {
 export interface RouterParts {
   /** Records of other nodes. */
   readonly store: ProviderStore<Provider>;
-  readonly table: PeerTable;
+  readonly table: RoutingTable;
   readonly monitor: PeerMonitor;
   readonly publisher: ProviderPublisher;
   readonly lookup: Lookup;
@@ -67,7 +67,7 @@ export interface RouterParts {
   readonly client: DhtClient;
   readonly budget: WorkBudget;
   readonly limiter: ConnectionLimiter;
-  readonly turns: Turns;
+  readonly fetchTrees: FetchTrees;
   /** Reads again where this node listens. */
   refreshOwnAddresses(): Promise<void>;
 }
@@ -86,7 +86,7 @@ export function createRouterParts(
   const budget = new WorkBudget({ clock });
   const store = createStore(clock, options);
   const client = createClient(collaborators, options);
-  const table = new PeerTable({
+  const table = new RoutingTable({
     ...collaborators,
     toPeer,
     onJoin(peer) {
@@ -118,7 +118,7 @@ export function createRouterParts(
     self: host.node.peerId.toMultihash().bytes,
     peerCount: () => table.size,
   });
-  const turns = createTurns(collaborators, options, { table, toPeer, isDown, monitor });
+  const fetchTrees = createFetchTrees(collaborators, options, { table, toPeer, isDown, monitor });
   const limiter = createLimiter(collaborators, options, { table, client });
   serveDht(collaborators, options, {
     ...context,
@@ -132,7 +132,7 @@ export function createRouterParts(
     lookup,
     bootstrap,
     discovery,
-    ...{ goodbye, departures, client, budget, limiter, turns },
+    ...{ goodbye, departures, client, budget, limiter, fetchTrees },
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
       self = new Provider(host.node.peerId, host.announced());
@@ -142,17 +142,17 @@ export function createRouterParts(
 }
 
 /** What agrees with other nodes on who goes upstream. */
-function createTurns(
+function createFetchTrees(
   { host: { node }, clock, log, metrics }: RouterPartsCollaborators,
   { zone = () => undefined }: Pick<ResolvedRouterOptions, "zone">,
   { table, toPeer, isDown, monitor }: {
-    readonly table: PeerTable;
+    readonly table: RoutingTable;
     readonly toPeer: PeerMapper;
     readonly isDown: (id: string) => boolean;
     readonly monitor: PeerMonitor;
   },
-): Turns {
-  return new Turns({
+): FetchTrees {
+  return new FetchTrees({
     ...{ node, table, toPeer, clock, log, metrics, zone, isDown },
     onFailure: (peer) => monitor.suspect(peer),
     takesConnections: (peer, limit) => probeTcp(table.mapped(peer)?.endpoints ?? [], limit),
@@ -174,7 +174,7 @@ function createMonitor(
 function createLimiter(
   { host: { node }, clock, log }: RouterPartsCollaborators,
   options: ResolvedRouterOptions,
-  { table, client }: { readonly table: PeerTable; readonly client: DhtClient },
+  { table, client }: { readonly table: RoutingTable; readonly client: DhtClient },
 ): ConnectionLimiter {
   const position = kademliaId(node.peerId.toMultihash().bytes);
   return new ConnectionLimiter({

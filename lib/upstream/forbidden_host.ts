@@ -4,7 +4,7 @@ import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 
 /** Finds the addresses of a host name. */
-export type ResolveHost = (hostname: string) => Promise<readonly string[]>;
+export type ResolveAddresses = (hostname: string) => Promise<readonly string[]>;
 
 /** A server sent this node where it must not go, or somebody asked for what is there. */
 export class ForbiddenTargetError extends Error {
@@ -59,7 +59,7 @@ const EMBEDDING: readonly (readonly [start: readonly number[], at: readonly numb
 ];
 
 /** The system's resolver, which knows the hosts file too. */
-export const systemResolve: ResolveHost = async (hostname) => {
+export const systemResolve: ResolveAddresses = async (hostname) => {
   const found = await lookup(hostname, { all: true });
   return found.map(({ address }) => address);
 };
@@ -87,7 +87,7 @@ export function isForbiddenAddress(address: string): boolean {
  */
 export async function allowedAddresses(
   hostname: string,
-  options: Cancellable & { readonly resolve: ResolveHost },
+  options: Cancellable & { readonly resolve: ResolveAddresses },
 ): Promise<readonly string[]> {
   const addresses = await addressesOf(hostname, options);
   if (addresses.length === 0 || addresses.some(isForbiddenAddress)) {
@@ -99,7 +99,7 @@ export async function allowedAddresses(
 /** The addresses of a URL's host, wherever they are. */
 export async function addressesOf(
   hostname: string,
-  { resolve, signal }: Cancellable & { readonly resolve: ResolveHost },
+  { resolve, signal }: Cancellable & { readonly resolve: ResolveAddresses },
 ): Promise<readonly string[]> {
   const host = withoutBrackets(hostname);
   return isIP(host) === 0 ? await untilAborted(resolve(host), signal) : [host];

@@ -91,8 +91,8 @@ export class RegistryClient {
     if (status === 404) return { type: "missing", hidden: authorization !== undefined };
     if (status !== 200 && !elsewhere) return refusal(status, retryAfter(response));
     if (path.kind === "blob" && reference.digest !== undefined) {
-      const isNamed = response.headers.get("docker-content-digest") === reference.digest;
-      if (isNamed && !isPage(response)) return { type: "found", digest: reference.digest };
+      const isTrusted = response.headers.get("docker-content-digest") === reference.digest;
+      if (isTrusted && !isPage(response)) return { type: "found", digest: reference.digest };
       return await verifyBlob(await ask("GET", authorization), reference.digest);
     }
     const digest = response.headers.get("docker-content-digest") ?? "";

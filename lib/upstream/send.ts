@@ -7,7 +7,7 @@ import { isLoopbackHost } from "./endpoint.ts";
 import {
   allowedAddresses,
   ForbiddenTargetError,
-  type ResolveHost,
+  type ResolveAddresses,
   systemResolve,
 } from "./forbidden_host.ts";
 import { createIsProxied, type IsProxied } from "./proxy.ts";
@@ -41,7 +41,7 @@ const OWN_LOOKUP_MS = 250;
 
 /** Collaborators of {@link createSender}; for tests. */
 export interface SenderCollaborators {
-  readonly resolve?: ResolveHost;
+  readonly resolve?: ResolveAddresses;
   readonly connect?: Connect;
   /** Default: what the environment says. */
   readonly isProxied?: IsProxied;
@@ -110,13 +110,13 @@ function requireSound(url: URL): void {
 
 /** Leaves it to the proxy of the environment to find the host and to connect to it. */
 class ProxiedClient implements Disposable {
-  readonly #resolve: ResolveHost;
+  readonly #resolve: ResolveAddresses;
   readonly #clients = new LRUCache<string, Deno.HttpClient>({
     max: MAX_CLIENTS,
     dispose: (client) => client.close(),
   });
 
-  constructor(resolve: ResolveHost) {
+  constructor(resolve: ResolveAddresses) {
     this.#resolve = resolve;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ClusterKey, parseClusterKeys } from "../../lib/access/cluster_key.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { PeerRequest } from "../../lib/ports/access.ts";
+import type { NodeRequest } from "../../lib/ports/access.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
@@ -30,7 +30,7 @@ function rig(keys: readonly string[], self: string) {
 async function signed(
   from: ReturnType<typeof rig>,
   to: ReturnType<typeof rig>,
-  request: Partial<PeerRequest> = {},
+  request: Partial<NodeRequest> = {},
 ): Promise<Headers> {
   const whole = { ...{ method: "GET", path: PATH, peer: "b", address: ADDRESS }, ...request };
   const first = await from.key.sign(whole);

@@ -5,7 +5,7 @@ import { RepositoryContent } from "../../lib/access/repository_content.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./gate_rig.ts";
+import { digestOf } from "./authorizer_rig.ts";
 
 const [A, B] = [digestOf("a"), digestOf("b")];
 const PRIVATE = "ghcr.io/acme/app";

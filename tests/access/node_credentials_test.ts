@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Admission } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./gate_rig.ts";
+import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./authorizer_rig.ts";
 
 const [A, B] = [digestOf("a"), digestOf("b")];
 const OPEN = "docker.io/library/open";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, pathOf, USER } from "./gate_rig.ts";
+import { digestOf, gateRig, type Holding, pathOf, USER } from "./authorizer_rig.ts";
 
 const [A, B, C, D, E] = ["a", "b", "c", "d", "e"].map(digestOf) as [
   ReturnType<typeof digestOf>,
@@ -106,7 +106,7 @@ test("an upstream that has nothing, or hides what it has, opens nothing", async 
 });
 
 test("an upstream that is slow is waited for a moment, and its answer counts afterwards", async () => {
-  const { hold, gate, upstream, clock, outsider } = gateRig(holdings());
+  const { hold, authorizer, upstream, clock, outsider } = gateRig(holdings());
   hold(`${OPEN}:v1`, A);
   const { promise, resolve } = Promise.withResolvers<void>();
   const { head } = upstream;
@@ -114,7 +114,9 @@ test("an upstream that is slow is waited for a moment, and its answer counts aft
     await promise;
     return await head.apply(upstream, asked);
   };
-  const answer = Promise.resolve(gate.admitPeer(pathOf(`${OPEN}@${A}`), A, { proven: false }));
+  const answer = Promise.resolve(
+    authorizer.admitPeer(pathOf(`${OPEN}@${A}`), A, { proven: false }),
+  );
   await clock.advance(250);
   assert.equal(await answer, "refused-unknown");
   resolve();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RepositoryContent } from "../../lib/access/repository_content.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./gate_rig.ts";
+import { digestOf } from "./authorizer_rig.ts";
 
 const DIGEST = digestOf("a");
 const OTHER = digestOf("b");

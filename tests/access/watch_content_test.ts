@@ -3,7 +3,7 @@ import { watchContent } from "../../lib/access/watch_content.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding } from "./gate_rig.ts";
+import { digestOf, gateRig, type Holding } from "./authorizer_rig.ts";
 
 const [A, B, C] = [digestOf("a"), digestOf("b"), digestOf("c")];
 const CLOSED = "registry.test:5000/team/closed";
@@ -12,7 +12,7 @@ const HOLDINGS: Record<string, Holding> = {
   "docker.io/library/open": { tags: { v1: C }, digests: [C] },
 };
 
-/** Lets a gate hear events, and says what was passed on. */
+/** Lets a authorizer hear events, and says what was passed on. */
 async function watch(
   rig: ReturnType<typeof gateRig>,
   events: readonly StoreEvent[],

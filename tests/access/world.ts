@@ -5,7 +5,7 @@ import { parseReference } from "../../lib/oci/reference.ts";
 import type { Outsider } from "../../lib/ports/access.ts";
 import type { StoredImage } from "../../lib/ports/store.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
-import { digestOf, gateRig, type Holding, pathOf, USER } from "./gate_rig.ts";
+import { digestOf, gateRig, type Holding, pathOf, USER } from "./authorizer_rig.ts";
 
 /** Digests: `s` and `t` are in private repositories alone. */
 const [A, B, E, S, T, X, Y] = [..."abef012"].map(digestOf) as [
@@ -55,7 +55,7 @@ export class World {
     this.#running = this.#rig.inquiries.run(this.#stop);
   }
 
-  /** An image is pulled past the gate: its content comes first, and is perhaps told of. */
+  /** An image is pulled past the authorizer: its content comes first, and is perhaps told of. */
   async pull(index: number, told: boolean): Promise<void> {
     const [name, digests] = IMAGES[index] ?? ["", []];
     // What is not upstream cannot be pulled, only named.
@@ -91,7 +91,7 @@ export class World {
     await this.#tell({ type: "sync", images: [...this.#images].map((name) => this.#image(name)) });
   }
 
-  /** The node's client pulls through the gate, or asks as if it did. */
+  /** The node's client pulls through the authorizer, or asks as if it did. */
   async ask(index: number, digest: Digest | undefined, secret: boolean): Promise<void> {
     const [name = "", digests = []] = IMAGES[index] ?? [];
     // No pull gets as far as to ask for what its manifest names and its registry does not have.
@@ -100,7 +100,7 @@ export class World {
     const admission = await this.#rig.admit(text, secret ? USER : undefined);
     if (admission.type !== "serve") return;
     const layers = digests.map((digest) => ({ digest, mediaType: "x/y", size: 1 }));
-    this.#rig.gate.learn(
+    this.#rig.authorizer.learn(
       pathOf(name).reference,
       new TextEncoder().encode(JSON.stringify({ layers })),
     );

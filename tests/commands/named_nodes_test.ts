@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createBootstrap } from "../../lib/agent/named_nodes.ts";
+import { createBootstrap } from "../../lib/agent/trusted_addresses.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
@@ -32,16 +32,19 @@ for (const { flags, key, byName, warns = false } of CASES) {
   test(`tags are ${byName ? "" : "not "}believed by name: ${what || "default"}`, async () => {
     const config = parseConfig({ command: "agent", args: flags, env: {}, readFile: () => "" });
     const log = new MemoryLog();
-    const { bootstrapper, namedNodes } = createBootstrap(config, {
+    const { bootstrapper, trustedAddresses } = createBootstrap(config, {
       kubernetes: () => assert.fail(),
       keys: key === undefined ? undefined : [key],
       clock: new FakeClock(),
       log,
     });
-    assert.equal(namedNodes !== undefined, byName);
+    assert.equal(trustedAddresses !== undefined, byName);
     assert.equal(log.lines.some(({ level }) => level === "warn"), warns);
     if (!byName || !flags.includes("static")) return;
     await bootstrapper.get({ signal: new AbortController().signal });
-    assert.deepEqual(["10.0.0.1", "10.0.0.2"].map((ip) => namedNodes?.isNamed(ip)), [true, false]);
+    assert.deepEqual(["10.0.0.1", "10.0.0.2"].map((ip) => trustedAddresses?.isTrusted(ip)), [
+      true,
+      false,
+    ]);
   });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ProvePeers } from "../../lib/mirror/http/peer_client.ts";
-import type { PeerAuth, PeerRequest } from "../../lib/ports/access.ts";
+import type { NodeRequest, PeerAuth } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { type Connect, connectTcp } from "../../lib/mirror/http/connect.ts";
 import type { Elections } from "../../lib/ports/rollout.ts";
@@ -15,9 +15,9 @@ const TAG = "docker.io/library/app:1";
 
 /** Of a cluster in which every answer to the request with the id `id` is proven by one word. */
 class WordAuth implements Pick<PeerAuth, "sign" | "verifyAnswer"> {
-  readonly signed: PeerRequest[] = [];
+  readonly signed: NodeRequest[] = [];
 
-  sign(request: PeerRequest) {
+  sign(request: NodeRequest) {
     this.signed.push(request);
     return Promise.resolve({ id: "id", headers: { "x-token": "token" } });
   }
@@ -122,7 +122,7 @@ test("what is relayed to a node that was named to follow is passed on as it come
     );
     await using _closed = named;
     const elections: Elections = {
-      turn: () => Promise.resolve({ type: "follow", peer: named.peer, depth: 0 }),
+      assign: () => Promise.resolve({ type: "follow", peer: named.peer, depth: 0 }),
       gaveUp: () => {},
       expects: () => false,
     };

@@ -5,10 +5,10 @@ import type {
   Access,
   AccessRequest,
   Admission,
+  NodeRequest,
   Outsider,
   PeerAdmission,
   PeerAuth,
-  PeerRequest,
 } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, MANIFEST, setup } from "./setup.ts";
@@ -123,7 +123,7 @@ test("admission: a tag that could not be verified is served and marked", async (
 test("admission: other nodes get only what they may, and are never sent to upstream", async () => {
   const proofs: unknown[] = [];
   const peerAuth: PeerAuth = {
-    sign: (_request: PeerRequest) => Promise.resolve({ id: "", headers: {} }),
+    sign: (_request: NodeRequest) => Promise.resolve({ id: "", headers: {} }),
     verify: ({ method, path, headers }) => {
       proofs.push([method, path]);
       return Promise.resolve(headers.get("x-eddy-token") === "good" ? "id" : undefined);

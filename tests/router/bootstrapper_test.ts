@@ -135,7 +135,7 @@ test("http: an address that is taken is refused in one line", async () => {
   });
 });
 
-test("http: some other peers are told after the own address, not all, and as hearsay", async () => {
+test("http: some other peers are told after the own address, not all, and as unverified", async () => {
   const limits: number[] = [];
   const server = createHttpBootstrapper({
     listen: { host: "127.0.0.1", port: 0, log: new MemoryLog() },
@@ -153,7 +153,7 @@ test("http: some other peers are told after the own address, not all, and as hea
     const client = createHttpBootstrapper({ url: `http://127.0.0.1:${server.port}/id` });
     assert.deepEqual(await client.get({ signal }), [
       { id: ID, addresses: [{ ip: "10.0.0.1", port: 5001 }] },
-      { addresses: [{ ip: "10.0.0.2", port: 5001 }], hearsay: true },
+      { addresses: [{ ip: "10.0.0.2", port: 5001 }], unverified: true },
     ]);
     assert.deepEqual(limits, [7]);
   } finally {
@@ -170,7 +170,7 @@ const ANSWERS: [string, unknown][] = [
   [`[{"Addrs":["/ip4/10.0.0.1"]}]`, [{ addresses: [{ ip: "10.0.0.1" }] }]],
   [`[{"Addrs":["/ip4/10.0.0.1"],"Hearsay":false}]`, [{ addresses: [{ ip: "10.0.0.1" }] }]],
   [`[{"Addrs":["/ip4/10.0.0.1"],"Hearsay":1}]`, [
-    { addresses: [{ ip: "10.0.0.1" }], hearsay: true },
+    { addresses: [{ ip: "10.0.0.1" }], unverified: true },
   ]],
   [`[{"Addrs":["/ip4/10.0.0.1/udp/1/quic-v1","/dns4/x/tcp/1"]}]`, []],
 ];

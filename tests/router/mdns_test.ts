@@ -76,12 +76,12 @@ test("mdns: nodes on one link find each other, not themselves", async () => {
   assert.deepEqual(await get(a, clock), [{
     id: B,
     addresses: [{ ip: "192.168.1.6", port: 5001 }, { ip: "::2", port: 1 }],
-    hearsay: true,
+    unverified: true,
   }]);
   assert.deepEqual(await get(b, clock), [{
     id: A,
     addresses: [{ ip: "192.168.1.5", port: 5001 }],
-    hearsay: true,
+    unverified: true,
   }]);
   await a.stop?.();
   await b.stop?.();
@@ -185,7 +185,7 @@ test("mdns: a real link carries datagrams to others on this machine", async () =
     await b.start?.({ id: B, addresses: () => ["/ip4/127.0.0.1/tcp/2"] });
     const found = await a.get(new AbortController());
     const addresses = [{ ip: "127.0.0.1", port: 2 }];
-    assert.deepEqual(found, [{ id: B, addresses, hearsay: true }]);
+    assert.deepEqual(found, [{ id: B, addresses, unverified: true }]);
     assert.deepEqual(log.lines.filter(({ level }) => level === "warn"), []);
   } finally {
     await a.stop?.();

@@ -8,7 +8,7 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import { ownUrl } from "../../agent/mirror_configuration.ts";
 
 /** An answer, as far as the checks need it. */
-export interface Reply {
+export interface AgentReply {
   /** HTTP status; undefined if there was no answer. */
   readonly status: number | undefined;
   /** Why there was none. */
@@ -46,7 +46,7 @@ export class AgentClient {
   }
 
   /** The agent's readiness. */
-  readiness(): Promise<Reply> {
+  readiness(): Promise<AgentReply> {
     return this.#request(`${this.#metricsUrl}/readyz`);
   }
 
@@ -69,7 +69,7 @@ export class AgentClient {
   registry(
     url: string,
     { range, timeoutMs }: { readonly range?: string; readonly timeoutMs?: number } = {},
-  ): Promise<Reply> {
+  ): Promise<AgentReply> {
     const headers = {
       ...(this.authorization === undefined ? {} : { authorization: this.authorization }),
       ...(range === undefined ? {} : { range }),
@@ -83,7 +83,7 @@ export class AgentClient {
     return JSON.parse(new TextDecoder().decode(body)) as T;
   }
 
-  async #request(url: string, init: RequestInit = {}, timeoutMs = REQUEST_MS): Promise<Reply> {
+  async #request(url: string, init: RequestInit = {}, timeoutMs = REQUEST_MS): Promise<AgentReply> {
     using limit = deadline(timeoutMs, this.#options);
     try {
       const response = await fetch(url, { ...init, redirect: "manual", signal: limit.signal });
@@ -97,7 +97,7 @@ export class AgentClient {
 }
 
 /** Why a registry refused, as its error body says; empty if it does not. */
-export function refusalOf({ body }: Reply): string {
+export function refusalOf({ body }: AgentReply): string {
   try {
     const { errors } = JSON.parse(new TextDecoder().decode(body));
     return String(errors?.[0]?.detail?.reason ?? "");
@@ -107,7 +107,7 @@ export function refusalOf({ body }: Reply): string {
 }
 
 /** Nobody was asked. */
-export const NO_REPLY: Reply = {
+export const NO_REPLY: AgentReply = {
   status: undefined,
   error: "",
   headers: new Headers(),

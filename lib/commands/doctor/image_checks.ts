@@ -6,7 +6,7 @@ import { parseReference, type Reference } from "../../oci/reference.ts";
 import type { AdvertisedContent } from "../../observability/debug/debug_source.ts";
 import type { Check } from "../../ports/check.ts";
 import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
-import { type AgentClient, NO_REPLY, refusalOf, type Reply, sha256 } from "./agent_client.ts";
+import { type AgentClient, type AgentReply, NO_REPLY, refusalOf, sha256 } from "./agent_client.ts";
 
 /** Images that are tried until one is served. */
 const MAX_CANARIES = 10;
@@ -69,11 +69,15 @@ async function checkCanary(client: AgentClient, images: readonly Image[]): Promi
 }
 
 /** Whether it is not the mirror that failed: credentials are wanted, or upstream decides so. */
-function isDecided(reply: Reply): boolean {
+function isDecided(reply: AgentReply): boolean {
   return reply.status === 401 || DECIDED.has(refusalOf(reply));
 }
 
-async function checkContent(client: AgentClient, image: Image, manifest: Reply): Promise<Check> {
+async function checkContent(
+  client: AgentClient,
+  image: Image,
+  manifest: AgentReply,
+): Promise<Check> {
   const name = "canary pull";
   const { registry, repository } = image.reference;
   const told = manifest.headers.get("docker-content-digest");
@@ -131,7 +135,7 @@ async function lacksLayers(client: AgentClient, image: Image): Promise<boolean |
 }
 
 /** The manifest that an image begins with; without its tag, the first one among its digests. */
-async function askTop(client: AgentClient, image: Image): Promise<Reply> {
+async function askTop(client: AgentClient, image: Image): Promise<AgentReply> {
   const { registry, repository, digest } = image.reference;
   if (image.byTag || digest !== undefined) {
     return await ask(client, { kind: "manifest", reference: image.reference });

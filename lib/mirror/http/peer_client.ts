@@ -9,7 +9,7 @@ import type { PeerBody, PeerRequest, PeerResponse, Send } from "./pool.ts";
 import { type Contest, race, RaceOver } from "./race.ts";
 
 /** A peer's answer, its body unread. */
-export interface Reply extends PeerResponse {
+export interface PeerReply extends PeerResponse {
   /** Address that answered. */
   readonly address: string;
   /** False: this node belongs to a cluster, and the answer does not prove that the peer does. */
@@ -22,7 +22,7 @@ export interface Reply extends PeerResponse {
 
 /** How asking a peer ended. */
 export type Reached =
-  | { readonly type: "answered"; readonly reply: Reply; readonly ms: number }
+  | { readonly type: "answered"; readonly reply: PeerReply; readonly ms: number }
   /** `silent`: no headers in time. `failed`: no connection. `aborted`: by whoever asked. */
   | { readonly type: "silent" | "failed" | "aborted"; readonly ms: number };
 
@@ -92,7 +92,7 @@ export class PeerClient {
     const { clock } = this.#collaborators;
     const began = clock.now();
     const addresses = order(peer.addresses, preferred)[Symbol.iterator]();
-    const contest: Contest<string, Reply> = {
+    const contest: Contest<string, PeerReply> = {
       next: () => Promise.resolve(addresses.next().value),
       ask: (address, turn) =>
         this.#ask(
@@ -121,7 +121,7 @@ export class PeerClient {
   async #ask(
     request: Asked,
     signal: AbortSignal,
-  ): Promise<Reply> {
+  ): Promise<PeerReply> {
     const { peerAuth } = this.#collaborators;
     const { response, isProven } = peerAuth === undefined
       ? { response: await this.#send(request, signal), isProven: true }

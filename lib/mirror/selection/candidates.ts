@@ -5,7 +5,7 @@ import type { Peer, Router } from "../../ports/router.ts";
 import { type Link, link } from "../../async/link.ts";
 import type { Candidate, NextOptions } from "./candidate.ts";
 import type { ElectedParents } from "./elected_parents.ts";
-import type { PeerTable } from "./peer_table.ts";
+import type { PeerHealth } from "./peer_health.ts";
 import type { Prober } from "./prober.ts";
 
 /** What {@link Candidates} works with. */
@@ -13,7 +13,7 @@ export interface CandidatesCollaborators {
   readonly router: Pick<Router, "lookup" | "hasLeft">;
   /** Asked when nobody else is left; undefined: nobody is. */
   readonly parents?: ElectedParents | undefined;
-  readonly table: PeerTable;
+  readonly table: PeerHealth;
   readonly prober: Prober;
   readonly clock: Clock;
   readonly log: Log;

@@ -1,7 +1,7 @@
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { TurnOutcome } from "../../ports/mirror.ts";
-import type { Elections, Turn } from "../../ports/rollout.ts";
+import type { AssignmentOutcome } from "../../ports/mirror.ts";
+import type { Assignment, Elections } from "../../ports/rollout.ts";
 
 /** What {@link ElectedParents} works with. */
 export interface ElectedParentsCollaborators {
@@ -32,7 +32,7 @@ export class ElectedParents {
   #slow = false;
   #over = false;
   #elected = false;
-  #outcome: TurnOutcome | undefined;
+  #outcome: AssignmentOutcome | undefined;
 
   constructor(collaborators: ElectedParentsCollaborators, options: ElectedParentsOptions) {
     this.#collaborators = collaborators;
@@ -45,7 +45,7 @@ export class ElectedParents {
   }
 
   /** Why this node goes upstream; undefined as long as it need not. */
-  get outcome(): TurnOutcome | undefined {
+  get outcome(): AssignmentOutcome | undefined {
     return this.#outcome;
   }
 
@@ -55,7 +55,9 @@ export class ElectedParents {
   }
 
   /** The next; undefined if this node is to get it from upstream, or enough time has been spent. */
-  async next({ signal }: Cancellable): Promise<Extract<Turn, { type: "follow" }> | undefined> {
+  async next(
+    { signal }: Cancellable,
+  ): Promise<Extract<Assignment, { type: "follow" }> | undefined> {
     const { elections, clock } = this.#collaborators;
     const { key, small } = this.#options;
     if (this.#over || clock.now() >= this.#until) {
@@ -67,7 +69,7 @@ export class ElectedParents {
     }
     const slow = this.#slow;
     this.#slow = false;
-    const turn = await elections.turn(key, { signal, small, failed: this.#failed, slow });
+    const turn = await elections.assign(key, { signal, small, failed: this.#failed, slow });
     const isSame = slow && turn?.type === "follow" && turn.peer.id === this.#failed;
     if (turn?.type !== "follow" || isSame) {
       this.#over = true;
@@ -92,7 +94,7 @@ export class ElectedParents {
   }
 }
 
-function outcomeOf(turn: Turn | undefined): TurnOutcome {
+function outcomeOf(turn: Assignment | undefined): AssignmentOutcome {
   if (turn === undefined) return "no-answer";
   return turn.type === "fetch" ? "elected" : "parents-refused";
 }

@@ -1,7 +1,7 @@
 import type { Peer } from "../../ports/router.ts";
 import { link } from "../../async/link.ts";
 import type { PeerClient } from "../http/peer_client.ts";
-import type { PeerTable } from "./peer_table.ts";
+import type { PeerHealth } from "./peer_health.ts";
 
 /** Probes at the same time. */
 const MAX_PROBES = 8;
@@ -11,12 +11,12 @@ const MAX_PROBES = 8;
  * gone, and one that came back is used again at once.
  */
 export class Prober {
-  readonly #table: PeerTable;
+  readonly #table: PeerHealth;
   readonly #client: PeerClient;
   readonly #running = new Map<string, Promise<boolean>>();
   readonly #life = link();
 
-  constructor(table: PeerTable, client: PeerClient) {
+  constructor(table: PeerHealth, client: PeerClient) {
     this.#table = table;
     this.#client = client;
   }

@@ -8,8 +8,8 @@ import type { Candidate } from "./candidate.ts";
 import type { Candidates } from "./candidates.ts";
 import { link } from "../../async/link.ts";
 import type { MirrorOptions } from "../options.ts";
-import type { PeerClient, Reply } from "../http/peer_client.ts";
-import type { PeerTable } from "./peer_table.ts";
+import type { PeerClient, PeerReply } from "../http/peer_client.ts";
+import type { PeerHealth } from "./peer_health.ts";
 import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "../http/race.ts";
 import type { Sender } from "../http/sender.ts";
@@ -33,7 +33,7 @@ export interface SearchCollaborators {
   /** Who is believed what a tag means; undefined: whoever holds it, or it is no tag. */
   readonly holders?: { readonly strangers: number } | undefined;
   readonly client: PeerClient;
-  readonly table: PeerTable;
+  readonly table: PeerHealth;
   readonly prober: Prober;
   readonly clock: Clock;
   readonly log: Log;
@@ -279,7 +279,7 @@ export class Search {
   }
 
   /** Content is known by its digest; what a tag means is only believed of nodes of the cluster. */
-  #judge(peer: Peer, reply: Reply, wanted: Wanted): Verdict {
+  #judge(peer: Peer, reply: PeerReply, wanted: Wanted): Verdict {
     const { status, headers, address, isProven, isKnown } = reply;
     const verdict = judgeAnswer(status, headers, wanted);
     if (verdict.type !== "offer") return verdict;
@@ -299,6 +299,6 @@ export class Search {
   }
 }
 
-function isArriving({ headers }: Reply): boolean {
+function isArriving({ headers }: PeerReply): boolean {
   return headers.get(ARRIVING_HEADER) !== null;
 }

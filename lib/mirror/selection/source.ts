@@ -3,13 +3,13 @@ import type { Peer } from "../../ports/router.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { parseTagTime, TAG_TIME_HEADER } from "../../oci/tag_time.ts";
 import { isPrivate, type Part } from "../http/answer.ts";
-import type { Reply } from "../http/peer_client.ts";
+import type { PeerReply } from "../http/peer_client.ts";
 import type { Sender } from "../http/sender.ts";
 
 /** What a {@link Source} is made of. */
 export interface SourceInit {
   readonly peer: Peer;
-  readonly reply: Reply;
+  readonly reply: PeerReply;
   readonly descriptor: Descriptor;
   /** Part of the content that the body holds. */
   readonly part: Part;
@@ -58,10 +58,10 @@ export class Source implements Sender {
   /** The peer is still getting it itself: it has not got far beyond what it has sent. */
   readonly arriving: boolean;
   /** The peer was named to follow: it gets it from upstream, or from one that does. */
-  readonly isNamed: boolean;
+  readonly isTrusted: boolean;
   /** Waits for bytes may be so much longer than usual, ms. */
   readonly patienceMs: number;
-  readonly #reply: Reply;
+  readonly #reply: PeerReply;
   readonly #release: () => void;
   readonly #clock: Pick<Clock, "sleep">;
   #readBytes = MIN_READ_BYTES;
@@ -73,7 +73,7 @@ export class Source implements Sender {
   ) {
     this.arriving = arriving;
     this.patienceMs = depth === undefined ? 0 : (depth + 1) * PATIENCE_PER_NODE_MS;
-    this.isNamed = depth !== undefined;
+    this.isTrusted = depth !== undefined;
     this.peer = peer;
     this.address = reply.address;
     this.isProven = reply.isKnown;

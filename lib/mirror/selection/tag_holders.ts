@@ -3,7 +3,7 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Peer, Router } from "../../ports/router.ts";
-import type { NamedNodes } from "../../ports/access.ts";
+import type { TrustedAddresses } from "../../ports/access.ts";
 
 /** How often it is said that peers are not believed, ms. */
 const REPORT_EVERY_MS = 10 * 60_000;
@@ -13,7 +13,7 @@ const MAX_STRANGERS = 32;
 /** What {@link TagHolders} works with. */
 export interface TagHoldersCollaborators {
   readonly router: Pick<Router, "lookup" | "hasLeft">;
-  readonly namedNodes: NamedNodes;
+  readonly trustedAddresses: TrustedAddresses;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
@@ -49,7 +49,7 @@ export class TagHolders {
     strangers: Peer[],
     options: Cancellable,
   ): AsyncGenerator<Peer> {
-    const { router, namedNodes } = this.#collaborators;
+    const { router, trustedAddresses } = this.#collaborators;
     let looking: Promise<void> | undefined;
     strangers.length = 0;
     for await (const peer of router.lookup(referenceKey(reference), options)) {
@@ -59,7 +59,7 @@ export class TagHolders {
       } else if (strangers.length < MAX_STRANGERS) {
         strangers.push(peer);
         // It may be new here. Nobody else waits for that.
-        looking ??= namedNodes.lookAgain(options);
+        looking ??= trustedAddresses.lookAgain(options);
       }
     }
     await looking;
@@ -72,8 +72,8 @@ export class TagHolders {
 
   /** The peer with those of its addresses that are named; undefined if none is. */
   #named(peer: Peer): Peer | undefined {
-    const { namedNodes } = this.#collaborators;
-    const addresses = peer.addresses.filter((address) => namedNodes.isNamed(address));
+    const { trustedAddresses } = this.#collaborators;
+    const addresses = peer.addresses.filter((address) => trustedAddresses.isTrusted(address));
     return addresses.length === 0 ? undefined : { ...peer, addresses };
   }
 

@@ -5,14 +5,14 @@ import type { Metrics } from "../../ports/metrics.ts";
 import type { Wanted } from "../http/answer.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { MirrorOptions } from "../options.ts";
-import type { PeerTable } from "../selection/peer_table.ts";
+import type { PeerHealth } from "../selection/peer_health.ts";
 import type { Search } from "../selection/search.ts";
 import type { Source } from "../selection/source.ts";
 
 /** What a `PartReader` works with. */
 export interface PartReaderCollaborators {
   readonly search: Search;
-  readonly table: PeerTable;
+  readonly table: PeerHealth;
   readonly deliveries: Deliveries;
   readonly clock: Clock;
   readonly log: Log;

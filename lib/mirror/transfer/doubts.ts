@@ -4,7 +4,7 @@ import { link } from "../../async/link.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
 import type { PeerClient } from "../http/peer_client.ts";
-import type { PeerTable } from "../selection/peer_table.ts";
+import type { PeerHealth } from "../selection/peer_health.ts";
 
 /** Peers that are told at the same time; more are not told. */
 const MAX_TELLING = 4;
@@ -16,7 +16,7 @@ const MAX_TOLD = 1024;
 /** What {@link Doubts} work with. */
 export interface DoubtsCollaborators {
   readonly client: Pick<PeerClient, "reach">;
-  readonly table: Pick<PeerTable, "address">;
+  readonly table: Pick<PeerHealth, "address">;
   readonly clock: Pick<Clock, "now">;
 }
 

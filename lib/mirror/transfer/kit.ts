@@ -10,7 +10,7 @@ import type { Elections } from "../../ports/rollout.ts";
 import type { Hashes } from "../hashing/hashes.ts";
 import type { MirrorOptions } from "../options.ts";
 import type { PeerClient } from "../http/peer_client.ts";
-import type { PeerTable } from "../selection/peer_table.ts";
+import type { PeerHealth } from "../selection/peer_health.ts";
 import type { Prober } from "../selection/prober.ts";
 import type { Deliveries } from "../split/deliveries.ts";
 import type { Doubts } from "./doubts.ts";
@@ -27,7 +27,7 @@ export interface MirrorKit {
   readonly elections?: Elections | undefined;
   /** Who is believed what a tag means; undefined: whoever holds it. */
   readonly tagHolders?: TagHolders | undefined;
-  readonly table: PeerTable;
+  readonly table: PeerHealth;
   readonly client: PeerClient;
   readonly prober: Prober;
   readonly deliveries: Deliveries;

@@ -62,7 +62,7 @@ export class WholeBlobs {
   }
 
   plan(source: Source, { range }: Wanted): Plan {
-    const { descriptor: { digest, size }, arriving, isNamed, isProven } = source;
+    const { descriptor: { digest, size }, arriving, isTrusted, isProven } = source;
     const { options: { verify, smallBlobBytes }, provesPeers, tainted, table } = this.#kit;
     const isPart = range !== undefined;
     if (!verify) return !isPart && size <= smallBlobBytes ? "whole" : "stream";
@@ -72,7 +72,7 @@ export class WholeBlobs {
     if (isSuspect && size > this.#limitBytes) tainted.addPart(digest);
     const isDoubtful = isSuspect || tainted.has(digest, isPart);
     // Nodes that follow each other would each wait for all that the one before gets.
-    const isRelayed = arriving && isNamed && (isProven || !provesPeers);
+    const isRelayed = arriving && isTrusted && (isProven || !provesPeers);
     if (isRelayed && !isDoubtful) return "stream";
     const fits = isDoubtful ? bytesFor(size) <= this.#budget.totalBytes : size <= this.#limitBytes;
     if (fits && !this.#isSlow(digest)) return "whole";

@@ -18,7 +18,7 @@ export interface BootstrapPeer {
    * True: it is one that somebody has met, or that says so itself; nobody who was configured names
    * it.
    */
-  readonly hearsay?: true;
+  readonly unverified?: true;
 }
 
 /** A node for others to begin with. */

@@ -78,7 +78,10 @@ export function parseAnswer(text: string): BootstrapPeer[] {
   const list: unknown = JSON.parse(text);
   if (!Array.isArray(list)) throw new TypeError("bootstrap answer is not a JSON array");
   return list.slice(0, MAX_PEERS).flatMap((entry: unknown) => {
-    const { ID: id, Addrs: addresses, Hearsay: hearsay } = (entry ?? {}) as Record<string, unknown>;
+    const { ID: id, Addrs: addresses, Hearsay: unverified } = (entry ?? {}) as Record<
+      string,
+      unknown
+    >;
     if (!Array.isArray(addresses) || (id !== undefined && typeof id !== "string")) {
       throw new TypeError("bootstrap answer has an entry without Addrs or with a bad ID");
     }
@@ -87,7 +90,7 @@ export function parseAnswer(text: string): BootstrapPeer[] {
     return [{
       addresses: parsed,
       ...(id ? { id } : {}),
-      ...(hearsay === undefined || hearsay === false ? {} : { hearsay: true as const }),
+      ...(unverified === undefined || unverified === false ? {} : { unverified: true as const }),
     }];
   });
 }

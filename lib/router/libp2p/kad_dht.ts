@@ -8,7 +8,7 @@ import type { CID } from "multiformats/cid";
  */
 export interface DhtInternals {
   /** Peers by distance; never evicts one by itself. Emits `peer:add` and `peer:remove`. */
-  readonly routingTable: RoutingTable;
+  readonly routingTable: LibraryRoutingTable;
   /** Serves the DHT's protocol. Its handler is replaced by ours before the start. */
   readonly rpc: { onIncomingStream(stream: Stream, connection: Connection): Promise<void> };
   /** Asked and told by the library for provider records. */
@@ -18,7 +18,7 @@ export interface DhtInternals {
 }
 
 /** The routing table. */
-export interface RoutingTable extends EventTarget {
+export interface LibraryRoutingTable extends EventTarget {
   readonly size: number;
   closestPeers(kademliaId: Uint8Array, options?: { readonly count?: number }): PeerId[];
   find(peer: PeerId): Promise<PeerId | undefined>;

@@ -5,7 +5,7 @@ import type { Log } from "../../ports/log.ts";
 import { type IpPort, toMultiaddrString } from "../libp2p/address.ts";
 import type { DialOutcome, DialTarget } from "../bootstrap/bootstrap_loop.ts";
 import type { Host } from "../libp2p/host.ts";
-import type { PeerTable } from "./peer_table.ts";
+import type { RoutingTable } from "./routing_table.ts";
 
 /** How often it is said that peers secure their connections in another way, ms. */
 const REPORT_EVERY_MS = 10 * 60_000;
@@ -13,7 +13,7 @@ const REPORT_EVERY_MS = 10 * 60_000;
 /** Collaborators of {@link createBootstrapDialer}. */
 export interface BootstrapDialerCollaborators {
   readonly host: Host;
-  readonly table: Pick<PeerTable, "knows" | "find">;
+  readonly table: Pick<RoutingTable, "knows" | "find">;
   /** Where this node's router listens, loopback included. */
   readonly own: () => readonly IpPort[];
   readonly clock: Pick<Clock, "now">;

@@ -5,7 +5,7 @@ import type { DhtClient } from "../dht/dht_client.ts";
 import type { Departures } from "./departures.ts";
 import type { Host } from "../libp2p/host.ts";
 import type { PeerActions } from "./peer_monitor.ts";
-import type { PeerTable } from "./peer_table.ts";
+import type { RoutingTable } from "./routing_table.ts";
 import { probeTcp } from "../libp2p/probe_tcp.ts";
 
 /** Peers offered to the routing table a round; each costs a ping. */
@@ -14,7 +14,7 @@ const OFFERED_A_ROUND = 4;
 /** Collaborators of {@link createPeerActions}. */
 export interface PeerActionsCollaborators {
   readonly host: Host;
-  readonly table: Pick<PeerTable, "ids" | "info" | "has" | "mapped" | "size">;
+  readonly table: Pick<RoutingTable, "ids" | "info" | "has" | "mapped" | "size">;
   /** Records of other nodes. */
   readonly store: { removeProvider(id: string): void };
   readonly client: Pick<DhtClient, "ping">;

@@ -1,6 +1,6 @@
 import type { PeerId } from "@libp2p/interface";
 import type { Host } from "../libp2p/host.ts";
-import type { PeerTable } from "./peer_table.ts";
+import type { RoutingTable } from "./routing_table.ts";
 
 /** Peers whose addresses are kept; answers of the DHT may name any number. */
 const MAX_KEPT = 4096;
@@ -8,7 +8,7 @@ const MAX_KEPT = 4096;
 /** Forgets peers that are neither connected nor in the routing table, when there are too many. */
 export async function prunePeerStore(
   { node }: Pick<Host, "node">,
-  table: Pick<PeerTable, "has">,
+  table: Pick<RoutingTable, "has">,
   maxKept: number = MAX_KEPT,
 ): Promise<void> {
   const all = await node.peerStore.all();

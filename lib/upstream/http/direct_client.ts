@@ -1,7 +1,7 @@
 import {
   addressesOf,
   allowedAddresses,
-  type ResolveHost,
+  type ResolveAddresses,
   withoutBrackets,
 } from "../forbidden_host.ts";
 import { Connection, type WireRequest } from "./connection.ts";
@@ -21,7 +21,7 @@ export interface DirectRequest {
 
 /** What {@link DirectClient} works with. */
 export interface DirectCollaborators {
-  readonly resolve: ResolveHost;
+  readonly resolve: ResolveAddresses;
   readonly connect: Connect;
 }
 

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { ElectedParents } from "../../../lib/mirror/selection/elected_parents.ts";
-import type { Turn, TurnOptions } from "../../../lib/ports/rollout.ts";
+import type { Assignment, AssignmentOptions } from "../../../lib/ports/rollout.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
 
 const { signal } = new AbortController();
 
-function follow(id: string): Turn {
+function follow(id: string): Assignment {
   return { type: "follow", peer: { id, addresses: ["10.0.0.1"], registryPort: 1 }, depth: 0 };
 }
 
-function setup(turns: (Turn | undefined)[]) {
-  const asked: TurnOptions[] = [];
+function setup(turns: (Assignment | undefined)[]) {
+  const asked: AssignmentOptions[] = [];
   const gaveUp: string[] = [];
   const clock = new FakeClock();
   const elections = {
-    turn: (_: string, options: TurnOptions) => {
+    assign: (_: string, options: AssignmentOptions) => {
       asked.push(options);
       return Promise.resolve(turns.shift());
     },
@@ -83,7 +83,7 @@ test("elected parents: who is only slow is stayed with unless another is named",
 });
 
 test("elected parents: it is said why this node goes upstream", async () => {
-  const cases: [(Turn | undefined)[], string | undefined][] = [
+  const cases: [(Assignment | undefined)[], string | undefined][] = [
     [[{ type: "fetch" }], "elected"],
     [[undefined], "no-answer"],
     [[{ type: "leave" }], "parents-refused"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../../lib/async/clock.ts";
 import { TAG_TIME_HEADER } from "../../../lib/oci/tag_time.ts";
 import type { Peer } from "../../../lib/ports/router.ts";
-import type { NamedNodes } from "../../../lib/ports/access.ts";
+import type { TrustedAddresses } from "../../../lib/ports/access.ts";
 import { TagOpinions } from "../../../lib/registry/tag_opinions.ts";
 import { memoryMetrics } from "../../fakes/metrics.ts";
 import { MemoryStore } from "../../fakes/store.ts";
@@ -19,13 +19,13 @@ const STRANGE = "127.0.0.66";
 const never = { signal: new AbortController().signal };
 
 /** Names one address, and others once it has been asked again. */
-class Names implements NamedNodes {
+class Names implements TrustedAddresses {
   looks = 0;
   readonly #named = new Set([NAMED]);
 
   constructor(readonly later: readonly string[] = []) {}
 
-  isNamed(address: string): boolean {
+  isTrusted(address: string): boolean {
     return this.#named.has(address);
   }
 
@@ -38,7 +38,7 @@ class Names implements NamedNodes {
 
 /** A mirror that believes whom `names` names. */
 function rigOf(names: Names): Rig {
-  return new Rig(PATIENT, { namedNodes: names });
+  return new Rig(PATIENT, { trustedAddresses: names });
 }
 
 /** Makes a holder of the tag known to the router, at these addresses. */
@@ -114,9 +114,9 @@ test("content by digest is had from everybody", async () => {
   const stranger = rig.add(FALSE, {}, "elsewhere:1");
   // Whether it is named is not asked: the address is one that answers.
   rig.router.provide(digestOf(FALSE), stranger.peer);
-  const named = names.isNamed.bind(names);
+  const named = names.isTrusted.bind(names);
   let asked = 0;
-  names.isNamed = (address) => (asked++, named(address));
+  names.isTrusted = (address) => (asked++, named(address));
   assert.deepEqual(await bytesOf(await rig.fetch(manifest("GET", digestOf(FALSE)))), FALSE);
   assert.equal(asked + names.looks, 0);
 });

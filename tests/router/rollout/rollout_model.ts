@@ -8,7 +8,7 @@ const GONE_MS = 400;
 const LATE_MS = 1000;
 const SECOND_MS = 250;
 const QUESTION_MS = LATE_MS + SECOND_MS;
-/** A home that died is asked in vain until that is noticed. */
+/** A coordinator that died is asked in vain until that is noticed. */
 const NOTICED_MS = 2000;
 const STALL_MS = 1000;
 const GIVE_UP_MS = 1300;
@@ -148,7 +148,7 @@ export class RolloutModel {
     };
   }
 
-  /** A partition makes one more home, and parts each node from its peer at most twice. */
+  /** A partition makes one more coordinator, and parts each node from its peer at most twice. */
   #cutOff(): number {
     return this.#partition.from < this.#now ? 1 + this.#partition.side.size : 0;
   }
@@ -190,19 +190,24 @@ export class RolloutModel {
     if (slow) node.names = 0;
     if (node.state !== "following") node.state = "asking";
     if (++node.names > MAX_NAMES) return this.#upstream(node);
-    this.#askHome(node, this.#homes(node), slow);
+    this.#askCoordinator(node, this.#coordinators(node), slow);
   }
 
-  /** Asks the first home; the next one where the answer does not come. */
-  #askHome(node: Node, [home, ...others]: readonly Node[], slow: boolean, spentMs = 0): void {
-    if (home === undefined || spentMs >= QUESTION_MS) return this.#unanswered(node);
+  /** Asks the first coordinator; the next one where the answer does not come. */
+  #askCoordinator(
+    node: Node,
+    [coordinator, ...others]: readonly Node[],
+    slow: boolean,
+    spentMs = 0,
+  ): void {
+    if (coordinator === undefined || spentMs >= QUESTION_MS) return this.#unanswered(node);
     const { failed } = node;
-    const isLost = home !== node && this.#random() < this.#lossRate;
-    const isDead = home.state === "dead";
+    const isLost = coordinator !== node && this.#random() < this.#lossRate;
+    const isDead = coordinator.state === "dead";
     // Lost on the way there, or on the way back.
     const isHeard = !isDead && (!isLost || this.#random() < 0.5);
     const decision = isHeard
-      ? home.election.decide({ key: "k", id: node.id, zone: node.zone, failed, slow })
+      ? coordinator.election.decide({ key: "k", id: node.id, zone: node.zone, failed, slow })
       : undefined;
     if (isLost || isDead) {
       // That it died is counted where it does.
@@ -210,11 +215,11 @@ export class RolloutModel {
       const isGone = isDead || this.#random() < 0.5;
       const longMs = isGone ? GONE_MS : LATE_MS;
       const waitMs = spentMs > 0 ? SECOND_MS : longMs;
-      const say = () => this.#askHome(node, others, slow, spentMs + waitMs);
+      const say = () => this.#askCoordinator(node, others, slow, spentMs + waitMs);
       node.answer = { at: this.#now + waitMs, say };
       return;
     }
-    const at = this.#now + (home === node ? 0 : this.#random() * 80);
+    const at = this.#now + (coordinator === node ? 0 : this.#random() * 80);
     node.answer = {
       at,
       say: () => {
@@ -314,7 +319,7 @@ export class RolloutModel {
   }
 
   /** The nodes nearest to the key that this node can reach, as far as it knows: the first ones. */
-  #homes(node: Node): Node[] {
+  #coordinators(node: Node): Node[] {
     const nearer = this.#nodes.slice(0, this.#nodes.indexOf(node)).filter((other) =>
       !this.#isParted(node, other) && this.#now < other.dieAt + NOTICED_MS
     );

@@ -163,7 +163,7 @@ class MdnsBootstrapper implements Bootstrapper {
     const now = this.#collaborators.clock.now();
     for (const [id, { until }] of this.#heard) if (until <= now) this.#heard.delete(id);
     // Whoever is on the link may answer.
-    return [...this.#heard.values()].map(({ peer }) => ({ ...peer, hearsay: true }));
+    return [...this.#heard.values()].map(({ peer }) => ({ ...peer, unverified: true }));
   }
 
   #noInterface(): string {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Turn } from "../../../lib/ports/rollout.ts";
+import type { Assignment } from "../../../lib/ports/rollout.ts";
 import { test } from "../../support/test.ts";
 import { Cluster, eventually, type TestNode } from "../cluster.ts";
 
 const { signal } = new AbortController();
 const ask = (node: TestNode, key: string) =>
-  node.router.elections.turn(key, { small: false, signal });
+  node.router.elections.assign(key, { small: false, signal });
 const keyOf = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}`;
 
 /** Nodes that know of each other that they agree on such things. */
@@ -21,13 +21,16 @@ async function agreeing(size: number): Promise<Cluster> {
   return cluster;
 }
 
-async function inTurn(nodes: readonly TestNode[], key: string): Promise<(Turn | undefined)[]> {
-  const turns: (Turn | undefined)[] = [];
+async function inTurn(
+  nodes: readonly TestNode[],
+  key: string,
+): Promise<(Assignment | undefined)[]> {
+  const turns: (Assignment | undefined)[] = [];
   for (const node of nodes) turns.push(await ask(node, key));
   return turns;
 }
 
-function fetching(turns: readonly (Turn | undefined)[]): number {
+function fetching(turns: readonly (Assignment | undefined)[]): number {
   return turns.filter((turn) => turn?.type === "fetch").length;
 }
 

@@ -12,8 +12,8 @@ import type { MappedPeer, PeerMapper } from "./peer_mapper.ts";
 import { Provider } from "../dht/provider.ts";
 import { shuffle } from "../bootstrap/shuffle.ts";
 
-/** Collaborators of a {@link PeerTable}. */
-export interface PeerTableCollaborators {
+/** Collaborators of a {@link RoutingTable}. */
+export interface RoutingTableCollaborators {
   readonly host: Host;
   readonly toPeer: PeerMapper;
   readonly log: Log;
@@ -32,13 +32,13 @@ interface Entry extends RoutingPeer {
 }
 
 /** Mirrors the DHT's routing table in the port's terms, so that it can be read at any time. */
-export class PeerTable {
-  readonly #collaborators: PeerTableCollaborators;
+export class RoutingTable {
+  readonly #collaborators: RoutingTableCollaborators;
   readonly #entries = new Map<string, Entry>();
   readonly #unlisten = new DisposableStack();
   #nearest: NearestPeers<Entry> | undefined;
 
-  constructor(collaborators: PeerTableCollaborators) {
+  constructor(collaborators: RoutingTableCollaborators) {
     this.#collaborators = collaborators;
   }
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { FrameDecoder } from "../../../lib/router/dht/dht_stream.ts";
 import {
+  decodeAssignmentReply,
   decodeQuestion,
-  decodeReply,
-  encodeTurnMessage,
-} from "../../../lib/router/rollout/turn_message.ts";
+  encodeFetchTreeMessage,
+} from "../../../lib/router/rollout/fetch_tree_message.ts";
 import { test } from "../../support/test.ts";
 
 function frameOf(bytes: Uint8Array): Uint8Array {
@@ -21,16 +21,16 @@ test("turn messages: come out as they went in", () => {
     ...{ key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer", slow: true },
     zone: "eu-west-1a",
   };
-  assert.deepEqual(decodeQuestion(frameOf(encodeTurnMessage(question))), question);
+  assert.deepEqual(decodeQuestion(frameOf(encodeFetchTreeMessage(question))), question);
   const follow = {
     type: "follow",
     id: "peer",
     depth: 3,
     addresses: ["/ip4/1.2.3.4/tcp/1"],
   } as const;
-  assert.deepEqual(decodeReply(frameOf(encodeTurnMessage(follow))), follow);
+  assert.deepEqual(decodeAssignmentReply(frameOf(encodeFetchTreeMessage(follow))), follow);
   const fetch = { type: "fetch" } as const;
-  assert.deepEqual(decodeReply(frameOf(encodeTurnMessage(fetch))), fetch);
+  assert.deepEqual(decodeAssignmentReply(frameOf(encodeFetchTreeMessage(fetch))), fetch);
 });
 
 test("turn messages: what is no question is refused", () => {
@@ -52,12 +52,14 @@ test("turn messages: who does not know its zone, or names an impossible one, has
 
 test("turn messages: what is no answer is refused, what is odd in one is left out", () => {
   for (const value of [null, {}, { type: "stay" }, { type: "follow", id: "a" }]) {
-    assert.throws(() => decodeReply(encode(value)), JSON.stringify(value));
+    assert.throws(() => decodeAssignmentReply(encode(value)), JSON.stringify(value));
   }
   const addresses = [...Array.from({ length: 20 }, (_, n) => `/a${n}`), 7, "x".repeat(200)];
-  const reply = decodeReply(encode({ type: "follow", id: "a", depth: -1, addresses }));
+  const reply = decodeAssignmentReply(encode({ type: "follow", id: "a", depth: -1, addresses }));
   assert.equal(reply.type === "follow" && reply.addresses.length, 16);
   assert.equal(reply.type === "follow" && reply.depth, 0);
-  const deep = decodeReply(encode({ type: "follow", id: "a", depth: 1e9, addresses: [] }));
+  const deep = decodeAssignmentReply(
+    encode({ type: "follow", id: "a", depth: 1e9, addresses: [] }),
+  );
   assert.equal(deep.type === "follow" && deep.depth, 64);
 });

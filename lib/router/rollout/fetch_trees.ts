@@ -8,17 +8,22 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { Peer } from "../../ports/router.ts";
-import type { Elections, Turn, TurnOptions } from "../../ports/rollout.ts";
+import type { Assignment, AssignmentOptions, Elections } from "../../ports/rollout.ts";
 import { toMultiaddrString } from "../libp2p/address.ts";
 import { dhtKey, kademliaId } from "../dht/dht_key.ts";
 import type { PeerMapper } from "../peers/peer_mapper.ts";
-import type { PeerTable } from "../peers/peer_table.ts";
+import type { RoutingTable } from "../peers/routing_table.ts";
 import { StreamClient } from "../dht/stream_client.ts";
 import { Election, type RolloutState } from "./election.ts";
 import { Expectations } from "./expectations.ts";
 import { type PatienceOptions, patientQuestion } from "./patient_question.ts";
-import { decodeReply, encodeTurnMessage, type Question, type Reply } from "./turn_message.ts";
-import { serveTurns } from "./turn_server.ts";
+import {
+  type AssignmentReply,
+  decodeAssignmentReply,
+  encodeFetchTreeMessage,
+  type Question,
+} from "./fetch_tree_message.ts";
+import { serveCoordinator } from "./coordinator_server.ts";
 
 /** Nodes that do not speak it, such as Spegel's, are neither asked nor named. */
 export const ROLLOUT_PROTOCOL = "/eddy/rollout/1.0.0";
@@ -26,11 +31,11 @@ export const ROLLOUT_PROTOCOL = "/eddy/rollout/1.0.0";
 /** A question that is not answered by then is late, ms: answers take a few. */
 const TURN_TIMEOUT_MS = 250;
 /**
- * A home that is late yet takes connections is waited for so long in all, ms: just when a rollout
+ * A coordinator that is late yet takes connections is waited for so long in all, ms: just when a rollout
  * begins nodes have much else to do, and a question less costs upstream an image more.
  */
 const LATE_TIMEOUT_MS = 1000;
-/** Time in which a home has to take a connection, ms: its kernel does, however busy it is. */
+/** Time in which a coordinator has to take a connection, ms: its kernel does, however busy it is. */
 const CONNECT_TIMEOUT_MS = 150;
 /** Who was late for so long once is not waited for longer than usual again, ms. */
 const LATE_FOR_MS = 10_000;
@@ -47,13 +52,13 @@ const MAX_NOTED = 256;
 const MAX_HOMES = 16;
 /** Streams of one peer: one is all that is needed. */
 const MAX_STREAMS = 4;
-/** What homes say. */
-type Told = Exclude<Turn, { type: "leave" }>;
+/** What coordinators say. */
+type Told = Exclude<Assignment, { type: "leave" }>;
 
-/** Collaborators of {@link Turns}. */
-export interface TurnsCollaborators {
+/** Collaborators of {@link FetchTrees}. */
+export interface FetchTreesCollaborators {
   readonly node: Libp2p;
-  readonly table: PeerTable;
+  readonly table: RoutingTable;
   readonly toPeer: PeerMapper;
   /** Zone of this node; undefined if it is not known (yet). */
   readonly zone: () => string | undefined;
@@ -76,12 +81,12 @@ export interface TurnsCollaborators {
  * metric, be it this one, decides for all that ask; it is not elected and nothing is replicated: if
  * two nodes take themselves for it, or it dies, upstream sends a little more.
  */
-export class Turns implements Elections {
-  readonly #collaborators: TurnsCollaborators;
+export class FetchTrees implements Elections {
+  readonly #collaborators: FetchTreesCollaborators;
   readonly #election: Election;
-  readonly #client: StreamClient<Reply>;
+  readonly #client: StreamClient<AssignmentReply>;
   readonly #expectations: Expectations;
-  /** When homes were late, by id. */
+  /** When coordinators were late, by id. */
   readonly #late = new LRUCache<string, number>({ max: MAX_NOTED });
   /** When they could not be reached. */
   readonly #gone = new LRUCache<string, number>({ max: MAX_NOTED });
@@ -89,14 +94,14 @@ export class Turns implements Elections {
   readonly #position: Uint8Array;
   #started = false;
 
-  constructor(collaborators: TurnsCollaborators) {
+  constructor(collaborators: FetchTreesCollaborators) {
     const { node, clock } = collaborators;
     this.#collaborators = collaborators;
     this.#election = new Election(clock);
     this.#expectations = new Expectations(clock);
     this.#client = new StreamClient({
       openStream: (peer, limit) => node.dialProtocol(peer, ROLLOUT_PROTOCOL, limit),
-      decode: decodeReply,
+      decode: decodeAssignmentReply,
       clock,
     }, { requestTimeoutMs: LATE_TIMEOUT_MS });
     this.#self = node.peerId.toString();
@@ -109,7 +114,7 @@ export class Turns implements Elections {
     const decide = (id: string, question: Question) => this.#decide(id, question);
     await node.handle(
       ROLLOUT_PROTOCOL,
-      (stream, connection) => serveTurns({ decide, log }, stream, connection),
+      (stream, connection) => serveCoordinator({ decide, log }, stream, connection),
       { maxInboundStreams: MAX_STREAMS },
     );
     this.#started = true;
@@ -136,8 +141,8 @@ export class Turns implements Elections {
     return this.#expectations.has(key);
   }
 
-  /** {@inheritDoc Elections.turn} */
-  async turn(key: string, options: TurnOptions): Promise<Turn | undefined> {
+  /** {@inheritDoc Elections.assign} */
+  async assign(key: string, options: AssignmentOptions): Promise<Assignment | undefined> {
     const { table, metrics, zone } = this.#collaborators;
     if (!this.#started) return undefined;
     if (table.size === 0) return { type: "fetch" };
@@ -158,22 +163,22 @@ export class Turns implements Elections {
     return turn;
   }
 
-  /** Asks the nearest home; another if that does not answer. Does not reject. */
+  /** Asks the nearest coordinator; another if that does not answer. Does not reject. */
   async #ask(question: Question, options: Cancellable): Promise<Told | undefined> {
     const { clock, log } = this.#collaborators;
     const began = clock.now();
     const { key, failed } = question;
     let lateMs = LATE_TIMEOUT_MS;
-    for await (const home of this.#homes(key, options)) {
+    for await (const coordinator of this.#coordinators(key, options)) {
       const usualMs = Math.min(TURN_TIMEOUT_MS, began + TURN_BOUND_MS - clock.now());
-      if (home !== undefined && usualMs <= 0) break;
+      if (coordinator !== undefined && usualMs <= 0) break;
       try {
-        const reply = home === undefined
+        const reply = coordinator === undefined
           ? this.#decide(this.#self, question)
-          : await this.#askHome(home, question, { ...options, usualMs, lateMs });
+          : await this.#askCoordinator(coordinator, question, { ...options, usualMs, lateMs });
         const turn = this.#understand(reply);
         log.debug("turn", {
-          ...{ key, failed, turn: turn?.type, home: home?.toString() ?? "self" },
+          ...{ key, failed, turn: turn?.type, home: coordinator?.toString() ?? "self" },
           ms: Math.round(clock.now() - began),
           ...(turn?.type === "follow" ? { peer: turn.peer.id, depth: turn.depth } : {}),
         });
@@ -181,29 +186,34 @@ export class Turns implements Elections {
       } catch (error) {
         if (options.signal.aborted) return undefined;
         const ms = Math.round(clock.now() - began);
-        log.debug("a home did not answer", { key, peer: home?.toString(), ms, error });
+        log.debug("a coordinator did not answer", {
+          key,
+          peer: coordinator?.toString(),
+          ms,
+          error,
+        });
       }
-      // One late home is a busy one; where the next is late, too, upstream is the better choice.
+      // One late coordinator is a busy one; where the next is late, too, upstream is the better choice.
       lateMs = TURN_TIMEOUT_MS;
     }
     return undefined;
   }
 
-  async #askHome(
-    home: PeerId,
+  async #askCoordinator(
+    coordinator: PeerId,
     question: Question,
     { signal, usualMs, lateMs }: PatienceOptions,
-  ): Promise<Reply> {
+  ): Promise<AssignmentReply> {
     const { clock, takesConnections, onFailure } = this.#collaborators;
-    const name = home.toString();
+    const name = coordinator.toString();
     const wasLate = clock.now() - (this.#late.get(name) ?? -Infinity) < LATE_FOR_MS;
     let isThere = true;
     try {
       return await patientQuestion(
-        (limit) => this.#client.ask(home, encodeTurnMessage(question), limit),
+        (limit) => this.#client.ask(coordinator, encodeFetchTreeMessage(question), limit),
         async () => {
           using limit = fairDeadline(CONNECT_TIMEOUT_MS, { signal });
-          isThere = await takesConnections(home, limit);
+          isThere = await takesConnections(coordinator, limit);
           return isThere && !wasLate;
         },
         { usualMs, lateMs, signal },
@@ -215,7 +225,7 @@ export class Turns implements Elections {
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
       if (!isLate || !isThere) {
         this.#gone.set(name, clock.now());
-        onFailure(home);
+        onFailure(coordinator);
       }
       throw error;
     }
@@ -225,7 +235,7 @@ export class Turns implements Elections {
    * The peers nearest to the key that speak the protocol, one after the other; undefined stands for
    * this node, and is the last.
    */
-  async *#homes(key: string, options: Cancellable): AsyncGenerator<PeerId | undefined> {
+  async *#coordinators(key: string, options: Cancellable): AsyncGenerator<PeerId | undefined> {
     const { table, isDown, node, clock } = this.#collaborators;
     const target = kademliaId(dhtKey(key).multihash);
     let asked = 0;
@@ -243,7 +253,7 @@ export class Turns implements Elections {
     yield undefined;
   }
 
-  #decide(id: string, question: Question): Reply {
+  #decide(id: string, question: Question): AssignmentReply {
     const decision = this.#election.decide({ ...question, id });
     if (decision.type === "fetch") return decision;
     const { table, node } = this.#collaborators;
@@ -255,8 +265,8 @@ export class Turns implements Elections {
     return { ...decision, addresses: endpoints.map(toMultiaddrString) };
   }
 
-  /** Who is named is reached where it said itself, else where the home says. */
-  #understand(reply: Reply): Told | undefined {
+  /** Who is named is reached where it said itself, else where the coordinator says. */
+  #understand(reply: AssignmentReply): Told | undefined {
     if (reply.type === "fetch") return reply;
     if (reply.id === this.#self) return undefined;
     const { table, toPeer } = this.#collaborators;
@@ -267,7 +277,7 @@ export class Turns implements Elections {
 }
 
 function toPeerOf(
-  { id, addresses }: Extract<Reply, { type: "follow" }>,
+  { id, addresses }: Extract<AssignmentReply, { type: "follow" }>,
   toPeer: PeerMapper,
 ): Peer | undefined {
   try {

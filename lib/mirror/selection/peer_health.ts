@@ -1,13 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
-import { Liars } from "./liars.ts";
+import { PenaltyBox } from "./penalty_box.ts";
 import type { MirrorOptions } from "../options.ts";
 import { ASSUMED_TTFB_MS, newEntry, type PeerEntry } from "./peer_entry.ts";
 import { place, placeOf, type Sender } from "../http/sender.ts";
 
 /** What is known of a peer, for a page to look at. */
-export interface PeerHealth {
+export interface PeerHealthReport {
   readonly id: string;
   /** Requests and bodies under way. */
   readonly inFlight: number;
@@ -44,18 +44,18 @@ const BUSY_PAUSE_MS = 50;
 const FAST_BYTES_PER_SECOND = 100e6;
 
 /** Health and load of peers: who is asked first, who not at all. Bounded, forgets the eldest. */
-export class PeerTable {
+export class PeerHealth {
   readonly #clock: Clock;
   readonly #options: MirrorOptions;
   readonly #entries: LRUCache<string, PeerEntry>;
-  readonly #liars: Liars;
+  readonly #penaltyBox: PenaltyBox;
   #freed = Promise.withResolvers<void>();
 
   constructor(clock: Clock, options: MirrorOptions) {
     this.#clock = clock;
     this.#options = options;
     this.#entries = new LRUCache({ max: options.maxTrackedPeers });
-    this.#liars = new Liars(clock, options);
+    this.#penaltyBox = new PenaltyBox(clock, options);
   }
 
   standing(peer: Peer): Standing {
@@ -65,9 +65,9 @@ export class PeerTable {
 
   /** The peer with those of its addresses at which it may be asked: nobody lied there of late. */
   usable(peer: Peer): Peer {
-    if (this.#liars.isEmpty) return peer;
+    if (this.#penaltyBox.isEmpty) return peer;
     const addresses = peer.addresses.filter((address) =>
-      !this.#liars.isShunned(place(address, peer.registryPort))
+      !this.#penaltyBox.isShunned(place(address, peer.registryPort))
     );
     return addresses.length === peer.addresses.length ? peer : { ...peer, addresses };
   }
@@ -200,7 +200,7 @@ export class PeerTable {
 
   /** Sent content that is not what was asked for. Returns for how long it is not asked there, ms. */
   lied(sender: Sender): number {
-    return this.#liars.add(placeOf(sender));
+    return this.#penaltyBox.add(placeOf(sender));
   }
 
   /**
@@ -208,21 +208,21 @@ export class PeerTable {
    * for how long nothing of the kind is taken from it, ms.
    */
   misled(sender: Sender): number {
-    return this.#liars.addRelay(placeOf(sender));
+    return this.#penaltyBox.addRelay(placeOf(sender));
   }
 
   /** Whether what it is still getting is not to be taken from it. */
   misleads(sender: Pick<Sender, "peer" | "address">): boolean {
-    return this.#liars.isBadRelay(placeOf(sender));
+    return this.#penaltyBox.isBadRelay(placeOf(sender));
   }
 
   /** May have sent something wrong that was passed on: what it sends is to be verified before. */
   suspect(sender: Sender): void {
-    this.#liars.suspect(placeOf(sender));
+    this.#penaltyBox.suspect(placeOf(sender));
   }
 
   isSuspect(sender: Pick<Sender, "peer" | "address">): boolean {
-    return this.#liars.isSuspect(placeOf(sender));
+    return this.#penaltyBox.isSuspect(placeOf(sender));
   }
 
   /** Whether a peer that is down may be probed now. */
@@ -256,7 +256,7 @@ export class PeerTable {
     Object.assign(this.#entry(id), { address, port: registryPort });
   }
 
-  snapshot(): PeerHealth[] {
+  snapshot(): PeerHealthReport[] {
     return [...this.#entries.entries()].map(([id, entry]) => ({
       id,
       inFlight: entry.inFlight,

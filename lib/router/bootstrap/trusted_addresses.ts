@@ -10,13 +10,13 @@ import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.
 const MAX_ADDRESSES = 16_384;
 /** How long an address counts after an answer that lacks it, ms: answers are cut and vary. */
 const KEPT_MS = 5 * 60_000;
-/** Between two questions at {@link NamedNodes.lookAgain}; doubles while they bring nothing new, ms. */
+/** Between two questions at {@link TrustedAddresses.lookAgain}; doubles while they bring nothing new, ms. */
 const PAUSE = { minMs: 10_000, maxMs: 5 * 60_000 };
 /** Time for such a question, ms. */
 const ASK_TIMEOUT_MS = 3000;
 
-/** What {@link NamedNodes} works with. */
-export interface NamedNodesCollaborators {
+/** What {@link TrustedAddresses} works with. */
+export interface TrustedAddressesCollaborators {
   /** Tells with which peers to begin, and thereby whom the operator named. */
   readonly bootstrapper: Bootstrapper;
   readonly clock: Pick<Clock, "now">;
@@ -27,8 +27,8 @@ export interface NamedNodesCollaborators {
  * A bootstrapper that remembers the addresses that its source names. A source that cannot be asked
  * changes nothing; an address that it does not name any more counts for a while.
  */
-export class NamedNodes implements Bootstrapper {
-  readonly #collaborators: NamedNodesCollaborators;
+export class TrustedAddresses implements Bootstrapper {
+  readonly #collaborators: TrustedAddressesCollaborators;
   readonly #stop = new AbortController();
   /** Canonical address to the time until which it counts: for ever, if the last answer has it. */
   readonly #until = new Map<string, number>();
@@ -36,7 +36,7 @@ export class NamedNodes implements Bootstrapper {
   #pauseMs = PAUSE.minMs;
   #asking: Promise<void> | undefined;
 
-  constructor(collaborators: NamedNodesCollaborators) {
+  constructor(collaborators: TrustedAddressesCollaborators) {
     this.#collaborators = collaborators;
   }
 
@@ -64,7 +64,7 @@ export class NamedNodes implements Bootstrapper {
   }
 
   /** Tells whether the source names an IP address, or did so a short while ago. */
-  isNamed(address: string): boolean {
+  isTrusted(address: string): boolean {
     const until = this.#until.get(canonicalIp(address));
     return until !== undefined && until > this.#collaborators.clock.now();
   }
@@ -96,7 +96,7 @@ export class NamedNodes implements Bootstrapper {
   #remember(peers: readonly BootstrapPeer[]): boolean {
     const now = this.#collaborators.clock.now();
     const named = new Set(
-      peers.filter(({ hearsay }) => hearsay !== true)
+      peers.filter(({ unverified }) => unverified !== true)
         .flatMap(({ addresses }) => addresses.map(({ ip }) => canonicalIp(ip)))
         .slice(0, MAX_ADDRESSES),
     );

@@ -7,8 +7,8 @@ import type { IsLocalClient } from "./local_clients.ts";
 import type { PrivateImages, Repositories } from "./repositories.ts";
 import type { RepositoryContent } from "./repository_content.ts";
 
-/** What a gate works with. */
-export interface GateCollaborators {
+/** What a authorizer works with. */
+export interface AuthorizerCollaborators {
   readonly upstream: Upstream;
   readonly repositories: Repositories;
   readonly content: RepositoryContent;
@@ -22,8 +22,8 @@ export interface GateCollaborators {
   readonly metrics: Metrics;
 }
 
-/** Settings of a gate. */
-export interface GateOptions {
+/** Settings of a authorizer. */
+export interface AuthorizerOptions {
   /** True: upstream says what a tag points to, as long as it can be asked. */
   readonly verifyTags: boolean;
   /** How long its word holds, ms. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { BootstrapPeer } from "../../lib/router/bootstrap/bootstrapper.ts";
-import { NamedNodes } from "../../lib/router/bootstrap/named_nodes.ts";
-import { FakeClock } from "../fakes/clock.ts";
-import { MemoryLog } from "../fakes/log.ts";
-import { test } from "../support/test.ts";
+import type { BootstrapPeer } from "../../../lib/router/bootstrap/bootstrapper.ts";
+import { TrustedAddresses } from "../../../lib/router/bootstrap/trusted_addresses.ts";
+import { FakeClock } from "../../fakes/clock.ts";
+import { MemoryLog } from "../../fakes/log.ts";
+import { test } from "../../support/test.ts";
 
 const MINUTE = 60_000;
 const never = { signal: new AbortController().signal };
@@ -17,7 +17,7 @@ function setup() {
     answer: (): Promise<BootstrapPeer[]> =>
       Promise.resolve(source.named.map((ip) => ({ addresses: [{ ip }] }))),
   };
-  const nodes = new NamedNodes({
+  const nodes = new TrustedAddresses({
     bootstrapper: {
       get() {
         source.asked++;
@@ -50,9 +50,9 @@ for (const [named, asked, same] of SAME) {
   test(`named ${named}: ${asked || "nothing"} is ${same ? "" : "not "}the same`, async () => {
     const { source, nodes } = setup();
     source.named = [named];
-    assert.equal(nodes.isNamed(asked), false, "nobody has been named yet");
+    assert.equal(nodes.isTrusted(asked), false, "nobody has been named yet");
     await nodes.get(never);
-    assert.equal(nodes.isNamed(asked), same);
+    assert.equal(nodes.isTrusted(asked), same);
   });
 }
 
@@ -61,10 +61,10 @@ test("named: all addresses of a peer, whatever its port, but nobody of whom othe
   source.answer = () =>
     Promise.resolve([
       { id: "a", addresses: [{ ip: "10.0.0.1", port: 5001 }, { ip: "fd00::1" }] },
-      { addresses: [{ ip: "10.0.0.9" }], hearsay: true },
+      { addresses: [{ ip: "10.0.0.9" }], unverified: true },
     ]);
   assert.equal((await nodes.get(never)).length, 2, "who is heard of is met all the same");
-  assert.deepEqual(["10.0.0.1", "fd00::1", "10.0.0.9"].map((ip) => nodes.isNamed(ip)), [
+  assert.deepEqual(["10.0.0.1", "fd00::1", "10.0.0.9"].map((ip) => nodes.isTrusted(ip)), [
     ...[true, true, false],
   ]);
 });
@@ -76,16 +76,16 @@ test("named: who is not named any more counts for five minutes", async () => {
   await clock.advance(60 * MINUTE);
   source.named = ["10.0.0.2"];
   await nodes.get(never);
-  assert.ok(nodes.isNamed("10.0.0.1"));
+  assert.ok(nodes.isTrusted("10.0.0.1"));
   await clock.advance(4 * MINUTE);
   await nodes.get(never);
-  assert.ok(nodes.isNamed("10.0.0.1"), "the time is not counted anew");
+  assert.ok(nodes.isTrusted("10.0.0.1"), "the time is not counted anew");
   await clock.advance(MINUTE);
-  assert.equal(nodes.isNamed("10.0.0.1"), false, "nobody has to ask for that");
-  assert.ok(nodes.isNamed("10.0.0.2"));
+  assert.equal(nodes.isTrusted("10.0.0.1"), false, "nobody has to ask for that");
+  assert.ok(nodes.isTrusted("10.0.0.2"));
   source.named = ["10.0.0.1"];
   await nodes.get(never);
-  assert.ok(nodes.isNamed("10.0.0.1"), "named again");
+  assert.ok(nodes.isTrusted("10.0.0.1"), "named again");
 });
 
 test("named: a source that fails changes nothing, however long", async () => {
@@ -98,7 +98,7 @@ test("named: a source that fails changes nothing, however long", async () => {
     await assert.rejects(nodes.get(never), { message: "no such host" });
     await nodes.lookAgain(never);
   }
-  assert.ok(nodes.isNamed("10.0.0.1"));
+  assert.ok(nodes.isTrusted("10.0.0.1"));
 });
 
 test("named: of more addresses than any cluster has, the last answer's are remembered", async () => {
@@ -107,12 +107,12 @@ test("named: of more addresses than any cluster has, the last answer's are remem
     Array.from({ length: 20_000 }, (_, i) => `10.${net}.${i >> 8}.${i & 255}`);
   source.named = many(1);
   await nodes.get(never);
-  assert.ok(nodes.isNamed("10.1.63.255"));
-  assert.equal(nodes.isNamed("10.1.64.0"), false, "the 16,385th");
+  assert.ok(nodes.isTrusted("10.1.63.255"));
+  assert.equal(nodes.isTrusted("10.1.64.0"), false, "the 16,385th");
   source.named = many(2);
   await nodes.get(never);
-  assert.ok(nodes.isNamed("10.2.63.255"));
-  assert.equal(nodes.isNamed("10.1.0.0"), false);
+  assert.ok(nodes.isTrusted("10.2.63.255"));
+  assert.equal(nodes.isTrusted("10.1.0.0"), false);
 });
 
 test("named: the source is asked again at once, then more and more rarely while it is in vain", async () => {
@@ -132,7 +132,7 @@ test("named: the source is asked again at once, then more and more rarely while 
   source.named = ["10.0.0.1"];
   await nodes.lookAgain(never);
   await nodes.get(never);
-  assert.ok(nodes.isNamed("10.0.0.1"));
+  assert.ok(nodes.isTrusted("10.0.0.1"));
   source.asked = 0;
   await clock.advance(10_000);
   await nodes.lookAgain(never);

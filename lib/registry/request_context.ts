@@ -3,7 +3,7 @@ import { WholeResponse } from "../net/http/whole_response.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../ports/metrics.ts";
-import type { MissReason, TurnOutcome } from "../ports/mirror.ts";
+import type { AssignmentOutcome, MissReason } from "../ports/mirror.ts";
 import type { RequestObserver } from "../ports/requests.ts";
 import type { PeerRefusal } from "../ports/access.ts";
 import type { Answer } from "./answer.ts";
@@ -20,8 +20,8 @@ export type HandlerName =
   | "livez"
   | "other";
 
-/** What an exchange reports to. */
-export interface ExchangeCollaborators {
+/** What an context reports to. */
+export interface RequestContextCollaborators {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -35,7 +35,7 @@ export interface ExchangeCollaborators {
 }
 
 /** What is known of a request from the start. */
-export interface ExchangeRequest {
+export interface RequestContextInit {
   readonly method: string;
   readonly path: string;
   /** Address of the client; empty if unknown. */
@@ -64,14 +64,14 @@ const PRIVATE_HEADER = "x-eddy-private";
  * why this node goes upstream), `verified` (false for a tag that upstream could not be asked about),
  * `error`.
  */
-export class Exchange {
+export class RequestContext {
   registry: string | undefined;
   /** The request came from another node: it is never forwarded. */
   fromPeer = false;
   peer: string | undefined;
   reason: MissReason | undefined;
   attempts: number | undefined;
-  turn: TurnOutcome | undefined;
+  turn: AssignmentOutcome | undefined;
   /** Headers that tell a peer whose proof was not accepted how to make one. */
   refusal: Readonly<Record<string, string>> | undefined;
   /** The request came from nobody whom this node serves: what it asks for is never looked for. */
@@ -91,12 +91,12 @@ export class Exchange {
   /** False: upstream could not be asked what the tag points to. */
   verified: boolean | undefined;
   #handler: HandlerName;
-  readonly #collaborators: ExchangeCollaborators;
-  readonly #request: ExchangeRequest;
+  readonly #collaborators: RequestContextCollaborators;
+  readonly #request: RequestContextInit;
   readonly #startedAt: number;
   readonly #endTransfer: () => void;
 
-  constructor(collaborators: ExchangeCollaborators, request: ExchangeRequest) {
+  constructor(collaborators: RequestContextCollaborators, request: RequestContextInit) {
     this.#collaborators = collaborators;
     this.#request = request;
     this.#handler = request.handler;
@@ -124,7 +124,7 @@ export class Exchange {
   }
 
   /**
-   * Turns the answer into a response. The exchange ends with the response's body.
+   * Turns the answer into a response. The context ends with the response's body.
    *
    * @param abandon called when the client stops reading before the end.
    */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { MIRROR_DEFAULTS } from "../../../lib/mirror/options.ts";
-import { PeerTable } from "../../../lib/mirror/selection/peer_table.ts";
+import { PeerHealth } from "../../../lib/mirror/selection/peer_health.ts";
 import type { Sender } from "../../../lib/mirror/http/sender.ts";
 import type { Peer } from "../../../lib/ports/router.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
 
-function tableOn(clock: FakeClock, maxTrackedPeers = 100): PeerTable {
-  return new PeerTable(clock, { ...MIRROR_DEFAULTS, maxTrackedPeers });
+function tableOn(clock: FakeClock, maxTrackedPeers = 100): PeerHealth {
+  return new PeerHealth(clock, { ...MIRROR_DEFAULTS, maxTrackedPeers });
 }
 
 function peer(id: string, addresses = ["10.0.0.1"]): Peer {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Credentials } from "../../lib/oci/credentials.ts";
 import type { Admission, PeerAdmission, UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./gate_rig.ts";
+import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./authorizer_rig.ts";
 
 const [A, B, C, D] = ["a", "b", "c", "d"].map(digestOf) as [
   ReturnType<typeof digestOf>,

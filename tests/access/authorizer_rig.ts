@@ -1,5 +1,5 @@
-import { Gate } from "../../lib/access/gate.ts";
-import type { GateOptions } from "../../lib/access/gate_settings.ts";
+import { Authorizer } from "../../lib/access/authorizer.ts";
+import type { AuthorizerOptions } from "../../lib/access/authorizer_settings.ts";
 import { Inquiries } from "../../lib/access/inquiries.ts";
 import { createLocalClients } from "../../lib/access/local_clients.ts";
 import { Repositories } from "../../lib/access/repositories.ts";
@@ -74,10 +74,10 @@ export class MemoryUpstream implements Upstream {
   }
 }
 
-/** A gate with fakes around it. */
+/** A authorizer with fakes around it. */
 export function gateRig(
   holdings: Record<string, Holding>,
-  options: Partial<GateOptions> & {
+  options: Partial<AuthorizerOptions> & {
     patterns?: readonly string[];
     publicPatterns?: readonly string[];
     nodeCredentials?: NodeCredentials;
@@ -85,7 +85,7 @@ export function gateRig(
 ) {
   const clock = new FakeClock();
   const { patterns = [], publicPatterns = [], nodeCredentials, ...given } = options;
-  const settings: GateOptions = {
+  const settings: AuthorizerOptions = {
     verifyTags: true,
     tagTtlMs: 30_000,
     privateTtlMs: 300_000,
@@ -102,13 +102,13 @@ export function gateRig(
   const inquiries = new Inquiries({ repositories, content, upstream, clock, log, metrics });
   /** Of each answer that was served. */
   const entitled: boolean[] = [];
-  const gate = new Gate({
+  const authorizer = new Authorizer({
     ...{ upstream, repositories, content, inquiries, clock, log, metrics },
     isLocalClient: createLocalClients([], () => []),
     ...(nodeCredentials && { nodeCredentials }),
   }, settings);
   return {
-    ...{ gate, upstream, repositories, content, inquiries, clock, metrics, log, entitled },
+    ...{ authorizer, upstream, repositories, content, inquiries, clock, metrics, log, entitled },
     /** This node holds an image, as its store says. */
     hold(name: string, ...present: readonly Digest[]): void {
       const [target] = present;
@@ -127,7 +127,7 @@ export function gateRig(
       const path = pathOf(text);
       const { digest = path.reference.digest, ...rest } = outsider;
       if (digest === undefined) throw new Error("a digest is needed");
-      return await gate.admitPeer(path, digest, { proven: false, ...rest });
+      return await authorizer.admitPeer(path, digest, { proven: false, ...rest });
     },
     /**
      * Asks as containerd does: `ghcr.io/acme/app:v1`, `…@sha256:…` or `blob …@sha256:…`. Whether the
@@ -142,7 +142,7 @@ export function gateRig(
       const path = pathOf(text);
       const { signal } = new AbortController();
       const request = { path, credentials, clientAddress, suspectedPrivate };
-      const admission = await gate.admit(request, { signal });
+      const admission = await authorizer.admit(request, { signal });
       if (admission.type !== "serve") return admission;
       const { entitled: isEntitled = false, ...rest } = admission;
       entitled.push(isEntitled);

@@ -1,12 +1,12 @@
 import type { Config } from "../config/options.ts";
-import { NamedNodes } from "../router/bootstrap/named_nodes.ts";
+import { TrustedAddresses } from "../router/bootstrap/trusted_addresses.ts";
 import { type BootstrapperCollaborators, chooseBootstrapper } from "./bootstrapper.ts";
 
 /** A node's bootstrapper, and whom it believes by it. */
 export interface AgentBootstrap {
-  readonly bootstrapper: NamedNodes;
+  readonly bootstrapper: TrustedAddresses;
   /** Whose word on a tag is taken; undefined: everybody's, or theirs who prove that they are nodes. */
-  readonly namedNodes: NamedNodes | undefined;
+  readonly trustedAddresses: TrustedAddresses | undefined;
 }
 
 /**
@@ -26,7 +26,7 @@ export function createBootstrap(
   const isProven = keys !== undefined ||
     (config.peerTlsDir !== undefined && config.peerTlsMode === "require");
   const byName = !isProven && config.tagPolicy === "verify" && config.resolveTags;
-  const bootstrapper = new NamedNodes({
+  const bootstrapper = new TrustedAddresses({
     bootstrapper: chooseBootstrapper(config, { clock, log, ...others }, { whole: byName }),
     clock,
     log: log.child({ part: "bootstrap" }),
@@ -38,5 +38,5 @@ export function createBootstrap(
       { fix: "--cluster-key-file or --tag-policy peer" },
     );
   }
-  return { bootstrapper, namedNodes: byName ? bootstrapper : undefined };
+  return { bootstrapper, trustedAddresses: byName ? bootstrapper : undefined };
 }

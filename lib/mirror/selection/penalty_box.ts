@@ -6,8 +6,8 @@ const EXCUSED = 2;
 /** For so long nothing of the kind is taken from it: whoever deceived it may be found out by then, ms. */
 const EXCUSED_MS = 10_000;
 
-/** Settings of {@link Liars}. */
-export interface LiarsOptions {
+/** Settings of {@link PenaltyBox}. */
+export interface PenaltyBoxOptions {
   /** How long a place from which wrong content came is not asked, ms. */
   readonly shunMs: number;
   /** Places that are remembered. */
@@ -19,14 +19,14 @@ export interface LiarsOptions {
  * for a while, whoever is there. Those that passed it on before they could verify it are still
  * believed what they hold, only not what they are still getting.
  */
-export class Liars {
+export class PenaltyBox {
   readonly #clock: Pick<Clock, "now">;
-  readonly #options: LiarsOptions;
+  readonly #options: PenaltyBoxOptions;
   readonly #shunned: LRUCache<string, number>;
   readonly #suspects: LRUCache<string, number>;
   readonly #relays: LRUCache<string, { readonly until: number; readonly excused: number }>;
 
-  constructor(clock: Pick<Clock, "now">, options: LiarsOptions) {
+  constructor(clock: Pick<Clock, "now">, options: PenaltyBoxOptions) {
     this.#clock = clock;
     this.#options = options;
     this.#shunned = new LRUCache({ max: options.maxTrackedPeers });

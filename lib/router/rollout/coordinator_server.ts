@@ -2,7 +2,12 @@ import type { Connection, Stream } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
 import type { Log } from "../../ports/log.ts";
 import { FrameDecoder, readStream } from "../dht/dht_stream.ts";
-import { decodeQuestion, encodeTurnMessage, type Question, type Reply } from "./turn_message.ts";
+import {
+  type AssignmentReply,
+  decodeQuestion,
+  encodeFetchTreeMessage,
+  type Question,
+} from "./fetch_tree_message.ts";
 
 /** A stream on which nothing comes for so long is closed, ms; the DHT's are closed as late. */
 const IDLE_MS = 60_000;
@@ -11,16 +16,16 @@ const MAX_AT_ONCE = 256;
 /** Time to take an answer, ms. */
 const SEND_TIMEOUT_MS = 1000;
 
-/** Collaborators of {@link serveTurns}. */
-export interface TurnServerCollaborators {
+/** Collaborators of {@link serveCoordinator}. */
+export interface CoordinatorCollaborators {
   /** Answers a question of the node with this id. */
-  readonly decide: (id: string, question: Question) => Reply;
+  readonly decide: (id: string, question: Question) => AssignmentReply;
   readonly log: Log;
 }
 
 /** Answers the questions that come on one stream until the other side ends it. Never rejects. */
-export async function serveTurns(
-  { decide, log }: TurnServerCollaborators,
+export async function serveCoordinator(
+  { decide, log }: CoordinatorCollaborators,
   stream: Stream,
   connection: Connection,
 ): Promise<void> {
@@ -34,7 +39,7 @@ export async function serveTurns(
       let questions = 0;
       for (const frame of frames.push(piece)) {
         if (++questions > MAX_AT_ONCE) throw new Error("too many questions at once");
-        const isTaken = stream.send(encodeTurnMessage(decide(id, decodeQuestion(frame))));
+        const isTaken = stream.send(encodeFetchTreeMessage(decide(id, decodeQuestion(frame))));
         if (!isTaken && stream.status === "open" && stream.writableNeedsDrain) {
           using limit = deadline(SEND_TIMEOUT_MS);
           await stream.onDrain(limit);

@@ -14,7 +14,7 @@ export interface Question {
 }
 
 /** The answer: get it from upstream, or from the node with this id and these multiaddrs. */
-export type Reply =
+export type AssignmentReply =
   | { readonly type: "fetch" }
   | {
     readonly type: "follow";
@@ -34,7 +34,7 @@ const MAX_DEPTH = 64;
 const MAX_ZONE_LENGTH = 63;
 
 /** A message as it is sent: JSON behind its length, a varint as in the DHT's protocol. */
-export function encodeTurnMessage(message: Question | Reply): Uint8Array {
+export function encodeFetchTreeMessage(message: Question | AssignmentReply): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(message));
   const length = varint(body.length);
   const whole = new Uint8Array(length.length + body.length);
@@ -57,7 +57,7 @@ export function decodeQuestion(frame: Uint8Array): Question {
 }
 
 /** @throws {Error} if it is not an answer. */
-export function decodeReply(frame: Uint8Array): Reply {
+export function decodeAssignmentReply(frame: Uint8Array): AssignmentReply {
   const { type, id, depth, addresses } = fields(frame);
   if (type === "fetch") return { type };
   if (type !== "follow" || !isText(id, MAX_ID_LENGTH) || !Array.isArray(addresses)) {

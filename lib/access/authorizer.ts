@@ -13,7 +13,7 @@ import type {
 } from "../ports/access.ts";
 import { admitNode } from "./admit_node.ts";
 import { admitUnproven } from "./admit_unproven.ts";
-import type { GateCollaborators, GateOptions } from "./gate_settings.ts";
+import type { AuthorizerCollaborators, AuthorizerOptions } from "./authorizer_settings.ts";
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
 import { repositoryName } from "./repositories.ts";
@@ -33,13 +33,13 @@ interface Question extends AccessRequest {
 }
 
 /** Lets upstream decide who may have what and what a tag means, and remembers what it said. */
-export class Gate implements Access {
-  readonly #collaborators: GateCollaborators;
-  readonly #options: GateOptions;
+export class Authorizer implements Access {
+  readonly #collaborators: AuthorizerCollaborators;
+  readonly #options: AuthorizerOptions;
   readonly #grants: Grants;
   readonly #tags: TagDigests;
 
-  constructor(collaborators: GateCollaborators, options: GateOptions) {
+  constructor(collaborators: AuthorizerCollaborators, options: AuthorizerOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
     this.#grants = new Grants(collaborators.clock, options.privateTtlMs);
