@@ -1,6 +1,4 @@
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { NodeCredentials, Upstream } from "../ports/access.ts";
 import type { Inquiries } from "./inquiries.ts";
 import type { IsLocalClient } from "./local_clients.ts";
@@ -8,7 +6,7 @@ import type { PrivateImages, Repositories } from "./repositories.ts";
 import type { RepositoryContent } from "./repository_content.ts";
 
 /** What a authorizer works with. */
-export interface AuthorizerCollaborators {
+export interface AuthorizerCollaborators extends Runtime {
   readonly upstream: Upstream;
   readonly repositories: Repositories;
   readonly content: RepositoryContent;
@@ -17,9 +15,6 @@ export interface AuthorizerCollaborators {
   readonly inquiries: Pick<Inquiries, "settle">;
   /** Stands for local clients that show no credentials; default: nothing does. */
   readonly nodeCredentials?: NodeCredentials;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 /** Settings of a authorizer. */

@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
 import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import type { NodeRequest, PeerAuth, PeerProof } from "../ports/access.ts";
 import { canonicalAddress } from "../net/canonical_address.ts";
@@ -80,7 +81,7 @@ export class ClusterKey implements PeerAuth {
   /** @param keys as {@link parseClusterKeys} gives them. */
   constructor(
     keys: readonly string[],
-    { clock, log }: { readonly clock: Clock; readonly log: Log },
+    { clock, log }: Pick<Runtime, "clock" | "log">,
     { self, addresses, today = Date.now }: ClusterKeyOptions,
   ) {
     this.#clock = clock;

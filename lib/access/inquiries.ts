@@ -2,8 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Metrics } from "../ports/metrics.ts";
 import type { Upstream } from "../ports/access.ts";
 import { link } from "../async/link.ts";
@@ -13,10 +12,8 @@ import type { Knowledge } from "./knowledge.ts";
 import type { Claim } from "./held_content.ts";
 
 /** What {@link Inquiries} works with. */
-export interface InquiriesCollaborators extends Knowledge {
+export interface InquiriesCollaborators extends Knowledge, Pick<Runtime, "clock" | "log"> {
   readonly upstream: Upstream;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly metrics: Pick<Metrics, "upstreamRequest">;
 }
 

@@ -2,8 +2,7 @@ import { z } from "zod";
 import { replaceFile } from "../files/write_durably.ts";
 import { isDigest } from "../oci/digest.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Entry } from "./repository_content.ts";
 
@@ -31,9 +30,7 @@ const fileSchema = z.object({
 export type KnownRepositories = z.output<typeof fileSchema>;
 
 /** What {@link keepRepositories} works with. */
-export interface KeepCollaborators extends Knowledge {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface KeepCollaborators extends Knowledge, Pick<Runtime, "clock" | "log"> {
   /** Time of day, ms since 1970; default the system's. */
   readonly today?: () => number;
 }

@@ -1,5 +1,4 @@
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { IsLocalClient } from "./local_clients.ts";
 
 /** Between two reports. */
@@ -11,7 +10,7 @@ const REPORT_EVERY_MS = 60_000;
  */
 export function reportStrangers(
   isLocalClient: IsLocalClient,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log }: Pick<Runtime, "clock" | "log">,
 ): IsLocalClient {
   let reportedAt = -Infinity;
   return (address) => {

@@ -9,9 +9,7 @@ import { RepositoryContent } from "../access/repository_content.ts";
 import { watchContent } from "../access/watch_content.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
 import type { Access } from "../ports/access.ts";
@@ -36,13 +34,10 @@ export interface AgentAccess {
 }
 
 /** What {@link createAccess} works with. */
-export interface AccessCollaborators {
+export interface AccessCollaborators extends Runtime {
   readonly watcher: Watcher;
   readonly store: Pick<Store, "descriptor">;
   readonly registryConfigPath: string | undefined;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
   readonly stack: StopStack;
 }
 

@@ -1,8 +1,7 @@
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import { basicAuthorization } from "../oci/basic_auth.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 
 /** Where Spegel has its credentials; taken unless another directory is named. */
 const DEFAULT_DIRECTORY = "/etc/secrets/basic-auth";
@@ -14,10 +13,7 @@ const REREAD_MS = 5000;
 const OVERLAP_MS = 10 * 60_000;
 
 /** Collaborators of {@link BasicAuth}. */
-export interface BasicAuthCollaborators {
-  readonly log: Log;
-  readonly clock: Clock;
-}
+export type BasicAuthCollaborators = Pick<Runtime, "clock" | "log">;
 
 /**
  * The credentials that containerd and peers have to show, read from the files `username` and

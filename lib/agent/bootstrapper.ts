@@ -3,8 +3,7 @@ import type { Config } from "../config/options.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
 import { createEndpointSliceBootstrapper } from "../kubernetes/endpoint_slice_bootstrapper.ts";
 import type { ConnectionBudget } from "../net/connection_budget.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Bootstrapper } from "../router/bootstrap/bootstrapper.ts";
 import { createDnsBootstrapper } from "../router/bootstrap/dns_bootstrapper.ts";
 import { createHttpBootstrapper } from "../router/bootstrap/http_bootstrapper.ts";
@@ -12,10 +11,8 @@ import { createMdnsBootstrapper } from "../router/bootstrap/mdns/mdns_bootstrapp
 import { createStaticBootstrapper } from "../router/bootstrap/static_bootstrapper.ts";
 
 /** What bootstrappers are made with, where they need it. */
-export interface BootstrapperCollaborators {
+export interface BootstrapperCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly kubernetes: () => KubernetesApi;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Bounds what servers take. */
   readonly connections?: ConnectionBudget;
 }

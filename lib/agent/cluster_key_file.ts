@@ -1,8 +1,7 @@
 import { ClusterKey, parseClusterKeys } from "../access/cluster_key.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { StopStack } from "./stop_stack.ts";
 
 /** How often the file is read again, ms. */
@@ -10,15 +9,13 @@ const REREAD_MS = 5000;
 const MAX_BYTES = 4096;
 
 /** Who is told of the cluster's keys, and with what their file is followed. */
-export interface ClusterKeyCollaborators {
+export interface ClusterKeyCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly router: {
     /** This node's peer id. */
     readonly id: string;
     /** Called, if the router was made with keys, when there are others. */
     replaceSecrets(keys: readonly string[]): void;
   };
-  readonly clock: Clock;
-  readonly log: Log;
   readonly stack: StopStack;
 }
 
@@ -75,7 +72,7 @@ export function createClusterKey(
  */
 function followClusterKeys(
   { path, keys }: { readonly path: string; readonly keys: readonly string[] },
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log }: Pick<Runtime, "clock" | "log">,
   onKeys: (keys: readonly string[]) => void,
 ): () => Promise<void> {
   const stop = new AbortController();

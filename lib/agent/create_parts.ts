@@ -12,6 +12,7 @@ import { createMetrics } from "../observability/metrics.ts";
 import { createMetricsApp } from "../observability/metrics_app.ts";
 import { createReferenceFilter } from "../oci/filter.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Metrics } from "../ports/metrics.ts";
@@ -159,7 +160,7 @@ function mirrorSettings(config: Config) {
   };
 }
 
-function connectBy(tls: PeerTls | undefined, kit: { readonly clock: Clock; readonly log: Log }) {
+function connectBy(tls: PeerTls | undefined, kit: Pick<Runtime, "clock" | "log">) {
   return tls && { connect: createTlsConnect(tls.trust, kit), connectsSecurely: true };
 }
 

@@ -20,13 +20,13 @@ import { maskUserInfo, SECRET } from "../observability/log.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Mirror } from "../ports/mirror.ts";
 import type { Peer, Router } from "../ports/router.ts";
 import { VERSION } from "../version.ts";
 
 /** The parts of an agent that the pages look into. */
-export interface DebugPagesCollaborators {
+export interface DebugPagesCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly config: Config;
   readonly router: Pick<Router, "peers" | "lookup"> & {
     readonly id: string;
@@ -43,8 +43,6 @@ export interface DebugPagesCollaborators {
   readonly conditions: () => readonly Condition[];
   /** Looks at the node. */
   readonly checks: (options: Cancellable) => Promise<readonly Check[]>;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Who is shown what is private; undefined: nothing is. */
   readonly privacy?: DebugAppCollaborators["privacy"] | undefined;
 }

@@ -1,18 +1,13 @@
 import type { Advertiser } from "../advertiser/advertiser.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import { Inspector } from "../store/integrity/inspector.ts";
 import { SoundStore } from "../store/integrity/sound_store.ts";
 import type { StopStack } from "./stop_stack.ts";
 
 /** What {@link createIntegrity} works with. */
-export interface IntegrityCollaborators {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
+export interface IntegrityCollaborators extends Runtime {
   readonly stack: StopStack;
   /** Called once content is in doubt. */
   readonly advertiser: () => Pick<Advertiser, "has" | "review">;

@@ -4,8 +4,7 @@ import type { KubernetesApi } from "../kubernetes/api.ts";
 import { createKubernetesApi, isInCluster } from "../kubernetes/create_api.ts";
 import { NodeFollower } from "../kubernetes/node_follower.ts";
 import type { NodeTopology } from "../kubernetes/topology.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 
 /** What the agent does with the API server; nothing of it is ever waited for. */
 export interface Kubernetes {
@@ -28,7 +27,7 @@ export interface Kubernetes {
  */
 export function createKubernetes(
   config: Config,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock }: Pick<Runtime, "clock" | "log">,
 ): Kubernetes {
   const { kubeconfig, nodeName, startupTaint, nodeTopology } = config;
   let shared: KubernetesApi | undefined;

@@ -3,7 +3,7 @@ import { denoFileSystem } from "../configurator/deno_file_system.ts";
 import type { ConfiguratorOptions } from "../configurator/settings.ts";
 import { watchConfiguration } from "../configurator/watch_configuration.ts";
 import type { Config } from "../config/options.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import type { ListenAddress } from "../config/types.ts";
 
@@ -57,7 +57,7 @@ export async function applyMirrorConfiguration(config: MirrorConfig, log: Log): 
 /** Repairs the mirror configuration whenever something else rewrites it; returns how to end that. */
 export function keepMirrorConfiguration(
   config: MirrorConfig,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock }: Pick<Runtime, "clock" | "log">,
 ): () => Promise<void> {
   const stop = new AbortController();
   const kept = watchConfiguration({ fileSystem: denoFileSystem, clock, log }, {

@@ -8,6 +8,7 @@ import {
   registriesCredentials,
 } from "../oci/node_credentials.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import type { NodeCredentials } from "../ports/access.ts";
 
@@ -34,7 +35,7 @@ interface Source {
  */
 export async function createNodeCredentials(
   { dockerConfig, registriesFile }: Pick<Config, "dockerConfig" | "registriesFile">,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log }: Pick<Runtime, "clock" | "log">,
   registriesFiles: readonly string[] = REGISTRIES_FILES,
 ): Promise<NodeCredentials | undefined> {
   const files: CredentialsFile[] = [];
@@ -71,7 +72,7 @@ class CredentialsFile {
   #lookedAt = -Infinity;
   #problem = "";
 
-  constructor(source: Source, { clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  constructor(source: Source, { clock, log }: Pick<Runtime, "clock" | "log">) {
     this.#source = source;
     this.#clock = clock;
     this.#log = log;

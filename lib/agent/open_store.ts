@@ -1,8 +1,7 @@
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
 import { ContainerdClient } from "../store/containerd/client.ts";
@@ -43,7 +42,7 @@ export const LAYOUT_NAMESPACE = "oci-layout";
  */
 export async function openStore(
   config: Config,
-  collaborators: { readonly log: Log; readonly clock: Clock },
+  collaborators: Pick<Runtime, "clock" | "log">,
   options: Cancellable,
 ): Promise<OpenStore> {
   const { store = "containerd" } = config;
@@ -57,7 +56,7 @@ export async function openStore(
 async function openLayout(
   text: string,
   config: Config,
-  collaborators: { readonly log: Log; readonly clock: Clock },
+  collaborators: Pick<Runtime, "clock" | "log">,
 ): Promise<OpenStore> {
   const path = text.slice(LAYOUT_PREFIX.length);
   const isDirectory = await Deno.stat(path).then((info) => info.isDirectory, () => false);
@@ -79,7 +78,7 @@ async function openLayout(
 
 async function openContainerd(
   config: Config,
-  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { log, clock }: Pick<Runtime, "clock" | "log">,
   options: Cancellable,
 ): Promise<OpenStore> {
   const found = await detectContainerd();

@@ -2,6 +2,7 @@ import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { PeerTrust } from "../mirror/http/connect_tls.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import { type HttpServer, type HttpServerCollaborators, startHttpServer } from "./http_server.ts";
 import { type PeerCertificates, readPeerCertificates } from "./tls_files.ts";
@@ -26,7 +27,7 @@ export class PeerTls {
   private constructor(
     settings: Settings & { readonly peerTlsDir: string },
     current: PeerCertificates,
-    { clock, log }: { readonly clock: Clock; readonly log: Log },
+    { clock, log }: Pick<Runtime, "clock" | "log">,
   ) {
     this.#settings = settings;
     this.#directory = settings.peerTlsDir;
@@ -43,7 +44,7 @@ export class PeerTls {
    */
   static async open(
     { peerTlsDir, ...settings }: Settings,
-    collaborators: { readonly clock: Clock; readonly log: Log },
+    collaborators: Pick<Runtime, "clock" | "log">,
   ): Promise<PeerTls | undefined> {
     if (peerTlsDir === undefined) return undefined;
     let current: PeerCertificates;

@@ -1,6 +1,5 @@
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { configure } from "./configure.ts";
 import type { ConfiguratorCollaborators } from "./plan.ts";
 import { checkOptions, type ConfiguratorOptions } from "./settings.ts";
@@ -11,9 +10,8 @@ export interface DirectoryWatch extends AsyncIterable<unknown> {
 }
 
 /** Collaborators of {@link watchConfiguration}. */
-export interface WatchCollaborators extends ConfiguratorCollaborators {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface WatchCollaborators
+  extends ConfiguratorCollaborators, Pick<Runtime, "clock" | "log"> {
   /** Begins to watch a directory; throws if that cannot be done. Default: `Deno.watchFs`. */
   readonly watchDirectory?: (path: string) => DirectoryWatch;
 }

@@ -1,6 +1,5 @@
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { KubernetesApi, NodeObject } from "./api.ts";
 import { retry } from "./retry.ts";
 import { removeTaint } from "./startup_taint.ts";
@@ -15,10 +14,8 @@ const READY_POLL_MS = 100;
 const RECHECK_MS = 5 * 60_000;
 
 /** Collaborators of a {@link NodeFollower}. */
-export interface NodeFollowerCollaborators {
+export interface NodeFollowerCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly api: KubernetesApi;
-  readonly clock: Clock;
-  readonly log: Log;
   /** True once the agent serves and containerd is configured to ask it. */
   readonly ready: () => boolean;
   /** Source of jitter in [0, 1); default `Math.random`. */

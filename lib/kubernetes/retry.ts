@@ -1,7 +1,6 @@
 import { backoff } from "../async/backoff.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 
 /** Between two tries, ms: an API server that is gone is not run down when it is back. */
 const DELAYS = { baseMs: 500, maxMs: 60_000 };
@@ -9,9 +8,7 @@ const DELAYS = { baseMs: 500, maxMs: 60_000 };
 const REPEAT_EVERY = 10;
 
 /** Collaborators of {@link retry}. */
-export interface RetryCollaborators {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface RetryCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Source of jitter in [0, 1). */
   readonly random?: () => number;
 }

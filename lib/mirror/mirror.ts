@@ -1,9 +1,7 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { OciError } from "../oci/error.ts";
 import { referenceKey } from "../oci/reference.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Mirror, MirrorMiss } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
 import type { TrustedAddresses } from "../ports/access.ts";
@@ -27,13 +25,10 @@ import { SplitPolicy } from "./split/split_policy.ts";
 import { Tainted } from "./transfer/tainted.ts";
 
 /** What the mirror works with. */
-export interface MirrorCollaborators {
+export interface MirrorCollaborators extends Runtime {
   readonly router: Router;
   /** Lets nodes that want the same at the same time agree on who goes upstream; default not. */
   readonly elections?: Elections | undefined;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /**
    * `Authorization` headers that peers may want, the likeliest first, asked for at each request;
    * default none.

@@ -1,5 +1,4 @@
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 
 /** What can be closed. */
 export interface Closable {
@@ -12,13 +11,11 @@ export interface Acceptor<C> extends Closable {
 }
 
 /** What an {@link AcceptLoop} works with. */
-export interface AcceptLoopCollaborators<C> {
+export interface AcceptLoopCollaborators<C> extends Pick<Runtime, "clock" | "log"> {
   /** Listens, at the same place each time; throws if it cannot. */
   readonly listen: () => Acceptor<C>;
   /** Takes a connection over, and closes it when it is done; must not throw. */
   readonly take: (connection: C) => void;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Errors of the system that say that it has nothing left to accept with, not that it is deaf. */

@@ -8,6 +8,7 @@ import type { DistributionPath } from "../oci/path.ts";
 import type { ByteRange } from "../oci/range.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Store } from "../ports/store.ts";
@@ -15,10 +16,8 @@ import type { Integrity } from "../ports/integrity.ts";
 import type { Content } from "./answer.ts";
 
 /** Collaborators of {@link LocalContent}. */
-export interface LocalContentCollaborators {
+export interface LocalContentCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly store: Store;
-  readonly log: Log;
-  readonly clock: Clock;
   /** Told of content that is not what its digest says; default: nobody is. */
   readonly integrity?: Pick<Integrity, "doubt"> | undefined;
 }

@@ -5,9 +5,7 @@ import type { ReferenceFilter } from "../oci/filter.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange } from "../oci/range.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Mirror, MirrorHit } from "../ports/mirror.ts";
 import type { Store } from "../ports/store.ts";
 import type { Access } from "../ports/access.ts";
@@ -26,15 +24,12 @@ import { TagOpinions } from "./tag_opinions.ts";
 import { takeUploadSlot, type UploadSlots } from "./upload_slots.ts";
 
 /** Collaborators of {@link createPull}. */
-export interface PullCollaborators {
+export interface PullCollaborators extends Runtime {
   readonly local: LocalContent;
   readonly store: Store;
   readonly mirror: Mirror;
   /** Decides who may have what; without it everybody may. */
   readonly access?: Access;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly uploads: UploadSlots;
   /** Told of content of the store that seems to be wrong; default: nobody is. */
   readonly integrity?: Pick<Integrity, "doubt"> | undefined;

@@ -6,9 +6,8 @@ import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
 import type { Mirror } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
 import type { Store } from "../ports/store.ts";
@@ -29,13 +28,10 @@ import { Transfers } from "./transfers.ts";
 import { UploadSlots } from "./upload_slots.ts";
 
 /** What the registry works with. */
-export interface RegistryCollaborators {
+export interface RegistryCollaborators extends Runtime {
   readonly store: Store;
   readonly mirror: Mirror;
   readonly router: Pick<Router, "ready">;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Decides who may have what; without it everybody may. */

@@ -1,8 +1,6 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { WholeResponse } from "../net/http/whole_response.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { AssignmentOutcome, MissReason } from "../ports/mirror.ts";
 import type { RequestObserver } from "../ports/requests.ts";
 import type { PeerRefusal } from "../ports/access.ts";
@@ -21,10 +19,7 @@ export type HandlerName =
   | "other";
 
 /** What an context reports to. */
-export interface RequestContextCollaborators {
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
+export interface RequestContextCollaborators extends Runtime {
   readonly transfers: Transfers;
   /** Rate of what is sent to peers; undefined: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;

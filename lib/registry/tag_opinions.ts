@@ -5,9 +5,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { formatReference } from "../oci/reference.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Mirror } from "../ports/mirror.ts";
 import type { Store } from "../ports/store.ts";
 
@@ -23,12 +21,9 @@ const COMPARE_LIMIT_MS = 5000;
 const CLOCK_TOLERANCE_MS = 60_000;
 
 /** What {@link TagOpinions} works with. */
-export interface TagOpinionsCollaborators {
+export interface TagOpinionsCollaborators extends Runtime {
   readonly store: Pick<Store, "resolve" | "updatedAt">;
   readonly mirror: Pick<Mirror, "fetch" | "tagAnswers">;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Time of day, ms since 1970; default the system's. */
   readonly today?: () => number;
 }

@@ -1,8 +1,6 @@
 import type { Admission } from "../net/admission.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
 import { createHost } from "./libp2p/host.ts";
 import { loadIdentity } from "./libp2p/identity.ts";
@@ -10,10 +8,7 @@ import { Libp2pRouter } from "./libp2p_router.ts";
 import { resolveRouterOptions, type RouterOptions } from "./options.ts";
 
 /** Collaborators of the router. */
-export interface RouterCollaborators {
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
+export interface RouterCollaborators extends Runtime {
   /** Tells with which peers to begin; started and stopped with the router. */
   readonly bootstrapper: Bootstrapper;
   /** Lets other nodes' connections in, or not; default: limits of the router's own. */

@@ -1,8 +1,6 @@
 import type { PeerId } from "@libp2p/interface";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { isUsableIp, toIpPort } from "./libp2p/address.ts";
 import { DhtClient } from "./dht/dht_client.ts";
 import { kademliaId } from "./dht/dht_key.ts";
@@ -29,11 +27,8 @@ import type { WorkBudget } from "../async/work_budget.ts";
 const BATCH_TIMEOUT_MS = 5000;
 
 /** Collaborators of the parts that make the index. */
-export interface IndexCollaborators {
+export interface IndexCollaborators extends Runtime {
   readonly host: Host;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 /** What several of the parts work with. */

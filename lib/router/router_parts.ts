@@ -1,7 +1,6 @@
 import type { PeerId } from "@libp2p/interface";
 import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
-import type { Metrics } from "../ports/metrics.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { type IpPort, toIpPort } from "./libp2p/address.ts";
 import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
@@ -42,12 +41,9 @@ const MAX_ANSWER = 20;
 const MAX_KEY_LENGTH = 88;
 
 /** Collaborators of the router's parts. */
-export interface RouterPartsCollaborators {
+export interface RouterPartsCollaborators extends Runtime {
   readonly host: Host;
   readonly bootstrapper: Bootstrapper;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 /** The parts of a router, connected with each other. */

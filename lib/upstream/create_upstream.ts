@@ -3,7 +3,7 @@ import { deadline } from "../async/deadline.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import { type DistributionPath, formatDistributionPath } from "../oci/path.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import type { Upstream, UpstreamAnswer } from "../ports/access.ts";
 import { Circuit, type CircuitOptions } from "./circuit.ts";
@@ -13,9 +13,7 @@ import { type EndpointAnswer, RegistryClient } from "./registry_client.ts";
 import { createSender, type Sender } from "./send.ts";
 
 /** Collaborators of {@link createUpstream}. */
-export interface UpstreamCollaborators {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface UpstreamCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Default: {@link defaultEndpoint} for each registry. */
   readonly endpoints?: UpstreamEndpoints;
   /** Sends requests; default: over the network. */

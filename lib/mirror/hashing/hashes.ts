@@ -1,8 +1,8 @@
 import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log, LogFields } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
+import type { LogFields } from "../../ports/log.ts";
 import { createVerifier, type Verifier } from "./verify.ts";
 import { type HashThread, HashWorker } from "./hash_worker.ts";
 
@@ -14,9 +14,7 @@ const WORKER_IDLE_MS = 30_000;
 const REST_MS = 30_000;
 
 /** What {@link Hashes} work with. */
-export interface HashesCollaborators {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface HashesCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Starts a thread; default a worker. */
   readonly start?: () => HashThread;
 }

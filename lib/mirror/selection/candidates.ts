@@ -1,6 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Peer, Router } from "../../ports/router.ts";
 import { type Link, link } from "../../async/link.ts";
 import type { Candidate, NextOptions } from "./candidate.ts";
@@ -9,14 +8,12 @@ import type { PeerHealth } from "./peer_health.ts";
 import type { Prober } from "./prober.ts";
 
 /** What {@link Candidates} works with. */
-export interface CandidatesCollaborators {
+export interface CandidatesCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly router: Pick<Router, "lookup" | "hasLeft">;
   /** Asked when nobody else is left; undefined: nobody is. */
   readonly parents?: ElectedParents | undefined;
   readonly table: PeerHealth;
   readonly prober: Prober;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Source of randomness in [0, 1). */
   readonly random: () => number;
 }

@@ -1,5 +1,4 @@
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { MirrorMiss, MissReason } from "../../ports/mirror.ts";
 import type { Peer, Router } from "../../ports/router.ts";
@@ -27,7 +26,7 @@ const NAMED_RESPONSE_MS = 1000;
 const ELECTION_MS = 1850;
 
 /** What a {@link Search} works with. */
-export interface SearchCollaborators {
+export interface SearchCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly candidates: Candidates;
   readonly router: Pick<Router, "reportFailure">;
   /** Who is believed what a tag means; undefined: whoever holds it, or it is no tag. */
@@ -35,8 +34,6 @@ export interface SearchCollaborators {
   readonly client: PeerClient;
   readonly table: PeerHealth;
   readonly prober: Prober;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly metrics: Pick<Metrics, "followBegan" | "followFailed">;
   /** Aborts when the mirror is closed. */
   readonly closing: AbortSignal;

@@ -1,7 +1,5 @@
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
-import type { Metrics } from "../../ports/metrics.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Wanted } from "../http/answer.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { MirrorOptions } from "../options.ts";
@@ -10,13 +8,10 @@ import type { Search } from "../selection/search.ts";
 import type { Source } from "../selection/source.ts";
 
 /** What a `PartReader` works with. */
-export interface PartReaderCollaborators {
+export interface PartReaderCollaborators extends Runtime {
   readonly search: Search;
   readonly table: PeerHealth;
   readonly deliveries: Deliveries;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
   /** Aborts when the mirror is closed. */
   readonly closing: AbortSignal;
 }

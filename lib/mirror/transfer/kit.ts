@@ -1,9 +1,7 @@
 import type { RateLimiter } from "../../async/rate_limiter.ts";
 import type { DistributionPath } from "../../oci/path.ts";
 import { referenceKey } from "../../oci/reference.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
-import type { Metrics } from "../../ports/metrics.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Router } from "../../ports/router.ts";
 import { Candidates } from "../selection/candidates.ts";
 import type { Elections } from "../../ports/rollout.ts";
@@ -21,7 +19,7 @@ import type { SplitPolicy } from "../split/split_policy.ts";
 import type { Tainted } from "./tainted.ts";
 
 /** What all requests of one mirror share. */
-export interface MirrorKit {
+export interface MirrorKit extends Runtime {
   readonly router: Router;
   /** Lets nodes agree on who goes upstream; undefined: each goes by itself. */
   readonly elections?: Elections | undefined;
@@ -39,9 +37,6 @@ export interface MirrorKit {
   readonly provesPeers: boolean;
   /** Rate of what is received from peers, shared fairly. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
   /** Source of randomness in [0, 1). */
   readonly random: () => number;
   /** Aborts when the mirror is closed. */

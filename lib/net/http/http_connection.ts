@@ -1,5 +1,4 @@
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Guest } from "../admission.ts";
 import { CR, endOfHead, HEAD_END, isNoHead, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
@@ -13,15 +12,13 @@ export type Respond = (request: Request) => Response | Promise<Response>;
 export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
 
 /** What a connection is served with. */
-export interface HttpConnectionOptions {
+export interface HttpConnectionOptions extends Pick<Runtime, "clock" | "log"> {
   readonly respond: Respond;
   readonly scheme: "http" | "https";
   /** Stands in for `Host` in URLs of requests that have none, e.g. `127.0.0.1:5000`. */
   readonly defaultHost: string;
   /** Value of `Date`. */
   readonly date: () => string;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** From the first byte of a head, or from the connection's start, to its last, ms. */

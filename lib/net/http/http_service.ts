@@ -1,5 +1,4 @@
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
 import type { ConnectionBudget } from "../connection_budget.ts";
 import { ipOf } from "../socket_address.ts";
@@ -16,12 +15,10 @@ export interface ConnectionInfo {
 }
 
 /** What an {@link HttpService} works with. */
-export interface HttpServiceCollaborators {
+export interface HttpServiceCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly handle: (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
   /** Bounds connections, those of other servers of this process included. */
   readonly connections: Pick<ConnectionBudget, "http" | "takesHandshake">;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Where an {@link HttpService} listens. */

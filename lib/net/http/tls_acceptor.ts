@@ -1,15 +1,12 @@
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Acceptor } from "../accept_loop.ts";
 import type { ConnectionBudget } from "../connection_budget.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 import { TlsGate } from "./tls_gate.ts";
 
 /** What a {@link TlsAcceptor} works with. */
-export interface TlsAcceptorCollaborators {
+export interface TlsAcceptorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly connections: Pick<ConnectionBudget, "http" | "takesHandshake">;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Where a {@link TlsAcceptor} listens. */

@@ -1,15 +1,12 @@
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
 import type { Admission, Guest } from "../admission.ts";
 import { ipOf } from "../socket_address.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 
 /** What a {@link TlsGate} works with. */
-export interface TlsGateCollaborators {
+export interface TlsGateCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly admission: Admission;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Where a {@link TlsGate} stands. */

@@ -1,8 +1,7 @@
 import { backoff } from "../../async/backoff.ts";
 import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { IpPort } from "../libp2p/address.ts";
 import { shuffle } from "./shuffle.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
@@ -33,7 +32,7 @@ export interface DialTarget {
 export type DialOutcome = "connected" | "self" | "failed";
 
 /** Collaborators of a {@link BootstrapLoop}. */
-export interface BootstrapLoopCollaborators {
+export interface BootstrapLoopCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly bootstrapper: Bootstrapper;
   /** Connects to a peer that is not connected yet. Does not reject. */
   readonly dial: (target: DialTarget, options: Cancellable) => Promise<DialOutcome>;
@@ -43,8 +42,6 @@ export interface BootstrapLoopCollaborators {
   readonly peerCount: () => number;
   /** Port of this node's router, for addresses that have none. */
   readonly routerPort: () => number;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Finds the first peers, finds them again when all are lost, and now and then looks for more. */

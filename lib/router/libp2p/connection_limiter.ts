@@ -1,8 +1,7 @@
 import type { Connection, PeerId } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 
 /** How often connections are counted, ms. */
 const INTERVAL_MS = 10_000;
@@ -11,14 +10,12 @@ const YOUNG_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
 /** Collaborators of a {@link ConnectionLimiter}. */
-export interface ConnectionLimiterCollaborators {
+export interface ConnectionLimiterCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly connections: () => readonly Connection[];
   /** Tells whether a connection is kept whatever happens: that of a neighbour in the key space. */
   readonly isNeeded: (peer: PeerId) => boolean;
   /** When a peer was last asked something, by the clock; undefined: never. */
   readonly lastAsked: (peer: PeerId) => number | undefined;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Settings of a {@link ConnectionLimiter}. */

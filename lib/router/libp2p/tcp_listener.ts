@@ -5,19 +5,16 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import { AcceptLoop } from "../../net/accept_loop.ts";
 import type { Admission, Guest } from "../../net/admission.ts";
 import { ipOf } from "../../net/socket_address.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 
 /** How often it is looked for connections on which nothing happens, ms. */
 const CHECK_MS = 5000;
 
 /** What accepts connections of other nodes works with. */
-export interface InboundCollaborators {
+export interface InboundCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Lets connections in, or not. */
   readonly admission: Admission;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** What the library gives a listener. */

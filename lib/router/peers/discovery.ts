@@ -1,8 +1,7 @@
 import { backoff } from "../../async/backoff.ts";
 import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 
 /** Between two walks: often while the network is getting known, rarely when nothing is new. */
 const INTERVAL = { baseMs: 1000, maxMs: 60_000 };
@@ -12,15 +11,13 @@ const WALK_TIMEOUT_MS = 10_000;
 const SHA2_256_HEADER = [0x12, 32];
 
 /** Collaborators of a {@link Discovery}. */
-export interface DiscoveryCollaborators {
+export interface DiscoveryCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Walks the DHT; resolves with the peers nearest to a multihash. Does not reject. */
   readonly closest: (target: Uint8Array, options: Cancellable) => Promise<readonly unknown[]>;
   /** Multihash of this node's peer id. */
   readonly self: Uint8Array;
   /** How many peers the routing table has. */
   readonly peerCount: () => number;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /**

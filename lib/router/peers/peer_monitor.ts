@@ -2,8 +2,7 @@ import type { PeerId } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 
 /** Pings a second, in all: the interval grows with the number of peers. */
 const MAX_PINGS_PER_SECOND = 20;
@@ -53,10 +52,8 @@ export interface PeerActions {
 }
 
 /** Collaborators of a {@link PeerMonitor}. */
-export interface PeerMonitorCollaborators {
+export interface PeerMonitorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly actions: PeerActions;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Settings of a {@link PeerMonitor}. */

@@ -1,7 +1,6 @@
 import type { PeerId, PeerInfo } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
-import type { Log } from "../../ports/log.ts";
-import type { Metrics } from "../../ports/metrics.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Peer } from "../../ports/router.ts";
 import { toMultiaddrString } from "../libp2p/address.ts";
 import type { BootstrapContact } from "../bootstrap/bootstrapper.ts";
@@ -13,11 +12,9 @@ import { Provider } from "../dht/provider.ts";
 import { shuffle } from "../bootstrap/shuffle.ts";
 
 /** Collaborators of a {@link RoutingTable}. */
-export interface RoutingTableCollaborators {
+export interface RoutingTableCollaborators extends Pick<Runtime, "log" | "metrics"> {
   readonly host: Host;
   readonly toPeer: PeerMapper;
-  readonly log: Log;
-  readonly metrics: Metrics;
   /** Called when a peer can be sent to: it is in the routing table and connected, maybe anew. */
   readonly onJoin: (peer: PeerId) => void;
   /** Called when a peer left the routing table. */

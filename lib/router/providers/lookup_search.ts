@@ -1,9 +1,7 @@
 import type { PeerId, PeerInfo } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
-import type { Metrics } from "../../ports/metrics.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Peer } from "../../ports/router.ts";
 import type { DhtKey } from "../dht/dht_key.ts";
 import type { PeerMapper } from "../peers/peer_mapper.ts";
@@ -30,7 +28,7 @@ export interface LookupSources {
 }
 
 /** Collaborators of a {@link Lookup}. */
-export interface LookupCollaborators {
+export interface LookupCollaborators extends Runtime {
   readonly self: PeerId;
   readonly sources: LookupSources;
   readonly toPeer: PeerMapper;
@@ -38,9 +36,6 @@ export interface LookupCollaborators {
   readonly isDown: (id: string) => boolean;
   /** Tells whether a peer is known to be dead or does not answer just now. */
   readonly isDoubtful: (id: string) => boolean;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 /** Settings of a {@link Lookup}. */

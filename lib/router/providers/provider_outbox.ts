@@ -1,7 +1,6 @@
 import type { PeerId } from "@libp2p/interface";
 import { backoff } from "../../async/backoff.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { DhtClient } from "../dht/dht_client.ts";
 import type { DhtKey } from "../dht/dht_key.ts";
 import { encodeRecords } from "../dht/dht_message.ts";
@@ -17,7 +16,7 @@ const MAX_PARALLEL = 16;
 const MAX_WAITING = 200_000;
 
 /** Collaborators of a {@link ProviderOutbox}. */
-export interface ProviderOutboxCollaborators {
+export interface ProviderOutboxCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Streams of its own, so that no lookup waits behind records. */
   readonly client: Pick<DhtClient, "ask" | "stop">;
   /** This node as a provider, encoded, as of now. */
@@ -25,8 +24,6 @@ export interface ProviderOutboxCollaborators {
   /** Tells whether a key is still to be announced. */
   readonly provides: (id: string) => boolean;
   readonly budget: Pick<WorkBudget, "run">;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** What waits for one peer. Keys for several peers are in the same arrays, which are not copied. */

@@ -1,6 +1,5 @@
 import type { PeerId } from "@libp2p/interface";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import { dhtKey, kademliaId } from "../dht/dht_key.ts";
 import type { KeyPlacement, Parcel, PlacedKey } from "./key_placement.ts";
 import { OwnKeys, PARTS } from "./own_keys.ts";
@@ -28,13 +27,11 @@ const JOIN_JITTER_MS = 500;
 const JOIN_INTERVAL_MS = 10_000;
 
 /** Collaborators of a {@link ProviderPublisher}. */
-export interface ProviderPublisherCollaborators {
+export interface ProviderPublisherCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly placement: Pick<
     KeyPlacement,
     "place" | "placeFurther" | "belongingTo" | "sharedBits"
   >;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly budget: Pick<WorkBudget, "breathe">;
   /** Makes the outbox, which asks back whether a key is still ours. */
   readonly outbox: (provides: (id: string) => boolean) => Pick<ProviderOutbox, "send" | "stop">;

@@ -4,8 +4,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { LRUCache } from "lru-cache";
 import { fairDeadline } from "../../async/fair_deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { Peer } from "../../ports/router.ts";
 import type { Assignment, AssignmentOptions, Elections } from "../../ports/rollout.ts";
@@ -56,7 +55,7 @@ const MAX_STREAMS = 4;
 type Told = Exclude<Assignment, { type: "leave" }>;
 
 /** Collaborators of {@link FetchTrees}. */
-export interface FetchTreesCollaborators {
+export interface FetchTreesCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly node: Libp2p;
   readonly table: RoutingTable;
   readonly toPeer: PeerMapper;
@@ -71,8 +70,6 @@ export interface FetchTreesCollaborators {
   readonly onFailure: (peer: PeerId) => void;
   /** Tells whether a peer's host takes a connection for it before the signal aborts. Does not reject. */
   readonly takesConnections: (peer: PeerId, options: Cancellable) => Promise<boolean>;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly metrics: Pick<Metrics, "electionHeld">;
 }
 

@@ -1,7 +1,6 @@
 import { backoff } from "../../async/backoff.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { StoreEvent, Watcher } from "../../ports/watcher.ts";
 import type { ContainerdClient } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";
@@ -9,11 +8,9 @@ import { ImageWalker } from "./image_walker.ts";
 import { WatchSession } from "./watch_session.ts";
 
 /** What {@link ContainerdWatcher} works with. */
-export interface ContainerdWatcherComponents {
+export interface ContainerdWatcherComponents extends Pick<Runtime, "clock" | "log"> {
   readonly client: ContainerdClient;
   readonly content: ContainerdContent;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Settings of {@link ContainerdWatcher}. */

@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Arrivals, ArrivingContent } from "../../ports/arrivals.ts";
@@ -10,10 +11,7 @@ import { BlobDirectory } from "../blob_directory.ts";
 import { growingFileStream } from "./growing_file.ts";
 
 /** What {@link ContainerdIngests} works with. */
-export interface ContainerdIngestsComponents {
-  readonly clock: Clock;
-  readonly log: Log;
-}
+export type ContainerdIngestsComponents = Pick<Runtime, "clock" | "log">;
 
 /** Settings of {@link ContainerdIngests}. */
 export interface ContainerdIngestsOptions {

@@ -1,7 +1,6 @@
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { StoredImage } from "../../ports/store.ts";
 import type { StoreEvent } from "../../ports/watcher.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
@@ -14,12 +13,10 @@ import { methods } from "./methods.ts";
 import { type ContainerdEvent, receiveEvents } from "./receive_events.ts";
 
 /** What a {@link WatchSession} works with. */
-export interface WatchSessionComponents {
+export interface WatchSessionComponents extends Pick<Runtime, "clock" | "log"> {
   readonly client: ContainerdClient;
   readonly content: ContainerdContent;
   readonly walker: ImageWalker;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Settings of a {@link WatchSession}. */

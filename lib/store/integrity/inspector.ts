@@ -1,8 +1,7 @@
 import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Doubter, Integrity } from "../../ports/integrity.ts";
@@ -10,14 +9,12 @@ import { DoubtBudget, trusts } from "./doubt_budget.ts";
 import { readAgain, stampOf } from "./read_again.ts";
 
 /** What an {@link Inspector} works with. */
-export interface InspectorCollaborators {
+export interface InspectorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly store: Pick<Store, "descriptor" | "open" | "stamp">;
   /** Whether this node tells others that it has it: of all else nobody can have got anything. */
   readonly advertises: (digest: Digest) => boolean;
   /** Called when content was found to be damaged, or is right again. */
   readonly changed: (digest: Digest) => Promise<void>;
-  readonly clock: Clock;
-  readonly log: Log;
   readonly metrics: Pick<Metrics, "contentChecked" | "damagedContent">;
 }
 

@@ -4,6 +4,7 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store, StoredImage } from "../../ports/store.ts";
@@ -15,10 +16,7 @@ import { walkImage } from "../walk_image.ts";
 import { layoutIndexPath, layoutNames, readLayoutIndex } from "./layout_index.ts";
 
 /** What {@link OciLayoutStore} works with. */
-export interface OciLayoutStoreComponents {
-  readonly clock: Clock;
-  readonly log: Log;
-}
+export type OciLayoutStoreComponents = Pick<Runtime, "clock" | "log">;
 
 /** Settings of {@link OciLayoutStore}. */
 export interface OciLayoutStoreOptions {

@@ -1,6 +1,5 @@
 import type { Cancellable } from "../../../ports/cancellable.ts";
-import type { Clock } from "../../../ports/clock.ts";
-import type { Log } from "../../../ports/log.ts";
+import type { Runtime } from "../../../ports/runtime.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "../bootstrapper.ts";
 import { decodeMessage, encodeAnswer, encodeQuery } from "./mdns_message.ts";
 import { type MulticastLink, type OpenMulticastLink, openMulticastLink } from "./multicast_link.ts";
@@ -22,9 +21,7 @@ export interface MdnsBootstrapperOptions {
 }
 
 /** Collaborators of {@link createMdnsBootstrapper}. */
-export interface MdnsBootstrapperCollaborators {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface MdnsBootstrapperCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly open?: OpenMulticastLink;
   readonly list?: () => readonly InterfaceInfo[];
 }
