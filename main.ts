@@ -1,8 +1,7 @@
-// First: what is imported below looks at the environment.
+// First: what is imported later looks at the environment.
 import "./lib/commands/narrow_environment.ts";
 import { isatty } from "node:tty";
 import process from "node:process";
-import { runCommand } from "./lib/commands/run.ts";
 
 /** Ends the process when a second signal comes, for whoever cannot wait for the graceful stop. */
 const INTERRUPTED = 130;
@@ -15,6 +14,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+// Not above: a bundle's parts run before whatever imports them, whichever is first there.
+const { runCommand } = await import("./lib/commands/run.ts");
 const code = await runCommand(Deno.args, {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { replaceFile } from "../files/write_durably.ts";
 import { isDigest } from "../oci/digest.ts";
 import type { Cancellable } from "../ports/cancellable.ts";

@@ -20,7 +20,6 @@ import type { Arrivals } from "../ports/arrivals.ts";
 import type { Elections } from "../ports/rollout.ts";
 import { createRegistryApp } from "../registry/registry_app.ts";
 import type { Bootstrapper } from "../router/bootstrap/bootstrapper.ts";
-import { createRouter } from "../router/create_router.ts";
 import { VERSION } from "../version.ts";
 import { BasicAuth } from "./basic_auth.ts";
 import type { Examine } from "../ports/check.ts";
@@ -169,7 +168,7 @@ function filterOf(config: Config) {
   return createReferenceFilter({ ...config, mirroredRegistries });
 }
 
-function createAgentRouter(
+async function createAgentRouter(
   config: Config,
   { keys, bootstrapper, connections, zone, clock, log, metrics, arrivals }: {
     readonly keys: readonly string[] | undefined;
@@ -184,7 +183,9 @@ function createAgentRouter(
   registryPortOf: AgentOptions["registryPortOf"],
 ) {
   const { router: admission, routerConnections } = connections;
-  return createRouter({
+  // A module of its own in the bundle: the engine needs memory for as much as it parses at once.
+  const { createRouter } = await import("../router/create_router.ts");
+  return await createRouter({
     log: log.child({ part: "router" }),
     ...{ metrics, clock, bootstrapper, admission },
   }, {

@@ -5,31 +5,22 @@ import type { Config } from "../config/options.ts";
 import { parseConfig } from "../config/parse.ts";
 import { ConfiguratorError } from "../configurator/configurator_error.ts";
 import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
-import { agentCommand } from "./agent.ts";
-import { cleanupCommand } from "./cleanup.ts";
-import { cleanupWaitCommand } from "./cleanup_wait.ts";
-import { configureCommand } from "./configure.ts";
-import { agentEnvironment } from "./doctor/agent_environment.ts";
-import { doctorCommand } from "./doctor/doctor_command.ts";
 import { ListenError } from "../agent/http_server.ts";
 import type { CommandIo } from "./io.ts";
-import { keygenCommand } from "./keygen.ts";
-import { installCommand } from "./service/install.ts";
-import { uninstallCommand } from "./service/uninstall.ts";
-import { versionCommand } from "./version.ts";
 
 type Command = (config: Config, io: CommandIo) => Promise<number> | number;
 
-const COMMANDS: Readonly<Record<CommandName, Command>> = {
-  agent: agentCommand,
-  configure: configureCommand,
-  cleanup: cleanupCommand,
-  "cleanup-wait": cleanupWaitCommand,
-  doctor: doctorCommand,
-  install: installCommand,
-  uninstall: uninstallCommand,
-  keygen: keygenCommand,
-  version: versionCommand,
+/** Loaded by whoever runs them: most of the program is of no use to any one of them. */
+const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  agent: async () => (await import("./agent.ts")).agentCommand,
+  configure: async () => (await import("./configure.ts")).configureCommand,
+  cleanup: async () => (await import("./cleanup.ts")).cleanupCommand,
+  "cleanup-wait": async () => (await import("./cleanup_wait.ts")).cleanupWaitCommand,
+  doctor: async () => (await import("./doctor/doctor_command.ts")).doctorCommand,
+  install: async () => (await import("./service/install.ts")).installCommand,
+  uninstall: async () => (await import("./service/uninstall.ts")).uninstallCommand,
+  keygen: async () => (await import("./keygen.ts")).keygenCommand,
+  version: async () => (await import("./version.ts")).versionCommand,
 };
 
 /** Spegel's names of the same commands. */
@@ -61,12 +52,11 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     const config = parseConfig({
       command: name,
       args: rest,
-      env: name === "doctor"
-        ? await agentEnvironment({ args: rest, env: io.env, readFile: readText }, io)
-        : io.env,
+      env: name === "doctor" ? await environmentOfAgent(rest, io) : io.env,
       readFile: readText,
     });
-    return await COMMANDS[name](config, io);
+    const command = await COMMANDS[name]();
+    return await command(config, io);
   } catch (error) {
     if (io.signal.aborted) return 0;
     io.stderr(`eddy: ${error instanceof Error ? error.message : error}\n`);
@@ -80,6 +70,14 @@ function help(topic: string | undefined, io: CommandIo): number {
   const name = ALIASES[topic ?? ""] ?? topic;
   io.stdout(`${renderHelp(name !== undefined && isCommand(name) ? name : undefined)}\n`);
   return 0;
+}
+
+async function environmentOfAgent(
+  args: readonly string[],
+  io: CommandIo,
+): Promise<CommandIo["env"]> {
+  const { agentEnvironment } = await import("./doctor/agent_environment.ts");
+  return await agentEnvironment({ args, env: io.env, readFile: readText }, io);
 }
 
 /** Configuration is read once, before anything else runs. */

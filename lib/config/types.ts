@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isWildcardRegistry } from "../oci/filter.ts";
 import { isRegistry } from "../oci/reference.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { ConfiguratorError } from "./configurator_error.ts";
 import type { FileVersion } from "./file_system.ts";
 

@@ -1,7 +1,7 @@
 import { basicOf } from "./basic_of.ts";
 import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
 import { LRUCache } from "lru-cache";
-import { z } from "zod";
+import * as z from "zod";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { parseReference } from "../../oci/reference.ts";
 
