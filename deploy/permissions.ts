@@ -37,8 +37,8 @@ const NEVER_READ = [
 ];
 
 /**
- * What the compiled program is granted; everything else is denied, without a question. The README
- * says what each is for.
+ * What the compiled program is granted; everything else is denied, without a question.
+ * docs/security.md says what each is for.
  */
 export const PERMISSIONS: readonly string[] = [
   "--no-prompt",
