@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { readSource, sourceFiles } from "../architecture/source_files.ts";
+import { test } from "../support/test.ts";
+import { tableRows } from "./markdown.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
+const project = JSON.parse(await read("deno.json"));
+const source = (await Promise.all((await sourceFiles()).map(readSource))).join("\n")
+  // Texts that go on in the next line.
+  .replaceAll(/["`] \+\s+["`]/g, "");
+
+test("README: read in five minutes", async () => {
+  const { size } = await Deno.stat(new URL("README.md", ROOT));
+  assert.ok(size <= 6_500, `${size} bytes`);
+  const picture = await Deno.stat(new URL("docs/images/debug-page.png", ROOT));
+  assert.ok(picture.size <= 200_000, `${picture.size} bytes`);
+});
+
+for (const path of ["README.md", "CONTRIBUTING.md", "docs/install.md", "docs/operations.md"]) {
+  test(`${path}: each task exists`, async () => {
+    const text = await read(path);
+    const named = [...text.matchAll(/\btask ([a-z][a-z:0-9-]+)/g)].map(([, name]) => name);
+    assert.deepEqual(named.filter((name) => !(`${name}` in project.tasks)), []);
+  });
+}
+
+test("CONTRIBUTING: the map has each folder of the program, and no other", async () => {
+  const text = await read("CONTRIBUTING.md");
+  const mapped = [...text.matchAll(/^((?:lib|demo)\/\S*) /gm)].map(([, path]) => path);
+  const there = new Set((await sourceFiles()).flatMap((path) => {
+    const [, room] = /^(lib\/(?:(?:mirror|router)\/)?[^/]+\/)/.exec(path) ?? [];
+    return room === undefined ? [] : [room];
+  }));
+  for (const path of mapped) await Deno.stat(new URL(`${path}`, ROOT));
+  assert.deepEqual([...there].filter((path) => !mapped.includes(path)), []);
+});
+
+test("CONTRIBUTING: each dependency is there, with its reason", async () => {
+  const [, list = ""] = (await read("CONTRIBUTING.md")).split("## Dependencies");
+  const reasons = [...list.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+  const has = (name: string) =>
+    reasons.some((reason) => reason === name || name.startsWith(reason.replace(/\*$/, "")));
+  const imports: string[] = Object.keys(project.imports).filter((n) => !n.startsWith("@types/"));
+  assert.deepEqual(imports.filter((name) => !has(name)), []);
+});
+
+test("operations: log lines and reasons that are explained exist", async () => {
+  const text = await read("docs/operations.md");
+  const firsts = ["Log line", "What you see", "`withheld`"].flatMap((head) => {
+    const [, table = ""] = text.split(`\n| ${head} `);
+    return tableRows(table.split("\n\n")[0] ?? "").map(([cell = ""]) => cell);
+  });
+  const quoted = firsts.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, t = ""]) => t));
+  const parts = quoted.filter((text) => / |^[a-z]+(-[a-z]+)*$/.test(text))
+    .flatMap((text) => text.split("…")).map((part) => part.trim()).filter((part) => part !== "");
+  assert.ok(parts.length > 15, `${parts.length} parts`);
+  assert.deepEqual(parts.filter((part) => !source.includes(part)), []);
+});
