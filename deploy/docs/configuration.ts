@@ -7,7 +7,7 @@ import { COMMAND_OPTIONS } from "../../lib/config/command_options.ts";
 import { MIRROR_OPTIONS, STORE_OPTIONS } from "../../lib/config/containerd_options.ts";
 import { COMMAND_SUMMARIES, envName, shownDefault } from "../../lib/config/help.ts";
 import { KUBERNETES_OPTIONS } from "../../lib/config/kubernetes_options.ts";
-import { ALL } from "../../lib/config/option.ts";
+import { AGENT, ALL } from "../../lib/config/option.ts";
 import { OPTION_ROWS, type OptionRow } from "../../lib/config/options.ts";
 import { ROUTING_OPTIONS } from "../../lib/config/routing_options.ts";
 import { TAG_OPTIONS } from "../../lib/config/tag_options.ts";
@@ -85,7 +85,8 @@ const HEAD = `# Configuration
 
 Every option is a flag, an environment variable and a key of the YAML file that \`--config\` names. The
 key is the flag without the leading dashes. Flags take precedence over environment variables, and
-these over the file. Names are Spegel's where Spegel has the option.
+these over the file. Names are Spegel's where Spegel has the option. Options belong to \`eddy agent\` and \`eddy doctor\` unless other
+commands are named.
 
 A list (\`HOST…\`) is separated by blanks or commas, or the flag is repeated. A switch takes no value,
 or \`=false\`. Durations are written as \`20ms\`, \`2s\` or \`1m30s\`, rates as \`500Mbps\`, sizes as
@@ -124,8 +125,12 @@ function renderRow(row: OptionRow): string {
   const facts = [
     `Default: ${value}.`,
     ...(env === undefined ? [] : [`Environment: \`${env}\`.`]),
-    `Commands: ${row.commands.length === ALL.length ? "all" : row.commands.join(", ")}.`,
+    ...(row.commands === AGENT ? [] : [`Commands: ${commandsOf(row)}.`]),
   ];
   const placeholder = row.placeholder === "" ? "" : ` ${row.placeholder}`;
   return `\n### \`--${row.flag}${placeholder}\`\n\n${row.help}\n\n${facts.join(" ")}\n`;
+}
+
+function commandsOf({ commands }: OptionRow): string {
+  return commands.length === ALL.length ? "all" : commands.join(", ");
 }

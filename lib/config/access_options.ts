@@ -7,8 +7,9 @@ export const ACCESS_OPTIONS = {
     type: list(privateImages()),
     default: "auto",
     placeholder: "WHAT…",
-    help: "Images that require credentials. auto: images that cannot be pulled anonymously. A " +
-      "pattern such as `ghcr.io/acme/*`: these repositories. share: none.",
+    help:
+      "Images that require credentials: `auto` for images that cannot be pulled anonymously, a " +
+      "pattern such as `ghcr.io/acme/*` for these repositories, `share` for none.",
     commands: AGENT,
     list: true,
   }),
@@ -27,15 +28,16 @@ export const ACCESS_OPTIONS = {
     type: duration(0, DAY_MS),
     default: "5m",
     placeholder: "DURATION",
-    help: "How long credentials that upstream accepted are not checked again.",
+    help: "How long credentials that upstream accepted are valid without another check.",
     commands: AGENT,
   }),
   privateOffline: option({
     type: oneOf("deny", "allow"),
     default: "deny",
     placeholder: "WHAT",
-    help: "Private images while upstream is unreachable. deny: refuse them. allow: serve them to " +
-      "clients that this node authorized within the last 24 hours.",
+    help:
+      "Private images while upstream is unreachable. `deny` refuses them, `allow` serves them " +
+      "to clients that this node authorized within the last 24 hours.",
     commands: AGENT,
   }),
   upstreamTimeout: option({
@@ -47,7 +49,7 @@ export const ACCESS_OPTIONS = {
   }),
   basicAuthDir: unset({
     type: path(),
-    defaultText: "/etc/secrets/basic-auth, if it has any",
+    defaultText: "/etc/secrets/basic-auth, if it has these files",
     placeholder: "DIR",
     help: "Directory with the files `username` and `password` that containerd and peers must " +
       "present. Reloaded on change.",
@@ -67,7 +69,7 @@ export const ACCESS_OPTIONS = {
     placeholder: "FILE",
     help:
       "registries.yaml of k3s or RKE2. Its credentials (configs) are used in the same way, as " +
-      "its containerd uses them. none: no file.",
+      "its containerd uses them. `none` turns this off.",
     commands: AGENT,
   }),
   localClients: option({
@@ -76,8 +78,8 @@ export const ACCESS_OPTIONS = {
     defaultText: "loopback and this node's addresses",
     placeholder: "NETWORK…",
     help: "Source addresses of the local containerd besides loopback and this node's addresses. " +
-      "gateway: the first address of each of the node's networks, such as a pod's bridge. Only " +
-      "local clients are asked for credentials.",
+      "`gateway` stands for the first address of each of the node's networks, such as a pod's " +
+      "bridge. Only local clients are asked for credentials.",
     commands: AGENT,
     list: true,
   }),

@@ -51,7 +51,7 @@ export const AGENT_OPTIONS = {
     type: oneOf("debug", "info", "warn", "error"),
     default: "info",
     placeholder: "LEVEL",
-    help: "Minimum log level: debug, info, warn or error.",
+    help: "Minimum log level: `debug`, `info`, `warn` or `error`.",
     commands: ALL,
   }),
   config: unset({

@@ -7,8 +7,9 @@ export const BOOTSTRAP_OPTIONS = {
     type: oneOf("dns", "static", "http", "kubernetes", "mdns"),
     defaultText: "none, the node stays alone",
     placeholder: "KIND",
-    help: "How a node finds its first peers: dns, static, http, kubernetes, or mdns for sites " +
-      "without DNS.",
+    help:
+      "How a node finds its first peers: `dns`, `static`, `http`, `kubernetes`, or `mdns` for " +
+      "sites without DNS.",
     commands: AGENT,
   }),
   dnsBootstrapDomain: unset({

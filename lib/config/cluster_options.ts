@@ -39,8 +39,9 @@ export const CLUSTER_OPTIONS = {
     type: oneOf("require", "prefer"),
     default: "require",
     placeholder: "MODE",
-    help: "Nodes without TLS. require: neither ask nor answer them. prefer: answer them, and ask " +
-      "them in plain text if they refuse TLS connections; only for the time of the migration.",
+    help: "What to do with nodes without TLS. `require` neither asks nor answers them. `prefer` " +
+      "answers them, and asks them in plain text if they refuse TLS connections; use it only " +
+      "while you switch TLS on.",
     commands: AGENT,
   }),
   peerTlsName: option({

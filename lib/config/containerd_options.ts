@@ -12,7 +12,7 @@ export const STORE_OPTIONS = {
   }),
   containerdSock: unset({
     type: path(),
-    defaultText: "detected: containerd, k3s or RKE2",
+    defaultText: "detected (containerd, k3s or RKE2)",
     placeholder: "PATH",
     help: "Socket of containerd.",
     commands: AGENT,

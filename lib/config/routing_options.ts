@@ -21,7 +21,7 @@ export const ROUTING_OPTIONS = {
     type: oneOf("lan", "wan", "edge"),
     default: "lan",
     placeholder: "NETWORK",
-    help: "Network between the nodes: lan, wan (latency of tens of milliseconds) or edge " +
+    help: "Network between the nodes: `lan`, `wan` (latency of tens of milliseconds) or `edge` " +
       "(unreliable links). Sets the timeouts for connecting to peers and for their answers.",
     commands: AGENT,
   }),

@@ -7,10 +7,11 @@ export const TAG_OPTIONS = {
     type: oneOf("verify", "peer", "off"),
     default: "verify",
     placeholder: "POLICY",
-    help: "How tags are resolved. verify: ask upstream; while it is unreachable, accept the " +
-      "answer of nodes with the cluster key or TLS, or, without either, of nodes that bootstrap " +
-      "lists. peer: accept the answer of any node. off: do not serve tags, as with " +
-      "`--resolve-tags=false`.",
+    help:
+      "How tags are resolved. `verify` asks upstream; while upstream is unreachable, it accepts " +
+      "the answer of nodes with the cluster key or TLS, or, without either, of nodes that bootstrap " +
+      "lists. `peer` accepts the answer of any node. `off` serves no tags, as " +
+      "`--resolve-tags=false` does.",
     commands: MIRROR,
   }),
   tagTtl: option({
