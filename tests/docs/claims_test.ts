@@ -47,12 +47,12 @@ test("CONTRIBUTING: each dependency is there, with its reason", async () => {
 
 test("operations: log lines and reasons that are explained exist", async () => {
   const text = await read("docs/operations.md");
-  const firsts = ["Log line", "What you see", "`withheld`"].flatMap((head) => {
+  const firsts = ["Log line", "What you see", "`withheld`", "File"].flatMap((head) => {
     const [, table = ""] = text.split(`\n| ${head} `);
     return tableRows(table.split("\n\n")[0] ?? "").map(([cell = ""]) => cell);
   });
   const quoted = firsts.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, t = ""]) => t));
-  const parts = quoted.filter((text) => / |^[a-z]+(-[a-z]+)*$/.test(text))
+  const parts = quoted.filter((text) => / |^[a-z]+([-.][a-z]+)*$/.test(text))
     .flatMap((text) => text.split("…")).map((part) => part.trim()).filter((part) => part !== "");
   assert.ok(parts.length > 15, `${parts.length} parts`);
   assert.deepEqual(parts.filter((part) => !source.includes(part)), []);
