@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { PERMISSIONS } from "../../deploy/permissions.ts";
 import { readSource, sourceFiles } from "../architecture/source_files.ts";
 import { test } from "../support/test.ts";
 import { tableRows } from "./markdown.ts";
@@ -56,4 +57,12 @@ test("operations: log lines and reasons that are explained exist", async () => {
     .flatMap((text) => text.split("…")).map((part) => part.trim()).filter((part) => part !== "");
   assert.ok(parts.length > 15, `${parts.length} parts`);
   assert.deepEqual(parts.filter((part) => !source.includes(part)), []);
+});
+
+test("security: the paths that the binary is granted or denied are those it is compiled with", async () => {
+  const [, section = ""] = (await read("docs/security.md")).split("## Permissions\n");
+  const paths = [...(section.split("\n## ")[0] ?? "").matchAll(/`(\/[^`]+)`/g)];
+  const compiled = PERMISSIONS.join(",").split(/[,=]/);
+  assert.ok(paths.length >= 5, `${paths.length} paths`);
+  assert.deepEqual(paths.map(([, path = ""]) => path).filter((p) => !compiled.includes(p)), []);
 });
