@@ -1,7 +1,7 @@
 import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../oci/digest.ts";
-import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
+import { ANSWER_HEADERS, REQUEST_HEADERS } from "../oci/peer_protocol.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
@@ -9,12 +9,8 @@ import type { NodeRequest, PeerAuth, PeerProof } from "../ports/access.ts";
 import { canonicalAddress } from "../net/canonical_address.ts";
 import { UsedProofs } from "./used_proofs.ts";
 
-/** Header that carries the proof: `Authorization` may hold credentials of the mirror already. */
-const TOKEN_HEADER = "x-eddy-token";
-/** Header of an answer that carries one. */
-const ANSWER_HEADER = "x-eddy-answer";
-/** Header of an answer to a request whose token is not good: the term that tokens have to name. */
-const TERM_HEADER = "x-eddy-term";
+/** Not `Authorization`, which may hold credentials of the mirror already. */
+const { token: TOKEN_HEADER } = REQUEST_HEADERS;
 const TERM = /^[\w-]{8,64}$/;
 /** Nodes whose terms are remembered. */
 const MAX_TERMS = 4096;
@@ -113,7 +109,7 @@ export class ClusterKey implements PeerAuth {
     { term }: PeerProof,
     headers: { get(name: string): string | null },
   ): boolean {
-    const told = headers.get(TERM_HEADER);
+    const told = headers.get(ANSWER_HEADERS.term);
     if (told === null || told === term || !TERM.test(told)) return false;
     this.#terms.set(termKey(request), told);
     return true;
@@ -121,7 +117,7 @@ export class ClusterKey implements PeerAuth {
 
   /** {@inheritDoc PeerAuth.refusal} */
   refusal(headers: Headers): Record<string, string> {
-    return headers.has(TOKEN_HEADER) ? { [TERM_HEADER]: this.#used.term } : {};
+    return headers.has(TOKEN_HEADER) ? { [ANSWER_HEADERS.term]: this.#used.term } : {};
   }
 
   /** {@inheritDoc PeerAuth.verify} */
@@ -142,7 +138,7 @@ export class ClusterKey implements PeerAuth {
 
   /** {@inheritDoc PeerAuth.signAnswer} */
   async signAnswer(id: string, digest: Digest, tagTime?: string): Promise<Record<string, string>> {
-    return { [ANSWER_HEADER]: await this.#sign({ d: digest, t: tagTime }, id) };
+    return { [ANSWER_HEADERS.proof]: await this.#sign({ d: digest, t: tagTime }, id) };
   }
 
   /** {@inheritDoc PeerAuth.verifyAnswer} */
@@ -150,10 +146,10 @@ export class ClusterKey implements PeerAuth {
     id: string,
     { digest, headers }: { digest: Digest; headers: { get(name: string): string | null } },
   ): Promise<boolean> {
-    const token = headers.get(ANSWER_HEADER);
+    const token = headers.get(ANSWER_HEADERS.proof);
     const claims = await this.#verify(token, { audience: id, required: ["d"] });
     const { d, t = null } = claims ?? {};
-    return d === digest && t === headers.get(TAG_TIME_HEADER);
+    return d === digest && t === headers.get(ANSWER_HEADERS.tagTime);
   }
 
   async #sign(claims: JWTPayload, audience: string): Promise<string> {

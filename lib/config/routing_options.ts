@@ -1,3 +1,4 @@
+import { DEFAULT_DHT_PREFIX } from "../oci/peer_protocol.ts";
 import { AGENT, DAY_MS, option } from "./option.ts";
 import { duration, integer, oneOf, text } from "./types.ts";
 
@@ -27,7 +28,7 @@ export const ROUTING_OPTIONS = {
   }),
   dhtPrefix: option({
     type: text("a protocol prefix such as /spegel"),
-    default: "/spegel",
+    default: DEFAULT_DHT_PREFIX,
     placeholder: "PREFIX",
     help: "Protocol prefix of the DHT. Nodes with different prefixes never communicate. The " +
       "default is Spegel's, so that both can run in one cluster.",

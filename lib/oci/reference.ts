@@ -91,7 +91,7 @@ export function formatReference(reference: Reference): string {
 
 /**
  * The key under which a reference is advertised and looked up: its digest if it has one, else
- * `registry/repository:tag` (design: peer protocol, compatible with Spegel).
+ * `registry/repository:tag` (docs/peer-protocol.md, "Keys").
  */
 export function referenceKey(reference: Reference): string {
   if (reference.digest !== undefined) return reference.digest;

@@ -1,5 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import { OCTET_STREAM } from "../oci/media_type.ts";
+import { ANSWER_HEADERS, YES } from "../oci/peer_protocol.ts";
 import { resolveRange } from "../oci/range.ts";
 import { referenceKey } from "../oci/reference.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -19,9 +20,6 @@ export interface ArrivingCollaborators extends AdmissionCollaborators {
   readonly clock: Pick<Clock, "sleep">;
   readonly uploads: UploadSlots;
 }
-
-/** Says that nobody has verified the body: what is wrong with it may be another node's fault. */
-const ARRIVING_HEADER = "x-eddy-arriving";
 
 /** How often what is expected is looked for, ms. */
 const POLL_MS = 10;
@@ -86,6 +84,7 @@ async function openArriving(
   return undefined;
 }
 
+/** Says that nobody has verified the body: what is wrong with it may be another node's fault. */
 function mark(answer: Answer): Answer {
-  return { ...answer, headers: { ...answer.headers, [ARRIVING_HEADER]: "true" } };
+  return { ...answer, headers: { ...answer.headers, [ANSWER_HEADERS.arriving]: YES } };
 }

@@ -5,6 +5,7 @@ import type { Credentials } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import { parseDistributionPath } from "../oci/path.ts";
+import { REQUEST_HEADERS, saysYes } from "../oci/peer_protocol.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
@@ -106,12 +107,6 @@ type Handler = (
   client: ClientPresence,
 ) => Answer | Promise<Answer>;
 
-/** Set by nodes on requests to each other (design: peer protocol). */
-const PEER_HEADER = "x-spegel-mirrored";
-/** Set by nodes that want only what everybody may have: nothing private is sent then. */
-const OPEN_HEADER = "x-eddy-open";
-/** Set by nodes that got something else than what they ask for. */
-const DOUBT_HEADER = "x-eddy-doubt";
 const API_VERSION = { "docker-distribution-api-version": "registry/2.0" };
 const ALLOW = { allow: "GET, HEAD" };
 /** What the log says when the client has gone before there was an answer. */
@@ -147,12 +142,12 @@ export function createRegistryApp(
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
   const v2: Handler = async (c, context, client) => {
     if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
-    const isPeer = c.req.raw.headers.get(PEER_HEADER) === "true";
+    const isPeer = saysYes(c.req.raw.headers, REQUEST_HEADERS.mirrored);
     const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
     if (proof === undefined) context.refusal = peerAuth?.refusal?.(c.req.raw.headers);
     const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
     context.proven = proof !== undefined;
-    context.openOnly = c.req.raw.headers.get(OPEN_HEADER) === "true";
+    context.openOnly = saysYes(c.req.raw.headers, REQUEST_HEADERS.open);
     return await serveV2({ ...collaborators, pull, proof, credentials }, c, context, client);
   };
   app.get("/v2/*", observed("v2", v2));
@@ -246,9 +241,9 @@ async function serveV2(
   if (pathname === "/v2/" || pathname === "/v2") {
     return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
   }
-  context.fromPeer = raw.headers.get(PEER_HEADER) === "true";
+  context.fromPeer = saysYes(raw.headers, REQUEST_HEADERS.mirrored);
   context.stranger = !context.fromPeer && access?.isLocalClient(context.clientAddress) === false;
-  context.isDoubted = context.fromPeer && raw.headers.get(DOUBT_HEADER) === "true";
+  context.isDoubted = context.fromPeer && saysYes(raw.headers, REQUEST_HEADERS.doubt);
   // Peers send an empty `ns` when they do not know the registry.
   const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
   if (path === undefined) return refusePath(raw.url);
@@ -263,7 +258,7 @@ async function serveV2(
 }
 
 function refusePeer({ headers }: Request): void {
-  if (headers.get(PEER_HEADER) !== "true") return;
+  if (!saysYes(headers, REQUEST_HEADERS.mirrored)) return;
   throw new OciError("DENIED", "nodes are served by TLS only, at another port", { status: 403 });
 }
 

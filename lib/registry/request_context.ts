@@ -1,5 +1,6 @@
 import type { RateLimiter } from "../async/rate_limiter.ts";
 import { WholeResponse } from "../net/http/whole_response.ts";
+import { ANSWER_HEADERS, YES } from "../oci/peer_protocol.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { AssignmentOutcome, MissReason } from "../ports/mirror.ts";
 import type { RequestObserver } from "../ports/requests.ts";
@@ -45,8 +46,6 @@ const PROBES: ReadonlySet<HandlerName> = new Set(["readyz", "livez"]);
 /** What is a pull, or would have been one. */
 const CONTENT: ReadonlySet<HandlerName> = new Set(["manifest", "blob", "mirror"]);
 const MAX_LOGGED_PATH = 512;
-/** Tells another node that it gets content as one of the cluster: not everybody may have it. */
-const PRIVATE_HEADER = "x-eddy-private";
 
 /**
  * One request and its answer: collects what the log line and the metrics need, and writes both when
@@ -125,7 +124,7 @@ export class RequestContext {
    */
   respond(answer: Answer, abandon: () => void): Response {
     const { status, headers, body, release, failed } = answer;
-    if (this.isPrivate) headers[PRIVATE_HEADER] = "true";
+    if (this.isPrivate) headers[ANSWER_HEADERS.private] = YES;
     Object.assign(headers, this.refusal);
     if (!(body instanceof ReadableStream)) {
       const bytes = this.#request.method === "HEAD" || body === null ? 0 : byteLength(body);

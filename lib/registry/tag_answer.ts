@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../oci/digest.ts";
+import { ANSWER_HEADERS } from "../oci/peer_protocol.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
-import { TAG_TIME_HEADER } from "../oci/tag_time.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Store } from "../ports/store.ts";
 import type { PeerAuth } from "../ports/access.ts";
@@ -39,7 +39,7 @@ export async function tagAnswer(
   const time = await store.updatedAt?.(formatReference(reference), options)
     .catch(() => undefined);
   const tagTime = time === undefined ? undefined : String(time);
-  const headers = tagTime === undefined ? {} : { [TAG_TIME_HEADER]: tagTime };
+  const headers = tagTime === undefined ? {} : { [ANSWER_HEADERS.tagTime]: tagTime };
   return {
     ...answer,
     headers: { ...answer.headers, ...headers, ...await proof?.(digest, tagTime) },

@@ -1,3 +1,4 @@
+import { DEFAULT_DHT_PREFIX } from "../oci/peer_protocol.ts";
 import { isLoopback, withoutBrackets } from "./libp2p/address.ts";
 
 /** Settings of the router. Fields that are left out get a default. */
@@ -52,7 +53,7 @@ export interface RouterOptions {
 
 /** Defaults of {@link RouterOptions}, apart from those of {@link NETWORK_PROFILES}. */
 export const ROUTER_DEFAULTS = {
-  protocolPrefix: "/spegel",
+  protocolPrefix: DEFAULT_DHT_PREFIX,
   secrets: [],
   /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
   recordTtlMs: 19 * 60_000,

@@ -39,7 +39,15 @@ test("comparison: no cell is empty, and each row has a verdict", async () => {
   }
 });
 
-const PAGES = ["comparison", "operations", "install", "bootstrap", "security", "glossary"]
+const PAGES = [
+  "comparison",
+  "operations",
+  "install",
+  "bootstrap",
+  "security",
+  "glossary",
+  "peer-protocol",
+]
   .map((name) => `docs/${name}.md`);
 
 for (const path of ["README.md", ...PAGES]) {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { TAG_TIME_HEADER } from "../../lib/oci/tag_time.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./fault_peer.ts";
 import { manifest, Rig } from "./rig.ts";
@@ -11,9 +10,9 @@ const never = { signal: new AbortController().signal };
 
 test("peers say what a tag is for them, and since when", async () => {
   await using rig = new Rig();
-  rig.add(ONE, { headers: { [TAG_TIME_HEADER]: "1700000000123" } }, TAG);
+  rig.add(ONE, { headers: { "x-eddy-tag-time": "1700000000123" } }, TAG);
   rig.add(TWO, {}, TAG);
-  rig.add(TWO, { headers: { [TAG_TIME_HEADER]: "yesterday" } }, TAG);
+  rig.add(TWO, { headers: { "x-eddy-tag-time": "yesterday" } }, TAG);
   const answers = await rig.mirror.tagAnswers?.(manifest("HEAD", "1"), never);
   assert.deepEqual(answers?.toSorted((a, b) => a.peer.localeCompare(b.peer)), [
     { digest: digestOf(ONE), peer: "peer-0", updatedAt: 1_700_000_000_123 },

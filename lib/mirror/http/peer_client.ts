@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { isDigest } from "../../oci/digest.ts";
+import { REQUEST_HEADERS, YES } from "../../oci/peer_protocol.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
 import type { PeerAuth } from "../../ports/access.ts";
@@ -35,7 +36,7 @@ const DRAIN_MS = 100;
 const HEADERS = {
   "accept-encoding": "identity",
   "user-agent": "eddy",
-  "x-spegel-mirrored": "true",
+  [REQUEST_HEADERS.mirrored]: YES,
 };
 
 /** Settings of {@link PeerClient}. */
@@ -204,8 +205,8 @@ function headersOf(
     ...HEADERS,
     ...(range === undefined ? {} : { range }),
     // Peers that know nothing of it are found out by what they say of their answer.
-    ...(openOnly ? { "x-eddy-open": "true" } : {}),
-    ...(isDoubted ? { "x-eddy-doubt": "true" } : {}),
+    ...(openOnly ? { [REQUEST_HEADERS.open]: YES } : {}),
+    ...(isDoubted ? { [REQUEST_HEADERS.doubt]: YES } : {}),
   };
 }
 

@@ -1,3 +1,4 @@
+import { ANSWER_HEADERS } from "../../oci/peer_protocol.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { MirrorMiss, MissReason } from "../../ports/mirror.ts";
@@ -13,9 +14,6 @@ import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "../http/race.ts";
 import type { Sender } from "../http/sender.ts";
 import { Source } from "./source.ts";
-
-/** Set by peers on what they are still getting, and have not verified. */
-const ARRIVING_HEADER = "x-eddy-arriving";
 
 /**
  * How long a peer that was named to follow may take to answer, ms: it has just begun to get the same
@@ -297,5 +295,5 @@ export class Search {
 }
 
 function isArriving({ headers }: PeerReply): boolean {
-  return headers.get(ARRIVING_HEADER) !== null;
+  return headers.get(ANSWER_HEADERS.arriving) !== null;
 }

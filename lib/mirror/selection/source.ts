@@ -1,7 +1,8 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
-import { parseTagTime, TAG_TIME_HEADER } from "../../oci/tag_time.ts";
+import { ANSWER_HEADERS } from "../../oci/peer_protocol.ts";
+import { parseTagTime } from "../../oci/tag_time.ts";
 import { isPrivate, type Part } from "../http/answer.ts";
 import type { PeerReply } from "../http/peer_client.ts";
 import type { Sender } from "../http/sender.ts";
@@ -80,7 +81,7 @@ export class Source implements Sender {
     this.descriptor = descriptor;
     this.part = part;
     this.isPrivate = isPrivate(reply.headers);
-    this.tagTime = parseTagTime(reply.headers.get(TAG_TIME_HEADER));
+    this.tagTime = parseTagTime(reply.headers.get(ANSWER_HEADERS.tagTime));
     this.#reply = reply;
     this.#release = release;
     this.#clock = clock;

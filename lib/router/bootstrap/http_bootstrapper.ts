@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
+import { BOOTSTRAP_PATH, type BootstrapEntry } from "../../oci/peer_protocol.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 import {
   type IdentityServer,
@@ -49,7 +50,9 @@ export interface HttpBootstrapper extends Bootstrapper {
 export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBootstrapper {
   const url = URL.parse(options.url);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new TypeError(`HTTP bootstrap URL is ${options.url}, want http://HOST:PORT/id`);
+    throw new TypeError(
+      `HTTP bootstrap URL is ${options.url}, want http://HOST:PORT${BOOTSTRAP_PATH}`,
+    );
   }
   let server: IdentityServer | undefined;
   return {
@@ -78,10 +81,9 @@ export function parseAnswer(text: string): BootstrapPeer[] {
   const list: unknown = JSON.parse(text);
   if (!Array.isArray(list)) throw new TypeError("bootstrap answer is not a JSON array");
   return list.slice(0, MAX_PEERS).flatMap((entry: unknown) => {
-    const { ID: id, Addrs: addresses, Hearsay: unverified } = (entry ?? {}) as Record<
-      string,
-      unknown
-    >;
+    const { ID: id, Addrs: addresses, Hearsay: unverified } = (entry ?? {}) as {
+      readonly [Name in keyof BootstrapEntry]: unknown;
+    };
     if (!Array.isArray(addresses) || (id !== undefined && typeof id !== "string")) {
       throw new TypeError("bootstrap answer has an entry without Addrs or with a bad ID");
     }

@@ -3,6 +3,7 @@ import { deadline } from "../../async/deadline.ts";
 import { ConnectionBudget } from "../../net/connection_budget.ts";
 import { HttpService } from "../../net/http/http_service.ts";
 import { listenEverywhere } from "../../net/listen_everywhere.ts";
+import { BOOTSTRAP_PATH, type BootstrapEntry } from "../../oci/peer_protocol.ts";
 import type { Log } from "../../ports/log.ts";
 import { withoutBrackets } from "../libp2p/address.ts";
 import { RouterListenError } from "../libp2p/router_listen_error.ts";
@@ -54,16 +55,17 @@ export function startIdentityServer(
 }
 
 function answer(request: Request, self: BootstrapSelf): Response {
-  if (new URL(request.url).pathname !== "/id") return new Response(null, { status: 404 });
+  if (new URL(request.url).pathname !== BOOTSTRAP_PATH) return new Response(null, { status: 404 });
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
   }
   const others = self.others?.(MAX_OTHERS) ?? [];
   // This node comes first: Spegel reads three.
-  return Response.json([
+  const entries: readonly BootstrapEntry[] = [
     { ID: self.id, Addrs: self.addresses() },
     ...others.map(({ id, addresses }) => ({ ID: id, Addrs: addresses, Hearsay: true })),
-  ]);
+  ];
+  return Response.json(entries);
 }
 
 async function close(server: HttpService): Promise<void> {

@@ -1,6 +1,7 @@
 import { noise } from "@chainsafe/libp2p-noise";
 import type { ConnectionEncrypter, Libp2p } from "@libp2p/interface";
 import { hkdfSync } from "node:crypto";
+import { closedNoiseProtocol } from "../../oci/peer_protocol.ts";
 import { noiseCrypto } from "./noise_crypto.ts";
 
 /** Bytes of what is made of a secret: as many as SHA-256 gives, and enough to tell two apart. */
@@ -83,7 +84,7 @@ function createEncrypter(secret: string, components: Components): ConnectionEncr
 
 /** Name of the protocol that secures connections with a secret; the secret cannot be told from it. */
 export function protocolOf(secret: string): string {
-  return `/eddy/noise/${derive(secret, NAME_LABEL, NAME_BYTES).toHex()}`;
+  return closedNoiseProtocol(derive(secret, NAME_LABEL, NAME_BYTES).toHex());
 }
 
 function derive(secret: string, label: string, length: number): Uint8Array {

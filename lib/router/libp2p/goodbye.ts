@@ -1,5 +1,6 @@
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
+import { STREAM_PROTOCOLS } from "../../oci/peer_protocol.ts";
 import type { Log } from "../../ports/log.ts";
 
 /**
@@ -7,7 +8,7 @@ import type { Log } from "../../ports/log.ts";
  * the connection, which both sides have authenticated, so nobody can say it for somebody else; nodes
  * that do not speak it refuse the stream and are none the worse for it.
  */
-export const GOODBYE_PROTOCOL = "/eddy/goodbye/1.0.0";
+const { goodbye: GOODBYE_PROTOCOL } = STREAM_PROTOCOLS;
 
 /** Time in which everybody is told; those who are not by then find out by themselves. */
 const SAY_TIMEOUT_MS = 500;

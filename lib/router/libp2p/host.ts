@@ -6,6 +6,7 @@ import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
+import { dhtProtocol } from "../../oci/peer_protocol.ts";
 import { isUsableIp, toIpPort } from "./address.ts";
 import { ClosedNetwork } from "./closed_network.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
@@ -81,7 +82,7 @@ export async function createHost(
       identify: identify(),
       ping: ping(),
       dht: kadDHT({
-        protocol: `${options.protocolPrefix}/kad/1.0.0`,
+        protocol: dhtProtocol(options.protocolPrefix),
         clientMode: false,
         peerInfoMapper: passthroughMapper,
         allowQueryWithZeroPeers: true,

@@ -3,6 +3,7 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { LRUCache } from "lru-cache";
 import { fairDeadline } from "../../async/fair_deadline.ts";
+import { STREAM_PROTOCOLS } from "../../oci/peer_protocol.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
@@ -25,7 +26,7 @@ import {
 import { serveCoordinator } from "./coordinator_server.ts";
 
 /** Nodes that do not speak it, such as Spegel's, are neither asked nor named. */
-export const ROLLOUT_PROTOCOL = "/eddy/rollout/1.0.0";
+const { rollout: ROLLOUT_PROTOCOL } = STREAM_PROTOCOLS;
 
 /** A question that is not answered by then is late, ms: answers take a few. */
 const TURN_TIMEOUT_MS = 250;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../../lib/async/clock.ts";
-import { TAG_TIME_HEADER } from "../../../lib/oci/tag_time.ts";
 import type { Peer } from "../../../lib/ports/router.ts";
 import type { TrustedAddresses } from "../../../lib/ports/access.ts";
 import { TagOpinions } from "../../../lib/registry/tag_opinions.ts";
@@ -50,7 +49,7 @@ function provide(rig: Rig, peer: Peer, addresses: readonly string[]): void {
 function addLiar(rig: Rig, addresses: readonly string[]) {
   const liar = rig.add(
     FALSE,
-    { headers: { [TAG_TIME_HEADER]: String(Date.now()) } },
+    { headers: { "x-eddy-tag-time": String(Date.now()) } },
     "elsewhere:1",
   );
   provide(rig, liar.peer, addresses);
@@ -124,7 +123,7 @@ test("content by digest is had from everybody", async () => {
 test("the newest of several is the newest of those who are believed", async () => {
   await using rig = rigOf(new Names());
   const liar = addLiar(rig, [STRANGE]);
-  const older = { [TAG_TIME_HEADER]: String(Date.now() - 2_000_000) };
+  const older = { "x-eddy-tag-time": String(Date.now() - 2_000_000) };
   rig.add(RIGHT, { headers: older }, TAG);
   const store = new MemoryStore();
   const opinions = new TagOpinions({

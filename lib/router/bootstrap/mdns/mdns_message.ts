@@ -2,11 +2,10 @@
 import * as dns from "dns-packet";
 import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
+import { MDNS_SERVICE } from "../../../oci/peer_protocol.ts";
 import type { BootstrapContact, BootstrapPeer } from "../bootstrapper.ts";
 import { parsePeer } from "../parse_peer.ts";
 
-/** Name of the service (RFC 6763); not libp2p's own, so that foreign programs are not met. */
-const SERVICE = "_eddy._udp.local";
 /** Text that precedes a multiaddr, as libp2p's discovery by multicast has it. */
 const ADDRESS_KEY = "dnsaddr=";
 /** How long what was heard may be believed, s (RFC 6762, section 10). */
@@ -31,20 +30,20 @@ export type MdnsMessage =
 export function encodeQuery(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(dns.encode({
     type: "query",
-    questions: [{ name: SERVICE, type: "PTR" }],
+    questions: [{ name: MDNS_SERVICE, type: "PTR" }],
   }));
 }
 
 /** The answer that names a node. */
 export function encodeAnswer({ id, addresses }: BootstrapContact): Uint8Array<ArrayBuffer> {
-  const instance = `${id}.${SERVICE}`;
+  const instance = `${id}.${MDNS_SERVICE}`;
   const data = addresses.slice(0, MAX_ADDRESSES)
     .map((address) => `${ADDRESS_KEY}${address}/p2p/${id}`)
     .filter((text) => text.length <= MAX_TEXT_BYTES);
   return new Uint8Array(dns.encode({
     type: "response",
     flags: dns.AUTHORITATIVE_ANSWER,
-    answers: [{ name: SERVICE, type: "PTR", ttl: TTL_S, data: instance }],
+    answers: [{ name: MDNS_SERVICE, type: "PTR", ttl: TTL_S, data: instance }],
     additionals: [{ name: instance, type: "TXT", ttl: TTL_S, data }],
   }));
 }
@@ -55,7 +54,9 @@ export function decodeMessage(bytes: Uint8Array): MdnsMessage | undefined {
   try {
     const packet = dns.decode(Buffer.from(bytes));
     if (packet.type === "query") {
-      const asked = packet.questions?.some(({ name, type }) => name === SERVICE && type === "PTR");
+      const asked = packet.questions?.some(({ name, type }) =>
+        name === MDNS_SERVICE && type === "PTR"
+      );
       return asked === true ? { type: "query" } : undefined;
     }
     return readAnswer([...packet.answers ?? [], ...packet.additionals ?? []]);
@@ -65,7 +66,7 @@ export function decodeMessage(bytes: Uint8Array): MdnsMessage | undefined {
 }
 
 function readAnswer(records: readonly dns.Answer[]): MdnsMessage | undefined {
-  const pointer = records.find((record) => record.type === "PTR" && record.name === SERVICE);
+  const pointer = records.find((record) => record.type === "PTR" && record.name === MDNS_SERVICE);
   if (pointer?.type !== "PTR") return undefined;
   const peers = records
     .flatMap((record) => record.type === "TXT" && record.name === pointer.data ? record.data : [])
