@@ -111,7 +111,6 @@ function peerViews({ router, mirror, traffic }: DebugPagesCollaborators): PeerVi
       id,
       addresses,
       registryPort,
-      zone: undefined,
       latencyMs: seen?.ttfbMs,
       bytesPerSecond: seen?.bytesPerSecond,
       bytesFrom: traffic.from(id),

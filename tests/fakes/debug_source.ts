@@ -12,7 +12,6 @@ export function peerView(given: Partial<PeerView> = {}): PeerView {
     id: "12D3KooWNpdmgCn2FZs7xveXDZSef7n8xUg6hgJskJ95TB1G68d5",
     addresses: ["10.0.0.2"],
     registryPort: 5000,
-    zone: undefined,
     latencyMs: undefined,
     bytesPerSecond: undefined,
     bytesFrom: 0,
@@ -92,7 +91,7 @@ export function hostileSource(): DebugSource & { readonly markup: string } {
         zone: MARKUP,
         conditions: [{ name: MARKUP, met: false }],
         facts: [[MARKUP, MARKUP]],
-        peers: [peerView({ id: MARKUP, addresses: [MARKUP], zone: MARKUP })],
+        peers: [peerView({ id: MARKUP, addresses: [MARKUP] })],
       }),
     advertised: () => [{ image: MARKUP, tags: [MARKUP], digests: [MARKUP] }],
     requests: () => [

@@ -65,7 +65,6 @@ export interface PeerView {
   readonly addresses: readonly string[];
   /** Port of its registry; 0 if it is not known any more. */
   readonly registryPort: number;
-  readonly zone: string | undefined;
   /** Usual time until it answers, ms; undefined if it was never asked. */
   readonly latencyMs: number | undefined;
   /** Usual speed of one transfer; undefined if there was none. */

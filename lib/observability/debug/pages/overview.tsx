@@ -54,7 +54,11 @@ export function OverviewPage({ overview, now }: { overview: Overview; now: Date 
         </p>
       </div>
       <div class="tiles" data-live>
-        <Tile label="Peers" value={formatCount(peers.length)} note={zonesOf(overview)} />
+        <Tile
+          label="Peers"
+          value={formatCount(peers.length)}
+          note={peers.length === 0 ? "alone" : "in the routing table"}
+        />
         <Tile
           label="Advertised"
           value={formatCount(advertised.digests)}
@@ -73,7 +77,7 @@ export function OverviewPage({ overview, now }: { overview: Overview; now: Date 
         />
       </div>
       <Outcomes totals={totals} asked={asked} />
-      <Peers peers={peers} zone={overview.zone} />
+      <Peers peers={peers} />
       {overview.rollouts === undefined ? null : <Rollouts rollouts={overview.rollouts} />}
       <Card title="This node">
         <dl>
@@ -107,11 +111,6 @@ function Tile({ label, value, note }: { label: string; value: string; note: stri
       <span class="note">{note}</span>
     </div>
   );
-}
-
-function zonesOf({ peers, zone }: Overview): string {
-  if (zone === undefined) return peers.length === 0 ? "alone" : "in the routing table";
-  return `${peers.filter((peer) => peer.zone === zone).length} in zone ${zone}`;
 }
 
 function Outcomes({ totals, asked }: { totals: Totals; asked: number }) {
@@ -175,7 +174,7 @@ function Outcomes({ totals, asked }: { totals: Totals; asked: number }) {
   );
 }
 
-function Peers({ peers, zone }: { peers: readonly PeerView[]; zone: string | undefined }) {
+function Peers({ peers }: { peers: readonly PeerView[] }) {
   const shown = [...peers].sort(byTroubleAndTraffic).slice(0, MAX_PEERS);
   const most = Math.max(...peers.map(({ bytesFrom, bytesTo }) => Math.max(bytesFrom, bytesTo)), 0);
   const note = shown.length < peers.length
@@ -196,7 +195,6 @@ function Peers({ peers, zone }: { peers: readonly PeerView[]; zone: string | und
               <tr>
                 <th>Peer</th>
                 <th>Address</th>
-                <th>Zone</th>
                 <th>Health</th>
                 <th class="number">Latency</th>
                 <th class="number">Speed</th>
@@ -204,28 +202,20 @@ function Peers({ peers, zone }: { peers: readonly PeerView[]; zone: string | und
                 <th class="number">To it</th>
               </tr>
             </thead>
-            <tbody>{shown.map((peer) => <PeerRow peer={peer} zone={zone} most={most} />)}</tbody>
+            <tbody>{shown.map((peer) => <PeerRow peer={peer} most={most} />)}</tbody>
           </table>
         )}
     </Card>
   );
 }
 
-function PeerRow(
-  { peer, zone, most }: { peer: PeerView; zone: string | undefined; most: number },
-) {
+function PeerRow({ peer, most }: { peer: PeerView; most: number }) {
   const [kind, word, meaning] = HEALTH[peer.health];
   return (
     <tr>
       <td data-label="Peer" class="mono" title={peer.id}>{shortId(peer.id)}</td>
       <td data-label="Address" class="mono" title={peer.addresses.join(", ")}>
         {peer.addresses[0] ?? "–"}
-      </td>
-      <td data-label="Zone">
-        <span>
-          {peer.zone ?? "–"}
-          {peer.zone !== undefined && peer.zone === zone ? <span class="note">same</span> : null}
-        </span>
       </td>
       <td data-label="Health">
         <span title={meaning}>
