@@ -18,8 +18,8 @@ export interface PreflightSettings {
   readonly strict?: boolean;
 }
 
-/** Oldest containerd that reads registry hosts from a directory. */
-const OLDEST = [1, 5] as const;
+/** Oldest containerd that Eddy is tested with. */
+const OLDEST = [1, 6] as const;
 /** First containerd whose CRI pulls through the transfer service, unless it is told not to. */
 const TRANSFER = [2, 1] as const;
 const CONFIG_FILE = "/etc/containerd/config.toml (config.toml.tmpl on k3s and RKE2)";
@@ -59,7 +59,7 @@ function inspectVersion(version: string): Check {
   return failed(
     name,
     `containerd is version ${version}`,
-    `want ${OLDEST.join(".")} or newer, which read registry hosts from a directory`,
+    `want ${OLDEST.join(".")} or newer`,
   );
 }
 

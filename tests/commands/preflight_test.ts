@@ -22,7 +22,7 @@ function cri(...registryConfigPaths: string[]): Partial<ContainerdProbe> {
 
 test("preflight: what is wrong ends the start and says what to set", async (t) => {
   const cases: [Partial<ContainerdProbe>, Partial<typeof SETTINGS>, RegExp][] = [
-    [{ version: "1.4.13" }, {}, /containerd is version 1\.4\.13: want 1\.5 or newer/],
+    [{ version: "1.5.18" }, {}, /containerd is version 1\.5\.18: want 1\.6 or newer/],
     [cri(), {}, /2\.4\.2 reads registry hosts from no directory.*io\.containerd\.cri\.v1\.images/],
     [
       { ...cri("/etc/docker/certs.d"), version: "1.6.20~ds1" },
