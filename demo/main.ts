@@ -6,6 +6,7 @@
 import { isatty } from "node:tty";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { messageOf } from "../lib/async/thrown.ts";
 import { type DemoOptions, runDemo } from "./demo.ts";
 
 /** The exit code of a wrong command line. */
@@ -27,7 +28,7 @@ function readOptions(): DemoOptions {
 }
 
 function fail(error: unknown, code: number): never {
-  process.stderr.write(`demo: ${error instanceof Error ? error.message : error}\n`);
+  process.stderr.write(`demo: ${messageOf(error)}\n`);
   return Deno.exit(code);
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { deadline } from "../lib/async/deadline.ts";
+import { messageOf } from "../lib/async/thrown.ts";
 import type { Descriptor } from "../lib/oci/descriptor.ts";
 import { type Digest, isDigest } from "../lib/oci/digest.ts";
 import { manifestChildren } from "../lib/oci/manifest.ts";
@@ -128,7 +129,7 @@ async function fetchContent(
     } catch (error) {
       options.signal.throwIfAborted();
       await sink?.restart();
-      failures.push(`${from}: ${error instanceof Error ? error.message : error}`);
+      failures.push(`${from}: ${messageOf(error)}`);
     }
   }
   throw new Error(`could not pull ${path}: ${failures.join("; ")}`);

@@ -7,6 +7,7 @@ import { type PrivateImages, Repositories } from "../access/repositories.ts";
 import { reportStrangers } from "../access/report_strangers.ts";
 import { RepositoryContent } from "../access/repository_content.ts";
 import { watchContent } from "../access/watch_content.ts";
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { Runtime } from "../ports/runtime.ts";
@@ -134,6 +135,6 @@ function localClients(config: Config): IsLocalClient {
       () => Deno.networkInterfaces(),
     );
   } catch (error) {
-    throw new ConfigError(`--local-clients: ${error instanceof Error ? error.message : error}`);
+    throw new ConfigError(`--local-clients: ${messageOf(error)}`);
   }
 }

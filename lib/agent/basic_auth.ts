@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import { basicAuthorization } from "../oci/basic_auth.ts";
@@ -102,7 +103,7 @@ export class BasicAuth {
       next = await readAuthorization(this.#directory);
       if (next === undefined && this.#current !== undefined) problem = "they are gone";
     } catch (error) {
-      problem = error instanceof Error ? error.message : String(error);
+      problem = messageOf(error);
     }
     if (problem !== "" && problem !== this.#problem) {
       this.#collaborators.log.warn("credentials cannot be read, the last ones stay in force", {
@@ -139,7 +140,7 @@ export async function configuredAuthorization(
   try {
     authorization = await readAuthorization(directory);
   } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error));
+    throw refuse(messageOf(error));
   }
   if (authorization === undefined && basicAuthDir !== undefined) throw refuse("there are none");
   return authorization;

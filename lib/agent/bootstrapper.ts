@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
@@ -44,7 +45,7 @@ export function chooseBootstrapper(
       try {
         return createStaticBootstrapper({ peers: config.staticBootstrapPeers });
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         throw new ConfigError(`--static-bootstrap-peers: ${reason}`);
       }
     case "kubernetes": {

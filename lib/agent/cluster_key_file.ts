@@ -1,4 +1,5 @@
 import { ClusterKey, parseClusterKeys } from "../access/cluster_key.ts";
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { Runtime } from "../ports/runtime.ts";
@@ -33,7 +34,7 @@ export async function readClusterKeys(
   } catch (error) {
     throw new ConfigError(
       `--cluster-key-file: got ${JSON.stringify(clusterKeyFile)}, want a file with a key such as ` +
-        `eddy keygen prints (${error instanceof Error ? error.message : error})`,
+        `eddy keygen prints (${messageOf(error)})`,
     );
   }
 }
@@ -91,7 +92,7 @@ function followClusterKeys(
         last = text;
         problem = "";
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         if (reason !== problem) {
           log.warn("cluster keys cannot be read, the last ones stay in force", { path, reason });
         }

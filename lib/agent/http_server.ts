@@ -1,4 +1,5 @@
 import { systemClock } from "../async/clock.ts";
+import { messageOf } from "../async/thrown.ts";
 import type { ListenAddress } from "../config/types.ts";
 import { ConnectionBudget, type ServerConnections } from "../net/connection_budget.ts";
 import type { ServerCertificate } from "../net/http/accepted.ts";
@@ -98,7 +99,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.AddrInUse) return "the address is already in use";
   if (error instanceof Deno.errors.AddrNotAvailable) return "no interface has this address";
   if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** Time for connections to close that their handlers broke when the drain timeout passed. */

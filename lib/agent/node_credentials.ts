@@ -1,4 +1,5 @@
 import { parse } from "yaml";
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import {
@@ -89,7 +90,7 @@ class CredentialsFile {
     try {
       await this.#read();
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = messageOf(error);
       if (flag !== undefined) {
         throw new ConfigError(
           `${flag}: got ${JSON.stringify(path)}, want a readable file with credentials (${reason})`,
@@ -108,7 +109,7 @@ class CredentialsFile {
       await this.#read();
       this.#problem = "";
     } catch (error) {
-      this.#report(reasonOf(error));
+      this.#report(messageOf(error));
     }
     return this.#found;
   }
@@ -160,8 +161,4 @@ function parsed(language: string, run: () => unknown): unknown {
   } catch {
     throw new Error(`it is no ${language}`);
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { PeerTrust } from "../mirror/http/connect_tls.ts";
@@ -53,7 +54,7 @@ export class PeerTls {
     } catch (error) {
       throw new ConfigError(
         `--peer-tls-dir: got ${JSON.stringify(peerTlsDir)}, want a directory with tls.crt, ` +
-          `tls.key and ca.crt (${error instanceof Error ? error.message : error})`,
+          `tls.key and ca.crt (${messageOf(error)})`,
       );
     }
     return new PeerTls({ ...settings, peerTlsDir }, current, collaborators);
@@ -128,7 +129,7 @@ export class PeerTls {
         });
         this.#warnOfEnd();
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         if (reason !== problem) {
           this.#log.warn("certificates for peers cannot be used, the last ones stay in force", {
             directory: this.#directory,

@@ -1,6 +1,7 @@
 import { get } from "node:http";
 import { deadline } from "../async/deadline.ts";
 import { systemClock } from "../async/clock.ts";
+import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
@@ -68,7 +69,7 @@ async function probeAll(
     addresses = await resolveHost(host, limit);
   } catch (error) {
     options.signal.throwIfAborted();
-    const reason = error instanceof Error ? error.message : error;
+    const reason = messageOf(error);
     return { nodes: 0, problem: `${host} has no addresses (${reason})` };
   }
   const problems: string[] = [];

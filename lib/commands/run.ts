@@ -6,6 +6,7 @@ import { parseConfig } from "../config/parse.ts";
 import { ConfiguratorError } from "../configurator/configurator_error.ts";
 import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
 import { ListenError } from "../agent/http_server.ts";
+import { messageOf } from "../async/thrown.ts";
 import type { CommandIo } from "./io.ts";
 
 type Command = (config: Config, io: CommandIo) => Promise<number> | number;
@@ -59,7 +60,7 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
     return await command(config, io);
   } catch (error) {
     if (io.signal.aborted) return 0;
-    io.stderr(`eddy: ${error instanceof Error ? error.message : error}\n`);
+    io.stderr(`eddy: ${messageOf(error)}\n`);
     const isConfiguration = error instanceof ConfigError || error instanceof ConfiguratorError ||
       error instanceof ListenError || error instanceof RouterListenError;
     return isConfiguration ? 2 : 1;

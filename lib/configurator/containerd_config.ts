@@ -1,4 +1,5 @@
 import { parse } from "smol-toml";
+import { messageOf } from "../async/thrown.ts";
 
 /** What containerd's configuration file says about registries. */
 export interface ContainerdConfigFile {
@@ -24,7 +25,7 @@ export function parseContainerdConfig(text: string): ContainerdConfigFile {
   try {
     root = parse(text, { integersAsBigInt: true });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new Error(message.split("\n")[0] ?? message, { cause: error });
   }
   const plugins = table(root["plugins"]);

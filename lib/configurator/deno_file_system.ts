@@ -1,5 +1,6 @@
+import { messageOf } from "../async/thrown.ts";
 import { denoFiles } from "../files/durable_files.ts";
-import { denoOperations } from "../files/file_operations.ts";
+import { codeOf, denoOperations } from "../files/file_operations.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
 
@@ -92,10 +93,6 @@ function kindOf(entry: Deno.DirEntry): DirectoryEntry["kind"] {
   return entry.isFile ? "file" : "other";
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
 /** Runs an operation and turns its failure into a ConfiguratorError, or absence into `absent`. */
 async function guard<T>(
   action: string,
@@ -111,7 +108,7 @@ async function guard<T>(
     throw new ConfiguratorError({
       action,
       path,
-      reason: error instanceof Error ? error.message : String(error),
+      reason: messageOf(error),
       fix: fixFor(error),
       cause: error,
     });

@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 import type { FileSystem } from "./file_system.ts";
 import { parseHostsDocument } from "./hosts_document.ts";
 import { DEFAULT_FOLDER } from "./settings.ts";
@@ -52,7 +53,7 @@ async function readHosts(
     const hosts = parseHostsDocument(bytes).hosts.map(([url]) => url);
     return { directory, file: path, hosts, problem: undefined };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
+    const problem = messageOf(error);
     return { directory, file: path, hosts: [], problem };
   }
 }

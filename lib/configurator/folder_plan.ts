@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 import { type FileSystem, type FileVersion, sameVersion } from "./file_system.ts";
 import { type HostsDocument, parseHostsDocument, withoutOwnBlock } from "./hosts_document.ts";
@@ -51,7 +52,7 @@ export async function readUserFile(
     if (bytes === undefined || bytes.length === 0) return {};
     return { document: parseHostsDocument(bytes) };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: messageOf(error) };
   }
 }
 

@@ -1,4 +1,5 @@
 import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
+import { messageOf } from "../async/thrown.ts";
 
 /** First line of the block that belongs to Eddy. */
 const BLOCK_BEGIN =
@@ -132,7 +133,7 @@ export function parseToml(text: string): TomlTable {
   try {
     return parse(text, { integersAsBigInt: true });
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw new Error(message.split("\n")[0] ?? message, { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import { configure } from "./configure.ts";
@@ -179,7 +180,7 @@ class Keeper {
       this.#lastWarnings = warnings;
     } catch (error) {
       // Every poll tries again; the log need not say the same thing each time.
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       if (message !== this.#lastFailure) {
         log.error("mirror configuration cannot be put right", { error: message });
       }

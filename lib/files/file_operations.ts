@@ -76,6 +76,7 @@ export const denoOperations: FileOperations = {
   },
 };
 
-function codeOf(error: unknown): string {
+/** The code of a system call's failure, such as `ENOSPC`; empty if it has none. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../async/thrown.ts";
 /** What kept a call of the API server from being done. */
 export type ApiErrorKind =
   /** No connection, no answer in time, or an answer that the server could not give (5xx). */
@@ -84,7 +85,7 @@ function saidBy(error: unknown): string {
 
 /** The library's HTTP client puts the whole URL before the reason. */
 function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return message.replace(/^request to \S+ failed, reason: /, "");
 }
 

@@ -1,4 +1,5 @@
 import { backoff } from "../async/backoff.ts";
+import { messageOf } from "../async/thrown.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
 
@@ -32,7 +33,7 @@ export async function retry<T>(
     } catch (error) {
       signal.throwIfAborted();
       const delayMs = Math.round(delays.next().value);
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       if (message !== said || tries % REPEAT_EVERY === 0) {
         log.warn(`${message}; the agent goes on without, and tries again`, { tries, delayMs });
       }

@@ -1,3 +1,4 @@
+import { errorOf } from "../async/thrown.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Content } from "./answer.ts";
 
@@ -61,7 +62,7 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
     by: BodyEnd["by"],
     thrown: unknown,
   ): Promise<void> => {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const error = errorOf(thrown);
     end(by, error);
     controller.error(error);
     return pieces.drop(error);

@@ -6,6 +6,7 @@ import type { Measurement } from "../../observability/debug/measure.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { ownUrl } from "../../agent/mirror_configuration.ts";
+import { messageOf } from "../../async/thrown.ts";
 
 /** An answer, as far as the checks need it. */
 export interface AgentReply {
@@ -131,7 +132,7 @@ async function readBounded(response: Response): Promise<Uint8Array> {
 /** The innermost cause says most. */
 function reason(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = messageOf(cause);
   const system = /(connection refused|timed out|no route to host|network is unreachable)/i.exec(
     text,
   );

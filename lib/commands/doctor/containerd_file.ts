@@ -5,6 +5,7 @@ import {
 } from "../../configurator/containerd_config.ts";
 import type { Check } from "../../ports/check.ts";
 import { failed, ok, skipped } from "../../agent/preflight.ts";
+import { messageOf } from "../../async/thrown.ts";
 
 const NAME = "containerd's configuration file";
 /** Drop-in files beyond that are not looked at. */
@@ -39,7 +40,7 @@ export async function checkContainerdFile(path: string): Promise<ContainerdFileR
       ?.file.localImagePull;
     return { check: judge(all), localImagePull };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return {
       check: failed(NAME, `${path} cannot be read: ${why}`, "correct it and restart containerd"),
       localImagePull: undefined,

@@ -3,6 +3,7 @@ import type { Check } from "../../ports/check.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { failed } from "../../agent/preflight.ts";
 import { configuredAuthorization } from "../../agent/basic_auth.ts";
+import { messageOf } from "../../async/thrown.ts";
 import { checkAgent } from "./agent_checks.ts";
 import { AgentClient } from "./agent_client.ts";
 import { checkContainerdOfNode } from "./containerd_checks.ts";
@@ -52,7 +53,7 @@ async function attempt(name: string, look: () => Promise<Check[]>): Promise<Chec
   try {
     return await look();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [failed(name, why, "run `eddy doctor` as root, with the agent's options")];
   }
 }

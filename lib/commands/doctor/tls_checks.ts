@@ -7,6 +7,7 @@ import type { Check } from "../../ports/check.ts";
 import { createLog } from "../../observability/log.ts";
 import { failed, ok } from "../../agent/preflight.ts";
 import { PeerTls } from "../../agent/peer_tls.ts";
+import { messageOf } from "../../async/thrown.ts";
 
 /** How long a peer may take, ms. */
 const CONNECT_MS = 2000;
@@ -30,7 +31,7 @@ export async function checkPeerTls(
       conn.close();
       return undefined;
     } catch (error) {
-      return `${address} (${error instanceof Error ? error.message : error})`;
+      return `${address} (${messageOf(error)})`;
     }
   }));
   const bad = answers.filter((answer) => answer !== undefined);

@@ -1,4 +1,5 @@
 import { deadline } from "../../async/deadline.ts";
+import { messageOf } from "../../async/thrown.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { ReferenceFilter } from "../../oci/filter.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
@@ -178,9 +179,7 @@ class Measuring {
       signal.throwIfAborted();
       this.#problem = limit.signal.aborted
         ? `stopped after ${this.#limits.pullMs} ms`
-        : error instanceof Error
-        ? error.message
-        : String(error);
+        : messageOf(error);
     }
   }
 
@@ -272,7 +271,7 @@ class Measuring {
       return {
         content: new Uint8Array(),
         bytes,
-        error: error instanceof Error ? error.message : String(error),
+        error: messageOf(error),
       };
     }
   }

@@ -1,5 +1,6 @@
 import { backoff } from "../../async/backoff.ts";
 import { deadline } from "../../async/deadline.ts";
+import { messageOf } from "../../async/thrown.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { IpPort } from "../libp2p/address.ts";
@@ -92,7 +93,7 @@ export class BootstrapLoop {
     } catch (error) {
       options.signal.throwIfAborted();
       // Every round tries again; the log need not say the same thing each time.
-      const failure = error instanceof Error ? error.message : String(error);
+      const failure = messageOf(error);
       const level = failure === this.#failure ? "debug" : "warn";
       this.#failure = failure;
       log[level]("bootstrap peers cannot be learned", { error });

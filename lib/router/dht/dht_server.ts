@@ -1,6 +1,7 @@
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../async/deadline.ts";
+import { errorOf } from "../../async/thrown.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { kademliaId, multihashId } from "./dht_key.ts";
@@ -91,7 +92,7 @@ export class DhtServer {
     } catch (error) {
       const peer = connection.remotePeer.toString();
       this.#collaborators.log.debug("a DHT stream was broken off", { peer, error });
-      stream.abort(error instanceof Error ? error : new Error(String(error)));
+      stream.abort(errorOf(error));
     } finally {
       clearTimeout(idle);
     }

@@ -1,5 +1,6 @@
 import type { PeerId, Stream } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
+import { errorOf } from "../../async/thrown.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -153,7 +154,7 @@ class Channel<Answer> {
   }
 
   close(reason: unknown): void {
-    const error = reason instanceof Error ? reason : new Error(String(reason));
+    const error = errorOf(reason);
     if (this.#open) {
       this.#open = false;
       clearTimeout(this.#idle);

@@ -1,5 +1,6 @@
 import type { Connection, PeerId } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
+import { errorOf } from "../../async/thrown.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 
@@ -64,7 +65,7 @@ export class ConnectionLimiter {
     for (const connection of excess) {
       using limit = deadline(CLOSE_TIMEOUT_MS, options);
       await connection.close(limit).catch((error) => {
-        connection.abort(error instanceof Error ? error : new Error(String(error)));
+        connection.abort(errorOf(error));
       });
     }
     options.signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
+import { errorOf } from "../../async/thrown.ts";
 import { STREAM_PROTOCOLS } from "../../oci/peer_protocol.ts";
 import type { Log } from "../../ports/log.ts";
 
@@ -106,7 +107,7 @@ export class Goodbye {
     const limit = deadline(SAY_TIMEOUT_MS);
     stream.close(limit).catch((error) => {
       this.#collaborators.log.debug("closing the stream of a goodbye failed", { error });
-      stream.abort(error instanceof Error ? error : new Error(String(error)));
+      stream.abort(errorOf(error));
     }).finally(() => limit[Symbol.dispose]());
   }
 

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
+import { messageOf } from "../../async/thrown.ts";
 import { clearTemporaries, replaceFile } from "../../files/write_durably.ts";
 
 /** File of the data directory that holds the identity, as Spegel names it. */
@@ -60,7 +61,7 @@ async function readKeyFile(file: string): Promise<string | undefined> {
     return await Deno.readTextFile(file);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return undefined;
-    throw new Error(`identity file ${file} cannot be read: ${message(cause)}`, { cause });
+    throw new Error(`identity file ${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -69,11 +70,7 @@ async function createKeyFile(file: string): Promise<string> {
   try {
     await replaceFile(file, pem, { mode: 0o600, directoryMode: 0o700 });
   } catch (cause) {
-    throw new Error(`identity file ${file} cannot be written: ${message(cause)}`, { cause });
+    throw new Error(`identity file ${file} cannot be written: ${messageOf(cause)}`, { cause });
   }
   return pem;
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,7 @@
 import type { AbortOptions, Logger } from "@libp2p/interface";
 import { AbstractMultiaddrConnection } from "@libp2p/utils";
 import { multiaddr } from "@multiformats/multiaddr";
+import { errorOf } from "../../async/thrown.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
 import { ipOf } from "../../net/socket_address.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -116,7 +117,7 @@ export class InboundConnection extends AbstractMultiaddrConnection {
         rest = rest.subarray(read);
       }
     } catch (error) {
-      if (!this.#closed) this.abort(toError(error));
+      if (!this.#closed) this.abort(errorOf(error));
     } finally {
       this.#reading = false;
     }
@@ -138,7 +139,7 @@ export class InboundConnection extends AbstractMultiaddrConnection {
         }
       }
     } catch (error) {
-      if (!this.#closed) this.abort(toError(error));
+      if (!this.#closed) this.abort(errorOf(error));
     }
     this.#isWriting = false;
   }
@@ -184,8 +185,4 @@ function concat(pieces: readonly Uint8Array[], length: number): Uint8Array {
     at += piece.length;
   }
   return all;
-}
-
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../../async/thrown.ts";
 /** Errors of the system, by name or number, which the library has in the middle of its messages. */
 const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/EADDRINUSE|os error 98\b/, "the address is already in use"],
@@ -18,7 +19,7 @@ export class RouterListenError extends Error {
     cause: unknown,
     what = "router",
   ) {
-    const text = cause instanceof Error ? cause.message : String(cause);
+    const text = messageOf(cause);
     const known = REASONS.find(([pattern]) => pattern.test(text))?.[1];
     const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
     super(`${what} cannot listen on ${address}: ${known ?? text.split("\n")[0]}`, { cause });

@@ -1,5 +1,6 @@
 import type { Connection, Stream } from "@libp2p/interface";
 import { deadline } from "../../async/deadline.ts";
+import { errorOf } from "../../async/thrown.ts";
 import type { Log } from "../../ports/log.ts";
 import { FrameDecoder, readStream } from "../dht/dht_stream.ts";
 import {
@@ -52,7 +53,7 @@ export async function serveCoordinator(
     await stream.close(limit);
   } catch (error) {
     log.debug("a stream of questions was broken off", { peer: id, error });
-    stream.abort(error instanceof Error ? error : new Error(String(error)));
+    stream.abort(errorOf(error));
   } finally {
     clearTimeout(idle);
   }

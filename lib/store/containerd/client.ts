@@ -1,4 +1,5 @@
 import { deadline } from "../../async/deadline.ts";
+import { messageOf } from "../../async/thrown.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { grpcFrame, grpcMessages } from "./grpc_frames.ts";
 import type { Method } from "./methods.ts";
@@ -191,7 +192,7 @@ export class ContainerdClient {
     if (error instanceof RangeError) {
       return new ContainerdError(path, STATUS.INTERNAL, error.message, error);
     }
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
     const why = `${message}${cause && `: ${cause}`}`.replace(URL_OF_REQUEST, "");
     return new ContainerdError(path, STATUS.UNAVAILABLE, `${this.#socketPath}: ${why}`, error);

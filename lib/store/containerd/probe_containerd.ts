@@ -1,3 +1,4 @@
+import { messageOf } from "../../async/thrown.ts";
 import { isDigest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
@@ -73,7 +74,7 @@ export async function probeContainerd(
     ({ version } = await client.call(methods.version, {}, settings));
   } catch (error) {
     if (options.signal.aborted) throw error;
-    return { reachable: false, error: error instanceof Error ? error.message : String(error) };
+    return { reachable: false, error: messageOf(error) };
   }
   const { plugins } = await client.call(methods.plugins, { filters: [] }, settings);
   const contentRoot = findPlugin(plugins, "io.containerd.content.v1", "content")?.exports["root"];
