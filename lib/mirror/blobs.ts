@@ -156,7 +156,7 @@ export class Blobs {
   /** Passes it on as it comes. */
   async #pass(errand: Errand, source: Source): Promise<Outcome> {
     const { wanted, search, hold, signal } = errand;
-    const { path, openOnly = false, knownFrom } = wanted;
+    const { path, openOnly = false, knownFrom, largeFrom } = wanted;
     const { descriptor: { digest }, isProven } = source;
     const transfer = new Transfer(
       {
@@ -166,6 +166,7 @@ export class Blobs {
           method: "GET",
           openOnly,
           ...(knownFrom === undefined ? {} : { knownFrom }),
+          ...(largeFrom === undefined ? {} : { largeFrom }),
         },
       },
       { ...this.#kit, search },
@@ -175,7 +176,7 @@ export class Blobs {
       // A client that is given headers and then nothing fails; without them it goes on upstream.
       const first = await transfer.next();
       if (!isProven && !transfer.isWhole && this.#kit.options.verify) {
-        this.#kit.tainted.addPart(digest);
+        this.#kit.tainted.addPart(digest, source.part.start);
       }
       return { ...headersOf(source, wanted), body: transfer.stream(first) };
     } catch (error) {

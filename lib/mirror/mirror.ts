@@ -6,6 +6,7 @@ import type { Mirror, MirrorMiss } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
 import type { TrustedAddresses } from "../ports/access.ts";
 import type { Elections } from "../ports/rollout.ts";
+import { AskedInVain } from "./selection/asked_in_vain.ts";
 import { Blobs } from "./blobs.ts";
 import type { Connect } from "./http/connect.ts";
 import { ConnectionPool, type Send } from "./http/pool.ts";
@@ -103,6 +104,7 @@ export function createMirror(
     hashes,
     splits: new SplitPolicy(clock, options),
     tainted: new Tainted(clock),
+    inVain: new AskedInVain(clock, options.shunMs),
     provesPeers: peerAuth !== undefined || collaborators.connectsSecurely === true,
     downloads: collaborators.downloads,
     tagHolders: trustedAddresses && new TagHolders({ router, trustedAddresses, clock, log }),

@@ -3,6 +3,7 @@ import { type Digest, isDigest } from "../../oci/digest.ts";
 import { OCTET_STREAM } from "../../oci/media_type.ts";
 import { ANSWER_HEADERS, saysYes } from "../../oci/peer_protocol.ts";
 import type { HeaderFields } from "./head.ts";
+import type { Suspicion } from "./sender.ts";
 import { parseContentRange, resolveRange } from "../../oci/range.ts";
 
 /** What is asked of a peer, and so what its answer must agree with. */
@@ -35,6 +36,8 @@ export interface Wanted {
    * suspicion only if nobody else has it.
    */
   readonly largeFrom?: number;
+  /** So much suspicion is put up with there. Default: none. */
+  readonly suspicion?: Suspicion;
   /** Those who are put aside for that are not asked even if nobody else has it. */
   readonly choosy?: boolean;
   /** The peer is told that what it sent was wrong, so that it reads its copy again. */
@@ -56,6 +59,8 @@ export type Verdict =
   | { readonly type: "refused"; readonly why: string }
   /** It has it, and has not proved who it is, or is suspect: of use if nobody else has it. */
   | { readonly type: "stranger"; readonly why: string }
+  /** It has content of another size than was to be gone on with, which may be the right one. */
+  | { readonly type: "resized"; readonly why: string }
   /** It has too much to do just now. */
   | { readonly type: "busy"; readonly why: string }
   /** The range is outside of the content, which has this many bytes. */
@@ -81,7 +86,7 @@ export function judgeAnswer(status: number, headers: HeaderFields, wanted: Wante
   const place = locate(headers, wanted, length);
   if (typeof place === "string") return refused(place);
   if (wanted.size !== undefined && place.size !== wanted.size) {
-    return refused(`size ${place.size}, want ${wanted.size}`);
+    return resized(place.size, wanted.size);
   }
   if (wanted.maxBytes !== undefined && place.size > wanted.maxBytes) {
     return refused(`size ${place.size}, at most ${wanted.maxBytes} are taken`);
@@ -117,6 +122,7 @@ function judgeUnsatisfiable(headers: HeaderFields, { range, size: known }: Wante
   const stated = /^bytes \*\/(\d{1,15})$/.exec(headers.get("content-range") ?? "")?.[1];
   if (stated === undefined) return refused("status 416 without a size");
   const size = Number(stated);
+  if (known !== undefined && known !== size) return resized(size, known);
   if (known !== undefined || range === undefined || satisfiable(range, size) !== undefined) {
     return refused(`status 416 for a range within ${known ?? size} bytes`);
   }
@@ -145,6 +151,10 @@ function mediaType(header: string | null): string {
 /** Tells whether a peer says that not everybody may have what it sends. */
 export function isPrivate(headers: HeaderFields): boolean {
   return saysYes(headers, ANSWER_HEADERS.private);
+}
+
+function resized(size: number, wanted: number): Verdict {
+  return { type: "resized", why: `size ${size}, want ${wanted}` };
 }
 
 function refused(why: string): Verdict {

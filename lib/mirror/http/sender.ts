@@ -1,6 +1,12 @@
 import { canonicalAddress } from "../../net/canonical_address.ts";
 import type { Peer } from "../../ports/router.ts";
 
+/**
+ * How likely something wrong came from somewhere: 0 where nothing is known, 2 from whoever did not
+ * send all of what he was asked for, as those do who want others to be blamed.
+ */
+export type Suspicion = 0 | 1 | 2;
+
 /** Who sends bytes: a peer at one of its addresses. */
 export interface Sender {
   readonly peer: Peer;

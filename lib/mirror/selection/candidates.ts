@@ -2,10 +2,12 @@ import { setImmediate } from "node:timers";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Peer, Router } from "../../ports/router.ts";
 import { type Link, link } from "../../async/link.ts";
+import type { AskedInVain } from "./asked_in_vain.ts";
 import type { Candidate, NextOptions } from "./candidate.ts";
 import type { ElectedParents } from "./elected_parents.ts";
 import type { PeerHealth } from "./peer_health.ts";
 import type { Prober } from "./prober.ts";
+import type { Sender } from "../http/sender.ts";
 
 /** What {@link Candidates} works with. */
 export interface CandidatesCollaborators extends Pick<Runtime, "clock" | "log"> {
@@ -13,6 +15,7 @@ export interface CandidatesCollaborators extends Pick<Runtime, "clock" | "log"> 
   /** Asked when nobody else is left; undefined: nobody is. */
   readonly parents?: ElectedParents | undefined;
   readonly table: PeerHealth;
+  readonly inVain: AskedInVain;
   readonly prober: Prober;
   /** Source of randomness in [0, 1). */
   readonly random: () => number;
@@ -36,6 +39,8 @@ const BUSY_POLL_MS = 20;
 const MAX_NAMES = 8;
 /** A lookup goes on in the background for so long, for the sake of a later failover. */
 const LOOKUP_LIMIT_MS = 1000;
+/** More than any cost amounts to in a rank. */
+const LAST = 1000;
 /** A second lookup is made only when a transfer has to be saved, and may take longer. */
 const REFRESH_TIMEOUT_MS = 200;
 
@@ -122,6 +127,11 @@ export class Candidates {
   /** Lets a peer be handed out again that could not be asked. */
   putBack(id: string): void {
     this.#tried.delete(id);
+  }
+
+  /** It did not come from there: whoever else is said to have it goes before. */
+  inVain(sender: Pick<Sender, "peer" | "address">): void {
+    this.#collaborators.inVain.add(this.#key, sender);
   }
 
   /** Never hands out this peer again. */
@@ -215,16 +225,17 @@ export class Candidates {
     }
   }
 
-  /** The cheapest; among those that cost about the same a random one, to spread load. */
+  /** The cheapest, asked in vain last; of those that cost about the same any, to spread load. */
   #best(stream: string | undefined, again: boolean): Peer | undefined {
-    const { table, random } = this.#collaborators;
+    const { table, inVain, random } = this.#collaborators;
     const able = this.#open().filter((peer) =>
       table.standing(peer) === "good" &&
       (stream === undefined || table.free(peer.id, stream, again))
     );
     const ranked = able.map((peer) => ({
       peer,
-      rank: Math.round(2 * Math.log2(table.cost(peer.id))),
+      rank: Math.round(2 * Math.log2(table.cost(peer.id))) +
+        (inVain.has(this.#key, peer) ? LAST : 0),
     }));
     const lowest = Math.min(...ranked.map(({ rank }) => rank));
     const equals = ranked.filter(({ rank }) => rank === lowest);

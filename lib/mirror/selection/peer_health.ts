@@ -4,7 +4,7 @@ import type { Peer } from "../../ports/router.ts";
 import { PenaltyBox } from "./penalty_box.ts";
 import type { MirrorOptions } from "../options.ts";
 import { ASSUMED_TTFB_MS, newEntry, type PeerEntry } from "./peer_entry.ts";
-import { place, placeOf, type Sender } from "../http/sender.ts";
+import { place, placeOf, type Sender, type Suspicion } from "../http/sender.ts";
 
 /** What is known of a peer, for a page to look at. */
 export interface PeerHealthReport {
@@ -217,12 +217,12 @@ export class PeerHealth {
   }
 
   /** May have sent something wrong that was passed on: what it sends is to be verified before. */
-  suspect(sender: Sender): void {
-    this.#penaltyBox.suspect(placeOf(sender));
+  suspect(sender: Sender, suspicion: Suspicion): void {
+    this.#penaltyBox.suspect(placeOf(sender), suspicion);
   }
 
-  isSuspect(sender: Pick<Sender, "peer" | "address">): boolean {
-    return this.#penaltyBox.isSuspect(placeOf(sender));
+  suspicion(sender: Pick<Sender, "peer" | "address">): Suspicion {
+    return this.#penaltyBox.suspicion(placeOf(sender));
   }
 
   /** Whether a peer that is down may be probed now. */

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../ports/clock.ts";
+import type { Suspicion } from "../http/sender.ts";
 
 /** Wrong content that a peer passed on before it had verified it is excused so many times. */
 const EXCUSED = 2;
@@ -23,7 +24,7 @@ export class PenaltyBox {
   readonly #clock: Pick<Clock, "now">;
   readonly #options: PenaltyBoxOptions;
   readonly #shunned: LRUCache<string, number>;
-  readonly #suspects: LRUCache<string, number>;
+  readonly #suspects: LRUCache<string, { readonly until: number; readonly suspicion: Suspicion }>;
   readonly #relays: LRUCache<string, { readonly until: number; readonly excused: number }>;
 
   constructor(clock: Pick<Clock, "now">, options: PenaltyBoxOptions) {
@@ -43,9 +44,10 @@ export class PenaltyBox {
     return (this.#shunned.get(place) ?? -Infinity) > this.#clock.now();
   }
 
-  /** Whether nothing is passed on from there unless it has been verified, if that can be helped. */
-  isSuspect(place: string): boolean {
-    return (this.#suspects.get(place) ?? -Infinity) > this.#clock.now();
+  /** Unless it is 0 nothing is passed on from there that was not verified, if that can be helped. */
+  suspicion(place: string): Suspicion {
+    const suspect = this.#suspects.get(place);
+    return suspect !== undefined && suspect.until > this.#clock.now() ? suspect.suspicion : 0;
   }
 
   /** Whether what is still arriving there is not taken. */
@@ -61,8 +63,10 @@ export class PenaltyBox {
   }
 
   /** It may have sent something wrong: a body broke off there, or several together were wrong. */
-  suspect(place: string): void {
-    this.#suspects.set(place, this.#clock.now() + this.#options.shunMs);
+  suspect(place: string, suspicion: Suspicion): void {
+    const until = this.#clock.now() + this.#options.shunMs;
+    const before = this.suspicion(place);
+    this.#suspects.set(place, { until, suspicion: before > suspicion ? before : suspicion });
   }
 
   /**

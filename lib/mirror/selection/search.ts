@@ -1,14 +1,14 @@
-import { ANSWER_HEADERS } from "../../oci/peer_protocol.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { MirrorMiss, MissReason } from "../../ports/mirror.ts";
 import type { Peer, Router } from "../../ports/router.ts";
-import { judgeAnswer, type Verdict, type Wanted } from "../http/answer.ts";
+import type { Wanted } from "../http/answer.ts";
 import type { Candidate } from "./candidate.ts";
 import type { Candidates } from "./candidates.ts";
 import { link } from "../../async/link.ts";
+import { isArriving, judgeReply } from "./judge_reply.ts";
 import type { MirrorOptions } from "../options.ts";
-import type { PeerClient, PeerReply } from "../http/peer_client.ts";
+import type { PeerClient } from "../http/peer_client.ts";
 import type { PeerHealth } from "./peer_health.ts";
 import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "../http/race.ts";
@@ -44,6 +44,8 @@ export class Search {
   readonly #sizes = new Set<number>();
   /** Peers whose answers were put aside: somebody who is known may have it. */
   readonly #strangers = new Set<string>();
+  /** Peers that have it in another size. */
+  readonly #resized = new Set<string>();
   #attempts = 0;
   #refused = 0;
   #lies = 0;
@@ -78,12 +80,22 @@ export class Search {
    * @throws the signal's reason when it aborts.
    */
   async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
-    const source = await this.#race(wanted, signal);
-    if (source !== undefined || wanted.choosy || this.#strangers.size === 0) return source;
-    for (const id of this.#strangers) this.#collaborators.candidates.putBack(id);
-    this.#strangers.clear();
     const { knownFrom: _known, largeFrom: _large, ...anybodys } = wanted;
-    return await this.#race(anybodys, signal);
+    const lessSuspect = { ...wanted, knownFrom: Infinity, suspicion: 1 } as const;
+    // Whose word on the size is right is known only when all of it is there.
+    this.#putBack(this.#resized);
+    let source = await this.#race(wanted, signal);
+    for (const asked of wanted.choosy ? [] : [lessSuspect, anybodys]) {
+      if (source !== undefined || this.#strangers.size === 0) break;
+      this.#putBack(this.#strangers);
+      source = await this.#race(asked, signal);
+    }
+    return source;
+  }
+
+  #putBack(ids: Set<string>): void {
+    for (const id of ids) this.#collaborators.candidates.putBack(id);
+    ids.clear();
   }
 
   async #race(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
@@ -184,6 +196,11 @@ export class Search {
     this.#refused++;
   }
 
+  /** Its body broke off or stood still. */
+  failed(sender: Sender): void {
+    this.#collaborators.candidates.inVain(sender);
+  }
+
   /** Does not ask this peer again in this search. */
   ban(id: string): void {
     this.#collaborators.candidates.ban(id);
@@ -244,7 +261,8 @@ export class Search {
     const { reply } = reached;
     table.answered(peer.id, reached.ms);
     table.reachedAt(peer, reply.address);
-    const verdict = this.#judge(peer, reply, wanted);
+    const options = { table, follows: candidates.parents !== undefined };
+    const verdict = judgeReply({ peer, reply, wanted }, options);
     if (verdict.type === "offer") {
       const arriving = isArriving(reply);
       if (depth !== undefined) {
@@ -265,35 +283,15 @@ export class Search {
     release();
     reply.dismiss();
     if (verdict.type === "busy") table.busy(peer.id);
+    if (verdict.type === "busy" || verdict.type === "refused") {
+      candidates.inVain({ peer, address: reply.address });
+    }
     if (verdict.type === "busy" && wanted.yielding) candidates.putBack(peer.id);
     else if (verdict.type === "stranger") this.#strangers.add(peer.id);
     else this.#refused++;
+    if (verdict.type === "resized") this.#resized.add(peer.id);
     if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
     log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
     return undefined;
   }
-
-  /** Content is known by its digest; what a tag means is only believed of nodes of the cluster. */
-  #judge(peer: Peer, reply: PeerReply, wanted: Wanted): Verdict {
-    const { status, headers, address, isProven, isKnown } = reply;
-    const verdict = judgeAnswer(status, headers, wanted);
-    if (verdict.type !== "offer") return verdict;
-    if (wanted.digest === undefined && !isProven) {
-      return { type: "refused", why: "it does not prove that it belongs to the cluster" };
-    }
-    if (isArriving(reply) && this.#collaborators.table.misleads({ peer, address })) {
-      return { type: "refused", why: "what it was still getting was wrong of late" };
-    }
-    const { knownFrom = Infinity, largeFrom = Infinity } = wanted;
-    const { descriptor: { size } } = verdict;
-    const isUnwelcome = size >= knownFrom ||
-      (size >= largeFrom && this.#collaborators.table.isSuspect({ peer, address }));
-    return !isKnown && isUnwelcome
-      ? { type: "stranger", why: "somebody else may have it who is known" }
-      : verdict;
-  }
-}
-
-function isArriving({ headers }: PeerReply): boolean {
-  return headers.get(ANSWER_HEADERS.arriving) !== null;
 }

@@ -9,6 +9,7 @@ export interface Contribution extends Part {
 /** Keeps account of who sent which bytes of one body. */
 export class Contributors {
   readonly #parts: { sender: Sender; place: string; start: number; end: number }[] = [];
+  readonly #left = new Set<string>();
 
   /** Takes down that these bytes came from somebody. */
   add(sender: Sender, { start, end }: Part): void {
@@ -18,6 +19,15 @@ export class Contributors {
       (last?.place === placeOf(sender) && last.sender.arriving === sender.arriving);
     if (last !== undefined && isSame) last.end = end;
     else this.#parts.push({ sender, place: placeOf(sender), start, end });
+  }
+
+  /** Somebody did not send all of what he was asked for. */
+  left(sender: Sender): void {
+    this.#left.add(placeOf(sender));
+  }
+
+  hasLeft(sender: Sender): boolean {
+    return this.#left.has(placeOf(sender));
   }
 
   /** Who sent the byte at an offset; undefined if it has not come. */

@@ -210,6 +210,7 @@ export class PartReader {
   #giveUp(trouble: Trouble, what: string): never {
     const reason = trouble === "died" ? trouble : "stalled";
     if (this.#source.arriving) this.#collaborators.metrics.followFailed(reason);
+    this.#leave(trouble);
     throw new Error(this.#story(what));
   }
 
@@ -223,12 +224,21 @@ export class PartReader {
       offset: this.#offset,
     });
     metrics.peerSwitched(reason);
+    this.#leave(reason);
     this.#report();
     this.#source.close();
     this.#source = next;
     this.#reading = undefined;
     this.#switches++;
     this.#switchedAt = this.#offset;
+  }
+
+  /** It does not send all that it was asked for. */
+  #leave(trouble: Trouble): void {
+    this.#contributors.left(this.#source);
+    if (trouble !== "slow" && !this.#source.arriving) {
+      this.#collaborators.search.failed(this.#source);
+    }
   }
 
   /** Asks others for the rest. */

@@ -3,6 +3,7 @@ import type { DistributionPath } from "../../oci/path.ts";
 import { referenceKey } from "../../oci/reference.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Router } from "../../ports/router.ts";
+import type { AskedInVain } from "../selection/asked_in_vain.ts";
 import { Candidates } from "../selection/candidates.ts";
 import type { Elections } from "../../ports/rollout.ts";
 import type { Hashes } from "../hashing/hashes.ts";
@@ -33,6 +34,7 @@ export interface MirrorKit extends Runtime {
   readonly hashes: Hashes;
   readonly splits: SplitPolicy;
   readonly tainted: Tainted;
+  readonly inVain: AskedInVain;
   /** Whether peers can prove who they are: by a key, or by certificates. */
   readonly provesPeers: boolean;
   /** Rate of what is received from peers, shared fairly. */

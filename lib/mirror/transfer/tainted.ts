@@ -14,9 +14,11 @@ const ATTEMPT_MS = 3000;
 
 interface Taint {
   /** Whether bytes are known to have been wrong, or to have broken off. */
-  readonly isSure: boolean;
+  isSure: boolean;
   /** When upstream was first given the chance to deliver all of it, and to deliver a part. */
   readonly leftAt: { whole?: number; part?: number };
+  /** Where the first part begins that was passed on unverified, and since when that is so. */
+  first?: { readonly start: number; readonly at: number };
 }
 
 /**
@@ -41,8 +43,21 @@ export class Tainted {
     if (evidence !== undefined) this.#evidence.set(digest, evidence);
   }
 
-  /** A part was passed on that nobody here can verify. */
-  addPart(digest: Digest): void {
+  /**
+   * A part is passed on that nobody here can verify.
+   *
+   * @param start where it begins.
+   */
+  addPart(digest: Digest, start: number): void {
+    const taint = this.#find(digest) ?? this.#make(false);
+    this.#contents.set(digest, taint);
+    if (start < (taint.first?.start ?? Infinity)) {
+      taint.first = { start, at: this.#clock.now() };
+    }
+  }
+
+  /** Who sends it is suspect. */
+  addSuspect(digest: Digest): void {
     if (this.#find(digest) === undefined) this.#contents.set(digest, this.#make(false));
   }
 
@@ -61,12 +76,18 @@ export class Tainted {
   /**
    * Whether to pass it on only once it has been verified.
    *
-   * @param isPart a part of it is asked for: after other parts alone that says nothing, but whoever
-   * asks for the whole after a part did not get on with that.
+   * @param start where the part begins that is asked for; undefined for the whole. After other parts
+   * a part says nothing, but whoever asks for the whole, or begins anew with the same part an attempt
+   * later, as a runtime does that gets blobs in parts, did not get on with what it got.
    */
-  has(digest: Digest, isPart: boolean): boolean {
+  has(digest: Digest, start: number | undefined): boolean {
     const taint = this.#find(digest);
-    return taint !== undefined && (taint.isSure || !isPart);
+    if (taint === undefined) return false;
+    const { first } = taint;
+    const isAgain = first !== undefined && start === first.start &&
+      this.#clock.now() - first.at >= ATTEMPT_MS;
+    if (isAgain) taint.isSure = true;
+    return taint.isSure || start === undefined;
   }
 
   /**
@@ -80,11 +101,11 @@ export class Tainted {
     return now - (taint.leftAt[isPart ? "part" : "whole"] ??= now) < ATTEMPT_MS;
   }
 
-  #make(isSure: boolean) {
+  #make(isSure: boolean): Taint & { readonly until: number } {
     return { isSure, leftAt: {}, until: this.#clock.now() + KEPT_MS };
   }
 
-  #find(digest: Digest): Taint | undefined {
+  #find(digest: Digest): (Taint & { readonly until: number }) | undefined {
     const taint = this.#contents.get(digest);
     if (taint === undefined || taint.until > this.#clock.now()) return taint;
     this.#contents.delete(digest);

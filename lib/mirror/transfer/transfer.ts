@@ -252,7 +252,9 @@ export class Transfer {
     const isWrong = error instanceof BadContentError;
     if (!isWrong && strangers.length === 0) return;
     tainted.add(this.#digest, isWrong ? error.evidence : undefined);
-    for (const stranger of strangers) table.suspect(stranger);
+    for (const stranger of strangers) {
+      table.suspect(stranger, this.#contributors.hasLeft(stranger) ? 2 : 1);
+    }
   }
 
   /** Lets go of everything, once. */

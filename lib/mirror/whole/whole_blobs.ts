@@ -62,15 +62,15 @@ export class WholeBlobs {
   }
 
   plan(source: Source, { range }: Wanted): Plan {
-    const { descriptor: { digest, size }, arriving, isTrusted, isProven } = source;
+    const { descriptor: { digest, size }, part, arriving, isTrusted, isProven } = source;
     const { options: { verify, smallBlobBytes }, provesPeers, tainted, table } = this.#kit;
     const isPart = range !== undefined;
     if (!verify) return !isPart && size <= smallBlobBytes ? "whole" : "stream";
     if (size <= smallBlobBytes) return "whole";
-    const isSuspect = !isProven && table.isSuspect(source);
+    const isSuspect = !isProven && table.suspicion(source) > 0;
     // As after a part that nobody could verify: if it does not fit, upstream has its turn first.
-    if (isSuspect && size > this.#limitBytes) tainted.addPart(digest);
-    const isDoubtful = isSuspect || tainted.has(digest, isPart);
+    if (isSuspect && size > this.#limitBytes) tainted.addSuspect(digest);
+    const isDoubtful = isSuspect || tainted.has(digest, isPart ? part.start : undefined);
     // Nodes that follow each other would each wait for all that the one before gets.
     const isRelayed = arriving && isTrusted && (isProven || !provesPeers);
     if (isRelayed && !isDoubtful) return "stream";

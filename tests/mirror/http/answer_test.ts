@@ -66,12 +66,13 @@ const CASES: readonly Case[] = [
     RESUME,
     206,
     { ...PART_HEADERS, "content-range": "bytes 10-19/101" },
-    "refused",
+    "resized",
   ],
   ["416", PART, 416, { "content-range": "bytes */5" }, "unsatisfiable"],
   ["416 that is no reason", PART, 416, { "content-range": "bytes */100" }, "refused"],
   ["416 without a size", PART, 416, {}, "refused"],
-  ["416 for a resume", RESUME, 416, { "content-range": "bytes */5" }, "refused"],
+  ["416 for a resume", RESUME, 416, { "content-range": "bytes */100" }, "refused"],
+  ["416 for a resume, other size", RESUME, 416, { "content-range": "bytes */5" }, "resized"],
   ["416 unasked", WHOLE, 416, { "content-range": "bytes */5" }, "refused"],
 ];
 

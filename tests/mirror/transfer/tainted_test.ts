@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { systemClock } from "../../../lib/async/clock.ts";
+import type { MirrorOptions } from "../../../lib/mirror/options.ts";
 import { Tainted } from "../../../lib/mirror/transfer/tainted.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
@@ -109,7 +111,7 @@ test("tainted: one that cannot be held is upstream's once, then peers' again", (
   assert.equal(tainted.isUpstreamsTurn(DIGEST, false), false);
   tainted.add(DIGEST);
   for (const isPart of [true, false]) {
-    assert.equal(tainted.has(DIGEST, isPart), true);
+    assert.equal(tainted.has(DIGEST, isPart ? 0 : undefined), true);
     assert.equal(tainted.isUpstreamsTurn(DIGEST, isPart), true);
     assert.equal(tainted.isUpstreamsTurn(DIGEST, isPart), true, "in the same attempt");
   }
@@ -124,7 +126,7 @@ test("tainted: an attempt later it is peers' turn again, and after a while nothi
   assert.equal(tainted.isUpstreamsTurn(DIGEST, true), false);
   assert.equal(tainted.isUpstreamsTurn(DIGEST, false), true, "of all of it it had no turn yet");
   await clock.advance(10 * 60_000);
-  assert.equal(tainted.has(DIGEST, false), false);
+  assert.equal(tainted.has(DIGEST, undefined), false);
 });
 
 test("tainted: after a part that nobody could verify the whole is verified first", async () => {
@@ -138,10 +140,72 @@ test("tainted: after a part that nobody could verify the whole is verified first
   liar.faults = {};
 });
 
+/** Who else holds what a liar holds: the blob fits into memory, or not. */
+const IN_PARTS: Record<string, { size: Partial<MirrorOptions>; peers: Faults[]; right: boolean }> =
+  {
+    "nobody": { size: ABOVE, peers: [ROTTEN], right: false },
+    "an honest peer": { size: ABOVE, peers: [ROTTEN, {}], right: true },
+    "an honest peer, it does not fit": { size: FAR_ABOVE, peers: [ROTTEN, {}], right: false },
+  };
+
+for (const [name, { size, peers, right }] of Object.entries(IN_PARTS)) {
+  test(`tainted: a client that gets all blobs in parts is not misled twice: ${name}`, async () => {
+    const clock = new FakeClock();
+    await using rig = new Rig(size, {
+      clock: { now: () => clock.now(), sleep: systemClock.sleep },
+    });
+    for (const faults of peers) rig.add(LAYER, faults);
+    const parts = [0, 1, 2, 3].map((index) => `bytes=${index * MIB}-${(index + 1) * MIB - 1}`);
+    const fetched = () => Promise.all(parts.map((range) => rig.fetch(blob(DIGEST, range))));
+    const first = Buffer.concat(await Promise.all((await fetched()).map(bytesOf)));
+    assert.ok(!first.equals(LAYER), "the first attempt is the liar's");
+    await clock.advance(10_000);
+    const second = await fetched();
+    if (!right) return assert.ok(second.every(({ found }) => !found), "then it is upstream's");
+    assert.ok(Buffer.concat(await Promise.all(second.map(bytesOf))).equals(LAYER));
+    assert.equal(rig.mirror.health().find(({ id }) => id === "peer-0")?.standing, "shunned");
+  });
+}
+
+test("tainted: parts of one attempt are one attempt, in whatever order they are asked for", async () => {
+  const clock = new FakeClock();
+  const tainted = new Tainted(clock);
+  for (const start of [2 * MIB, 0, MIB]) {
+    tainted.addPart(DIGEST, start);
+    assert.equal(tainted.has(DIGEST, start), false);
+    await clock.advance(2000);
+  }
+  assert.equal(tainted.has(DIGEST, 3 * MIB), false, "the next part, or what is left of one");
+  assert.equal(tainted.has(DIGEST, 0), true, "from the beginning again");
+  assert.equal(tainted.has(DIGEST, MIB), true, "and then all of it");
+});
+
+/** Bodies of strangers who are gone before their end, one after the other, and of an honest peer. */
+const RUNNERS: Record<string, Faults[]> = {
+  one: [HIT_AND_RUN, {}],
+  two: [HIT_AND_RUN, { lieAt: 2 * MIB + 5, dieAt: 3 * MIB }, {}],
+  "one who stands still": [{ lieAt: 1000, stallAt: MIB }, {}],
+};
+
+for (const [name, peers] of Object.entries(RUNNERS)) {
+  test(`tainted: what cannot be held comes from an honest peer once upstream had its turn, in spite of ${name}`, async () => {
+    const clock = new FakeClock();
+    await using rig = new Rig({ ...FAR_ABOVE, stallWindowMs: 100 }, {
+      clock: { now: () => clock.now() + performance.now(), sleep: systemClock.sleep },
+    });
+    for (const faults of peers) rig.add(LAYER, faults);
+    await broken(rig);
+    await clock.advance(10_000);
+    assert.equal((await rig.fetch(blob(DIGEST))).found, false);
+    await clock.advance(10_000);
+    assert.deepEqual(await bytesOf(await rig.fetch(blob(DIGEST))), LAYER);
+  });
+}
+
 test("tainted: no more contents are remembered than allowed, the latest are", () => {
   const tainted = new Tainted(new FakeClock());
   const digests = Array.from({ length: 1001 }, (_, index) => digestOf(noise(8, index + 1)));
   for (const digest of digests) tainted.add(digest);
-  assert.equal(tainted.has(digests[0] ?? DIGEST, false), false);
-  assert.equal(tainted.has(digests[1000] ?? DIGEST, false), true);
+  assert.equal(tainted.has(digests[0] ?? DIGEST, undefined), false);
+  assert.equal(tainted.has(digests[1000] ?? DIGEST, undefined), true);
 });
