@@ -59,6 +59,7 @@ const GROUPS: readonly Group[] = [
   },
   {
     title: "Routing",
+    more: "How nodes talk to each other: [Peer protocol](peer-protocol.md).",
     options: ROUTING_OPTIONS,
   },
   {
