@@ -1,10 +1,21 @@
 import { deadline } from "../async/deadline.ts";
+import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Log } from "../ports/log.ts";
 import type { Mirror, MirrorHit, MirrorMiss } from "../ports/mirror.ts";
 import { type AdmissionCollaborators, admit } from "./admission.ts";
 import type { Call } from "./call.ts";
+import {
+  afterAnswer,
+  afterCheck,
+  type AskEvent,
+  type AskState,
+  type CheckEvent,
+  type FetchState,
+  isAsk,
+  isCheck,
+} from "./fetch_states.ts";
 
 /** What {@link fetchMirrored} works with. */
 export interface FetchCollaborators extends AdmissionCollaborators {
@@ -25,9 +36,8 @@ export interface FetchOptions {
 }
 
 /**
- * Gets content from peers. If the peer says that it is private, the client's right to it is made
- * sure of first; without that, what peers have that say nothing of the kind is taken: a peer that
- * lies costs no more than its own answer.
+ * Gets content from peers. If a peer says that the content is private, the client's right to it is
+ * checked first. A client without that right gets only content that peers offer to everybody.
  *
  * @throws {OciError} what {@link admit} throws, 416 for a range that the content does not have; the
  * client's abort reason if it went away.
@@ -38,91 +48,134 @@ export async function fetchMirrored(
   path: DistributionPath,
   options: FetchOptions,
 ): Promise<Mirrored> {
-  const { access, metrics } = collaborators;
-  const { request, context } = call;
-  const { mirrored, again } = await fetchFirst(collaborators, call, path, options);
-  const { result, release } = mirrored;
-  if (!result.found || !result.isPrivate || access === undefined) {
-    return await again?.() ?? mirrored;
-  }
-  const { descriptor: { digest } } = result;
-  const admitted = await admit(collaborators, call, true).catch((error: unknown) => ({ error }));
-  const isRight = "reference" in admitted && (admitted.reference.digest ?? digest) === digest;
-  if (isRight) return await again?.() ?? mirrored;
-  release();
-  await result.body?.cancel();
-  if ("reference" in admitted) {
-    const { reference } = admitted;
-    return await fetchOnce(collaborators, call, { ...path, reference }, options);
-  }
-  const { error } = admitted;
-  if (!(error instanceof OciError)) throw error;
-  const { reason } = context;
-  context.reason = undefined;
-  const others = await fetchOnce(collaborators, call, path, options, true);
-  if (others.result.found) return others;
-  others.release();
-  context.reason = reason;
-  metrics.mirrorRequest(request.path.reference.registry, "miss", reason ?? "unauthorized");
-  throw error;
+  return await new MirroredFetch(collaborators, call, path, options).run();
 }
 
-/**
- * A layer comes as soon as it is asked for. Where the client's right to it was not made sure of, what
- * is open is asked for, and only if nobody has that, the headers of what may be private.
- *
- * @returns what peers answer; `again` gets the content, if those are only its headers.
- */
-async function fetchFirst(
-  collaborators: FetchCollaborators,
-  call: Call,
-  path: DistributionPath,
-  options: FetchOptions,
-): Promise<{ readonly mirrored: Mirrored; readonly again?: () => Promise<Mirrored> }> {
-  const { request, context: { entitled } } = call;
-  const fetch = () => fetchOnce(collaborators, call, path, options);
-  const isSettled = collaborators.access === undefined || entitled;
-  if (isSettled || request.method === "HEAD" || path.kind !== "blob") {
-    return { mirrored: await fetch() };
-  }
-  const open = await fetchOnce(collaborators, call, path, options, true);
-  if (open.result.found || open.result.reason !== "peers-refused") return { mirrored: open };
-  open.release();
-  const head = { ...call, request: { ...request, method: "HEAD" as const, range: undefined } };
-  const mirrored = await fetchOnce(collaborators, head, path, options);
-  if (!mirrored.result.found) return { mirrored };
-  mirrored.release();
-  return { mirrored, again: fetch };
-}
+/** One fetch, which goes from state to state as `fetch_states.ts` says. */
+class MirroredFetch {
+  readonly #collaborators: FetchCollaborators;
+  readonly #call: Call;
+  readonly #options: FetchOptions;
+  #path: DistributionPath;
+  /** The last answer of peers. */
+  #last: Mirrored | undefined;
+  /** Why the client may not have what is private, and the reason that goes with it. */
+  #denial: { readonly error: OciError; readonly reason: Call["context"]["reason"] } | undefined;
 
-async function fetchOnce(
-  { mirror, log }: FetchCollaborators,
-  { request: { method, range }, context: { clientAddress }, client }: Call,
-  path: DistributionPath,
-  { mirrorTimeoutMs }: FetchOptions,
-  openOnly = false,
-): Promise<Mirrored> {
-  const limit = deadline(mirrorTimeoutMs, { signal: client.signal });
-  const release = () => limit[Symbol.dispose]();
-  try {
-    const wanted = {
-      ...{ ...path, method },
-      ...(clientAddress === "" ? {} : { client: clientAddress }),
-      ...(range === undefined ? {} : { range }),
-      ...(openOnly ? { openOnly } : {}),
-    };
-    const result = await mirror.fetch(wanted, { signal: limit.signal });
-    limit.clear();
-    return { result, release };
-  } catch (error) {
-    const timedOut = limit.signal.aborted;
-    release();
-    client.signal.throwIfAborted();
-    if (error instanceof OciError) throw error;
-    // The mirror's own bounds should end every call before; a client must not suffer otherwise.
-    const { kind, reference: { registry } } = path;
-    log.error("mirror failed", { error, kind, registry });
-    const reason = timedOut ? "timeout" : "peers-unreachable";
-    return { result: { found: false, reason, attempts: 0 }, release };
+  constructor(
+    collaborators: FetchCollaborators,
+    call: Call,
+    path: DistributionPath,
+    options: FetchOptions,
+  ) {
+    this.#collaborators = collaborators;
+    this.#call = call;
+    this.#path = path;
+    this.#options = options;
+  }
+
+  async run(): Promise<Mirrored> {
+    let state = this.#first();
+    try {
+      while (isAsk(state) || isCheck(state)) {
+        state = isAsk(state)
+          ? afterAnswer(state, await this.#ask(state))
+          : afterCheck(state, await this.#check());
+      }
+      if (state === "answered" && this.#last !== undefined) return this.#last;
+      throw this.#refusal();
+    } catch (error) {
+      await this.#letGo();
+      throw error;
+    }
+  }
+
+  /** Where the client's right is not known yet, a layer is asked for as open content first. */
+  #first(): FetchState {
+    const { request: { method }, context: { entitled } } = this.#call;
+    const isSettled = this.#collaborators.access === undefined || entitled;
+    return isSettled || method === "HEAD" || this.#path.kind !== "blob" ? "any" : "open";
+  }
+
+  async #ask(state: AskState): Promise<AskEvent> {
+    await this.#letGo();
+    this.#last = await this.#fetch({
+      headersOnly: state === "headers",
+      openOnly: state === "open" || state === "open-only",
+    });
+    const { result } = this.#last;
+    if (!result.found) return result.reason === "peers-refused" ? "refused" : "absent";
+    return result.isPrivate && this.#collaborators.access !== undefined ? "private" : "found";
+  }
+
+  async #check(): Promise<CheckEvent> {
+    const { context } = this.#call;
+    try {
+      const { reference } = await admit(this.#collaborators, this.#call, true);
+      if (reference.digest === undefined || reference.digest === this.#digest) return "admitted";
+      this.#path = { ...this.#path, reference };
+      return "admitted-other";
+    } catch (error) {
+      if (!(error instanceof OciError)) throw error;
+      this.#denial = { error, reason: context.reason };
+      context.reason = undefined;
+      return "denied";
+    }
+  }
+
+  /** Of what peers answered last. */
+  get #digest(): Digest | undefined {
+    const { result } = this.#last ?? {};
+    return result?.found ? result.descriptor.digest : undefined;
+  }
+
+  #refusal(): Error {
+    if (this.#denial === undefined) return new Error("a fetch ended without an answer");
+    const { error, reason } = this.#denial;
+    const { request, context } = this.#call;
+    context.reason = reason;
+    this.#collaborators.metrics.mirrorRequest(
+      request.path.reference.registry,
+      "miss",
+      reason ?? "unauthorized",
+    );
+    return error;
+  }
+
+  async #letGo(): Promise<void> {
+    const last = this.#last;
+    this.#last = undefined;
+    last?.release();
+    if (last?.result.found) await last.result.body?.cancel();
+  }
+
+  async #fetch(
+    { headersOnly, openOnly }: { readonly headersOnly: boolean; readonly openOnly: boolean },
+  ): Promise<Mirrored> {
+    const { mirror, log } = this.#collaborators;
+    const { request: { method, range }, context: { clientAddress }, client } = this.#call;
+    const limit = deadline(this.#options.mirrorTimeoutMs, { signal: client.signal });
+    const release = () => limit[Symbol.dispose]();
+    try {
+      const wanted = {
+        ...{ ...this.#path, method: headersOnly ? "HEAD" as const : method },
+        ...(clientAddress === "" ? {} : { client: clientAddress }),
+        ...(range === undefined || headersOnly ? {} : { range }),
+        ...(openOnly ? { openOnly } : {}),
+      };
+      const result = await mirror.fetch(wanted, { signal: limit.signal });
+      limit.clear();
+      return { result, release };
+    } catch (error) {
+      const timedOut = limit.signal.aborted;
+      release();
+      client.signal.throwIfAborted();
+      if (error instanceof OciError) throw error;
+      // The mirror's own bounds should end every call before; a client must not suffer otherwise.
+      const { kind, reference: { registry } } = this.#path;
+      log.error("mirror failed", { error, kind, registry });
+      const reason = timedOut ? "timeout" : "peers-unreachable";
+      return { result: { found: false, reason, attempts: 0 }, release };
+    }
   }
 }
