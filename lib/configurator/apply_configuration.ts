@@ -5,11 +5,11 @@ import type { Change, ConfigurationPlan, ConfiguratorCollaborators, Step } from 
 import { formatState, STATE_FILE } from "./state.ts";
 
 /**
- * Carries out a plan, step by step. It may stop anywhere, by an error or a crash: what the user wrote
- * is then in its place or in the backup, each file is whole, and the next plan goes on from there.
+ * Carries out a plan step by step. If an error or a crash stops it, the user's files are in place
+ * or in the backup, each file is whole, and the next plan continues from there.
  *
- * @throws {ConfiguratorError} if a step fails; with `conflict` set if a file is no longer what it was
- * when the plan was made, so that planning again is the thing to do.
+ * @throws {ConfiguratorError} if a step fails; with `conflict` set if a file changed since the plan
+ * was made, so that the caller should plan again.
  */
 export async function applyConfiguration(
   { fileSystem }: ConfiguratorCollaborators,
@@ -39,8 +39,8 @@ async function take(fileSystem: FileSystem, step: Step): Promise<void> {
 }
 
 /**
- * The directory gets its name when the state file is in it: without one it would be taken for the
- * backup of another program.
+ * The directory is renamed into place with the state file already in it: without one it would be
+ * taken for another program's backup.
  */
 async function begin(
   fileSystem: FileSystem,
@@ -73,7 +73,7 @@ async function change(fileSystem: FileSystem, { path, before, after }: Change): 
     throw new ConfiguratorError({
       action: "change",
       path,
-      reason: "something else changed it at the same time",
+      reason: "it was changed concurrently",
       fix: "try again",
       conflict: true,
     });

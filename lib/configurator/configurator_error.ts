@@ -1,14 +1,14 @@
 /** Settings of a {@link ConfiguratorError}. */
 export interface ConfiguratorErrorOptions {
-  /** What was tried, as a verb phrase such as `write`. */
+  /** The action that failed, as a verb phrase such as `write`. */
   readonly action: string;
-  /** File or directory that it was tried on; the option's value for an option that is refused. */
+  /** File or directory concerned, or the value of a rejected option. */
   readonly path: string;
-  /** What to do about it. */
+  /** Remedy. */
   readonly fix: string;
-  /** What went wrong. */
+  /** Cause, in words. */
   readonly reason: string;
-  /** True if the file changed under the configurator, so that planning again can succeed. */
+  /** True if the file changed concurrently, so that planning again can succeed. */
   readonly conflict?: boolean;
   readonly cause?: unknown;
 }

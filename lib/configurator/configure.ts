@@ -5,15 +5,14 @@ import { planConfiguration } from "./plan_configuration.ts";
 import { planRestore, type RestoreOptions } from "./plan_restore.ts";
 import type { ConfiguratorOptions } from "./settings.ts";
 
-/** How often planning starts again because files changed meanwhile. */
+/** Attempts to plan while files change concurrently. */
 const MAX_ATTEMPTS = 5;
 
 /**
- * Makes containerd ask Eddy first: plans and carries out, again if someone else writes at the same
- * time.
+ * Makes containerd ask Eddy first: plans and applies, and starts again on a concurrent change.
  *
- * @returns the plan that was carried out.
- * @throws {ConfiguratorError} as planning and carrying out do.
+ * @returns the plan that was applied.
+ * @throws {ConfiguratorError} as planning and applying do.
  */
 export function configure(
   collaborators: ConfiguratorCollaborators,
@@ -23,10 +22,10 @@ export function configure(
 }
 
 /**
- * Puts the configuration directory back to what it was before Eddy.
+ * Restores the configuration directory to its state before Eddy.
  *
- * @returns the plan that was carried out.
- * @throws {ConfiguratorError} as planning and carrying out do.
+ * @returns the plan that was applied.
+ * @throws {ConfiguratorError} as planning and applying do.
  */
 export function restoreConfiguration(
   collaborators: ConfiguratorCollaborators,

@@ -1,24 +1,24 @@
 import { parse } from "smol-toml";
 import { messageOf } from "../async/thrown.ts";
 
-/** What containerd's configuration file says about registries. */
+/** The registry settings in containerd's configuration file. */
 export interface ContainerdConfigFile {
-  /** Registries of the deprecated `registry.mirrors`. */
+  /** Registries under the deprecated `registry.mirrors`. */
   readonly mirrors: readonly string[];
-  /** Whether `use_local_image_pull` is set, and how. */
+  /** Value of `use_local_image_pull`; undefined if unset. */
   readonly localImagePull: boolean | undefined;
-  /** Files or patterns that are read besides. */
+  /** Imported files or glob patterns. */
   readonly imports: readonly string[];
 }
 
-/** Sections with image settings: of containerd 2.x, and of 1.x (which 2.x migrates). */
+/** Sections with image settings, in containerd 2.x and in 1.x (which 2.x migrates). */
 const SECTIONS = ["io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri", "cri"];
 
 /**
- * Reads the parts of a containerd configuration file (versions 1 to 3) that decide whether
- * registry hosts are used.
+ * Reads the parts of a containerd configuration file (versions 1 to 3) that decide whether registry
+ * hosts are used.
  *
- * @throws {Error} with one line that says what is wrong with it.
+ * @throws {Error} with a one-line message if it cannot be parsed.
  */
 export function parseContainerdConfig(text: string): ContainerdConfigFile {
   let root: Record<string, unknown>;

@@ -4,7 +4,7 @@ import { codeOf, denoOperations } from "../files/file_operations.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
 
-/** A hosts.toml above this is not one; containerd reads it whole into memory, so does Eddy. */
+/** Upper bound for a hosts.toml: it is read into memory as a whole, as in containerd. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** The configurator's file operations on the machine's own file system. */
@@ -93,7 +93,7 @@ function kindOf(entry: Deno.DirEntry): DirectoryEntry["kind"] {
   return entry.isFile ? "file" : "other";
 }
 
-/** Runs an operation and turns its failure into a ConfiguratorError, or absence into `absent`. */
+/** Turns a failure of `operation` into a ConfiguratorError, and a missing file into `absent`. */
 async function guard<T>(
   action: string,
   path: string,
@@ -129,7 +129,7 @@ function fixFor(error: unknown): string {
     case "EEXIST":
       return "a file stands where a directory is needed: name another configuration directory or move the file";
     case "ENOENT":
-      return "something else changed the directory at the same time: try again";
+      return "the directory was changed concurrently: try again";
     default:
       return "check the directory that --containerd-registry-config-path names";
   }

@@ -2,12 +2,12 @@ import { createTwoFilesPatch } from "diff";
 import type { FileVersion } from "./file_system.ts";
 import type { ConfigurationPlan } from "./plan.ts";
 
-/** A header in TOML, whatever the form of its value. */
+/** An Authorization header in TOML, in any form of its value. */
 const AUTHORIZATION = /(authorization["']?\s*=\s*)(?:\[[^\]]*\]|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')/gi;
 
 /**
- * The changes of a plan as a unified diff, empty if there are none. Values of `Authorization` headers
- * are not shown, Eddy's own and those that were there before; all else is as it is.
+ * The changes of a plan as a unified diff; empty if there are none. Values of `Authorization`
+ * headers, Eddy's and the user's, are redacted.
  */
 export function diffConfiguration(plan: ConfigurationPlan): string {
   const patches = plan.changes.map(({ path, before, after }) =>

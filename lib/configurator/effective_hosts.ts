@@ -3,22 +3,22 @@ import type { FileSystem } from "./file_system.ts";
 import { parseHostsDocument } from "./hosts_document.ts";
 import { DEFAULT_FOLDER } from "./settings.ts";
 
-/** What containerd goes by for a registry. */
+/** The configuration that containerd uses for a registry. */
 export interface EffectiveHosts {
-  /** The directory that it takes; it looks into no other. */
+  /** The first matching directory; containerd reads no other. */
   readonly directory: string;
-  /** The hosts.toml in it; undefined: the directory alone hides every other. */
+  /** Its hosts.toml; undefined if it has none (the directory still hides all others). */
   readonly file: string | undefined;
-  /** URLs of the hosts in the order in which they are tried; upstream comes after them. */
+  /** URLs of the hosts in the order in which they are tried, before upstream. */
   readonly hosts: readonly string[];
-  /** Why the file cannot be read; undefined if it can. */
+  /** Why the file cannot be parsed; undefined if it can. */
   readonly problem: string | undefined;
 }
 
 /**
- * Finds what containerd goes by for a registry: of all directories of `config_path`, in their order,
- * the first one with a folder of the registry, written `host_port_` or `host:port`, or with
- * `_default`. A folder counts even if it is empty.
+ * Finds the configuration that containerd uses for a registry: in the directories of `config_path`,
+ * in order, the first folder named after the registry (`host_port_` or `host:port`) or `_default`.
+ * A folder counts even if it is empty.
  *
  * Source: containerd core/remotes/docker/config (HostDirFromRoot, hostPaths) and its CRI plugin's
  * hostDirFromRoots.

@@ -1,4 +1,4 @@
-/** A regular file as it is, or is to be. */
+/** Content and attributes of a regular file. */
 export interface RegularFile {
   readonly kind: "file";
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -8,13 +8,13 @@ export interface RegularFile {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** A symbolic link as it is, or is to be; `target` is its literal text. */
+/** A symbolic link; `target` is its literal text. */
 export interface SymbolicLink {
   readonly kind: "link";
   readonly target: string;
 }
 
-/** What can stand at the path of a configuration file. */
+/** What can exist at the path of a configuration file. */
 export type FileVersion = RegularFile | SymbolicLink;
 
 /** An entry of a directory. */
@@ -24,35 +24,35 @@ export interface DirectoryEntry {
 }
 
 /**
- * The file operations of the configurator, so that tests can interrupt each of them. Absence is a
- * value; everything else that fails throws a ConfiguratorError.
+ * The configurator's file operations, an interface so that tests can interrupt each of them. A
+ * missing file is a value; every other failure throws a ConfiguratorError.
  */
 export interface FileSystem {
   /** Entries sorted by name; undefined if there is no such directory. */
   list(path: string): Promise<readonly DirectoryEntry[] | undefined>;
   /**
-   * What stands at a path, links not followed; undefined if nothing does. Rejects for directories,
-   * special files and files above 1 MiB.
+   * Reads a path without following links; undefined if nothing exists there. Rejects for
+   * directories, special files and files above 1 MiB.
    */
   read(path: string): Promise<FileVersion | undefined>;
-  /** Bytes of the regular file that a path leads to, links followed; undefined if there is none. */
+  /** Reads a regular file, following links; undefined if there is none. */
   readThrough(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Permission bits and inode of a directory, links followed; undefined if there is none. */
+  /** Permission bits and inode of a directory, following links; undefined if there is none. */
   directory(path: string): Promise<{ mode: number; inode: number | null } | undefined>;
-  /** The path with all links resolved; undefined if it leads nowhere. */
+  /** The path with all links resolved; undefined for a dangling one. */
   realPath(path: string): Promise<string | undefined>;
-  /** Makes one directory, durably, with exactly this mode; content with one that is there already. */
+  /** Makes one directory, durably, with exactly this mode; succeeds if it exists. */
   makeDirectory(path: string, mode: number): Promise<void>;
-  /** Writes a file or link that must not exist yet; a file's bytes are on the disk when it resolves. */
+  /** Writes a file or link that must not exist yet; resolves when a file's bytes are on disk. */
   create(path: string, version: FileVersion): Promise<void>;
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file, link or empty directory; false if it is a directory that is not empty. */
+  /** Removes a file, link or empty directory; false for a directory that is not empty. */
   remove(path: string): Promise<boolean>;
-  /** Puts a directory's entries on the disk where its file system can. */
+  /** Syncs a directory's entries to disk, where the file system supports it. */
   sync(path: string): Promise<void>;
 }
 
-/** Tells whether two versions are the same content; with `modes`, also the same permissions. */
+/** Compares the content of two versions and, with `modes`, their permissions. */
 export function sameVersion(
   a: FileVersion | undefined,
   b: FileVersion | undefined,

@@ -10,32 +10,34 @@ import type { Settings } from "./settings.ts";
 import { BACKUP_FOLDER, type Folder, HOSTS_FILE, type Snapshot } from "./snapshot.ts";
 import { fingerprint, type StateEntry } from "./state.ts";
 
-/** What is to happen to one registry's folder. */
+/** Planned changes of one registry's folder. */
 export interface FolderPlan {
   readonly folder: Folder;
-  /** To be copied to the backup first. */
+  /** Version to copy to the backup first. */
   readonly save?: FileVersion;
-  /** Record to keep while files change, and record to keep when they have. */
+  /** Record to keep while files change, and afterwards. */
   readonly during?: StateEntry;
   readonly after?: StateEntry;
   readonly change?: Change;
-  /** True if Eddy has no more business here: backup and a folder that Eddy made go away. */
+  /**
+   * True if Eddy stops managing the folder: its backup goes, and so does a folder that Eddy made.
+   */
   readonly released: boolean;
   readonly createdDirectory: boolean;
   readonly warning?: string;
 }
 
-/** A user's file as far as it can be worked with. */
+/** A user's hosts.toml, parsed. */
 export interface UserFile {
   readonly document?: HostsDocument;
-  /** Why it cannot be. */
+  /** Why it cannot be parsed. */
   readonly problem?: string;
 }
 
 /**
- * Reads and parses what the user has in a folder; an empty file counts as none, as in containerd. A
- * link is followed from the folder, and else from its place in the backup: what it leads to may not
- * be back yet.
+ * Reads and parses the user's file in a folder; an empty file counts as none, as in containerd. A
+ * link is followed from the folder and then from the backup: its target may not have been restored
+ * yet.
  */
 export async function readUserFile(
   fileSystem: FileSystem,
@@ -56,7 +58,7 @@ export async function readUserFile(
   }
 }
 
-/** What the default folder offers to registries without a folder; read from the user's version. */
+/** The user's default folder, whose settings apply to registries without a folder of their own. */
 export interface Fallback {
   readonly document?: HostsDocument;
   readonly others: readonly string[];
@@ -81,7 +83,7 @@ export async function planMirrored(
   const entry = context.snapshot.state?.registries[folder.name];
   const file = await readUserFile(context.fileSystem, context.root, folder.name, original.version);
   if (file.problem !== undefined) {
-    // What Eddy (or Spegel) made of it earlier must not stay either.
+    // Then what Eddy (or Spegel) wrote earlier must not stay either.
     const released = original.ours ? planUnmirrored(folder, context) : undefined;
     return {
       ...released ?? leaveAlone(folder, entry, original.createdDirectory),
@@ -121,7 +123,10 @@ export async function planMirrored(
   };
 }
 
-/** Plans a folder whose registry is not mirrored: it becomes what it was; undefined if it is that. */
+/**
+ * Plans a folder whose registry is not mirrored: restores the original; undefined if nothing
+ * changes.
+ */
 export function planUnmirrored(folder: Folder, context: FolderContext): FolderPlan | undefined {
   const original = findOriginal(folder, context.snapshot);
   if (!original.known) return undefined;
@@ -146,7 +151,7 @@ export function planUnmirrored(folder: Folder, context: FolderContext): FolderPl
   };
 }
 
-/** Keeps what is recorded of a folder as it is. */
+/** Keeps the record of a folder unchanged. */
 export function leaveAlone(
   folder: Folder,
   entry: StateEntry | undefined,
@@ -168,7 +173,10 @@ function changeOf(path: string, folder: Folder, after: FileVersion | undefined):
   };
 }
 
-/** The file keeps the permissions and the owner of the user's, or is only its owner's to read. */
+/**
+ * The file takes permissions and owner from the user's file; without one, only its owner may read
+ * it.
+ */
 function fileFor(text: string, user: FileVersion | undefined, settings: Settings): FileVersion {
   const model = user?.kind === "file" ? user : undefined;
   return {
@@ -179,13 +187,15 @@ function fileFor(text: string, user: FileVersion | undefined, settings: Settings
   };
 }
 
-/** A file with the right content is left as it is, unless others could read a secret in it. */
+/** A file with the right content is left alone, unless others could read a secret in it. */
 function isInPlace(disk: FileVersion | undefined, after: FileVersion, settings: Settings): boolean {
   if (disk?.kind !== "file" || !sameVersion(disk, after, { modes: false })) return false;
   return settings.authorization === undefined || (disk.mode & 0o077) === 0;
 }
 
-/** What may be found on the disk as Eddy's own from now on: what is there, and what will be. */
+/**
+ * Fingerprints by which Eddy recognises its own files from now on: the present one and the next.
+ */
 function fingerprints(
   folder: Folder,
   original: Original,
@@ -194,19 +204,19 @@ function fingerprints(
 ): string[] {
   const next = fingerprint(after);
   const current = folder.disk === undefined ? undefined : fingerprint(folder.disk);
-  // Nothing will be written: the record of an earlier change need not be rewritten either.
+  // Nothing will be written, so the record stays as it is.
   if (current === next && entry?.written.includes(next) === true) return entry.written;
   return original.ours && current !== undefined && current !== next ? [current, next] : [next];
 }
 
-/** What of the user's can be seen in a file that Eddy wrote. */
+/** The user's parts that are visible in a file written by Eddy. */
 function shownOf(version: FileVersion | undefined): ShownParts {
   if (version?.kind !== "file") return {};
   const remainder = withoutOwnBlock(version.bytes);
   return shownParts(remainder === undefined ? version.bytes : remainder);
 }
 
-/** Where a link leads, without asking the file system; containerd resolves it the same way. */
+/** Resolves a link textually, as containerd does. */
 function resolveLink(directory: string, target: string): string {
   if (target === "") {
     throw new ConfiguratorError({

@@ -1,21 +1,21 @@
 import { parse, stringify, type TomlTable, type TomlValue } from "smol-toml";
 import { messageOf } from "../async/thrown.ts";
 
-/** First line of the block that belongs to Eddy. */
+/** First line of Eddy's block. */
 const BLOCK_BEGIN =
   "# >>> eddy: this block is rewritten by Eddy, put your own settings outside of it";
-/** Last line of it. */
+/** Last line of Eddy's block. */
 const BLOCK_END = "# <<< eddy";
 const BLOCK = /^# >>> eddy[^\n]*\n(?:[^\n]*\n)*?# <<< eddy[^\n]*(?:\n|$)/gm;
 
 /** Keys and values in order. */
 export type Entries = readonly (readonly [key: string, value: TomlValue])[];
 
-/** A hosts.toml in the parts that can be put together anew without changing its meaning. */
+/** A hosts.toml, split so that it can be rendered again without changing its meaning. */
 export interface HostsDocument {
-  /** Comment lines that the file begins with; generators such as k3s know their files by them. */
+  /** Leading comments; generators such as k3s recognise their files by them. */
   readonly comments: string;
-  /** Top-level keys that are not tables: `server` and what belongs to it. */
+  /** Top-level keys that are not tables: `server` and its settings. */
   readonly top: Entries;
   /** Top-level tables other than `host`. */
   readonly tables: Entries;
@@ -30,13 +30,12 @@ export interface OwnPart {
   readonly hosts: Entries;
 }
 
-/** A document that says nothing. */
 export const EMPTY_DOCUMENT: HostsDocument = { comments: "", top: [], tables: [], hosts: [] };
 
 /**
- * Reads a hosts.toml.
+ * Parses a hosts.toml.
  *
- * @throws {Error} with one line that says what is wrong with it.
+ * @throws {Error} with a one-line message if it is invalid.
  */
 export function parseHostsDocument(bytes: Uint8Array): HostsDocument {
   const text = decode(bytes);
@@ -55,9 +54,9 @@ export function parseHostsDocument(bytes: Uint8Array): HostsDocument {
 }
 
 /**
- * Writes a hosts.toml: the user's comments and top-level keys, Eddy's block, the user's tables and
- * hosts. containerd tries hosts in the order of the file, so Eddy's come first. Each host is
- * written by itself: the order never depends on that of an object's keys.
+ * Renders a hosts.toml: the user's comments and top-level keys, Eddy's block, the user's tables and
+ * hosts. Eddy's hosts come first since containerd tries hosts in file order. Each host is rendered
+ * separately, so that the order never depends on an object's key order.
  */
 export function renderHostsDocument(user: HostsDocument, own?: OwnPart): string {
   const block = own === undefined ? "" : join("\n", [
@@ -74,9 +73,9 @@ export function renderHostsDocument(user: HostsDocument, own?: OwnPart): string 
 }
 
 /**
- * Takes Eddy's block out of a file that someone edited after Eddy wrote it.
+ * Removes Eddy's block from a file that someone edited later.
  *
- * @returns the rest, null if nothing is left, undefined if there is no whole block in it.
+ * @returns the rest; null if nothing is left; undefined if there is no complete block.
  */
 export function withoutOwnBlock(
   bytes: Uint8Array<ArrayBuffer>,
@@ -93,7 +92,7 @@ export function withoutOwnBlock(
   return kept.trim() === "" ? null : new TextEncoder().encode(kept);
 }
 
-/** A form of a host's URL in which two spellings that containerd treats alike are equal. */
+/** Normalises a host's URL: spellings that containerd treats alike become equal. */
 export function hostKey(url: string): string {
   try {
     const parsed = new URL(url.startsWith("http") ? url : `https://${url}`);
@@ -108,7 +107,7 @@ function join(separator: string, parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join(separator);
 }
 
-/** The comment lines that a file begins with, without what is left of a damaged block of Eddy's. */
+/** Leading comments, without the remains of a damaged block of Eddy's. */
 export function leadingComments(text: string): string {
   const lines = /^(?:#[^\n]*(?:\n|$))*/.exec(text)?.[0].split("\n") ?? [];
   return lines.filter((line) => !/^# (?:>>>|<<<) eddy/.test(line)).join("\n").trimEnd();
@@ -118,16 +117,16 @@ function hostToml([url, table]: readonly [string, TomlValue]): string {
   return toml([["host", Object.fromEntries([[url, table]])]]);
 }
 
-/** Numbers are read as integers or floats and written as what they were read as. */
+/** Integers and floats keep their type. */
 export function toml(entries: Entries): string {
   if (entries.length === 0) return "";
   return stringify(Object.fromEntries(entries), { numbersAsFloat: true }).trimEnd();
 }
 
 /**
- * Reads TOML.
+ * Parses TOML.
  *
- * @throws {Error} with one line that says what is wrong with it.
+ * @throws {Error} with a one-line message if it is invalid.
  */
 export function parseToml(text: string): TomlTable {
   try {
@@ -143,7 +142,7 @@ export function decode(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 }
 
-/** Tells a table from all else, dates included. */
+/** Tells a table from other values, dates included. */
 export function isTable(value: TomlValue): value is TomlTable {
   return typeof value === "object" && !Array.isArray(value) &&
     Object.prototype.toString.call(value) === "[object Object]";

@@ -13,22 +13,22 @@ import { type TomlLine, tomlLines } from "./toml_lines.ts";
 
 /** A part of a hosts.toml that is kept, changed or removed as a whole. */
 export interface HostsPart {
-  /** The same for the same thing in two versions of a file; empty for what comes before any table. */
+  /** Identifies the part across versions of a file; empty for everything before the first table. */
   readonly key: string;
-  /** As it stands in the file, with the comment right above it. */
+  /** Source text, with the comment right above it. */
   readonly text: string;
-  /** What it says, as top-level entries. */
+  /** Parsed content, as top-level entries. */
   readonly entries: Entries;
-  /** Its comments, in order. */
+  /** Comments, in order. */
   readonly comments: readonly string[];
 }
 
 /**
- * Takes a hosts.toml apart into what comes before any table, its hosts and its other tables; the
- * texts put together are the file. A file that is written in one of the rarer forms of TOML is
- * written anew, with its comments at its top.
+ * Splits a hosts.toml into everything before the first table, its hosts and its other tables; the
+ * texts concatenated are the file. A file in one of TOML's rarer forms is rendered anew, with its
+ * comments at the top.
  *
- * @returns undefined if it is no hosts.toml.
+ * @returns undefined for an invalid hosts.toml.
  */
 export function hostsParts(bytes: Uint8Array): HostsPart[] | undefined {
   try {
@@ -41,18 +41,17 @@ export function hostsParts(bytes: Uint8Array): HostsPart[] | undefined {
   }
 }
 
-/** Tells parts apart that say different things, or the same with other comments. */
+/** Fingerprint of a part's content and comments. */
 export function partFingerprint({ entries, comments }: Pick<HostsPart, "entries" | "comments">) {
   const text = JSON.stringify([toml(entries), comments]);
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
-/** Whether there is anything in it. */
 export function isEmptyPart({ entries, comments }: HostsPart): boolean {
   return entries.length === 0 && comments.length === 0;
 }
 
-/** A part that is written anew. */
+/** Renders a part. */
 export function partOf(
   key: string,
   entries: Entries,
@@ -66,7 +65,7 @@ function split(lines: readonly TomlLine[]): HostsPart[] | undefined {
   const keys: string[] = [];
   const groups = new Map<string, TomlLine[]>([["", []]]);
   let group: TomlLine[] = groups.get("") ?? [];
-  // Comments that a file begins with are the file's, not those of the table below.
+  // Leading comments belong to the file, not to the first table.
   let head = true;
   for (const line of lines) {
     if (line.kind === "header") {
@@ -88,14 +87,14 @@ function split(lines: readonly TomlLine[]): HostsPart[] | undefined {
   });
 }
 
-/** The lines of comments that stand right above a header, which are taken to belong to it. */
+/** Comment lines right above a header, which are taken to belong to it. */
 function takeCommentsAbove(group: TomlLine[]): TomlLine[] {
   let from = group.length;
   while (group[from - 1]?.kind === "comment") from--;
   return group.splice(from);
 }
 
-/** `host https://…` or `table NAME`; undefined for a header that names more than one thing. */
+/** `host https://…` or `table NAME`; undefined for a header with more than one key. */
 function keyOfHeader(line: string): string | undefined {
   const [name, inner] = onlyEntry(parseToml(line)) ?? [];
   if (name === undefined) return undefined;
@@ -113,7 +112,7 @@ function entriesOf(text: string): Entries {
   return Object.entries(parseToml(text));
 }
 
-/** The same by what it means alone. */
+/** The parts by content alone, for a file that cannot be split by its lines. */
 function rewritten(bytes: Uint8Array, lines: readonly TomlLine[]): HostsPart[] {
   const { top, tables, hosts } = parseHostsDocument(bytes);
   const part = (key: string, entry: Entries[number]) => partOf(key, [entry], []);
@@ -138,7 +137,7 @@ function sameMeaning(parts: readonly HostsPart[], whole: readonly HostsPart[]): 
   return said(parts) === said(whole);
 }
 
-/** Both of two tables, one within the other; where they differ the second counts. */
+/** Merges two tables, recursively; the second takes precedence. */
 export function mergeTables(first: TomlTable, second: TomlTable): TomlTable {
   const merged = { ...first };
   for (const [key, value] of Object.entries(second)) {

@@ -10,28 +10,29 @@ import {
 import { type Entries, leadingComments } from "./hosts_document.ts";
 
 /**
- * Which parts of the user's file stood in what Eddy wrote, outside of its block, with their
- * fingerprints. What is not among them the user could not see there, so cannot have deleted there.
+ * Fingerprints of the user's parts that a file written by Eddy contained outside of its block. A
+ * part that was not shown there cannot have been deleted there by the user.
  */
 export type ShownParts = Readonly<Record<string, string>>;
 
-/** What stands outside of Eddy's block in a file that Eddy writes. */
+/** The parts outside of Eddy's block in a file written by Eddy. */
 export function shownParts(remainder: Uint8Array | null): ShownParts {
   const parts = remainder === null ? [] : hostsParts(remainder) ?? [];
   return Object.fromEntries(parts.map((part) => [part.key, partFingerprint(part)]));
 }
 
-/** What was shown both before and after, for a time at which either may stand there. */
+/** The parts shown in both versions, for while either may be on disk. */
 export function shownInBoth(one: ShownParts, other: ShownParts): ShownParts {
   return Object.fromEntries(Object.entries(one).filter(([key, value]) => other[key] === value));
 }
 
 /**
- * Merges what the user did to a file that Eddy wrote into what the user had: parts that were added
- * or changed are taken, parts that were shown and are gone go, all else stays, with its comments.
+ * Merges a user's edits of a file written by Eddy into the user's original: added and changed parts
+ * are taken, parts that were shown and are gone are removed, everything else stays, with its
+ * comments.
  *
  * @param edited without Eddy's block.
- * @returns undefined if one of the two is no hosts.toml.
+ * @returns undefined if either is an invalid hosts.toml.
  */
 export function mergeHosts(
   original: Uint8Array,
@@ -58,7 +59,7 @@ export function mergeHosts(
   return joined(taken, [before, after]);
 }
 
-/** A part that was shown, is as it was, and is no more in the original was deleted there. */
+/** An unchanged part that was shown and is missing in the original was deleted there. */
 function added(part: HostsPart, shown: ShownParts): HostsPart | undefined {
   return shown[part.key] === partFingerprint(part) ? undefined : part;
 }
@@ -67,7 +68,7 @@ function isDeleted(part: HostsPart, shown: ShownParts): boolean {
   return shown[part.key] !== undefined && shown[part.key] === fingerprintShown(part);
 }
 
-/** Of a part as Eddy writes it: of its comments only those that the file begins with. */
+/** The fingerprint of a part as Eddy writes it: only leading comments are kept. */
 function fingerprintShown(part: HostsPart): string {
   return partFingerprint({ entries: part.entries, comments: commentsShown(part) });
 }
@@ -97,7 +98,7 @@ function changed(had: HostsPart, now: HostsPart, shown: ShownParts): HostsPart {
   return partOf(had.key, entries, merged.comments);
 }
 
-/** Of two spellings of one host the second counts. */
+/** Of two spellings of one host the second takes precedence. */
 function mergeEntries(had: Entries, now: Entries): Entries {
   const [before, after] = [had, now].map((entries) => Object.fromEntries(entries) as TomlTable);
   const [url, ...more] = Object.keys(after?.["host"] ?? {});
@@ -108,7 +109,7 @@ function mergeEntries(had: Entries, now: Entries): Entries {
   );
 }
 
-/** Tells whether two files say the same, comments included. */
+/** Compares two files by content and comments. */
 export function sayTheSame(one: Uint8Array, other: Uint8Array): boolean {
   const [a, b] = [one, other].map((bytes) =>
     JSON.stringify(Object.entries(shownParts(bytes)).sort())
@@ -116,7 +117,7 @@ export function sayTheSame(one: Uint8Array, other: Uint8Array): boolean {
   return a === b;
 }
 
-/** What of the original cannot be seen in what Eddy wrote, as it stands there. */
+/** The source text of the original's parts that were not shown in what Eddy wrote. */
 export function unseenText(original: Uint8Array, shown: ShownParts): string {
   const parts = hostsParts(original);
   if (parts === undefined) return new TextDecoder().decode(original);
@@ -124,7 +125,6 @@ export function unseenText(original: Uint8Array, shown: ShownParts): string {
     .map(({ text }) => text).join("");
 }
 
-/** Puts comments above a part. */
 function withComments(
   { text, comments }: HostsPart,
   more: readonly string[],
@@ -135,7 +135,9 @@ function withComments(
   };
 }
 
-/** Parts that stood one after the other stay as they were; others are set apart by a blank line. */
+/**
+ * Joins parts; those that were adjacent in a source stay so, others are separated by a blank line.
+ */
 function joined(parts: readonly HostsPart[], sources: readonly (readonly HostsPart[])[]): string {
   let text = "";
   let last: HostsPart | undefined;

@@ -9,27 +9,27 @@ import {
 import { DEFAULT_FOLDER, type Settings } from "./settings.ts";
 
 /**
- * How long containerd waits for a connection to an additional mirror. That is not on this node, so
- * it gets more time than Eddy; but one that is down must not cost the 30 s of containerd's default.
+ * Dial timeout of an additional mirror. It is not on this node, so it gets more time than Eddy, but
+ * a mirror that is down must not cost containerd's default of 30 s.
  */
 const ADDITIONAL_DIAL_TIMEOUT = "1s";
 
-/** What a mirrored registry's hosts.toml is made from. */
+/** Inputs of a mirrored registry's hosts.toml. */
 export interface MirrorFileInput {
   /** Host and port, or `_default`. */
   readonly registry: string;
-  /** Content of the user's file; undefined if there is none or an empty one. */
+  /** The user's file; undefined if missing or empty. */
   readonly user?: HostsDocument;
   /** Names of the other files in the folder. */
   readonly others: readonly string[];
-  /** What containerd would read for this registry if its folder were not made by Eddy. */
+  /** What containerd would read for this registry if Eddy had not made its folder. */
   readonly fallback?: { readonly document?: HostsDocument; readonly others: readonly string[] };
 }
 
 /**
- * Renders a hosts.toml with Eddy in front of what the user has. Whatever containerd would have used
- * without this file still holds: hosts, the registry's own settings, certificates found by their
- * names, and the default folder's settings where the new folder hides them.
+ * Renders a hosts.toml with Eddy before the user's hosts. Everything that containerd would have
+ * used without this file still applies: hosts, the registry's own settings, certificates found by
+ * file name, and the default folder's settings, which the new folder hides.
  *
  * Sources: containerd core/remotes/docker/config/hosts.go and docs/hosts.md.
  */
@@ -81,13 +81,13 @@ function additionalHost(): TomlTable {
 }
 
 /**
- * Where containerd goes when no mirror has it. Left out where nothing was said about it: containerd
- * then finds scheme and host itself, plain HTTP for localhost included.
+ * The upstream server. Left out unless it was given: containerd then derives scheme and host
+ * itself, including plain HTTP for localhost.
  */
 function serverOf(registry: string, settings: Settings): string | undefined {
   if (registry === DEFAULT_FOLDER) return undefined;
   const server = settings.named.get(registry)?.server;
-  // The registry of this name is not where docker.io's images are.
+  // docker.io's images are on another host.
   if (registry === "docker.io" && !server?.startsWith("http:")) {
     return "https://registry-1.docker.io";
   }
@@ -95,8 +95,8 @@ function serverOf(registry: string, settings: Settings): string | undefined {
 }
 
 /**
- * A folder without a hosts.toml can hold certificates in Docker's layout, which containerd reads
- * only then (1.x also when there is no host in it). Names them, so that they still count.
+ * Names the certificates of a folder without a hosts.toml: containerd looks for Docker's layout by
+ * file name only if there is no hosts.toml (1.x also if it has no hosts).
  */
 function withCertificates(
   document: HostsDocument | undefined,
@@ -108,8 +108,8 @@ function withCertificates(
   const ca = files.filter((name) => name.endsWith(".crt"));
   const client = files.filter((name) => name.endsWith(".cert")).map((name) => {
     const key = name.slice(0, -".cert".length) + ".key";
-    // A lone certificate file holds its key as well. An empty second name, which containerd's
-    // documentation shows for that, would be taken for the folder.
+    // A lone certificate file contains its key. containerd's documentation shows an empty second
+    // name for that, but containerd resolves it to the folder.
     return [name, files.includes(key) ? key : name];
   });
   return {
@@ -122,7 +122,7 @@ function withCertificates(
   };
 }
 
-/** Makes relative paths of certificates in the default folder right for a folder beside it. */
+/** Rewrites relative certificate paths of the default folder for a sibling folder. */
 function rebase(document: HostsDocument): HostsDocument {
   const value = (v: TomlValue): TomlValue => {
     if (Array.isArray(v)) return v.map(value);

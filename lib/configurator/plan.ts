@@ -6,44 +6,50 @@ export interface ConfiguratorCollaborators {
   readonly fileSystem: FileSystem;
 }
 
-/** A file that containerd reads and that is to change. */
+/** A planned change of a file that containerd reads. */
 export interface Change {
   /** Absolute path. */
   readonly path: string;
-  /** What stands there; undefined if nothing does. */
+  /** Present version; undefined if there is none. */
   readonly before?: FileVersion;
-  /** What shall stand there; undefined if nothing shall. */
+  /** Version to write; undefined to remove the file. */
   readonly after?: FileVersion;
 }
 
-/** One step of carrying out a plan. */
+/** One step of a plan. */
 export type Step =
-  /** Makes a directory unless it is there. */
+  /** Makes a directory unless it exists. */
   | { readonly type: "make-directory"; readonly path: string; readonly mode: number }
-  /** Makes the backup directory appear with a state file in it, at once. */
+  /** Creates the backup directory and its state file atomically. */
   | { readonly type: "begin"; readonly path: string; readonly state: State }
-  /** Makes the backup directory disappear with its state file, at once. */
+  /** Removes the backup directory and its state file atomically. */
   | { readonly type: "end"; readonly path: string }
-  /** Writes a file that is not containerd's; `through`: where what a crash leaves will be found. */
+  /**
+   * Writes a file that containerd does not read; `through`: the directory in which a later run
+   * finds what a crash leaves.
+   */
   | {
     readonly type: "write";
     readonly path: string;
     readonly version: FileVersion;
     readonly through?: string;
   }
-  /** Changes a file that containerd reads, unless someone else did so meanwhile. */
+  /** Changes a file that containerd reads, unless it changed concurrently. */
   | { readonly type: "change"; readonly change: Change }
   /** Removes a file, or a directory if it is empty. */
   | { readonly type: "remove"; readonly path: string };
 
-/** What there is to do, and what there is to say about it. Nothing has been changed yet. */
+/** A plan; nothing has been changed yet. */
 export interface ConfigurationPlan {
   readonly configPath: string;
-  /** Changes of files that containerd reads, in the order of their paths. */
+  /** Changes of files that containerd reads, sorted by path. */
   readonly changes: readonly Change[];
-  /** What a person should know: folders that are left alone, and why. */
+  /** Warnings for the user: folders that are left alone, and why. */
   readonly warnings: readonly string[];
-  /** All steps, backups and records included, in an order in which each may be the last. Empty: nothing to do. */
+  /**
+   * All steps, including backups and records, in an order in which each may be the last. Empty:
+   * nothing to do.
+   */
   readonly steps: readonly Step[];
   /** Values that a diff must not show. */
   readonly secrets: readonly string[];

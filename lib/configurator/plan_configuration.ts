@@ -22,9 +22,9 @@ import { type Folder, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { returnFiles, type ReturnOfFiles } from "./spegel_backup.ts";
 
 /**
- * Reads the configuration directory and says what has to change so that containerd asks Eddy first;
- * changes nothing. The same directory and options always give the same plan, and a plan that was
- * carried out is followed by one without steps.
+ * Reads the configuration directory and plans the changes by which containerd asks Eddy first;
+ * changes nothing. The same directory and options always give the same plan. After a plan is
+ * applied, the next one has no steps.
  *
  * @throws {ConfiguratorError} for bad options, or if the directory or a file cannot be read.
  */
@@ -98,8 +98,8 @@ function isEddyItself(registry: string, settings: Settings): boolean {
 }
 
 /**
- * Adds the folders that have to be made, and, when Spegel's backup is taken over, lets folders look
- * as they will when its files are back. Sorted by name.
+ * Adds the folders to make. When Spegel's backup is taken over, folders are shown as they will be
+ * after its files are restored. Sorted by name.
  */
 function withWanted(
   snapshot: Snapshot,
@@ -140,7 +140,9 @@ function withWanted(
   );
 }
 
-/** The user's default folder: a new folder for one registry hides it from that registry's pulls. */
+/**
+ * The user's default folder, which a new folder for one registry hides from that registry's pulls.
+ */
 async function readFallback(
   fileSystem: FileSystem,
   root: string,

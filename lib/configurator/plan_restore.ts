@@ -12,16 +12,15 @@ import {
 } from "./snapshot.ts";
 import { walkBackup } from "./spegel_backup.ts";
 
-/** Settings of a restore. */
 export interface RestoreOptions {
   /** containerd's registry configuration directory, an absolute path. */
   readonly configPath: string;
 }
 
 /**
- * Reads the configuration directory and says what has to change so that it is as it was before Eddy:
- * originals byte for byte with their permissions, nothing left that Eddy made. Changes nothing.
- * Without anything of Eddy's the plan is empty.
+ * Reads the configuration directory and plans how to restore its state before Eddy: originals byte
+ * for byte with their permissions, and nothing left that Eddy made. Changes nothing. The plan is
+ * empty if Eddy made no changes.
  *
  * @throws {ConfiguratorError} if the path is bad, or the directory or a file cannot be read.
  */
@@ -66,8 +65,8 @@ export async function planRestore(
 }
 
 /**
- * Clears the backup: of what Spegel left there and what stands in its place again, and then of the
- * rest, unless something is in it that is nowhere else.
+ * Clears the backup: first the files that Spegel left there and that are restored, then the rest,
+ * unless it contains something that exists nowhere else.
  */
 async function finish(
   fileSystem: FileSystem,

@@ -4,13 +4,12 @@ import { BACKUP_FOLDER, HOSTS_FILE, type Snapshot } from "./snapshot.ts";
 import type { ReturnOfFiles } from "./spegel_backup.ts";
 import { formatState, type State, STATE_FILE, type StateEntry } from "./state.ts";
 
-/** What a plan is made of. */
 export interface PlanParts {
   readonly root: string;
   readonly snapshot: Snapshot;
   readonly plans: readonly FolderPlan[];
   readonly warnings: readonly string[];
-  /** Hosts that Eddy writes, for the record. */
+  /** Hosts that Eddy writes, to be recorded. */
   readonly hosts: readonly string[];
   /** Set when Spegel's backup is taken over. */
   readonly returned?: ReturnOfFiles;
@@ -18,9 +17,9 @@ export interface PlanParts {
 }
 
 /**
- * Puts the steps into an order in which each may be the last one done before a crash: first the
- * user's files are safe in the backup, then what Eddy is about to write is on record, only then
- * files change; what is no longer needed goes last. The next plan, or a restore, goes on from there.
+ * Orders the steps so that each may be the last one before a crash: the user's files are copied to
+ * the backup, the intended output is recorded, files are changed, and leftovers are removed. The
+ * next plan, or a restore, continues from there.
  */
 export function planSteps(parts: PlanParts): ConfigurationPlan {
   const { root, snapshot, plans } = parts;
@@ -94,7 +93,9 @@ function saveSteps(backupRoot: string, plans: readonly FolderPlan[]): Step[] {
   });
 }
 
-/** The backup goes before the record of it: the other way round it would look like someone else's. */
+/**
+ * The backup is removed before its record: without a record it would look like another program's.
+ */
 function releaseSteps(root: string, plans: readonly FolderPlan[]): Step[] {
   return plans.filter(({ released }) => released).flatMap((plan): Step[] => {
     const { name } = plan.folder;

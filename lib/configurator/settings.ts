@@ -1,44 +1,45 @@
 import { isRegistry } from "../oci/reference.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 
-/** Folder that containerd reads for registries that have none of their own. */
+/** Folder that containerd reads for registries without one of their own. */
 export const DEFAULT_FOLDER = "_default";
 
-/** Settings of the mirror configuration. */
 export interface ConfiguratorOptions {
-  /** containerd's registry configuration directory, an absolute path; made if it is missing. */
+  /** containerd's registry configuration directory, an absolute path; created if missing. */
   readonly configPath: string;
   /**
-   * Registries that are mirrored: `host`, `host:port`, `http(s)://host[:port]`; `_default` or `*`
-   * for all of them. Empty: all.
+   * Registries to mirror: `host`, `host:port`, `http(s)://host[:port]`; `_default` or `*` for all
+   * of them. Empty: all.
    */
   readonly mirroredRegistries: readonly string[];
-  /** URLs at which containerd reaches Eddy, in the order in which it shall try them; at least one. */
+  /** URLs at which containerd reaches Eddy, in order of preference; at least one. */
   readonly mirrorTargets: readonly string[];
-  /** Whether containerd may resolve tags through Eddy, not only pull by digest. */
+  /** Whether containerd may resolve tags through Eddy, besides pulling by digest. */
   readonly resolveTags: boolean;
   /**
-   * True, the default: hosts that the user configured stay, behind Eddy. False: they are left out
-   * (and come back with a restore); the registry's own settings stay in both cases.
+   * True, the default: the user's hosts stay, after Eddy. False: they are left out until a restore.
+   * The registry's own settings stay in both cases.
    */
   readonly prependExisting?: boolean;
-  /** URLs of further mirrors, such as a site's own cache, tried after Eddy and before upstream. */
+  /** URLs of further mirrors, such as a site's cache, tried after Eddy and before upstream. */
   readonly additionalMirrorRegistries?: readonly string[];
   /**
-   * How long containerd, from 2.1 on, waits for a connection to Eddy, ms; 1 to 60000, default 200.
-   * Older ones ignore it; a connection refused on loopback costs them nothing.
+   * Dial timeout for Eddy, ms, used by containerd 2.1 and later; 1 to 60000, default 200. Older
+   * versions ignore it; a connection refused on loopback costs them nothing.
    */
   readonly dialTimeoutMs?: number;
-  /** Value of the `Authorization` header that containerd sends to Eddy; makes files owner-only. */
+  /**
+   * Value of the `Authorization` header that containerd sends to Eddy; makes the files readable by
+   * their owner only.
+   */
   readonly authorization?: string;
 }
 
-/** Checked settings. */
 export interface Settings {
   readonly configPath: string;
-  /** True: every folder that there is, and the default one. */
+  /** True: every existing folder and the default one. */
   readonly all: boolean;
-  /** Registries named one by one, with the server URL if one was given. */
+  /** Registries listed individually, with the server URL if given. */
   readonly named: ReadonlyMap<string, { readonly server?: string }>;
   readonly targets: readonly string[];
   readonly additional: readonly string[];
@@ -49,9 +50,9 @@ export interface Settings {
 }
 
 /**
- * Checks options.
+ * Validates options.
  *
- * @throws {ConfiguratorError} that names the value and what is wanted.
+ * @throws {ConfiguratorError} with the rejected value and the expected form.
  */
 export function checkOptions(options: ConfiguratorOptions): Settings {
   const { dialTimeoutMs = 200, authorization } = options;
@@ -89,13 +90,13 @@ export function checkOptions(options: ConfiguratorOptions): Settings {
 }
 
 /**
- * The configuration path without a slash at its end.
+ * The configuration path without a trailing slash.
  *
- * @throws {ConfiguratorError} if it is relative, the root, or several paths in one.
+ * @throws {ConfiguratorError} if it is relative, the root, or a list of paths.
  */
 export function checkConfigPath(path: string): string {
   const trimmed = path.replace(/\/+$/, "");
-  // containerd itself accepts a list here; Eddy has to be told which of them is its own.
+  // containerd accepts a list of paths here; Eddy writes to exactly one.
   if (!trimmed.startsWith("/") || trimmed.includes(":") || trimmed.split("/").includes("..")) {
     throw refused("configuration path", path, "want one absolute path without `..`");
   }
@@ -103,8 +104,8 @@ export function checkConfigPath(path: string): string {
 }
 
 /**
- * The registry that a folder of certs.d is read for, undefined if it is read for none. containerd
- * reads `host_port_` before `host:port`.
+ * The registry for which containerd reads a folder of certs.d; undefined if there is none.
+ * containerd reads `host_port_` before `host:port`.
  */
 export function registryOfFolder(folder: string): string | undefined {
   if (folder === DEFAULT_FOLDER) return folder;

@@ -4,48 +4,48 @@ import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
 import { registryOfFolder } from "./settings.ts";
 import { parseState, type State, STATE_FILE } from "./state.ts";
 
-/** Directory below the configuration path that originals are copied to; Spegel uses the same. */
+/** Directory below the configuration path for copies of originals; Spegel uses the same. */
 export const BACKUP_FOLDER = "_backup";
 /** The file that containerd reads in a registry's folder. */
 export const HOSTS_FILE = "hosts.toml";
-/** More folders than this are not looked at. */
+/** Folders beyond this number are ignored. */
 const MAX_FOLDERS = 4096;
 
-/** A registry's folder as it is. */
+/** Present state of a registry's folder. */
 export interface Folder {
   readonly name: string;
-  /** Host and port that containerd reads it for, or `_default`. */
+  /** Registry (host and port) that it configures, or `_default`. */
   readonly registry: string;
-  /** False if there is a backup or a record of it only. */
+  /** False if only a backup or a record of it exists. */
   readonly exists: boolean;
   /** True if the backup has a folder of that name. */
   readonly inBackup: boolean;
   /** Its hosts.toml. */
   readonly disk?: FileVersion;
-  /** Its hosts.toml in the backup. */
+  /** The backup of its hosts.toml. */
   readonly backup?: FileVersion;
-  /** What these two lead to, where they are links. */
+  /** Contents of the link targets, where these two are links. */
   readonly linked: { readonly disk?: Uint8Array; readonly backup?: Uint8Array };
-  /** Names of all else in it. */
+  /** Names of its other files. */
   readonly others: readonly string[];
-  /** Set if it is left alone: why, or nothing if there is nothing to say about it. */
+  /** Set if the folder is left alone: the reason to report, empty if there is none. */
   readonly problem?: string;
 }
 
-/** The configuration directory as it is. */
+/** Present state of the configuration directory. */
 export interface Snapshot {
-  /** How many levels of its path are missing. */
+  /** Number of missing levels of its path. */
   readonly missingLevels: number;
   readonly folders: ReadonlyMap<string, Folder>;
   readonly state?: State;
   /** True if there is a backup directory, Eddy's or another program's. */
   readonly hasBackup: boolean;
-  /** Files that a crash left. */
+  /** Temporary files left by a crash. */
   readonly temporary: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Reads all of the configuration directory that matters. */
+/** Reads the configuration directory. */
 export async function takeSnapshot(fileSystem: FileSystem, root: string): Promise<Snapshot> {
   const rootEntries = await fileSystem.list(root);
   const backupRoot = `${root}/${BACKUP_FOLDER}`;
@@ -128,8 +128,8 @@ async function readFolder(
 }
 
 /**
- * Links to folders are never written through: one that leads to another folder of the same
- * directory is served by what Eddy does there, any other is the business of who made it.
+ * Eddy never writes through a link to a folder: one that leads to another folder of the same
+ * directory is covered by that folder, any other is left to its owner.
  */
 async function readLinkedFolder(
   { fileSystem, root, warnings }: Reader,
@@ -149,7 +149,9 @@ async function readLinkedFolder(
   return { name, registry, exists: true, inBackup: false, others: [], linked: {}, problem: "" };
 }
 
-/** What a link leads to from the first of these directories from which it leads anywhere. */
+/**
+ * The content of a link's target, resolved from the first of `directories` from which it exists.
+ */
 async function linked<Name extends "disk" | "backup">(
   { fileSystem }: Reader,
   name: Name,
@@ -165,7 +167,7 @@ async function linked<Name extends "disk" | "backup">(
   return {};
 }
 
-/** What stands at a path, or why it cannot be a configuration file. */
+/** The version at a path, or why it cannot be a configuration file. */
 export async function readOrExplain(
   fileSystem: FileSystem,
   path: string,

@@ -5,14 +5,14 @@ import { BACKUP_FOLDER, HOSTS_FILE, readOrExplain } from "./snapshot.ts";
 import { registryOfFolder } from "./settings.ts";
 import { STATE_FILE } from "./state.ts";
 
-/** Directories nested deeper in a backup are not looked at. */
+/** Deeper directories of a backup are ignored. */
 const MAX_DEPTH = 8;
-/** More entries of a backup than this are not looked at. */
+/** Further entries of a backup are ignored. */
 const MAX_ENTRIES = 10_000;
 
 /**
- * What Spegel writes as a hosts.toml begins in one of a few ways, all in literal quotes; nobody
- * else's is recognised, so what a person wrote meanwhile is never taken for it.
+ * Spegel's hosts.toml begins in one of a few ways, all in literal quotes. Nothing else matches, so
+ * that a user's file is never taken for Spegel's.
  */
 const SPEGEL_OUTPUT =
   /^(?:server = '[^'\n]*'\n)?\n*(?:\[host\]\n)?\[host\.'https?:\/\/[^'\n]+'\]\ncapabilities = \['pull'(?:, ?'resolve')?\](?:\n|$)/;
@@ -24,8 +24,8 @@ export function isSpegelOutput(version: FileVersion): boolean {
 }
 
 /**
- * What somebody added to Spegel's output: the hosts after those that it writes itself, which come
- * first and are on this machine or wait 200 ms; undefined if there are none.
+ * The hosts that someone added to Spegel's output: those after the hosts that Spegel writes, which
+ * come first and are on this machine or have a dial timeout of 200 ms; undefined if there are none.
  */
 export function addedToSpegels(version: FileVersion): RegularFile | undefined {
   if (version.kind !== "file") return undefined;
@@ -41,13 +41,13 @@ function isSpegelHost({ key, text }: HostsPart): boolean {
     /^\s*dial_timeout = '200ms'$/m.test(text);
 }
 
-/** An entry of the backup directory, by its path below it. */
+/** An entry of the backup directory, with its path relative to it. */
 export interface BackupEntry {
   readonly path: string;
   readonly kind: "file" | "directory";
 }
 
-/** All that a backup holds besides Eddy's state, parents before what is in them. */
+/** Everything in a backup except Eddy's state, parents first. */
 export async function walkBackup(fileSystem: FileSystem, root: string): Promise<BackupEntry[]> {
   const found: BackupEntry[] = [];
   const walk = async (below: string, depth: number): Promise<void> => {
@@ -74,9 +74,9 @@ export interface ReturnOfFiles {
 }
 
 /**
- * Spegel moves all that it finds into the backup, certificates too, and puts back only some of it.
- * Says what has to be copied back so that each folder is whole again; hosts.toml files of
- * registries are not among it. What stands in its place already is never touched.
+ * Lists what to copy back from Spegel's backup so that each folder is whole again: Spegel moves
+ * everything into the backup, certificates too, and restores only part of it. hosts.toml files of
+ * registries are not included. Existing files are never overwritten.
  */
 export async function returnFiles(fileSystem: FileSystem, root: string): Promise<ReturnOfFiles> {
   const directories: { path: string; mode: number }[] = [];
@@ -103,7 +103,7 @@ export async function returnFiles(fileSystem: FileSystem, root: string): Promise
   return { directories, files, warnings };
 }
 
-/** Tells whether a path below the backup is the hosts.toml of a registry. */
+/** Tells whether a path in the backup is a registry's hosts.toml. */
 export function isRegistryFile(path: string): boolean {
   const [folder = "", file, more] = path.split("/");
   return more === undefined && file === HOSTS_FILE && registryOfFolder(folder) !== undefined;

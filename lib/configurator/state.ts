@@ -3,29 +3,29 @@ import * as z from "zod";
 import { ConfiguratorError } from "./configurator_error.ts";
 import type { FileVersion } from "./file_system.ts";
 
-/** Name of the state file in the backup directory. */
+/** State file in the backup directory. */
 export const STATE_FILE = ".eddy.json";
 
 const entrySchema = z.object({
-  /** True if the backup holds what stood there before Eddy; false if nothing did. */
+  /** True if the backup holds an original; false if there was none before Eddy. */
   hasOriginal: z.boolean(),
   /** True if Eddy made the registry's folder. */
   createdDirectory: z.boolean(),
   /**
-   * SHA-256 of what Eddy wrote. Two while one is replaced by another, since a crash can leave
-   * either; never more.
+   * SHA-256 of what Eddy wrote. Two while one version replaces another, since a crash can leave
+   * either.
    */
   written: z.array(z.string()).max(2),
   /**
-   * Parts of the user's file that stood in it outside of Eddy's block, with fingerprints; missing in
-   * records of earlier versions.
+   * Fingerprints of the user's parts in it outside of Eddy's block; missing in records of earlier
+   * versions.
    */
   shown: z.record(z.string(), z.string()).optional(),
 });
 
 const stateSchema = z.object({
   version: z.literal(1),
-  /** How many levels of the configuration path Eddy made. */
+  /** Number of levels of the configuration path that Eddy made. */
   createdLevels: z.number().int().min(0),
   /** Hosts that Eddy wrote last. */
   hosts: z.array(z.string()),
@@ -33,19 +33,19 @@ const stateSchema = z.object({
   registries: z.record(z.string(), entrySchema),
 });
 
-/** What Eddy did to one registry's folder. */
+/** Eddy's changes to one registry's folder. */
 export type StateEntry = z.infer<typeof entrySchema>;
 
 /**
- * What Eddy did to the configuration directory; kept beside the backups. It is written before the
- * files that it speaks of, so that after a crash Eddy's own output is never taken for the user's.
+ * Eddy's changes to the configuration directory, recorded beside the backups. It is written before
+ * the files it describes, so that after a crash Eddy's own output is never taken for the user's.
  */
 export type State = z.infer<typeof stateSchema>;
 
 /**
- * Reads a state file.
+ * Parses a state file.
  *
- * @throws {ConfiguratorError} if it is not one, or of a later version.
+ * @throws {ConfiguratorError} if it is damaged, or of a later version.
  */
 export function parseState(bytes: Uint8Array, path: string): State {
   try {
@@ -62,7 +62,7 @@ export function parseState(bytes: Uint8Array, path: string): State {
   }
 }
 
-/** The state file's content; the same state always gives the same bytes. */
+/** Renders a state file; the same state always gives the same bytes. */
 export function formatState(state: State): Uint8Array<ArrayBuffer> {
   const registries = Object.fromEntries(
     Object.entries(state.registries).sort(([a], [b]) => a < b ? -1 : 1),
@@ -70,7 +70,7 @@ export function formatState(state: State): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify({ ...state, registries }, null, 2) + "\n");
 }
 
-/** Fingerprint of a file's content; a link never has that of a file. */
+/** Fingerprint of a version; those of links and files never collide. */
 export function fingerprint(version: FileVersion): string {
   const hash = createHash("sha256");
   if (version.kind === "link") return `link:${hash.update(version.target).digest("hex")}`;

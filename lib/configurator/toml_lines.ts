@@ -1,15 +1,15 @@
-/** What a line of a TOML document begins. Values that go on over several lines are one line here. */
+/** A logical line of a TOML document: a value that spans several lines is one. */
 export interface TomlLine {
   readonly kind: "header" | "comment" | "blank" | "key";
-  /** With its line's end, if it has one. */
+  /** Source text, with the line ending if there is one. */
   readonly text: string;
-  /** The comments in it, from `#` on. */
+  /** Its comments, from `#` on. */
   readonly comments: readonly string[];
 }
 
 const QUOTES = ['"""', "'''", '"', "'"] as const;
 
-/** Takes a well-formed document apart; the texts put together are the document. */
+/** Splits a well-formed document; the texts concatenated are the document. */
 export function tomlLines(document: string): TomlLine[] {
   const lines: TomlLine[] = [];
   for (let start = 0; start < document.length;) {
@@ -27,7 +27,7 @@ function kindOf(text: string): TomlLine["kind"] {
   return text.startsWith("#") ? "comment" : "key";
 }
 
-/** Where the line ends that begins at `start`: line ends in strings and lists do not count. */
+/** End of the logical line that begins at `start`: newlines in strings and arrays do not count. */
 function endOfLine(document: string, start: number): { end: number; comments: string[] } {
   const comments: string[] = [];
   let depth = 0;
@@ -51,7 +51,7 @@ function endOfString(document: string, start: number, quote: typeof QUOTES[numbe
   for (let at = start + quote.length; at < document.length; at++) {
     if (escapes && document[at] === "\\") at++;
     else if (document.startsWith(quote, at)) {
-      // A string of several lines may end in quotes of its own.
+      // A multi-line string may end in quotes of its own.
       while (quote.length === 3 && document[at + 3] === quote[0]) at++;
       return at + quote.length;
     }

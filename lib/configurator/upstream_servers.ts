@@ -6,29 +6,36 @@ import { HOSTS_FILE } from "./snapshot.ts";
 
 /** A server that containerd asks for a registry's content when Eddy does not have it. */
 export interface UpstreamServer {
-  /** Base of its API, e.g. `https://registry.example/v2`; undefined: where the registry's name says. */
+  /**
+   * Base URL of its API, e.g. `https://registry.example/v2`; undefined: derived from the registry's
+   * name.
+   */
   readonly url: string | undefined;
-  /** Certificates that are trusted besides the system's, PEM. */
+  /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
-  /** Headers that each request carries; may be secret. */
+  /** Headers of each request; may be secret. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The configuration names it, or it is where the name of the registry's own folder says. */
+  /**
+   * True if the configuration names the server, or it follows from the name of the registry's own
+   * folder.
+   */
   readonly named: boolean;
 }
 
-/** Files of certificates that one host may name. */
+/** Upper bound of certificate files for one host. */
 const MAX_CERTIFICATES = 16;
 
 /**
- * Reads from containerd's configuration where a registry's tags are resolved, in the order in which
- * containerd asks: hosts with the capability, then the server, which without an entry is where the
- * registry's name says. Client certificates and `skip_verify`
- * are not used: a server that needs them cannot be asked.
+ * Reads from containerd's configuration where a registry's tags are resolved, in containerd's
+ * order: hosts with the `resolve` capability, then the server, which defaults to the registry's
+ * name. Client certificates and `skip_verify` are not supported: a server that needs them cannot be
+ * asked.
  *
  * Sources: containerd core/remotes/docker/config/hosts.go and docs/hosts.md.
  *
  * @param own URLs of Eddy itself, which are left out.
- * @returns an empty list if nothing is configured for the registry, or what is cannot be read.
+ * @returns an empty list if nothing is configured for the registry, or its configuration cannot be
+ * read.
  */
 export async function readUpstreamServers(
   { fileSystem }: { readonly fileSystem: FileSystem },
@@ -53,7 +60,7 @@ export async function readUpstreamServers(
     return {
       url: url === undefined ? undefined : apiOf(url, table["override_path"] === true),
       caCertificates: await readCertificates(fileSystem, folder.path, table["ca"]),
-      // A secret for whatever registry a pod names would be none.
+      // A secret must not go to an arbitrary registry that a pod names.
       headers: named ? headersOf(table["header"]) : {},
       named,
     };
@@ -69,7 +76,7 @@ export async function readUpstreamServers(
 interface Folder {
   readonly name: string;
   readonly path: string;
-  /** Of its file; undefined: it has none. */
+  /** Content of its hosts.toml; undefined if it has none. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
 }
 
@@ -78,7 +85,7 @@ async function findFolder(
   configPath: string,
   registry: string,
 ): Promise<Folder | undefined> {
-  // containerd reads `host_port_` before `host:port`, and the default folder when there is neither.
+  // containerd reads `host_port_` before `host:port`, and the default folder last.
   const names = [registry.replace(/:(\d+)$/, "_$1_"), registry, DEFAULT_FOLDER];
   for (const name of new Set(names)) {
     const path = `${configPath}/${name}`;

@@ -5,46 +5,44 @@ import { configure } from "./configure.ts";
 import type { ConfiguratorCollaborators } from "./plan.ts";
 import { checkOptions, type ConfiguratorOptions } from "./settings.ts";
 
-/** Events of a directory and all below it, until it is closed. */
+/** File events of a directory tree, until closed. */
 export interface DirectoryWatch extends AsyncIterable<unknown> {
   close(): void;
 }
 
-/** Collaborators of {@link watchConfiguration}. */
 export interface WatchCollaborators
   extends ConfiguratorCollaborators, Pick<Runtime, "clock" | "log"> {
-  /** Begins to watch a directory; throws if that cannot be done. Default: `Deno.watchFs`. */
+  /** Starts watching a directory; throws if that is impossible. Default: `Deno.watchFs`. */
   readonly watchDirectory?: (path: string) => DirectoryWatch;
 }
 
-/** Settings of {@link watchConfiguration}. */
 export interface WatchOptions extends Cancellable {
-  /** A function is asked each time anew; the directory must stay the same. */
+  /** A function is called for every check; the directory must not change. */
   readonly configuration: ConfiguratorOptions | (() => ConfiguratorOptions);
   /**
-   * How often, ms, to look whether the directory was replaced, and at all of it where it cannot be
-   * watched; default 1000.
+   * Interval, ms, of checks whether the directory was replaced, and of full checks where it cannot
+   * be watched; default 1000.
    */
   readonly pollMs?: number;
-  /** How long, ms, changes must have stopped before they are looked at; default 200. */
+  /** Quiet period, ms, after the last change before files are checked; default 200. */
   readonly quietMs?: number;
-  /** More repairs within a minute than this are put off; default 10. */
+  /** Repairs per minute, further ones are deferred; default 10. */
   readonly maxRepairsPerMinute?: number;
 }
 
-/** A watch can miss events: so often, ms, all is looked at even without one. */
+/** Interval of full checks, ms, since a watch can miss events. */
 const FULL_CHECK_MS = 30_000;
-/** A writer that never rests is looked at after so many quiet times all the same. */
+/** Quiet periods to wait at most for a writer that never pauses. */
 const MAX_QUIET_ROUNDS = 4;
 const MINUTE_MS = 60_000;
 
 /**
- * Keeps the mirror configuration in place: when something else rewrites or removes it, as k3s and
- * RKE2 do whenever they start, it is planned and carried out again, within two seconds by default.
- * What was written meanwhile counts as the user's. Two programs that undo each other's work do not
- * spin: repairs a minute are bounded, and the log says so.
+ * Keeps the mirror configuration in place: when another program rewrites or removes it, as k3s and
+ * RKE2 do at every start, it is planned and applied again, within two seconds by default. What the
+ * other program wrote counts as the user's. Repairs per minute are bounded, and deferring them is
+ * logged, so that two programs that undo each other's work do not spin.
  *
- * Failures are logged and tried again. Resolves when the signal aborts.
+ * Failures are logged and retried. Resolves when the signal aborts.
  *
  * @throws {ConfiguratorError} for bad options, at once.
  */
@@ -65,19 +63,19 @@ export async function watchConfiguration(
   }
 }
 
-/** One watched directory; lives as long as the watch. */
+/** State of the watch on one directory. */
 class Keeper {
   readonly #collaborators: WatchCollaborators;
   readonly #options: WatchOptions;
   readonly #root: string;
   #stopped = false;
-  /** Something may have changed since the last look. */
+  /** Set if files may have changed since the last check. */
   #dirty = true;
   #interrupt: AbortController | undefined;
   #wakeful = false;
   #watch: { readonly handle: DirectoryWatch; readonly inode: number | null } | undefined;
   #checkedAt = -Infinity;
-  /** When files were put right, within the last minute. */
+  /** Times of the repairs within the last minute. */
   #repairs: number[] = [];
   #deferring = false;
   #lastFailure = "";
@@ -115,7 +113,7 @@ class Keeper {
     if (this.#wakeful) this.#interrupt?.abort();
   }
 
-  /** Waits; the end cuts it short, and so does an event if `wakeful`. */
+  /** Waits `ms`; `stop` ends the wait early, and so does an event if `wakeful`. */
   async #rest(ms: number, wakeful: boolean): Promise<void> {
     if (this.#stopped || (wakeful && this.#dirty)) return;
     const interrupt = new AbortController();
@@ -130,7 +128,7 @@ class Keeper {
     }
   }
 
-  /** Waits until whoever is writing has finished. */
+  /** Waits until the writer has finished. */
   async #settle(): Promise<void> {
     const { quietMs = 200 } = this.#options;
     for (let round = 0; round < MAX_QUIET_ROUNDS && this.#dirty && !this.#stopped; round++) {
@@ -179,7 +177,7 @@ class Keeper {
       }
       this.#lastWarnings = warnings;
     } catch (error) {
-      // Every poll tries again; the log need not say the same thing each time.
+      // Logged once, though every poll retries.
       const message = messageOf(error);
       if (message !== this.#lastFailure) {
         log.error("mirror configuration cannot be put right", { error: message });
@@ -190,7 +188,7 @@ class Keeper {
     }
   }
 
-  /** Watches the directory that has the name now: it may have been replaced by another. */
+  /** Watches the directory that is at the path now: it may have been replaced. */
   async #watchAgain(): Promise<void> {
     const { fileSystem, log, watchDirectory = denoWatch } = this.#collaborators;
     const now = await fileSystem.directory(this.#root).catch(() => undefined);

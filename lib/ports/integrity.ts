@@ -1,7 +1,7 @@
 import type { Digest } from "../oci/digest.ts";
 
 /** Another node that says that what it got from here was wrong. */
-export interface Doubter {
+export interface Reporter {
   /** Its IP address. */
   readonly address: string;
   /** It has proved that it belongs to the cluster. */
@@ -17,7 +17,7 @@ export interface Integrity {
    *
    * @param by who says so; undefined: it was seen here.
    */
-  doubt(digest: Digest, by?: Doubter): void;
+  doubt(digest: Digest, by?: Reporter): void;
   /** Whether it was found to be wrong, and was not replaced since. Cheap. */
   isDamaged(digest: Digest): boolean;
 }

@@ -4,29 +4,29 @@ import type { ByteRange } from "../oci/range.ts";
 import { fileStream } from "./file_stream.ts";
 
 /**
- * Files below `blobs/<algorithm>/<hex>`: the form of an OCI image layout (image specification,
- * "Image Layout") and of containerd's local content store alike. Both add a blob by renaming a
- * whole file, so what is there is complete.
+ * Files below `blobs/<algorithm>/<hex>`, the layout shared by OCI image layouts (image
+ * specification, "Image Layout") and containerd's local content store. Both add a blob by renaming
+ * a complete file, so every file is complete.
  */
 export class BlobDirectory {
   readonly #root: string;
   #usable = false;
 
-  /** @param root directory that has, or will have, `blobs/`. */
+  /** @param root directory of `blobs/`, which may not exist yet. */
   constructor(root: string) {
     this.#root = root;
   }
 
-  /** Path of the file that has, or would have, this content. */
+  /** Path of a blob, present or not. */
   path(digest: Digest): string {
     const { algorithm, hex } = splitDigest(digest);
     return join(this.#root, "blobs", algorithm, hex);
   }
 
   /**
-   * Tells whether `blobs/` can be looked into, so that a file which is not found is really not
-   * there. Remembered once true. containerd makes `ingest/` when it starts and `blobs/` with the
-   * first blob: a store that has nothing yet is told by that.
+   * Tells whether `blobs/` is readable, so that a missing file means missing content. Cached once
+   * true. containerd makes `ingest/` at its start and `blobs/` with the first blob, so `ingest/`
+   * alone means an empty store.
    */
   async usable(): Promise<boolean> {
     this.#usable ||= await isDirectory(join(this.#root, "blobs")) ||
@@ -35,8 +35,8 @@ export class BlobDirectory {
   }
 
   /**
-   * Changes whenever a blob is added or removed; undefined if `blobs/` cannot be looked into. Much
-   * cheaper than listing.
+   * Changes whenever a blob is added or removed; undefined if `blobs/` is not readable. Much
+   * cheaper than a listing.
    */
   async stamp(): Promise<string | undefined> {
     if (!await this.usable()) return undefined;
@@ -44,7 +44,7 @@ export class BlobDirectory {
     return (await Promise.all(directories.map(directoryStamp))).join(" ");
   }
 
-  /** Changes when a blob is written anew; undefined if it is not there or may not be read. */
+  /** Changes when a blob is rewritten; undefined if it is missing or not readable. */
   async stampOf(digest: Digest): Promise<string | undefined> {
     try {
       const { ino, size, mtime } = await Deno.stat(this.path(digest));
@@ -54,7 +54,7 @@ export class BlobDirectory {
     }
   }
 
-  /** Bytes of a blob; undefined if it is not there or may not be read. */
+  /** Size of a blob in bytes; undefined if it is missing or not readable. */
   async size(digest: Digest): Promise<number | undefined> {
     try {
       const info = await Deno.stat(this.path(digest));
@@ -64,7 +64,7 @@ export class BlobDirectory {
     }
   }
 
-  /** A blob as a whole; undefined if it is not there, may not be read or exceeds `maxBytes`. */
+  /** Reads a whole blob; undefined if it is missing, not readable or larger than `maxBytes`. */
   async read(digest: Digest, maxBytes: number): Promise<Uint8Array | undefined> {
     const size = await this.size(digest);
     if (size === undefined || size > maxBytes) return undefined;
@@ -76,9 +76,9 @@ export class BlobDirectory {
   }
 
   /**
-   * Streams a blob; undefined if it is not there or may not be read.
+   * Streams a blob; undefined if it is missing or not readable.
    *
-   * @param size bytes that the blob is known to have.
+   * @param size the blob's known size, bytes.
    * @param range part to send; default: all of it.
    */
   async open(
@@ -112,7 +112,7 @@ async function directoryStamp(path: string): Promise<string> {
   }
 }
 
-/** Absence and lack of permission are answers; anything else is a failure of the disk. */
+/** A missing or unreadable file is an answer; any other error is a disk failure. */
 function absent(error: unknown): undefined {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
   if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {

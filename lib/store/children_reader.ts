@@ -5,7 +5,7 @@ import { manifestChildren } from "../oci/manifest.ts";
 import { detectMediaType, isManifestMediaType } from "../oci/media_type.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 
-/** Children remembered in all; a descriptor takes some 300 bytes, so about 15 MB at most. */
+/** Descriptors cached in total; one takes some 300 bytes, so about 15 MB at most. */
 const MAX_REMEMBERED = 50_000;
 
 /** Reads content of at most 4 MiB; undefined if it is larger or not held. */
@@ -15,8 +15,8 @@ export type SmallContentReader = (
 ) => Promise<Uint8Array | undefined>;
 
 /**
- * Makes a function that tells what a manifest or index names. Answers are remembered, since content
- * never changes under its digest: repeated walks of the same images then read nothing.
+ * Makes a function that lists the children of a manifest or index. Results are cached, since
+ * content never changes under its digest: repeated walks of an image read nothing.
  */
 export function createChildrenReader(
   read: SmallContentReader,

@@ -1,21 +1,21 @@
 import type { ByteRange } from "../oci/range.ts";
 
-/** Read size that was measured fastest: 64 KiB has a third of the throughput, 1 MiB is unsteady. */
+/** The fastest measured read size: 64 KiB has a third of its throughput, 1 MiB varies. */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * The last chunk is not smaller than this, unless it is the only one: a server whose sockets do not
- * have TCP_NODELAY (the runtime cannot set it for TLS) holds back a small end until the chunk before has been
- * acknowledged, which on loopback, whose segments have 64 KiB, takes up to 40 ms.
+ * Minimum size of the last of several chunks. Without TCP_NODELAY (which the runtime cannot set for
+ * TLS) the server holds back a small last segment until the one before is acknowledged. On
+ * loopback, with segments of 64 KiB, that takes up to 40 ms.
  */
 const MIN_LAST_BYTES = 64 * 1024;
 
 /**
- * Streams a part of an open file. It reads only when the consumer wants more, closes the file at
- * the end, on cancel and on failure, and errors if the file ends before the range does: a truncated
- * body must never look complete.
+ * Streams a part of an open file. It reads on demand, closes the file at the end, on cancel and on
+ * failure, and errors if the file ends before the range does: a truncated body must never look
+ * complete.
  *
- * @param file positioned anywhere; owned by the stream from here on.
+ * @param file at any position; owned by the stream from here on.
  * @param range bytes to send, both ends included; an empty range has `end` one below `start`.
  */
 export function fileStream(

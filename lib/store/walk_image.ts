@@ -4,30 +4,30 @@ import { isManifestMediaType } from "../oci/media_type.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import { mapConcurrent } from "../async/map_concurrent.ts";
 
-/** What a walk asks a store. */
+/** The store as seen by a walk. */
 export interface WalkSource {
-  /** Tells whether content is held whole. */
+  /** Tells whether content is held completely. */
   has(digest: Digest, options: Cancellable): Promise<boolean>;
-  /** What a manifest or index names; empty for any other content. */
+  /** Children of a manifest or index; empty for any other content. */
   children(digest: Digest, options: Cancellable): Promise<readonly Descriptor[]>;
 }
 
 /** Content that an image refers to. */
 export interface ImageContent {
-  /** Held by the store; a parent comes before its children. */
+  /** Held by the store; parents come before their children. */
   readonly present: readonly Digest[];
   /** Referred to but not held, e.g. the layers of other platforms. */
   readonly missing: ReadonlySet<Digest>;
 }
 
-/** Digests that one image may refer to; an image with more is followed no further. */
+/** Upper bound of digests in one image; the walk stops there. */
 const MAX_DIGESTS = 20_000;
-/** Questions to the store at once. */
+/** Concurrent queries to the store. */
 const CONCURRENCY = 8;
 
 /**
- * Finds what of an image is there: index, manifests, then their configurations and layers. Each
- * digest is looked at once, so that documents which refer to each other cannot trap the walk.
+ * Finds which of an image's content is present: index, manifests, then their configurations and
+ * layers. Each digest is visited once, so that circular references end.
  */
 export async function walkImage(
   target: Digest,

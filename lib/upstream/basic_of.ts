@@ -1,7 +1,7 @@
 import { basicAuthorization } from "../oci/basic_auth.ts";
 import type { Credentials } from "../oci/credentials.ts";
 
-/** The Basic header of credentials; undefined for those that are no user and password. */
+/** The Basic authorization of credentials; undefined unless they are a user and password. */
 export function basicOf(credentials: Credentials | undefined): string | undefined {
   if (credentials === undefined) return undefined;
   const { username, password, identityToken, configured } = credentials;

@@ -1,12 +1,12 @@
-/** One way of authentication that a server offers (RFC 9110, section 11.3). */
+/** An authentication challenge of a server (RFC 9110, section 11.3). */
 export interface Challenge {
-  /** Name of the scheme in lower case, e.g. `bearer`. */
+  /** Scheme in lower case, e.g. `bearer`. */
   readonly scheme: string;
-  /** Parameters by name in lower case, e.g. `realm`. */
+  /** Parameters, with names in lower case, e.g. `realm`. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** What no sensible server sends more of. */
+/** Upper bounds; anything beyond is ignored. */
 const MAX_HEADER_LENGTH = 8192;
 const MAX_CHALLENGES = 8;
 const MAX_PARAMETERS = 16;
@@ -16,12 +16,12 @@ const SPACES = /[ \t]*/y;
 const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const QUOTED = /"((?:[^"\\]|\\[^])*)"/y;
-/** Takes the place of parameters in some schemes; of no use here. */
+/** The alternative to parameters in some schemes; unused here. */
 const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
 
 /**
- * Reads a `WWW-Authenticate` header, or several joined by commas (RFC 9110, sections 11.6.1 and
- * 11.2). Never throws: what comes after something malformed is left out, as is what is too much.
+ * Parses a `WWW-Authenticate` header, or several joined by commas (RFC 9110, sections 11.6.1 and
+ * 11.2). Never throws: everything after a malformed part is ignored.
  */
 export function parseChallenges(header: string): Challenge[] {
   const text = header.slice(0, MAX_HEADER_LENGTH);
@@ -49,7 +49,7 @@ export function parseChallenges(header: string): Challenge[] {
     const value = quoted ?? take(TOKEN)?.[0];
     if (current === undefined || value === undefined) break;
     const { parameters } = current;
-    // The first of two counts: the second may be an addition of somebody on the way.
+    // The first of two applies: a proxy may have added the second.
     if (parameters.size < MAX_PARAMETERS && !parameters.has(name)) parameters.set(name, value);
   }
   return challenges.slice(0, MAX_CHALLENGES);

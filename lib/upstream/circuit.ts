@@ -1,19 +1,18 @@
 import type { Clock } from "../ports/clock.ts";
 
-/** Settings of {@link Circuit}. */
 export interface CircuitOptions {
-  /** Failures in a row after which a registry is not waited for; default 2. */
+  /** Consecutive failures that open a registry's circuit; default 2. */
   readonly threshold?: number;
-  /** First and longest time that it is not waited for, ms; default 5,000 and 60,000. */
+  /** First and longest time for which it stays open, ms; default 5,000 and 60,000. */
   readonly baseMs?: number;
   readonly maxMs?: number;
 }
 
-/** What may be done now. */
-export type Passage =
+/** How a request may proceed. */
+export type CircuitState =
   /** Ask, and wait for the answer. */
   | "closed"
-  /** Ask, but do not let anyone wait: it failed lately. */
+  /** Ask in the background, without making the caller wait: it failed recently. */
   | "probe"
   /** Do not ask. */
   | "open";
@@ -25,13 +24,13 @@ interface State {
   probing: boolean;
 }
 
-/** Registries whose state is remembered. */
+/** Registries whose state is kept. */
 const MAX_TRACKED = 1024;
 
 /**
- * A circuit breaker for each registry, so that a node without a way out does not pay the time limit
- * for every pull. While it is open nobody waits; then one request at a time is tried beside, and the
- * first that succeeds closes it.
+ * A circuit breaker per registry, so that a node without internet access does not wait for the
+ * deadline with every pull. While the circuit is open no pull waits for it; after a while one request at a
+ * time probes the registry in the background, and the first success closes the circuit.
  */
 export class Circuit {
   readonly #clock: Clock;
@@ -43,8 +42,8 @@ export class Circuit {
     this.#options = { threshold: 2, baseMs: 5_000, maxMs: 60_000, ...options };
   }
 
-  /** Tells what may be done; whoever gets `probe` or `closed` reports how it went. */
-  enter(registry: string): Passage {
+  /** Returns how a request may proceed; after `probe` or `closed` the caller reports the result. */
+  enter(registry: string): CircuitState {
     const state = this.#states.get(registry);
     if (state === undefined || state.until === 0) return "closed";
     if (this.#clock.now() < state.until || state.probing) return "open";
@@ -52,12 +51,11 @@ export class Circuit {
     return "probe";
   }
 
-  /** The registry answered. */
   succeeded(registry: string): void {
     this.#states.delete(registry);
   }
 
-  /** It did not answer in time, or failed to do its work. */
+  /** Records that the registry missed the deadline or answered with a server error. */
   failed(registry: string): void {
     const { threshold, baseMs, maxMs } = this.#options;
     const state = this.#stateOf(registry);
@@ -67,13 +65,13 @@ export class Circuit {
     state.until = this.#clock.now() + state.delayMs;
   }
 
-  /** Nobody waited for the answer: nothing was learned. */
+  /** Records that the caller left before the answer, which says nothing about the registry. */
   abandoned(registry: string): void {
     const state = this.#states.get(registry);
     if (state !== undefined) state.probing = false;
   }
 
-  /** It asked to be left alone for a while (429, RFC 6585), ms. */
+  /** Records that the registry rate-limits this node (429, RFC 6585) for some time, ms. */
   limited(registry: string, forMs: number): void {
     const state = this.#stateOf(registry);
     state.probing = false;

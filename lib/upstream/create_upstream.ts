@@ -12,7 +12,6 @@ import { ForbiddenTargetError } from "./forbidden_host.ts";
 import { type EndpointAnswer, RegistryClient } from "./registry_client.ts";
 import { createSender, type Sender } from "./send.ts";
 
-/** Collaborators of {@link createUpstream}. */
 export interface UpstreamCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Default: {@link defaultEndpoint} for each registry. */
   readonly endpoints?: UpstreamEndpoints;
@@ -20,28 +19,27 @@ export interface UpstreamCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly sender?: Sender;
 }
 
-/** Settings of {@link createUpstream}. */
 export interface UpstreamOptions {
-  /** How long one question may take, with all that it needs, ms; default 1,000. */
+  /** Deadline of one question, including redirects and tokens, ms; default 1,000. */
   readonly budgetMs?: number;
   readonly circuit?: CircuitOptions;
 }
 
-/** Registries of origin, and what is held for asking them. */
+/** A client of upstream registries, with its connections. */
 export interface HttpUpstream extends Upstream {
-  /** Ends what is under way and closes connections. */
+  /** Cancels requests and closes connections. */
   close(): void;
 }
 
 type Settings = Cancellable & { readonly credentials?: Credentials };
-/** Registries of which it is said that they are not asked. */
+/** Registries that are warned of, at most. */
 const MAX_WARNED = 64;
 const CIRCUIT_OPEN: UpstreamAnswer = { type: "unavailable", reason: "circuit-open" };
 
 /**
- * Makes a client of the registries that images come from. It asks by HEAD only, follows the
- * distribution specification's token flow, shares one question among all who have it, and does not
- * wait for registries that failed lately.
+ * Makes a client of upstream registries. It sends HEAD requests, follows the distribution
+ * specification's token flow, shares one request among concurrent callers, and has a circuit
+ * breaker per registry.
  */
 export function createUpstream(
   { clock, log, endpoints, sender = createSender() }: UpstreamCollaborators,
@@ -71,7 +69,7 @@ export function createUpstream(
       );
       return settle(circuit, registry, answer);
     } catch (error) {
-      // Whoever asked went away: that says nothing about the registry.
+      // The caller left, which says nothing about the registry.
       if (settings.signal.aborted) circuit.abandoned(registry);
       settings.signal.throwIfAborted();
       circuit.failed(registry);
@@ -83,18 +81,18 @@ export function createUpstream(
   };
 
   return {
-    // The signal is looked at only where something is waited for: following a client is not free.
+    // The caller's signal is followed only where something is awaited: it costs time.
     async head(path, settings) {
-      const passage = circuit.enter(path.reference.registry);
+      const circuitState = circuit.enter(path.reference.registry);
       const { credentials } = settings;
       const asked = credentials === undefined ? {} : { credentials };
-      if (passage === "closed") {
+      if (circuitState === "closed") {
         const { signal } = settings;
         signal.throwIfAborted();
         const key = `${hash(credentials)} ${formatDistributionPath(path)}`;
         return await flights.run(key, { signal }, (signal) => ask(path, { ...asked, signal }));
       }
-      if (passage === "probe") {
+      if (circuitState === "probe") {
         ask(path, { ...asked, signal: closing.signal }).catch((error) => {
           if (!closing.signal.aborted) log.warn("probing upstream failed", { error });
         });
@@ -108,7 +106,7 @@ export function createUpstream(
   };
 }
 
-/** Says once of a registry that it is not asked, and not of as many as anybody may make up. */
+/** Warns once per registry, and of a bounded number, since clients can make up names. */
 function createWarn(log: Log): (registry: string, error: ForbiddenTargetError) => void {
   const warned = new Set<string>();
   return (registry, error) => {
@@ -121,7 +119,9 @@ function createWarn(log: Log): (registry: string, error: ForbiddenTargetError) =
   };
 }
 
-/** The first server that has it; else what the last one says, as containerd decides it. */
+/**
+ * The answer of the first server that has the content; else the last server's, as in containerd.
+ */
 async function askAll(
   client: RegistryClient,
   servers: readonly UpstreamEndpoint[],
@@ -146,7 +146,7 @@ async function askAll(
 function settle(circuit: Circuit, registry: string, answer: EndpointAnswer): UpstreamAnswer {
   switch (answer.type) {
     case "broken":
-      // A client must not be able to shut a registry off by odd questions.
+      // Odd requests of a client must not open a registry's circuit.
       if (answer.answered) circuit.succeeded(registry);
       else circuit.failed(registry);
       return { type: "unavailable", reason: "broken" };
@@ -159,7 +159,7 @@ function settle(circuit: Circuit, registry: string, answer: EndpointAnswer): Ups
   }
 }
 
-/** Errors of the runtime's fetch name the URL, and that of a token request may be telling. */
+/** Errors of the runtime's fetch contain the URL, and that of a token request may hold secrets. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   return error.message.replaceAll(/\(?https?:\/\/[^\s)]*\)?/g, "(URL)").slice(0, 300);

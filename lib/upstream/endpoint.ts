@@ -1,34 +1,34 @@
 import { isIP } from "node:net";
 import type { Cancellable } from "../ports/cancellable.ts";
 
-/** A server that has a registry's content. */
+/** A server with a registry's content. */
 export interface UpstreamEndpoint {
-  /** Base of its API without a slash at its end, e.g. `https://registry-1.docker.io/v2`. */
+  /** Base URL of its API without a trailing slash, e.g. `https://registry-1.docker.io/v2`. */
   readonly url: string;
-  /** Certificates that are trusted besides the system's, PEM. */
+  /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
-  /** Headers that each request carries, as the user configured them; may be secret. */
+  /** Configured headers of each request; may be secret. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * The user's configuration names its host, which may then be anywhere, even on this machine. False:
-   * whoever asks for an image has named it.
+   * True if this node's configuration names the host, which may then be at any address, including
+   * this machine. False: the name comes from a client's request.
    */
   readonly named: boolean;
 }
 
-/** Tells where a registry's content is: what the user configured, else {@link defaultEndpoint}. */
+/** Returns a registry's servers: the configured ones, or else {@link defaultEndpoint}. */
 export type UpstreamEndpoints = (
   registry: string,
   options: Cancellable,
 ) => Promise<readonly UpstreamEndpoint[]>;
 
-/** Where images of `docker.io` really are. */
+/** The host that serves images of `docker.io`. */
 const DOCKER_HUB = "registry-1.docker.io";
 
 /**
- * The server that containerd asks when nothing is configured for a registry (host[:port]).
+ * The server that containerd asks without configuration for a registry (host[:port]).
  *
- * @throws {TypeError} if it is no host.
+ * @throws {TypeError} if it is not a valid host.
  */
 export function defaultEndpoint(registry: string): UpstreamEndpoint {
   const host = registry === "docker.io" ? DOCKER_HUB : registry;
@@ -37,14 +37,14 @@ export function defaultEndpoint(registry: string): UpstreamEndpoint {
 }
 
 /**
- * Tells whether a server is the one that a registry's name says, rather than a mirror of it. containerd
- * names the registry to all others (core/remotes/docker/registry.go, `isProxy`).
+ * Tells whether a server is the registry itself rather than a mirror of it. containerd adds the
+ * registry's name to requests to mirrors (core/remotes/docker/registry.go, `isProxy`).
  */
 export function isRegistryItself(host: string, registry: string): boolean {
   return host === registry || (registry === "docker.io" && host === DOCKER_HUB);
 }
 
-/** Tells whether a URL's host name is this machine, without asking anyone. */
+/** Tells whether a host name denotes this machine, without a lookup. */
 export function isLoopbackHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "");
   if (host === "localhost" || host.endsWith(".localhost") || host === "::1") return true;

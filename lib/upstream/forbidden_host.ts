@@ -3,18 +3,18 @@ import { BlockList, isIP } from "node:net";
 import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 
-/** Finds the addresses of a host name. */
+/** Resolves a host name to addresses. */
 export type ResolveAddresses = (hostname: string) => Promise<readonly string[]>;
 
-/** A server sent this node where it must not go, or somebody asked for what is there. */
+/** A server or a client refers this node to an address that it must not connect to. */
 export class ForbiddenTargetError extends Error {
   override readonly name = "ForbiddenTargetError";
 }
 
 /**
- * Networks that nobody elsewhere has any business to send this node to: this machine, its own link
- * (where clouds answer with a node's own credentials), multicast, and cloud metadata services at
- * other addresses. Private networks are not among them: companies have registries there.
+ * Networks to which only this node's own configuration may refer: this machine, the link-local
+ * network (where clouds serve a node's own credentials), multicast, and cloud metadata services at
+ * other addresses. Private networks are allowed: companies have registries there.
  */
 const FORBIDDEN = new BlockList();
 for (
@@ -24,16 +24,16 @@ for (
     ["169.254.0.0", 16, "ipv4"],
     ["224.0.0.0", 4, "ipv4"],
     ["255.255.255.255", 32, "ipv4"],
-    // Metadata: Alibaba, Azure's host, Oracle's older cloud (a network of protocols' own, RFC 6890).
+    // Metadata: Alibaba, Azure's host, Oracle's older cloud (in a protocol assignment, RFC 6890).
     ["100.100.100.200", 32, "ipv4"],
     ["168.63.129.16", 32, "ipv4"],
     ["192.0.0.0", 24, "ipv4"],
-    // Unspecified, loopback, and the IPv4-compatible addresses, which nobody uses.
+    // Unspecified, loopback, and the obsolete IPv4-compatible addresses.
     ["::", 96, "ipv6"],
     ["fe80::", 10, "ipv6"],
     ["fec0::", 10, "ipv6"],
     ["ff00::", 8, "ipv6"],
-    // Teredo: the client's IPv4 address is in it, hidden.
+    // Teredo: contains the client's IPv4 address in obfuscated form.
     ["2001::", 32, "ipv6"],
     // Metadata: AWS, Google, Oracle, Scaleway.
     ["fd00:ec2::", 32, "ipv6"],
@@ -43,12 +43,12 @@ for (
   ] as const
 ) FORBIDDEN.addSubnet(network, prefix, family);
 
-/** Where IPv4 addresses are in IPv6 addresses, by the start of those and the bytes of these. */
+/** IPv4 addresses embedded in IPv6 addresses: prefix of the latter, positions of the bytes. */
 const EMBEDDING: readonly (readonly [start: readonly number[], at: readonly number[]])[] = [
   // Mapped and translated (RFC 4291, 7915).
   [[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff], [12, 13, 14, 15]],
   [[0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0], [12, 13, 14, 15]],
-  // NAT64 (RFC 6052); of the prefix for local use (RFC 8215) parts of all lengths are taken.
+  // NAT64 (RFC 6052); for the local-use prefix (RFC 8215) all prefix lengths are considered.
   [[0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0], [12, 13, 14, 15]],
   [[0, 0x64, 0xff, 0x9b, 0, 1], [6, 7, 9, 10]],
   [[0, 0x64, 0xff, 0x9b, 0, 1], [7, 9, 10, 11]],
@@ -58,13 +58,13 @@ const EMBEDDING: readonly (readonly [start: readonly number[], at: readonly numb
   [[0x20, 0x02], [2, 3, 4, 5]],
 ];
 
-/** The system's resolver, which knows the hosts file too. */
+/** The system's resolver, including the hosts file. */
 export const systemResolve: ResolveAddresses = async (hostname) => {
   const found = await lookup(hostname, { all: true });
   return found.map(({ address }) => address);
 };
 
-/** Tells whether an IP address is one that nobody may send this node to. */
+/** Tells whether an IP address is forbidden or malformed. */
 export function isForbiddenAddress(address: string): boolean {
   const plain = withoutBrackets(address).replace(/%.*$/, "");
   const family = isIP(plain);
@@ -74,13 +74,13 @@ export function isForbiddenAddress(address: string): boolean {
   const embedded = EMBEDDING.filter(([start]) => start.every((byte, at) => bytes[at] === byte))
     .map(([, at]) => at.map((index) => bytes[index]));
   if (embedded.length === 0) return FORBIDDEN.check(plain, "ipv6");
-  // With several readings, one that begins with 0 is none.
+  // Of several readings, one that begins with 0 is invalid.
   const read = embedded.filter(([first]) => embedded.length === 1 || first !== 0);
   return read.length === 0 || read.some((parts) => FORBIDDEN.check(parts.join("."), "ipv4"));
 }
 
 /**
- * The addresses of a URL's host, none of which is forbidden.
+ * Resolves a URL's host, requiring that none of its addresses is forbidden.
  *
  * @throws {ForbiddenTargetError} if any of them is, or it has none; what `resolve` throws; the
  * signal's reason when that aborts.
@@ -91,12 +91,12 @@ export async function allowedAddresses(
 ): Promise<readonly string[]> {
   const addresses = await addressesOf(hostname, options);
   if (addresses.length === 0 || addresses.some(isForbiddenAddress)) {
-    throw new ForbiddenTargetError(`${hostname} is not a host that anybody may refer to`);
+    throw new ForbiddenTargetError(`${hostname} has a forbidden address or none`);
   }
   return addresses;
 }
 
-/** The addresses of a URL's host, wherever they are. */
+/** Resolves a URL's host without restrictions. */
 export async function addressesOf(
   hostname: string,
   { resolve, signal }: Cancellable & { readonly resolve: ResolveAddresses },
@@ -105,14 +105,14 @@ export async function addressesOf(
   return isIP(host) === 0 ? await untilAborted(resolve(host), signal) : [host];
 }
 
-/** A URL's host name as connections want it. */
+/** A URL's host name in the form that connections take. */
 export function withoutBrackets(hostname: string): string {
   return hostname.replace(/^\[|\]$/g, "");
 }
 
 /** The 16 bytes of an IPv6 address. */
 function bytesOf(address: string): number[] {
-  // In one form: groups of hexadecimal digits, the longest row of zeros left out.
+  // The URL parser yields the canonical form: hexadecimal groups, the longest run of zeros omitted.
   const { hostname } = new URL(`http://[${address}]`);
   const [before = "", after] = withoutBrackets(hostname).split("::");
   const groups = (text: string) => text === "" ? [] : text.split(":").map((g) => parseInt(g, 16));

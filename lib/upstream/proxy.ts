@@ -1,17 +1,18 @@
 import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../net/canonical_address.ts";
 
-/** Variables of the environment, by name. */
+/** Reads an environment variable. */
 export type ReadEnv = (name: string) => string | undefined;
 
-/** Tells whether requests to a URL go by a proxy. */
+/** Tells whether requests to a URL use a proxy. */
 export type IsProxied = (url: URL) => boolean;
 
 /**
- * Reads from the environment which requests the runtime's `fetch` sends by a proxy: `HTTP_PROXY`,
- * `HTTPS_PROXY`, `ALL_PROXY`, and `NO_PROXY` with names, domains, addresses, networks, and `*`.
+ * Reads from the environment which requests the runtime's `fetch` sends through a proxy:
+ * `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, and `NO_PROXY` with names, domains, addresses,
+ * networks, and `*`.
  *
- * Source: Deno ext/fetch/proxy.rs, which goes by reqwest and curl.
+ * Source: Deno ext/fetch/proxy.rs, which follows reqwest and curl.
  */
 export function createIsProxied(env: ReadEnv): IsProxied {
   const isSet = (name: string) =>
@@ -25,7 +26,7 @@ export function createIsProxied(env: ReadEnv): IsProxied {
   return ({ protocol, hostname }) => schemes[protocol] === true && !isExempt(hostname);
 }
 
-/** The scheme may be left out; what is no URL of a proxy counts as nothing. */
+/** The scheme may be omitted; an invalid proxy URL is ignored. */
 function isProxyUrl(text: string | undefined): boolean {
   if (text === undefined || text === "") return false;
   return URL.canParse(text.includes("://") ? text : `http://${text}`) &&
@@ -48,7 +49,7 @@ function exemptions(list: string): (hostname: string) => boolean {
     if (family !== 0) {
       return networks.check(canonicalAddress(host), family === 4 ? "ipv4" : "ipv6");
     }
-    // The case of names counts, as it does for the runtime.
+    // Names are case-sensitive, as in the runtime.
     return names.some((name) =>
       name !== "" && (name === "*" || host === name || host.endsWith(`.${name}`))
     );

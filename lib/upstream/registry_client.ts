@@ -13,26 +13,29 @@ import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
 import { readLimited, type Sender } from "./send.ts";
 import { type TokenRequest, Tokens } from "./tokens.ts";
 
-/** What one server says about content. */
+/** One server's answer about content. */
 export type EndpointAnswer =
   | { readonly type: "found"; readonly digest: Digest }
   | { readonly type: "missing"; readonly hidden: boolean }
   | { readonly type: "denied" }
-  /** It failed; or, if `answered`, it works but will not have this question. */
+  /** The server failed; or, if `answered`, it works but rejects this request. */
   | { readonly type: "broken"; readonly answered: boolean }
-  /** Its `Retry-After`, ms. */
+  /** Rate-limited; its `Retry-After`, ms. */
   | { readonly type: "limited"; readonly retryAfterMs: number };
 
 const ACCEPT = MANIFEST_MEDIA_TYPES.join(", ");
-/** Repositories whose way of authentication is remembered, so that it is not asked for each time. */
+/** Repositories whose challenge is cached, which saves a request. */
 const MAX_CHALLENGES = 4096;
-/** When 429 does not say for how long (RFC 6585), and the longest that is obeyed. */
+/** Default for a 429 without `Retry-After` (RFC 6585), and upper bound, ms. */
 const DEFAULT_RETRY_AFTER_MS = 10_000;
 const MAX_RETRY_AFTER_MS = 300_000;
-/** A blob of which a status alone tells is got and hashed up to this size: pages and errors are smaller. */
+/**
+ * A blob without a trusted digest header is fetched and hashed up to this size; error and login
+ * pages are smaller.
+ */
 const SMALL_BLOB_BYTES = 1024 * 1024;
 
-/** Asks servers for manifests and blobs, with the authentication that each wants. */
+/** Asks servers for manifests and blobs, answering their authentication challenges. */
 export class RegistryClient {
   readonly #sender: Sender;
   readonly #tokens: Tokens;
@@ -44,8 +47,8 @@ export class RegistryClient {
   }
 
   /**
-   * Asks for content. Without credentials none of the user's headers are sent either: they may open
-   * what is not open to anybody.
+   * Asks for content. Without credentials the configured headers are not sent either: they may
+   * grant access that anonymous clients do not have.
    *
    * @throws if the server cannot be reached or misbehaves, the signal's reason when it aborts.
    */
@@ -56,20 +59,20 @@ export class RegistryClient {
   ): Promise<EndpointAnswer> {
     const { credentials } = options;
     const headers = headersFor(endpoint, credentials);
-    const isBare = credentials === undefined && Object.keys(endpoint.headers).length > 0;
-    const answer = await this.#head({ ...endpoint, headers }, path, { ...options, isBare });
-    // What headers open may be hidden from whoever shows none, behind a page for people for example.
+    const isWithheld = credentials === undefined && Object.keys(endpoint.headers).length > 0;
+    const answer = await this.#head({ ...endpoint, headers }, path, { ...options, isWithheld });
+    // Content behind the withheld headers may appear missing, or as a login page.
     const isHidden = answer.type === "missing" || (answer.type === "broken" && answer.answered);
-    return isBare && isHidden ? { type: "missing", hidden: true } : answer;
+    return isWithheld && isHidden ? { type: "missing", hidden: true } : answer;
   }
 
   async #head(
     endpoint: UpstreamEndpoint,
     path: DistributionPath,
-    { signal, credentials, isBare }: Cancellable & {
+    { signal, credentials, isWithheld }: Cancellable & {
       readonly credentials?: Credentials;
-      /** The user has headers for this server, which are not shown. */
-      readonly isBare: boolean;
+      /** The server has configured headers, which are withheld. */
+      readonly isWithheld: boolean;
     },
   ): Promise<EndpointAnswer> {
     const { reference } = path;
@@ -86,18 +89,18 @@ export class RegistryClient {
       response = await ask("HEAD", authorization);
     }
     const { status } = response;
-    // Blobs are often elsewhere, under URLs that are good for GET alone: to be sent there is a yes.
-    const elsewhere = path.kind === "blob" && status >= 300 && status < 400 && !isBare;
+    // Blobs are often on other hosts, under URLs that allow GET alone: a redirect proves existence.
+    const elsewhere = path.kind === "blob" && status >= 300 && status < 400 && !isWithheld;
     if (status === 404) return { type: "missing", hidden: authorization !== undefined };
     if (status !== 200 && !elsewhere) return refusal(status, retryAfter(response));
     if (path.kind === "blob" && reference.digest !== undefined) {
       const isTrusted = response.headers.get("docker-content-digest") === reference.digest;
-      if (isTrusted && !isPage(response)) return { type: "found", digest: reference.digest };
+      if (isTrusted && !isHtmlPage(response)) return { type: "found", digest: reference.digest };
       return await verifyBlob(await ask("GET", authorization), reference.digest);
     }
     const digest = response.headers.get("docker-content-digest") ?? "";
     if (isDigest(digest)) return { type: "found", digest };
-    // The header is only recommended: without it the content itself tells.
+    // The digest header is only recommended; without it the manifest is fetched and hashed.
     return await this.#digestOf(await ask("GET", authorization), reference);
   }
 
@@ -109,7 +112,7 @@ export class RegistryClient {
     signal: AbortSignal,
   ): Promise<Response> {
     const url = new URL(`${endpoint.url}/${repository}/${kind}s/${digest ?? tag ?? "latest"}`);
-    // A mirror of several registries would take another one's repository for it.
+    // A mirror of several registries needs the name to tell their repositories apart.
     if (!isRegistryItself(url.host, registry)) url.searchParams.set("ns", registry);
     const response = await this.#sender.send({
       method,
@@ -129,7 +132,7 @@ export class RegistryClient {
     return response;
   }
 
-  /** With what is known of the repository already. */
+  /** The authorization by what is cached for the repository. */
   async #authorize(
     endpoint: UpstreamEndpoint,
     reference: Reference,
@@ -154,7 +157,7 @@ export class RegistryClient {
     const bearer = challenges.find(({ scheme }) => scheme === "bearer");
     const request = bearer && tokenRequest(bearer, endpoint, reference, credentials);
     if (bearer !== undefined && request !== undefined) {
-      // A token that was kept was just refused.
+      // The server just rejected the cached token.
       this.#tokens.forget(request);
       this.#bearer.set(key, bearer);
       return await this.#bearerAuthorization(request, signal);
@@ -190,8 +193,8 @@ export class RegistryClient {
 }
 
 /**
- * What containerd sends besides credentials. A configured `Authorization` stands for whoever shows
- * nothing else on this node, and must not answer for others.
+ * Headers that accompany credentials. A configured `Authorization` is this node's default identity,
+ * and must not stand in for another client's.
  */
 function headersFor(
   { headers }: UpstreamEndpoint,
@@ -215,12 +218,12 @@ function tokenRequest(
 ): TokenRequest | undefined {
   const realm = parameters.get("realm");
   if (realm === undefined) return undefined;
-  // The scope is what is needed here; a server that asks for more does not get it.
+  // Only the scope needed here, even if the server asks for more.
   const scope = `repository:${repository}:pull`;
   return { endpoint, realm, service: parameters.get("service"), scope, credentials };
 }
 
-/** With other headers a server may want something else. */
+/** The challenge may depend on the headers. */
 function challengeKey({ url, headers }: UpstreamEndpoint, { repository }: Reference): string {
   return JSON.stringify([url, repository, headers]);
 }
@@ -244,8 +247,8 @@ function retryAfterMs(value: string | null): number {
 }
 
 /**
- * Tells whether an answer is a blob. A gateway may send whom it does not know to a page elsewhere, or
- * give everybody an error with status 200: neither is content of the repository.
+ * Tells whether a response is the blob. A gateway may redirect unauthenticated clients to a login
+ * page, or answer every error with status 200: neither is content of the repository.
  */
 async function verifyBlob(response: Response, digest: Digest): Promise<EndpointAnswer> {
   const { status, headers } = response;
@@ -253,21 +256,21 @@ async function verifyBlob(response: Response, digest: Digest): Promise<EndpointA
   const found = { type: "found", digest } as const;
   const other = { type: "broken", answered: true } as const;
   const length = Number(headers.get("content-length") ?? NaN);
-  if (isPage(response) || !(length <= SMALL_BLOB_BYTES)) {
+  if (isHtmlPage(response) || !(length <= SMALL_BLOB_BYTES)) {
     await response.body?.cancel();
-    return !isPage(response) && length > SMALL_BLOB_BYTES ? found : other;
+    return !isHtmlPage(response) && length > SMALL_BLOB_BYTES ? found : other;
   }
   const { algorithm, hex } = splitDigest(digest);
   const actual = createHash(algorithm).update(await readLimited(response, SMALL_BLOB_BYTES));
   return actual.digest("hex") === hex ? found : other;
 }
 
-/** Some servers show those whom they do not know a page for people, with status 200. */
-function isPage({ headers }: Response): boolean {
+/** Some servers answer unauthenticated clients with a login page and status 200. */
+function isHtmlPage({ headers }: Response): boolean {
   return /^text\/html\b/i.test(headers.get("content-type") ?? "");
 }
 
-/** Image specification: each kind of manifest is a JSON object with a version. */
+/** Image specification: every kind of manifest is a JSON object with a schema version. */
 function isManifest(bytes: Uint8Array): boolean {
   try {
     const manifest: unknown = JSON.parse(new TextDecoder().decode(bytes));

@@ -16,14 +16,14 @@ import { createIsProxied, type IsProxied } from "./proxy.ts";
 export interface UpstreamRequest extends Cancellable {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
-  /** Of a POST: fields of a form. It goes nowhere else, whatever the server says. */
+  /** Form fields of a POST, which never follows a redirect. */
   readonly form?: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
-  /** Certificates that are trusted besides the system's, PEM. */
+  /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
-  /** Hosts that the user configured, which may be anywhere, even on this machine. */
+  /** Configured hosts, which may be at any address, including this machine. */
   readonly trustedHosts: ReadonlySet<string>;
-  /** False: a redirect is an answer like any other. */
+  /** False: a redirect is returned like any other response. */
   readonly follow?: boolean;
 }
 
@@ -32,29 +32,29 @@ export interface Sender extends Disposable {
   send(request: UpstreamRequest): Promise<Response>;
 }
 
-/** Sets of certificates for which a client is kept. */
+/** Sets of CA certificates with a client of their own, at most. */
 const MAX_CLIENTS = 64;
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-/** How long this node's own name server is asked where a proxy asks another, ms. */
+/** Deadline of this node's own lookup where a proxy does another, ms. */
 const OWN_LOOKUP_MS = 250;
 
-/** Collaborators of {@link createSender}; for tests. */
+/** For tests. */
 export interface SenderCollaborators {
   readonly resolve?: ResolveAddresses;
   readonly connect?: Connect;
-  /** Default: what the environment says. */
+  /** Default: by the environment. */
   readonly isProxied?: IsProxied;
 }
 
-/** One request, without what it leads to. */
+/** Sends one request, without redirects. */
 type Hop = (url: URL, request: UpstreamRequest) => Promise<Response>;
 
 /**
- * Makes a sender that follows redirects itself: never to a forbidden host unless the user configured
- * it, never from https to http, and without the `Authorization` and configured headers once the
- * origin changes (RFC 9110, section 15.4). It connects to the very addresses that were looked at: a
- * name server cannot have others ready when it is asked again.
+ * Makes a sender that follows redirects itself: never to a forbidden host unless it is configured,
+ * never from https to http, and without `Authorization` and configured headers once the origin
+ * changes (RFC 9110, section 15.4). It connects to the addresses it has checked, without a second
+ * lookup: a name server could return others (DNS rebinding).
  */
 export function createSender(
   {
@@ -66,8 +66,8 @@ export function createSender(
   const direct = new DirectClient({ resolve, connect });
   const proxied = new ProxiedClient(resolve);
   const sendOnce: Hop = async (url, request) => {
-    requireSound(url);
-    // A registry on this very machine is no matter of a proxy elsewhere.
+    requireWebUrl(url);
+    // A proxy elsewhere cannot reach a registry on this machine.
     return isProxied(url) && !isLoopbackHost(url.hostname)
       ? await proxied.send(url, request)
       : await direct.send(url, request);
@@ -89,7 +89,7 @@ async function follow(request: UpstreamRequest, sendOnce: Hop): Promise<Response
     if (!follow || !REDIRECTS.has(response.status)) return response;
     await response.body?.cancel();
     const target = URL.parse(response.headers.get("location") ?? "", url.href);
-    if (target === null) throw new Error(`${url.host} redirects to nowhere`);
+    if (target === null) throw new Error(`${url.host} redirects to an invalid URL`);
     if (url.protocol === "https:" && target.protocol !== "https:") {
       throw new ForbiddenTargetError(`${url.host} redirects from https to ${target.protocol}`);
     }
@@ -99,16 +99,16 @@ async function follow(request: UpstreamRequest, sendOnce: Hop): Promise<Response
   throw new Error(`${request.url.host} redirects more than ${MAX_REDIRECTS} times`);
 }
 
-function requireSound(url: URL): void {
+function requireWebUrl(url: URL): void {
   if (url.protocol !== "https:" && url.protocol !== "http:") {
-    throw new ForbiddenTargetError(`${url.protocol} is no protocol of registries`);
+    throw new ForbiddenTargetError(`${url.protocol} is not supported, want http: or https:`);
   }
   if (url.username !== "" || url.password !== "") {
-    throw new ForbiddenTargetError(`URL of ${url.host} has credentials in it`);
+    throw new ForbiddenTargetError(`URL of ${url.host} contains credentials`);
   }
 }
 
-/** Leaves it to the proxy of the environment to find the host and to connect to it. */
+/** Sends requests through the proxy of the environment, which resolves the host. */
 class ProxiedClient implements Disposable {
   readonly #resolve: ResolveAddresses;
   readonly #clients = new LRUCache<string, Deno.HttpClient>({
@@ -132,7 +132,7 @@ class ProxiedClient implements Disposable {
     this.#clients.clear();
   }
 
-  /** Names that this node cannot find are the proxy's to find. */
+  /** A name that this node cannot resolve is left to the proxy. */
   async #requireAllowed({ hostname }: URL, signal: AbortSignal): Promise<void> {
     using limit = deadline(OWN_LOOKUP_MS, { signal });
     try {

@@ -8,10 +8,9 @@ import type { Clock } from "../ports/clock.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { readLimited, type Sender, type UpstreamRequest } from "./send.ts";
 
-/** What a token is asked for. */
 export interface TokenRequest {
   readonly endpoint: UpstreamEndpoint;
-  /** Token server, as the registry named it. */
+  /** Token server, as named in the challenge. */
   readonly realm: string;
   readonly service: string | undefined;
   /** E.g. `repository:library/nginx:pull`. */
@@ -19,19 +18,19 @@ export interface TokenRequest {
   readonly credentials: Credentials | undefined;
 }
 
-/** What a token server answers; the status if it gives no token. */
+/** A token server's answer; the status if it issues no token. */
 export type TokenAnswer =
   | { readonly token: string }
   | { readonly status: number; readonly retryAfter: string | null };
 
 const MAX_TOKENS = 2048;
 const MAX_ANSWER_BYTES = 256 * 1024;
-/** What a header may hold at most. */
+/** Upper bound of a token in a header. */
 const MAX_TOKEN_LENGTH = 64 * 1024;
-/** Tokens live so long where the answer does not say (token authentication specification). */
+/** Lifetime of a token without `expires_in` (token authentication specification). */
 const DEFAULT_LIFE_S = 60;
 const MAX_LIFE_S = 3600;
-/** Renewed so long before they expire: clocks differ. */
+/** Tokens are renewed this long before they expire: clocks differ. */
 const MARGIN_S = 10;
 
 const answerSchema = z.object({
@@ -42,8 +41,8 @@ const answerSchema = z.object({
 
 /**
  * Gets bearer tokens from token servers, by the distribution project's token authentication
- * specification, and keeps them in memory while they are good. One request for all that want the
- * same.
+ * specification, and caches them in memory until they expire. Concurrent requests for the same
+ * token share one.
  */
 export class Tokens {
   readonly #sender: Sender;
@@ -59,7 +58,7 @@ export class Tokens {
     this.#clock = clock;
   }
 
-  /** @throws if the server cannot be asked, or what it says makes no sense. */
+  /** @throws if the server cannot be asked, or its answer is malformed. */
   async get(request: TokenRequest, options: Cancellable): Promise<TokenAnswer> {
     const key = this.#keyOf(request);
     const kept = this.#kept.get(key);
@@ -67,7 +66,7 @@ export class Tokens {
     return await this.#flights.run(key, options, (signal) => this.#fetch(key, request, signal));
   }
 
-  /** Forgets a token that the registry did not take. */
+  /** Forgets a token that the registry rejected. */
   forget(request: TokenRequest): void {
     this.#kept.delete(this.#keyOf(request));
   }
@@ -107,7 +106,7 @@ export class Tokens {
  * A token request: by GET (token authentication specification), or for an identity token by POST
  * (its OAuth 2 part, `grant_type=refresh_token`).
  *
- * @throws {TypeError} if the realm is no URL that a registry may name.
+ * @throws {TypeError} if the realm is not a URL that a registry may name.
  */
 function questionOf(
   request: TokenRequest,
@@ -131,14 +130,14 @@ function questionOf(
 }
 
 /**
- * The URL of a token server. Credentials only travel encrypted, unless the registry itself is
- * spoken to in the clear.
+ * The URL of a token server. Credentials are sent over TLS only, unless the registry itself uses
+ * plain HTTP.
  *
- * @throws {TypeError} if the realm is no URL that a registry may name.
+ * @throws {TypeError} if the realm is not a URL that a registry may name.
  */
 function realmUrl({ realm }: TokenRequest, registry: URL): URL {
   const url = URL.parse(realm);
-  if (url === null) throw new TypeError(`realm of ${registry.host} is no URL`);
+  if (url === null) throw new TypeError(`realm of ${registry.host} is not a URL`);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && registry.protocol === "http:")) {
     throw new TypeError(`realm of ${registry.host} is ${url.protocol}//…, want https`);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../lib/oci/digest.ts";
-import type { Doubter } from "../../lib/ports/integrity.ts";
+import type { Reporter } from "../../lib/ports/integrity.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { test } from "../support/test.ts";
 import { FROM_PEER, MANIFEST, setup } from "./setup.ts";
@@ -11,8 +11,8 @@ function rig(
   options: Parameters<typeof setup>[0] = {},
   replaced: Parameters<typeof setup>[1] = {},
 ) {
-  const doubts: [Digest, Doubter | undefined][] = [];
-  const integrity = { doubt: (digest: Digest, by?: Doubter) => void doubts.push([digest, by]) };
+  const doubts: [Digest, Reporter | undefined][] = [];
+  const integrity = { doubt: (digest: Digest, by?: Reporter) => void doubts.push([digest, by]) };
   const s = setup(options, { integrity, ...replaced });
   return { ...s, doubts };
 }

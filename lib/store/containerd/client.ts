@@ -4,21 +4,19 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import { grpcFrame, grpcMessages } from "./grpc_frames.ts";
 import type { Method } from "./methods.ts";
 
-/** Settings of a {@link ContainerdClient}. */
 export interface ContainerdClientOptions {
-  /** containerd namespace that every call names. Kubernetes uses `k8s.io`. */
+  /** containerd namespace of every call; Kubernetes uses `k8s.io`. */
   readonly namespace: string;
-  /** Time limit of a call that sets none of its own, ms; default 1,000. */
+  /** Default deadline of a call, ms; default 1,000. */
   readonly callTimeoutMs?: number;
 }
 
-/** Settings of one call. */
 export interface CallSettings extends Cancellable {
-  /** Time limit, ms; default: the client's. `Infinity` for streams that have no end of their own. */
+  /** Deadline, ms; default: the client's. `Infinity` for endless streams. */
   readonly timeoutMs?: number;
 }
 
-/** gRPC status codes that matter here, by their names. */
+/** The gRPC status codes used here. */
 const STATUS = {
   CANCELLED: 1,
   UNKNOWN: 2,
@@ -29,7 +27,7 @@ const STATUS = {
   UNAVAILABLE: 14,
 } as const;
 
-/** A call that containerd refused or that did not reach it. */
+/** A call that containerd rejected or that did not reach it. */
 export class ContainerdError extends Error {
   override readonly name = "ContainerdError";
   /** gRPC status code. */
@@ -41,42 +39,42 @@ export class ContainerdError extends Error {
     this.code = code;
   }
 
-  /** True if containerd answered that there is no such thing. */
+  /** True if containerd answered NOT_FOUND. */
   get notFound(): boolean {
     return this.code === STATUS.NOT_FOUND;
   }
 
-  /** True if it is not known what containerd would have answered: it is away, or too slow. */
+  /** True if containerd gave no answer: it is down or too slow. */
   get unanswered(): boolean {
     return this.code === STATUS.UNAVAILABLE || this.code === STATUS.DEADLINE_EXCEEDED ||
       this.code === STATUS.CANCELLED;
   }
 
-  /** True if containerd does not offer the method, e.g. because a plugin is disabled. */
+  /** True if containerd lacks the method, e.g. because a plugin is disabled. */
   get unimplemented(): boolean {
     return this.code === STATUS.UNIMPLEMENTED;
   }
 }
 
 /**
- * Image lists of nodes with thousands of images exceed gRPC's default of 4 MiB for one message;
+ * Image lists of nodes with thousands of images exceed gRPC's default limit of 4 MiB a message;
  * containerd itself sends at most 16 MiB unless configured otherwise.
  */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-/** What the runtime puts before the reason of a failed request. */
+/** The runtime's prefix of the reason of a failed request. */
 const URL_OF_REQUEST = /(error sending request|fetch failed).* for url \(\S*\): /;
-/** Longest time that a timer can be set to: 24 days. */
+/** Longest delay of a timer: 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Calls containerd over its unix socket: gRPC over HTTP/2, by the runtime's own HTTP client, which
- * connects with the first call and anew with the next one after a connection broke. While containerd
- * is away calls fail at once.
+ * Calls containerd over its unix socket: gRPC over HTTP/2 by the runtime's HTTP client, which
+ * connects with the first call and reconnects with the first call after a broken connection. While
+ * containerd is down calls fail at once.
  *
- * `fetch` shows no trailers. So an error that comes after messages of a stream looks like the
- * stream's end, and whoever reads a stream checks that it is complete; an error instead of messages
- * is in the headers, and a broken connection is an error of the body.
+ * `fetch` does not expose trailers: an error after the first message of a stream looks like the
+ * stream's end, so readers of a stream must check that it is complete. An error before the first
+ * message is in the headers, and a broken connection is an error of the body.
  */
 export class ContainerdClient {
   readonly #socketPath: string;
@@ -97,32 +95,32 @@ export class ContainerdClient {
     });
   }
 
-  /** The namespace that every call names. */
+  /** The namespace of every call. */
   get namespace(): string {
     return this.#namespace;
   }
 
   /**
-   * Makes a call with one answer.
+   * Makes a unary call.
    *
-   * @throws {ContainerdError} if it fails or its time is up.
+   * @throws {ContainerdError} if it fails or misses its deadline.
    */
   async call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     settings: CallSettings,
   ): Promise<Response> {
-    // Read to its end: to leave earlier would reset a stream that is about to end by itself.
+    // Read to the end: leaving earlier would reset a stream that is about to end.
     const [response] = await Array.fromAsync(this.stream(method, request, settings));
     if (response !== undefined) return response;
     throw new ContainerdError(method.path, STATUS.UNKNOWN, "no answer");
   }
 
   /**
-   * Makes a call that is answered by a stream. The messages are read no faster than they are
-   * consumed; leaving the iteration ends the call.
+   * Makes a server-streaming call. Messages are read as fast as they are consumed; leaving the
+   * iteration cancels the call.
    *
-   * @throws {ContainerdError} if it fails or its time is up.
+   * @throws {ContainerdError} if it fails or misses its deadline.
    */
   async *stream<Request, Response>(
     method: Method<Request, Response>,
@@ -149,7 +147,7 @@ export class ContainerdClient {
     }
   }
 
-  /** Ends the connection; calls under way fail. */
+  /** Closes the connection; calls in flight fail. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -199,7 +197,7 @@ export class ContainerdClient {
   }
 }
 
-/** `grpc-message` is percent-encoded; what is not properly so is shown as it is. */
+/** `grpc-message` is percent-encoded; a malformed one is shown as is. */
 function percentDecoded(message: string | null): string {
   try {
     return decodeURIComponent(message ?? "");
@@ -209,8 +207,8 @@ function percentDecoded(message: string | null): string {
 }
 
 /**
- * Reads a body. It is cancelled here when the signal aborts: to older Deno the signal of a request
- * can be lost once the body has begun (its follower is collected as garbage).
+ * Reads a body. It is cancelled here when the signal aborts: older Deno can lose a request's signal
+ * once the body has begun (the follower signal is garbage collected).
  */
 async function* chunks(
   body: ReadableStream<Uint8Array>,

@@ -9,39 +9,36 @@ import { type ContainerdClient, ContainerdError } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";
 import { type ImageRecord, methods } from "./methods.ts";
 
-/** What {@link ContainerdStore} works with. */
 export interface ContainerdStoreComponents {
   readonly client: ContainerdClient;
   readonly content: ContainerdContent;
   readonly clock: Clock;
 }
 
-/** Settings of {@link ContainerdStore}. */
 export interface ContainerdStoreOptions {
   /**
-   * How long content that was found in the namespace is taken to be still in it without asking
-   * again, ms, as long as its file is there; default 30,000.
+   * How long content stays confirmed as part of the namespace without asking containerd again, ms,
+   * provided its file exists; default 30,000.
    */
   readonly membershipTtlMs?: number;
-  /** Descriptors that are remembered; default 10,000 (about 4 MB). */
+  /** Cached descriptors; default 10,000 (about 4 MB). */
   readonly maxDescriptors?: number;
 }
 
 interface Known {
   readonly descriptor: Descriptor;
-  /** When containerd last said that the content is in the namespace. */
+  /** When containerd last confirmed that the content is in the namespace. */
   readonly confirmedAtMs: number;
 }
 
 /**
- * What a containerd holds in one namespace.
+ * The images and content of one containerd namespace.
  *
  * containerd keeps the blobs of all namespaces in one directory. Only content of the configured
  * namespace is served, so that images of another one (a build, say) do not leak to other nodes: the
- * first use of a digest asks the content service. After that a look at the file suffices for a
- * while, which keeps the hot path free of calls and lets known content be served through an outage
- * of containerd. A digest without a file is in no namespace, so the common miss needs no call
- * either.
+ * first use of a digest asks the content service. For a while after that a check of the file
+ * suffices, which keeps the hot path free of calls and serves known content through an outage of
+ * containerd. A digest without a file is in no namespace, so the common miss needs no call either.
  */
 export class ContainerdStore implements Store {
   readonly name = "containerd";
@@ -59,25 +56,25 @@ export class ContainerdStore implements Store {
     this.#known = new LRUCache({ max: options.maxDescriptors ?? 10_000 });
   }
 
-  /** @throws {ContainerdError} if containerd cannot be asked. */
+  /** @throws {ContainerdError} if containerd does not answer. */
   async resolve(name: string, options: Cancellable): Promise<Digest | undefined> {
     const digest = (await this.#image(name, options))?.target?.digest;
     return digest !== undefined && isDigest(digest) ? digest : undefined;
   }
 
-  /** @throws {ContainerdError} if containerd cannot be asked. */
+  /** @throws {ContainerdError} if containerd does not answer. */
   async updatedAt(name: string, options: Cancellable): Promise<number | undefined> {
     const { seconds = 0, nanos = 0 } = (await this.#image(name, options))?.updatedAt ?? {};
     return seconds > 0 ? seconds * 1000 + Math.floor(nanos / 1e6) : undefined;
   }
 
-  /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
+  /** @throws {ContainerdError} if containerd must be asked and does not answer. */
   async stamp(digest: Digest, options: Cancellable): Promise<string | undefined> {
     if (await this.descriptor(digest, options) === undefined) return undefined;
     return await this.#content.stampOf(digest, options);
   }
 
-  /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
+  /** @throws {ContainerdError} if containerd must be asked and does not answer. */
   async descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined> {
     options.signal.throwIfAborted();
     const file = await this.#content.file(digest);
@@ -93,13 +90,13 @@ export class ContainerdStore implements Store {
     try {
       return await this.#confirm(digest, known?.descriptor, options);
     } catch (error) {
-      // Content cannot change; while containerd is away, what was in the namespace stays in it.
+      // Content is immutable; while containerd is down, the last known membership stands.
       if (filed && error instanceof ContainerdError) return known.descriptor;
       throw error;
     }
   }
 
-  /** @throws {ContainerdError} if containerd has to be asked and cannot be. */
+  /** @throws {ContainerdError} if containerd must be asked and does not answer. */
   async open(
     digest: Digest,
     options: Parameters<Store["open"]>[1],
@@ -110,12 +107,12 @@ export class ContainerdStore implements Store {
     if (descriptor === undefined) return undefined;
     const opened = await this.#content.openFile(digest, descriptor.size, range);
     if (opened !== undefined) return opened;
-    // Without its file what was held a moment ago may be gone.
+    // Without a file the content may have been removed since `held` was read.
     const there = held === undefined || await this.descriptor(digest, options) !== undefined;
     return there ? this.#content.stream(digest, descriptor.size, range) : undefined;
   }
 
-  /** The record of an image, if there is one. */
+  /** The record of an image; null if there is none. */
   async #image(name: string, { signal }: Cancellable): Promise<ImageRecord | null> {
     try {
       return (await this.#client.call(methods.getImage, { name }, { signal })).image;
@@ -139,7 +136,7 @@ export class ContainerdStore implements Store {
     return descriptor;
   }
 
-  /** Undefined if the content went away in the meantime. */
+  /** Undefined if the content was removed in the meantime. */
   async #describe(
     digest: Digest,
     size: number,

@@ -7,38 +7,36 @@ import type { ContainerdContent } from "./content.ts";
 import { ImageWalker } from "./image_walker.ts";
 import { WatchSession } from "./watch_session.ts";
 
-/** What {@link ContainerdWatcher} works with. */
 export interface ContainerdWatcherComponents extends Pick<Runtime, "clock" | "log"> {
   readonly client: ContainerdClient;
   readonly content: ContainerdContent;
 }
 
-/** Settings of {@link ContainerdWatcher}. */
 export interface ContainerdWatcherOptions {
-  /** Time between two full looks that make up for changes without an event, ms; default 600,000. */
+  /** Interval of full syncs, which catch changes without an event, ms; default 600,000. */
   readonly resyncIntervalMs?: number;
   /**
-   * Time between two looks whether blobs came or went without an event, ms; default 2,000. A look
-   * at two directories, and lists only when they changed.
+   * Interval of checks for blobs added or removed without an event, ms; default 2,000. A check
+   * reads the stamps of two directories, and lists only if they changed.
    */
   readonly pollIntervalMs?: number;
-  /** Time between two questions whether containerd still answers, ms; default 2,000. */
+  /** Interval of pings to containerd, ms; default 2,000. */
   readonly pingIntervalMs?: number;
-  /** Time limit for listing images, ms; default 30,000. */
+  /** Deadline for listing images, ms; default 30,000. */
   readonly listTimeoutMs?: number;
-  /** First wait before reconnecting, ms; default 50. */
+  /** First delay before reconnecting, ms; default 50. */
   readonly reconnectBaseMs?: number;
   /**
-   * Longest wait before reconnecting, ms; default 1,000. With the connection's own wait of at most
-   * 0.5 s an image is known again within 3 s of containerd being back.
+   * Longest delay before reconnecting, ms; default 1,000. With the connection's own delay of at
+   * most 0.5 s, images are known again within 3 s after containerd is back.
    */
   readonly reconnectMaxMs?: number;
 }
 
-/** A subscription that lasted so long ends an outage for good: the waits start small again, ms. */
+/** A subscription of this length resets the backoff, ms. */
 const STABLE_MS = 10_000;
 
-/** Follows the images and content of a containerd, through its restarts. */
+/** Follows the images and content of a containerd, across its restarts. */
 export class ContainerdWatcher implements Watcher {
   readonly #components: ContainerdWatcherComponents;
   readonly #options: Required<ContainerdWatcherOptions>;

@@ -6,20 +6,19 @@ import { BlobDirectory } from "../blob_directory.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
 import { type ContentInfo, methods } from "./methods.ts";
 
-/** Settings of {@link ContainerdContent}. */
 export interface ContainerdContentOptions {
   /**
    * containerd's content directory (`…/io.containerd.content.v1.content`), which has `blobs/`.
-   * Without it, or where it cannot be read, all bytes come through the content service.
+   * Without it, or if it is not readable, all bytes come through the content service.
    */
   readonly contentPath?: string;
-  /** Longest wait for the next bytes of the content service, ms; default 10,000. */
+  /** Longest wait for the next bytes from the content service, ms; default 10,000. */
   readonly stallTimeoutMs?: number;
-  /** Time limit for listing all content, ms; default 30,000. */
+  /** Deadline for listing all content, ms; default 30,000. */
   readonly listTimeoutMs?: number;
 }
 
-/** Content that containerd holds: facts from the content service, bytes from its files if possible. */
+/** containerd's content: metadata from the content service, bytes from its files if possible. */
 export class ContainerdContent {
   readonly #client: ContainerdClient;
   readonly #files: BlobDirectory | undefined;
@@ -35,7 +34,7 @@ export class ContainerdContent {
     this.#listTimeoutMs = options.listTimeoutMs ?? 30_000;
   }
 
-  /** Size and labels of content of this namespace; undefined if the namespace does not have it. */
+  /** Size and labels of content; undefined if it is not in this namespace. */
   async info(digest: Digest, { signal }: Cancellable): Promise<ContentInfo | undefined> {
     try {
       const { info } = await this.#client.call(methods.contentInfo, { digest }, { signal });
@@ -46,7 +45,7 @@ export class ContainerdContent {
     }
   }
 
-  /** The digests of all content of this namespace. */
+  /** The digests of all content in this namespace. */
   async list({ signal }: Cancellable): Promise<Set<Digest>> {
     const timeoutMs = this.#listTimeoutMs;
     const digests = new Set<Digest>();
@@ -58,23 +57,22 @@ export class ContainerdContent {
   }
 
   /**
-   * Changes whenever a blob of any namespace is added or removed; undefined without files to look
-   * at.
+   * Changes whenever a blob of any namespace is added or removed; undefined without file access.
    */
   async stamp(): Promise<string | undefined> {
     return await this.#files?.stamp();
   }
 
   /**
-   * What the files alone say: the size, `absent` if the content is surely not there in any
-   * namespace, or `unknown` if they cannot be looked at.
+   * What the file system says: the size, `absent` if no namespace has the content, or `unknown`
+   * without file access.
    */
   async file(digest: Digest): Promise<number | "absent" | "unknown"> {
     if (this.#files === undefined) return "unknown";
     return await this.#files.size(digest) ?? (await this.#files.usable() ? "absent" : "unknown");
   }
 
-  /** Changes when content is written anew; undefined if it is not held. */
+  /** Changes when content is rewritten; undefined if it is not held. */
   async stampOf(digest: Digest, options: Cancellable): Promise<string | undefined> {
     const stamp = await this.#files?.stampOf(digest);
     if (stamp !== undefined) return stamp;
@@ -93,14 +91,14 @@ export class ContainerdContent {
   }
 
   /**
-   * Streams content that is known to have `size` bytes, or a part of it, from its file; undefined if
-   * that is not there or cannot be read. The stream errors if it cannot be completed.
+   * Streams content of a known size, or a part of it, from its file; undefined if that is missing
+   * or not readable. The stream errors if it cannot be completed.
    */
   async openFile(digest: Digest, size: number, range: ByteRange | undefined) {
     return await this.#files?.open(digest, size, range);
   }
 
-  /** The same through the content service. */
+  /** Streams through the content service. */
   stream(digest: Digest, size: number, range: ByteRange | undefined) {
     return this.#stream(digest, range ?? { start: 0, end: size - 1 });
   }
@@ -111,7 +109,7 @@ export class ContainerdContent {
     signal?: AbortSignal,
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
     const length = end - start + 1;
-    // The service takes a size of 0 for "all", so an empty part must not be asked for.
+    // The service takes a size of 0 for "all", so an empty part must not be requested.
     if (length <= 0) return new Blob([]).stream();
     let remaining = length;
     const ended = new AbortController();
@@ -132,7 +130,7 @@ export class ContainerdContent {
         if (done) throw new Error(`content ${digest} ended ${remaining} bytes too early`);
         remaining -= value.data.length;
         if (remaining < 0) throw new Error(`content ${digest} has more bytes than were asked for`);
-        // A copy, since the message's bytes are part of a buffer that others share.
+        // A copy, since the message is a view of a shared buffer.
         controller.enqueue(new Uint8Array(value.data));
         if (remaining > 0) return;
         await messages.return();

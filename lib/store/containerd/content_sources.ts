@@ -1,12 +1,12 @@
 import type { ContentSource } from "../../ports/watcher.ts";
 import { isRegistry, isRepository } from "../../oci/reference.ts";
 
-/** Label that containerd puts on what it pulled: the repositories, by the registry's host. */
+/** Prefix of the labels with the repositories of pulled content, by registry host. */
 const LABEL = "containerd.io/distribution.source.";
 
 /**
- * The repositories that content was pulled from. containerd leaves the port out of the host
- * (containerd, core/remotes/docker/handler.go).
+ * The repositories that content was pulled from. containerd omits the port of the host (containerd,
+ * core/remotes/docker/handler.go).
  */
 export function contentSources(labels: Readonly<Record<string, string>>): ContentSource[] {
   return Object.entries(labels).flatMap(([label, repositories]) => {

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 
-/** Where a kind of containerd installation keeps its things. */
+/** Paths of one kind of containerd installation. */
 export interface ContainerdInstallation {
   readonly kind: "containerd" | "k3s" | "rke2";
   /** Unix socket of its gRPC server. */
   readonly socketPath: string;
   /** Directory of the content store, which has `blobs/`. */
   readonly contentPath: string;
-  /** Directory of `hosts.toml` files, one folder a registry. */
+  /** Directory of `hosts.toml` files, one folder per registry. */
   readonly registryConfigPath: string;
 }
 
@@ -15,7 +15,7 @@ const ABSENT = [Deno.errors.NotFound, Deno.errors.NotADirectory, Deno.errors.Per
 const K3S_SOCKET = "run/k3s/containerd/containerd.sock";
 const CONTENT = "io.containerd.content.v1.content";
 
-/** Most special first: a node that runs RKE2 or k3s may have an idle containerd beside it. */
+/** Most specific first: a node with RKE2 or k3s may have an idle containerd as well. */
 const INSTALLATIONS: readonly ContainerdInstallation[] = [
   {
     kind: "rke2",
@@ -37,20 +37,19 @@ const INSTALLATIONS: readonly ContainerdInstallation[] = [
   },
 ];
 
-/** Every directory of registry hosts that a kind of containerd has, relative to the root. */
+/** The registry configuration directories of all kinds, relative to the root. */
 export const REGISTRY_CONFIG_PATHS: readonly string[] = INSTALLATIONS.map(
   ({ registryConfigPath }) => registryConfigPath,
 );
 
-/** Settings of {@link detectContainerd}. */
 export interface DetectOptions {
-  /** Directory that all paths are below, e.g. where a host is mounted; default `/`. */
+  /** Root directory, e.g. the mount of a host; default `/`. */
   readonly root?: string;
 }
 
 /**
- * Finds the containerd of this node by its socket. RKE2 and k3s use the same socket and are told
- * apart by their content directory.
+ * Finds this node's containerd by its socket. RKE2 and k3s use the same socket and differ in their
+ * content directory.
  *
  * @returns undefined if there is none.
  */
@@ -78,7 +77,7 @@ async function exists(path: string): Promise<boolean> {
     await Deno.stat(path);
     return true;
   } catch (error) {
-    // What may not be looked at cannot be used either.
+    // An unreadable path cannot be used either.
     if (ABSENT.some((kind) => error instanceof kind)) return false;
     throw error;
   }

@@ -3,23 +3,23 @@ import type { Clock } from "../../ports/clock.ts";
 
 /** Read size, see file_stream.ts. */
 const CHUNK_BYTES = 256 * 1024;
-/** Shortest pause before a file that has nothing new is looked at again. */
+/** Shortest delay before a file without new bytes is polled again. */
 const POLL_MS = 5;
-/** The longer it has had nothing new, the longer the pauses, up to this one. */
+/** Longest such delay; it grows while there are no new bytes. */
 const MAX_POLL_MS = 100;
 /**
- * A file grows in steps of up to 1 MiB. So much of the time that the last one took is waited for at
- * once: each look costs about as much as to send a hundred kilobytes.
+ * A file grows in steps of up to 1 MiB. The first delay is this share of the last step's time: a
+ * poll costs about as much as sending a hundred kilobytes.
  */
 const SHARE_OF_STEP = 0.75;
-/** A file that does not grow for so long is given up. */
+/** A file that does not grow for this long is given up. */
 const STANDSTILL_MS = 10_000;
-/** `st_blocks` counts these, whatever the file system's own blocks are (stat(2)). */
+/** Unit of `st_blocks`, whatever the file system's block size (stat(2)). */
 const BLOCK_BYTES = 512;
-/** Small files may be kept in the inode, without a block. */
+/** Small files may be stored in the inode, without a block. */
 const UNALLOCATED_BYTES = 4096;
 
-/** A file that somebody else writes; what is needed of Deno.FsFile. */
+/** The used part of Deno.FsFile. */
 export interface FollowedFile {
   stat(): Promise<Pick<Deno.FileInfo, "size" | "nlink" | "blocks">>;
   seek(offset: number, whence: Deno.SeekMode): Promise<number>;
@@ -27,24 +27,19 @@ export interface FollowedFile {
   close(): void;
 }
 
-/** What a {@link growingFileStream} works with. */
 export interface GrowingFile {
-  /** Positioned anywhere; owned by the stream. */
+  /** At any position; owned by the stream. */
   readonly file: FollowedFile;
-  /** Bytes that it will have. */
+  /** Its final size, bytes. */
   readonly size: number;
-  /**
-   * Opens what has become of the file once it is no longer in its directory; undefined if it was
-   * removed.
-   */
+  /** Opens the completed file once this one has left its directory; undefined if it was removed. */
   readonly successor: () => Promise<FollowedFile | undefined>;
   readonly clock: Clock;
 }
 
 /**
- * Streams a part of a file that somebody else is still appending to, as it grows. It errors when the
- * file is removed, becomes shorter, has holes or stands still: a truncated body must never look
- * complete.
+ * Streams a part of a file that another process is still appending to. It errors if the file is
+ * removed, shrinks, has holes or stops growing: a truncated body must never look complete.
  *
  * @param range bytes to send, both ends included.
  */
@@ -84,7 +79,7 @@ class GrowingFileReader {
   readonly #successor: () => Promise<FollowedFile | undefined>;
   readonly #clock: Clock;
   #length = 0;
-  /** Time of the last growth that was seen, and from that before to it. */
+  /** Time of the last observed growth, and duration since the one before. */
   #grewAt: number | undefined;
   #stepMs = 0;
   #position = -1;
@@ -103,7 +98,7 @@ class GrowingFileReader {
     this.#clock = clock;
   }
 
-  /** At least one byte from `offset` on, none from `end` on. */
+  /** Reads at least one byte from `offset` on, none from `end` on. */
   async read(offset: number, end: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     let since = this.#clock.now();
     while (offset >= this.#length) {
@@ -149,13 +144,13 @@ class GrowingFileReader {
       throw new Error(`began anew at ${this.#length} of ${this.#size} bytes`);
     }
     if (size > this.#size) throw new Error(`has more than its ${this.#size} bytes`);
-    // Whoever writes pieces out of order leaves holes, whose bytes read as zeros.
+    // A writer that writes out of order leaves holes, which read as zeros.
     if (blocks !== null && blocks * BLOCK_BYTES + UNALLOCATED_BYTES < size) {
       throw new Error("is written out of order");
     }
     this.#length = size;
     if (nlink !== 0 || this.#succeeded || size >= this.#size) return;
-    // The same content was completed by somebody else, or the transfer was given up.
+    // Another writer completed the same content, or the transfer was aborted.
     const successor = await this.#successor();
     if (successor === undefined) throw new Error(`given up at ${size} of ${this.#size} bytes`);
     if (this.#closed) return successor.close();

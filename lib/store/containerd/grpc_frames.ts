@@ -1,7 +1,7 @@
-/** One byte that tells of compression, four of length (gRPC over HTTP/2, Length-Prefixed-Message). */
+/** One byte of flags, four of length (gRPC over HTTP/2, Length-Prefixed-Message). */
 const HEAD_BYTES = 5;
 
-/** Puts the head of a gRPC frame before a message. */
+/** Frames a message for gRPC. */
 export function grpcFrame(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(HEAD_BYTES + message.length);
   new DataView(frame.buffer).setUint32(1, message.length);
@@ -10,10 +10,10 @@ export function grpcFrame(message: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Yields the messages of a gRPC body, however its bytes are cut into chunks.
+ * Yields the messages of a gRPC body, whatever its chunk boundaries.
  *
- * @throws {RangeError} for a message that is compressed (nobody asked for that), longer than
- * `maxBytes`, or cut off.
+ * @throws {RangeError} for a message that is compressed (none is requested), longer than
+ * `maxBytes`, or truncated.
  */
 export async function* grpcMessages(
   body: AsyncIterable<Uint8Array>,
@@ -36,7 +36,7 @@ export async function* grpcMessages(
         continue;
       }
       const length = new DataView(head.buffer).getUint32(1);
-      if (head[0] !== 0) throw new RangeError("message is compressed, which was not asked for");
+      if (head[0] !== 0) throw new RangeError("message is compressed, though none was requested");
       if (length > maxBytes) {
         throw new RangeError(`message has ${length} bytes, want at most ${maxBytes}`);
       }

@@ -10,26 +10,24 @@ import { type ContainerdClient, ContainerdError } from "./client.ts";
 import type { ContainerdContent } from "./content.ts";
 import { type ImageRecord, methods } from "./methods.ts";
 
-/** An image and what of its content is there and what is not. */
+/** An image with its present and missing content. */
 export interface WalkedImage extends StoredImage, ImageContent {}
 
-/** Images that are walked at once in a look at everything. */
+/** Images walked at once in a full sync. */
 const CONCURRENCY = 4;
 
-/** What an {@link ImageWalker} works with. */
 export interface ImageWalkerComponents {
   readonly client: ContainerdClient;
   readonly content: ContainerdContent;
   readonly log: Log;
 }
 
-/** Settings of an {@link ImageWalker}. */
 export interface ImageWalkerOptions {
-  /** Time limit for listing images, ms. */
+  /** Deadline for listing images, ms. */
   readonly listTimeoutMs: number;
 }
 
-/** Lists containerd's images and finds what of their content is there. */
+/** Lists containerd's images and finds which of their content is present. */
 export class ImageWalker {
   readonly #client: ContainerdClient;
   readonly #content: ContainerdContent;
@@ -50,7 +48,7 @@ export class ImageWalker {
       } catch (error) {
         const unanswered = error instanceof ContainerdError && error.unanswered;
         if (unanswered || cancellable.signal.aborted) throw error;
-        // One damaged file must not keep all other images from being known.
+        // One damaged file must not hide all other images.
         log.warn("manifest cannot be read, its children are left out", {
           digest,
           error: String(error),
@@ -60,7 +58,7 @@ export class ImageWalker {
     };
   }
 
-  /** What each image name points to. */
+  /** The target of each image name. */
   async names({ signal }: Cancellable): Promise<Map<string, Digest>> {
     const { images } = await this.#client.call(methods.listImages, { filters: [] }, {
       signal,
@@ -73,8 +71,8 @@ export class ImageWalker {
   }
 
   /**
-   * Walks all images, and says which content there is at all. The content is listed once, instead of asked for digest by digest, and after
-   * the images: what an image was made of before it was listed is then in the list.
+   * Walks all images and lists all content. The content is listed once, not queried by digest, and
+   * after the images, so that the list includes everything an image had when it was listed.
    */
   async all(options: Cancellable): Promise<{ images: WalkedImage[]; held: Set<Digest> }> {
     const names = await this.names(options);

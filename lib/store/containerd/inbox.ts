@@ -2,29 +2,29 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
 
-/** Something to be looked at, at a time. */
-interface Due {
+/** A check that is due at a time. */
+interface Scheduled {
   readonly atMs: number;
-  /** How often it was looked at already. */
+  /** Number of earlier attempts. */
   readonly attempt: number;
 }
 
-/** One kind of work: at most one entry a key, so that a burst of events costs one look. */
-type Agenda<Key> = Map<Key, Due>;
+/** At most one entry per key, so that a burst of events costs one check. */
+type Queue<Key> = Map<Key, Scheduled>;
 
-/** Keys on one agenda; beyond that, looking at everything anew is cheaper and loses nothing. */
+/** Entries of one queue; beyond that a full sync is cheaper and loses nothing. */
 const MAX_KEYS = 10_000;
-/** Entries taken at once: what was found out about the first is not to wait for thousands. */
+/** Entries taken at once: the result of the first must not wait for thousands. */
 const MAX_TAKEN = 64;
 
 /**
- * What a watcher has yet to look at. Events and timers add to it, one loop takes from it. It holds
- * names and digests only, each once: however slow the consumer is, it stays bounded.
+ * A watcher's pending checks. Events and timers add to it, one loop takes from it. It holds each
+ * name and digest once, so it stays bounded however slow the consumer is.
  */
 export class Inbox {
   readonly #clock: Clock;
-  readonly #images: Agenda<string> = new Map();
-  readonly #contents: Agenda<Digest> = new Map();
+  readonly #images: Queue<string> = new Map();
+  readonly #contents: Queue<Digest> = new Map();
   #syncAtMs = Infinity;
   #compare = false;
   #wake = () => {};
@@ -33,31 +33,31 @@ export class Inbox {
     this.#clock = clock;
   }
 
-  /** Asks for a look at an image; an earlier request for it stands, a later one is brought forward. */
+  /** Schedules a check of an image; of several requests the earliest time applies. */
   image(name: string, delayMs: number, attempt = 0): void {
     this.#add(this.#images, name, delayMs, attempt);
   }
 
-  /** Asks for a look at content. */
+  /** Schedules a check of content. */
   content(digest: Digest, delayMs: number, attempt = 0): void {
     this.#add(this.#contents, digest, delayMs, attempt);
   }
 
-  /** Asks for a look at everything; replaces the last such request. */
+  /** Schedules a full sync; replaces the pending one. */
   sync(delayMs: number): void {
     this.#syncAtMs = this.#clock.now() + delayMs;
     this.#wake();
   }
 
-  /** Asks for a comparison of what is known with lists of what there is. */
+  /** Requests a comparison of the known state with containerd's lists. */
   compare(): void {
     this.#compare = true;
     this.#wake();
   }
 
   /**
-   * Waits until something is due and takes it. A look at everything comes before all else and
-   * leaves the rest for afterwards.
+   * Waits until something is due and takes it. A full sync comes first and leaves the rest for
+   * later.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -82,15 +82,15 @@ export class Inbox {
     }
   }
 
-  #add<Key>(agenda: Agenda<Key>, key: Key, delayMs: number, attempt: number): void {
+  #add<Key>(queue: Queue<Key>, key: Key, delayMs: number, attempt: number): void {
     const atMs = this.#clock.now() + delayMs;
-    const earlier = agenda.get(key);
+    const earlier = queue.get(key);
     if (earlier !== undefined && earlier.atMs <= atMs) return;
-    if (earlier === undefined && agenda.size >= MAX_KEYS) {
-      agenda.clear();
+    if (earlier === undefined && queue.size >= MAX_KEYS) {
+      queue.clear();
       return this.sync(0);
     }
-    agenda.set(key, { atMs, attempt });
+    queue.set(key, { atMs, attempt });
     this.#wake();
   }
 
@@ -117,12 +117,12 @@ export class Inbox {
   }
 }
 
-function takeDue<Key>(agenda: Agenda<Key>, now: number): (readonly [Key, number])[] {
+function takeDue<Key>(queue: Queue<Key>, now: number): (readonly [Key, number])[] {
   const due: (readonly [Key, number])[] = [];
-  for (const [key, { atMs, attempt }] of agenda) {
+  for (const [key, { atMs, attempt }] of queue) {
     if (due.length === MAX_TAKEN) break;
     if (atMs > now) continue;
-    agenda.delete(key);
+    queue.delete(key);
     due.push([key, attempt]);
   }
   return due;

@@ -10,28 +10,26 @@ import type { Arrivals, ArrivingContent } from "../../ports/arrivals.ts";
 import { BlobDirectory } from "../blob_directory.ts";
 import { growingFileStream } from "./growing_file.ts";
 
-/** What {@link ContainerdIngests} works with. */
 export type ContainerdIngestsComponents = Pick<Runtime, "clock" | "log">;
 
-/** Settings of {@link ContainerdIngests}. */
 export interface ContainerdIngestsOptions {
   /** containerd's content directory, which has `ingest/` and `blobs/`. */
   readonly contentPath: string;
-  /** Only what arrives in this namespace is shown. */
+  /** Namespace whose transfers are visible. */
   readonly namespace: string;
 }
 
-/** Transfers whose names are remembered, and that are looked at. */
+/** Transfers that are listed, and cached names. */
 const MAX_INGESTS = 1024;
-/** One that was not written to for so long was left behind by a pull that failed, ms. */
+/** A transfer without a write for this long belongs to a failed pull, ms. */
 const ABANDONED_MS = 5000;
-/** Longest name that is read. */
+/** Longest name that is read, bytes. */
 const MAX_REF_BYTES = 1024;
 
 /**
- * What containerd is fetching just now: the directories below `ingest/` of its content store. Each
- * has `ref`, the transfer's name; `total`, the size that the content will have; and `data`, which is
- * appended to and becomes the blob by being renamed, so that who has it open reads on undisturbed.
+ * containerd's transfers in progress: the directories below `ingest/` of its content store. Each
+ * has `ref`, the transfer's name; `total`, the final size; and `data`, which is appended to and
+ * then renamed to the blob, so that an open file stays readable.
  */
 export class ContainerdIngests implements Arrivals {
   readonly #clock: Clock;
@@ -39,7 +37,9 @@ export class ContainerdIngests implements Arrivals {
   readonly #path: string;
   readonly #namespace: string;
   readonly #blobs: BlobDirectory;
-  /** Name of the directory (a digest of the name) to the name, which never changes. */
+  /**
+   * Directory name (a digest of the transfer's name) to the transfer's name, which never changes.
+   */
   readonly #refs = new LRUCache<string, string>({ max: MAX_INGESTS });
 
   constructor({ clock, log }: ContainerdIngestsComponents, options: ContainerdIngestsOptions) {
@@ -77,7 +77,7 @@ export class ContainerdIngests implements Arrivals {
       const { mtime } = await Deno.stat(join(directory, "data"));
       if (!Number.isSafeInteger(size) || size <= 0) continue;
       if (mtime !== null && Date.now() - mtime.getTime() > ABANDONED_MS) {
-        // A transfer that is taken up again has just been asked for, and has said so.
+        // A resumed transfer keeps its old `data`, but its `updatedat` is new.
         const { mtime: touched } = await Deno.stat(join(directory, "updatedat"));
         if (touched === null || Date.now() - touched.getTime() > ABANDONED_MS) continue;
       }
@@ -113,8 +113,8 @@ export class ContainerdIngests implements Arrivals {
 }
 
 /**
- * The digest of the content that a transfer brings: its name is NAMESPACE/LEASE/KIND-DIGEST, such as
- * `k8s.io/1/layer-sha256:…`. Undefined for another namespace, or another kind of transfer.
+ * The digest of a transfer's content. Its name is NAMESPACE/LEASE/KIND-DIGEST, such as
+ * `k8s.io/1/layer-sha256:…`; undefined for another namespace or another kind of transfer.
  */
 export function digestOfRef(ref: string, namespace: string): Digest | undefined {
   if (!ref.startsWith(`${namespace}/`)) return undefined;
@@ -131,7 +131,7 @@ async function openFile(path: string): Promise<Deno.FsFile | undefined> {
   }
 }
 
-/** It is not there any more, or may not be read: nothing to tell. */
+/** The file is gone or not readable, which is not worth a log line. */
 function isAbsence(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
     error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable;

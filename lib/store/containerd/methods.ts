@@ -8,15 +8,15 @@ export interface Method<Request, Response> {
   readonly response: Codec<Response>;
 }
 
-/** An image record; `target` is null only if the server sent a record without one. */
+/** An image record; `target` is null only if the server sent none. */
 export interface ImageRecord {
   readonly name: string;
   readonly target: { readonly digest: string; readonly mediaType: string } | null;
-  /** Since 1970 (protobuf's Timestamp). */
+  /** Time since 1970 (protobuf's Timestamp). */
   readonly updatedAt?: { readonly seconds: number; readonly nanos: number } | null;
 }
 
-/** What the content service knows about one blob; `size` in bytes. */
+/** The content service's record of a blob; `size` in bytes. */
 export interface ContentInfo {
   readonly digest: string;
   readonly size: number;
@@ -24,16 +24,16 @@ export interface ContentInfo {
   readonly createdAt?: { readonly seconds: number; readonly nanos: number } | null;
 }
 
-/** A plugin as the introspection service lists it. */
+/** A plugin as listed by the introspection service. */
 export interface PluginRecord {
   readonly type: string;
   readonly id: string;
   readonly exports: Readonly<Record<string, string>>;
-  /** Why it did not start; null if it did. */
+  /** Why it failed to start; null if it started. */
   readonly initErr: { readonly message: string } | null;
 }
 
-/** An event as the exchange delivers it; `event.value` is an encoded message. */
+/** An event; `event.value` is an encoded message. */
 export interface Envelope {
   readonly namespace: string;
   readonly topic: string;
@@ -53,7 +53,7 @@ function method<Request extends object, Response extends object>(
 
 const SERVICES = "/containerd.services";
 
-/** The methods that are used; those in `stream` answer with a stream of messages. */
+/** The methods in use; those under `stream` are server-streaming. */
 export const methods = {
   version: method<Nothing, { version: string; revision: string }>(
     `${SERVICES}.version.v1.Version/Version`,

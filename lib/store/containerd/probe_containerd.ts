@@ -5,64 +5,63 @@ import { type ContainerdClient, ContainerdError } from "./client.ts";
 import { ContainerdContent } from "./content.ts";
 import { methods, type PluginRecord } from "./methods.ts";
 
-/** How containerd's CRI plugin gets images. */
+/** Image settings of containerd's CRI plugin. */
 export interface CriProbe {
   /**
-   * Directories of `registry.config_path`, in order; empty if it is not set, undefined if containerd
-   * does not tell.
+   * Directories of `registry.config_path`, in order; empty if it is not set, undefined if
+   * containerd does not report it.
    */
   readonly registryConfigPaths: readonly string[] | undefined;
-  /** Whether layers are dropped once unpacked; undefined if containerd does not tell. */
+  /** Whether layers are dropped once unpacked; undefined if containerd does not report it. */
   readonly discardUnpackedLayers: boolean | undefined;
 }
 
 /** Whether containerd's blobs can be read as files. */
 export type ContentProbe =
-  /** A blob that containerd has was found there, or the directory exists and containerd is empty. */
+  /** A known blob was found there, or the directory exists and containerd is empty. */
   | { readonly state: "readable"; readonly path: string }
   /** The directory cannot be listed. */
   | { readonly state: "unreadable"; readonly path: string; readonly error: string }
-  /** The directory can be read, but a blob that containerd has is not in it: a wrong directory. */
+  /** The directory is readable but lacks a known blob: it is the wrong one. */
   | { readonly state: "foreign"; readonly path: string; readonly digest: string }
-  /** Neither given nor told by containerd. */
+  /** Neither configured nor reported by containerd. */
   | { readonly state: "unknown" };
 
-/** What a containerd that answers says about itself. */
+/** What a running containerd reports about itself. */
 export interface ContainerdProbe {
   readonly reachable: true;
   /** As containerd writes it, e.g. `1.6.20~ds1` or `2.4.2`. */
   readonly version: string;
-  /** Content directory that containerd uses, as it sees it itself. */
+  /** containerd's content directory, as a path in containerd's own mount namespace. */
   readonly contentRoot: string | undefined;
-  /** The directory that was asked about, else `contentRoot`. */
+  /** Result for the configured directory, or else `contentRoot`. */
   readonly content: ContentProbe;
-  /** Undefined without a CRI plugin (or with one that failed to start). */
+  /** Undefined without a CRI plugin, or if it failed to start. */
   readonly cri: CriProbe | undefined;
-  /** Why the CRI plugin did not start; undefined if it did, or if there is none. */
+  /** Why the CRI plugin failed to start; undefined if it started or does not exist. */
   readonly criError: string | undefined;
 }
 
-/** Why a containerd does not answer. */
 export interface ContainerdUnreachable {
   readonly reachable: false;
   readonly error: string;
 }
 
-/** Settings of {@link probeContainerd}. */
 export interface ProbeOptions extends Cancellable {
-  /** Content directory to try; default: what containerd tells. */
+  /** Content directory to test; default: the one that containerd reports. */
   readonly contentPath?: string;
-  /** Time limit of each call, ms; default 5,000: the CRI plugin may still be starting. */
+  /** Deadline of each call, ms; default 5,000: the CRI plugin may still be starting. */
   readonly timeoutMs?: number;
 }
 
-/** Images whose target is looked for among the files. */
+/** Images whose target is looked up among the files. */
 const MAX_SAMPLES = 5;
 
 /**
- * Finds out whether a containerd can be worked with. It decides and prints nothing.
+ * Probes a containerd: version, content directory and CRI settings. Judging them is left to the
+ * caller.
  *
- * @throws {ContainerdError} if containerd answers the first call and then refuses another.
+ * @throws {ContainerdError} if containerd answers the first call and then rejects another.
  */
 export async function probeContainerd(
   client: ContainerdClient,
@@ -110,9 +109,9 @@ async function probeContent(
 }
 
 /**
- * containerd 1.x tells the CRI settings in the CRI status (`info["config"]`). In 2.x the image
- * settings have left it; the plugin `io.containerd.cri.v1.images` exports them instead, though not
- * in every 2.x.
+ * containerd 1.x reports the CRI settings in the CRI status (`info["config"]`). 2.x dropped the
+ * image settings from it; the plugin `io.containerd.cri.v1.images` exports them instead, but not in
+ * every 2.x.
  */
 async function probeCri(
   client: ContainerdClient,
@@ -137,7 +136,7 @@ async function probeCri(
   };
 }
 
-/** A plugin that needs another one that failed says less than that one does: first come images. */
+/** The images plugin first: an error of a plugin that depends on it says less. */
 function findCriError(plugins: readonly PluginRecord[]): string | undefined {
   const failed = plugins.filter(({ type, id, initErr }) =>
     initErr !== null && (type === "io.containerd.cri.v1" || id === "cri")

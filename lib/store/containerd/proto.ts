@@ -2,10 +2,9 @@ import { Buffer } from "node:buffer";
 import protobuf from "protobufjs";
 
 /**
- * The parts of containerd's gRPC interface that are used, by their public field numbers
- * (containerd api/services, api/events, api/types) and of CRI's (k8s.io/cri-api, runtime/v1).
- * Fields that are not read are left out; protocol buffers skip them. Kept as text in the program so
- * that a bundle needs no file beside it.
+ * The used parts of containerd's gRPC API (containerd api/services, api/events, api/types) and of
+ * CRI's (k8s.io/cri-api, runtime/v1), by their public field numbers. Unused fields are omitted;
+ * protocol buffers skip them. Inlined so that a bundle needs no extra file.
  */
 const DEFINITIONS = `
 syntax = "proto3";
@@ -51,15 +50,15 @@ message StatusResponse { map<string, string> info = 2; }
 
 const root = protobuf.parse(DEFINITIONS).root;
 
-/** Writes and reads one message type. */
+/** Encodes and decodes one message type. */
 export interface Codec<T> {
   encode(value: T): Buffer;
-  /** @throws {Error} if the bytes are no such message. Absent fields get their proto3 default. */
+  /** @throws {Error} if the bytes are malformed. Absent fields get their proto3 default. */
   decode(bytes: Uint8Array): T;
 }
 
 /**
- * The codec of a message that {@link DEFINITIONS} has; `T` is its shape, with names in camel case.
+ * The codec of a message in {@link DEFINITIONS}; `T` is its shape, with names in camel case.
  *
  * @throws {Error} if there is no such message.
  */

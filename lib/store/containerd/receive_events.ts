@@ -5,7 +5,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { type Envelope, methods } from "./methods.ts";
 import { messageCodec } from "./proto.ts";
 
-/** A change that containerd told of. */
+/** A change reported by containerd. */
 export type ContainerdEvent =
   | { readonly type: "image"; readonly name: string }
   | { readonly type: "content-create" | "content-delete"; readonly digest: Digest };
@@ -15,7 +15,7 @@ const contentEvent = messageCodec<{ digest: string }>("ContentEvent");
 
 /**
  * Subscribes to image events (every containerd) and content events (2.x) of the client's namespace
- * and hands each on, until the signal aborts.
+ * and passes each on, until the signal aborts.
  *
  * @throws {ContainerdError} when the subscription fails or ends.
  */
@@ -33,7 +33,7 @@ export async function receiveEvents(
   throw new Error("containerd ended the subscription to its events");
 }
 
-/** Undefined for events that do not matter here or cannot be read. */
+/** Undefined for events that are irrelevant or malformed. */
 function parse({ topic, event }: Envelope): ContainerdEvent | undefined {
   if (event === null) return undefined;
   try {

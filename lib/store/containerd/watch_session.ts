@@ -12,47 +12,45 @@ import { Inbox } from "./inbox.ts";
 import { methods } from "./methods.ts";
 import { type ContainerdEvent, receiveEvents } from "./receive_events.ts";
 
-/** What a {@link WatchSession} works with. */
 export interface WatchSessionComponents extends Pick<Runtime, "clock" | "log"> {
   readonly client: ContainerdClient;
   readonly content: ContainerdContent;
   readonly walker: ImageWalker;
 }
 
-/** Settings of a {@link WatchSession}. */
 export interface WatchSessionOptions {
-  /** Time between two looks at everything, ms. */
+  /** Interval of full syncs, ms. */
   readonly resyncIntervalMs: number;
-  /** Time between two looks whether blobs came or went without an event, ms. */
+  /** Interval of checks for blobs added or removed without an event, ms. */
   readonly pollIntervalMs: number;
-  /** Time between two questions whether containerd still answers, ms. */
+  /** Interval of pings to containerd, ms. */
   readonly pingIntervalMs: number;
 }
 
-/** Content events of one pull come in bursts; one walk shortly after takes them together, ms. */
+/** Content events of one pull come in bursts; one walk after this delay covers them, ms. */
 const COALESCE_MS = 100;
 /**
- * Older containerds do not tell of content, and its files may be out of reach: so an incomplete
- * image is looked at again so long after its event, ms.
+ * Older containerds send no content events, and the files may be unreadable, so an incomplete image
+ * is checked again after these delays, ms.
  */
 const SETTLE_MS = [1_000, 3_000] as const;
-/** containerd labels content a moment after it told of it: waits for the label, ms. */
+/** containerd labels content shortly after its event; delays between checks for the label, ms. */
 const LABEL_WAITS_MS = [20, 50, 150, 400, 1_000] as const;
-/** Wait before something that could not be looked at is looked at again, ms. */
+/** Delay before a failed check is retried, ms. */
 const RETRY_MS = 1_000;
 const MAX_RETRIES = 5;
-/** Unanswered questions in a row after which a containerd is taken to hang. */
+/** Consecutive unanswered pings after which containerd is considered hung. */
 const MAX_LOST_PINGS = 2;
-/** Images or blobs looked at at once. */
+/** Images or blobs checked at once. */
 const CONCURRENCY = 4;
 
-/** One subscription to a containerd, from its `sync` until it is lost. */
+/** One subscription to a containerd, from its `sync` until the connection is lost. */
 export class WatchSession {
   readonly #components: WatchSessionComponents;
   readonly #options: WatchSessionOptions;
   readonly #inbox: Inbox;
   readonly #images = new Map<string, WalkedImage>();
-  /** All content of the namespace, as far as it is known, in images or not. */
+  /** All known content of the namespace, part of an image or not. */
   #held = new Set<Digest>();
 
   constructor(components: WatchSessionComponents, options: WatchSessionOptions) {
@@ -62,11 +60,11 @@ export class WatchSession {
   }
 
   /**
-   * Yields a `sync`, then changes. Events are subscribed to first, and only mark what has to be
-   * looked at; what is yielded is always what containerd then says. So nothing is lost between
-   * listing and listening, and the order of events does not matter.
+   * Yields a `sync`, then changes. Subscribes to events first; an event only schedules a check, and
+   * what is yielded is always containerd's present state. So nothing is lost between listing and
+   * listening, and the order of events does not matter.
    *
-   * @throws when the containerd is lost, or the signal aborts.
+   * @throws when containerd is lost, or the signal aborts.
    */
   async *run({ signal: parent }: Cancellable): AsyncGenerator<StoreEvent, never, undefined> {
     const ended = new AbortController();
@@ -76,12 +74,12 @@ export class WatchSession {
     else parent.addEventListener("abort", follow, { once: true });
     const { client } = this.#components;
     const background: Promise<void>[] = [];
-    // A lost subscription ends whatever call is under way, too.
+    // A lost subscription also cancels the call in flight.
     const start = (task: Promise<void>) =>
       void background.push(task.catch((error) => ended.abort(error)));
     try {
       start(receiveEvents(client, (event) => this.#onEvent(event), { signal }));
-      // Fails within the time limit of a call when containerd is away or hangs; lists wait longer.
+      // Fails within a call's deadline if containerd is down or hangs; lists have a longer one.
       await client.call(methods.version, {}, { signal });
       start(this.#ping({ signal }));
       yield await this.#sync({ signal });
@@ -133,9 +131,9 @@ export class WatchSession {
   }
 
   /**
-   * Asks for a comparison when blobs came or went, which older containerds do not tell, and none
-   * tells when its garbage collection removes them. And once after the first `sync`: nothing tells
-   * when a subscription has taken effect, so a change at that very moment may have raised no event.
+   * Requests a comparison when blobs were added or removed: older containerds send no content
+   * events, and none reports garbage collection. Also once after the first `sync`, since a change
+   * in the moment before a subscription takes effect raises no event.
    */
   async #pollFiles({ signal }: Cancellable): Promise<void> {
     const { clock, content } = this.#components;
@@ -156,7 +154,7 @@ export class WatchSession {
     return { type: "sync", images: images.map(withoutMissing) };
   }
 
-  /** Has everything looked at that differs from what is known. */
+  /** Schedules a check of everything that differs from the known state. */
   async #compare(options: Cancellable): Promise<void> {
     const { walker, content } = this.#components;
     const names = await walker.names(options);
@@ -174,7 +172,7 @@ export class WatchSession {
     this.#held = held;
   }
 
-  /** Looks at one image and says what changed. */
+  /** Checks one image and returns the changes. */
   async #look(name: string, attempt: number, options: Cancellable): Promise<StoreEvent[]> {
     const before = this.#images.get(name);
     let image: WalkedImage | undefined;
@@ -195,7 +193,7 @@ export class WatchSession {
     return sameContent(before, image) ? [] : [{ type: "image", image: withoutMissing(image) }];
   }
 
-  /** Looks at content that arrived or went away, and has the images looked at that it concerns. */
+  /** Checks content that was added or removed, and schedules a check of the affected images. */
   async #lookAtContent(
     digest: Digest,
     attempt: number,
@@ -224,7 +222,7 @@ export class WatchSession {
     return [];
   }
 
-  /** Whether containerd is lost is for the ping and the subscription to say, not for one call. */
+  /** The ping and the subscription decide whether containerd is lost, not a single call. */
   #retry(
     what: string,
     attempt: number,

@@ -4,38 +4,37 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { Store } from "../../ports/store.ts";
-import type { Doubter, Integrity } from "../../ports/integrity.ts";
+import type { Integrity, Reporter } from "../../ports/integrity.ts";
 import { DoubtBudget, trusts } from "./doubt_budget.ts";
 import { readAgain, stampOf } from "./read_again.ts";
 
-/** What an {@link Inspector} works with. */
 export interface InspectorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly store: Pick<Store, "descriptor" | "open" | "stamp">;
-  /** Whether this node tells others that it has it: of all else nobody can have got anything. */
+  /** Whether this node advertises the content; no peer can have got any other. */
   readonly advertises: (digest: Digest) => boolean;
-  /** Called when content was found to be damaged, or is right again. */
+  /** Called when content is found damaged, or is sound again. */
   readonly changed: (digest: Digest) => Promise<void>;
   readonly metrics: Pick<Metrics, "contentChecked" | "damagedContent">;
 }
 
-/** Most that waits to be read again, and most of that which is doubted by others than nodes. */
+/** Bounds of pending checks: in total, and for unverified reporters. */
 const MAX_WAITING = 64;
-const MAX_STRANGERS = 16;
-/** How often it is looked whether damaged content was written anew, ms. */
-const LOOK_MS = 10_000;
+const MAX_UNVERIFIED = 16;
+/** Interval of checks whether damaged content was rewritten, ms. */
+const RECHECK_MS = 10_000;
 
 /**
- * Reads content again about which there is doubt, one after the other, and remembers what is damaged
- * until it was written anew and is right.
+ * Checks reported content one digest at a time, and treats damaged content as not held until it was
+ * rewritten and is sound.
  */
 export class Inspector implements Integrity {
   readonly #with: InspectorCollaborators;
   readonly #budget: DoubtBudget;
   readonly #life: Link = link();
-  /** What is damaged, and its stamp when that was found. */
+  /** Damaged content, with its stamp at the time of the check. */
   readonly #damaged = new Map<Digest, string>();
-  /** What waits to be read again, and who says so. */
-  readonly #waiting = new Map<Digest, Doubter | undefined>();
+  /** Pending checks, with the reporter of each. */
+  readonly #waiting = new Map<Digest, Reporter | undefined>();
   #reading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
 
@@ -44,7 +43,7 @@ export class Inspector implements Integrity {
     this.#budget = new DoubtBudget(collaborators.clock);
   }
 
-  /** How much is damaged. */
+  /** Number of damaged digests. */
   get damaged(): number {
     return this.#damaged.size;
   }
@@ -55,9 +54,9 @@ export class Inspector implements Integrity {
   }
 
   /** {@inheritDoc Integrity.doubt} */
-  doubt(digest: Digest, by?: Doubter): void {
+  doubt(digest: Digest, by?: Reporter): void {
     if (this.#life.signal.aborted || this.#damaged.has(digest)) return;
-    const most = trusts(by) ? MAX_WAITING : MAX_STRANGERS;
+    const most = trusts(by) ? MAX_WAITING : MAX_UNVERIFIED;
     if (this.#waiting.has(digest)) {
       if (trusts(by)) this.#waiting.set(digest, by);
       return;
@@ -66,10 +65,10 @@ export class Inspector implements Integrity {
     if (by !== undefined && !this.#with.advertises(digest)) return;
     if (!this.#budget.take(digest, by)) return;
     this.#waiting.set(digest, by);
-    this.#reading ??= this.#guard("content is not read again", this.#read(this.#life));
+    this.#reading ??= this.#guard("content check failed", this.#read(this.#life));
   }
 
-  /** Ends whatever is under way. */
+  /** Cancels the check in progress. */
   async close(): Promise<void> {
     this.#life.abort();
     await Promise.all([this.#reading, this.#looking]);
@@ -81,13 +80,13 @@ export class Inspector implements Integrity {
         const [digest, by] = this.#next();
         const waitMs = this.#budget.waitMs(by);
         if (waitMs > 0) {
-          // Then somebody may be first whom nobody has to wait for.
+          // Meanwhile a trusted report may come in, which goes first.
           await this.#with.clock.sleep(waitMs, { signal });
           continue;
         }
         this.#budget.begin(by);
         const damaged = await this.#check(digest, { signal });
-        if (damaged) this.#budget.wasRight(by);
+        if (damaged) this.#budget.confirmed(by);
         this.#waiting.delete(digest);
       }
     } finally {
@@ -96,11 +95,11 @@ export class Inspector implements Integrity {
     }
   }
 
-  /** What is doubted by whoever is trusted goes before. */
-  #next(): [Digest, Doubter | undefined] {
+  /** The next pending check; trusted reporters go first. */
+  #next(): [Digest, Reporter | undefined] {
     const waiting = [...this.#waiting];
     const next = waiting.find(([, by]) => trusts(by)) ?? waiting[0];
-    if (next === undefined) throw new Error("nothing waits to be read again");
+    if (next === undefined) throw new Error("no check is pending");
     return next;
   }
 
@@ -123,17 +122,17 @@ export class Inspector implements Integrity {
         `remove it (ctr -n k8s.io content rm ${digest}), pull its image again, and look at the ` +
         "disk",
     });
-    this.#looking ??= this.#guard("damaged content is not looked at", this.#look(this.#life));
+    this.#looking ??= this.#guard("check of damaged content failed", this.#look(this.#life));
     await this.#tell(digest);
     return true;
   }
 
-  /** Looks now and then, as long as anything is damaged, whether it was removed or written anew. */
+  /** While anything is damaged, checks from time to time whether it was removed or rewritten. */
   async #look({ signal }: Cancellable): Promise<void> {
     const { clock } = this.#with;
     try {
       while (this.#damaged.size > 0) {
-        await clock.sleep(LOOK_MS, { signal });
+        await clock.sleep(RECHECK_MS, { signal });
         for (const [digest, before] of this.#damaged) {
           await this.#lookAt(digest, before, { signal });
         }
@@ -145,7 +144,7 @@ export class Inspector implements Integrity {
 
   async #lookAt(digest: Digest, before: string, { signal }: Cancellable): Promise<void> {
     const { store, log } = this.#with;
-    // A store that cannot be asked is no reason to take it for right.
+    // A store that does not answer does not prove the content sound.
     const stamp = await stampOf(store, digest, { signal }).catch(() => before);
     if (stamp === before) return;
     if (stamp !== undefined) {
@@ -161,11 +160,11 @@ export class Inspector implements Integrity {
   async #tell(digest: Digest): Promise<void> {
     this.#with.metrics.damagedContent(this.#damaged.size);
     await this.#with.changed(digest).catch((error) =>
-      this.#with.log.warn("what is advertised was not changed", { digest, error })
+      this.#with.log.warn("advertisements were not updated", { digest, error })
     );
   }
 
-  /** Work that nobody waits for. */
+  /** Runs work in the background and logs its failure. */
   #guard(failure: string, work: Promise<void>): Promise<void> {
     return work.catch((error) => {
       if (!this.#life.signal.aborted) this.#with.log.error(failure, { error });

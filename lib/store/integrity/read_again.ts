@@ -7,27 +7,28 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 
 /**
- * How content is that was read again; `unknown` if the store could not be asked, or it went away or
- * was written anew meanwhile.
+ * Result of a check; `unknown` if the store did not answer, or the content was removed or rewritten
+ * meanwhile.
  */
 export type Verdict = "sound" | "damaged" | "unknown";
 
-/** What {@link readAgain} works with. */
 export interface ReadAgainCollaborators {
   readonly store: Pick<Store, "descriptor" | "open" | "stamp">;
   readonly clock: Pick<Clock, "sleep">;
 }
 
-/** So fast content is read again, bytes a ms: the disk is there for pulls. */
+/** Read rate of a check, bytes per ms: the disk is there for pulls. */
 const BYTES_PER_MS = 64 * 1024;
-/** Longest wait for the store, and for the next bytes of a file, ms. */
-const PATIENCE_MS = 10_000;
-/** What cannot be read is tried again after so long, ms: the store may just have been away. */
+/** Deadline for an answer of the store, and for the next bytes of a file, ms. */
+const TIMEOUT_MS = 10_000;
+/**
+ * Delay before unreadable content is tried again, ms: the store may have been down for a moment.
+ */
 const RETRY_MS = 1_000;
 
 /**
- * Reads content of the store, slowly, and compares it with its digest. What cannot be read to its
- * end though the store holds it is damaged, too.
+ * Reads content of the store, slowly, and compares it with its digest. Held content that cannot be
+ * read to its end is damaged, too.
  *
  * @throws the signal's reason when it aborts.
  */
@@ -52,7 +53,7 @@ export async function readAgain(
   }
 }
 
-/** Differs once content was written anew; undefined if it is not held. */
+/** Changes once content is rewritten; undefined if it is not held. */
 export async function stampOf(
   store: Pick<Store, "descriptor" | "stamp">,
   digest: Digest,
@@ -62,7 +63,10 @@ export async function stampOf(
   return (await store.descriptor(digest, options)) && "held";
 }
 
-/** In hexadecimal, or `unreadable` if it cannot be read to its end; undefined if it is not held. */
+/**
+ * The hash in hexadecimal, or `unreadable` if the content cannot be read to its end; undefined if
+ * it is not held.
+ */
 async function hashOf(
   { store, clock }: ReadAgainCollaborators,
   digest: Digest,
@@ -70,7 +74,7 @@ async function hashOf(
 ): Promise<string | undefined> {
   const held = await bounded(signal, (signal) => store.descriptor(digest, { signal }));
   if (held === undefined) return undefined;
-  // The stream may follow the signal that it is opened with.
+  // Not `bounded`'s own signal: the stream may follow the signal it is opened with.
   const stream = await bounded(signal, () => store.open(digest, { signal, held }));
   const reader = stream?.getReader();
   if (reader === undefined) return undefined;
@@ -92,8 +96,8 @@ async function hashOf(
   }
 }
 
-/** @throws a `TimeoutError` if it takes too long, the signal's reason when it aborts. */
+/** @throws a `TimeoutError` at the deadline, the signal's reason when it aborts. */
 async function bounded<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>) {
-  using limit = deadline(PATIENCE_MS, { signal });
+  using limit = deadline(TIMEOUT_MS, { signal });
   return await untilAborted(work(limit.signal), limit.signal);
 }

@@ -4,7 +4,7 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Integrity } from "../../ports/integrity.ts";
 
-/** A store without what is damaged in it. */
+/** A store without its damaged content. */
 export class SoundStore implements Store {
   readonly #store: Store;
   readonly #integrity: Pick<Integrity, "isDamaged">;

@@ -3,11 +3,11 @@ import * as z from "zod";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { parseReference } from "../../oci/reference.ts";
 
-/** Annotation that containerd writes: the full image name. */
+/** containerd's annotation with the full image name. */
 const CONTAINERD_NAME = "io.containerd.image.name";
-/** Annotation of the image specification; many tools put only a tag into it. */
+/** The image specification's annotation; many tools put only a tag into it. */
 const REF_NAME = "org.opencontainers.image.ref.name";
-/** An index beyond that is no image layout's. */
+/** Upper bound of an index, bytes. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024;
 
 const entrySchema = z.looseObject({
@@ -22,7 +22,7 @@ const indexSchema = z.looseObject({
   manifests: z.array(entrySchema),
 });
 
-/** An entry of `index.json`; fields that are not named here are kept as they are. */
+/** An entry of `index.json`; unknown fields are preserved. */
 export type LayoutEntry = z.infer<typeof entrySchema>;
 /** The document `index.json` of an image layout (image specification, "Image Layout"). */
 export type LayoutIndex = z.infer<typeof indexSchema>;
@@ -36,7 +36,7 @@ export function layoutIndexPath(root: string): string {
  * Reads the index of a layout.
  *
  * @returns undefined if there is none.
- * @throws {Error} if it is not what the specification describes.
+ * @throws {Error} if it violates the specification.
  */
 export async function readLayoutIndex(root: string): Promise<LayoutIndex | undefined> {
   const path = layoutIndexPath(root);
@@ -55,18 +55,18 @@ export async function readLayoutIndex(root: string): Promise<LayoutIndex | undef
   }
 }
 
-/** The full image name that an entry carries; undefined if it has none. */
+/** The full image name of an entry; undefined if it has none. */
 export function entryName({ annotations = {} }: LayoutEntry): string | undefined {
   const names = [annotations[CONTAINERD_NAME], annotations[REF_NAME]];
   return names.find((name) => name !== undefined && parseReference(name) !== undefined);
 }
 
-/** Annotations that give an entry its name, for containerd and for other tools. */
+/** Annotations that name an entry, for containerd and for other tools. */
 export function nameAnnotations(name: string): Record<string, string> {
   return { [CONTAINERD_NAME]: name, [REF_NAME]: name };
 }
 
-/** What each name points to; of several entries with one name the last counts. */
+/** The target of each name; of several entries with one name the last applies. */
 export function layoutNames(index: LayoutIndex): Map<string, Digest> {
   const names = new Map<string, Digest>();
   for (const entry of index.manifests) {

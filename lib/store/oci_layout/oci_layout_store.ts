@@ -15,26 +15,22 @@ import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { walkImage } from "../walk_image.ts";
 import { layoutIndexPath, layoutNames, readLayoutIndex } from "./layout_index.ts";
 
-/** What {@link OciLayoutStore} works with. */
 export type OciLayoutStoreComponents = Pick<Runtime, "clock" | "log">;
 
-/** Settings of {@link OciLayoutStore}. */
 export interface OciLayoutStoreOptions {
-  /** Time between two looks whether somebody changed the layout, ms; default 2,000. */
+  /** Interval of checks for changes of the layout, ms; default 2,000. */
   readonly pollIntervalMs?: number;
-  /** Time between two full `sync` events, ms; default 600,000. */
+  /** Interval of full `sync` events, ms; default 600,000. */
   readonly resyncIntervalMs?: number;
 }
 
-/** Images that are walked at once. */
 const CONCURRENCY = 4;
-/** Media types that are remembered. */
+/** Cached media types. */
 const MAX_MEDIA_TYPES = 10_000;
 
 /**
- * A directory in the form of an OCI image layout, as a store and as what can be watched. The
- * directory may appear, change and vanish (a USB stick) while it is used: without it, the store is
- * empty.
+ * An OCI image layout in a directory, as a store and a watcher. The directory may appear, change
+ * and vanish (a USB stick) at any time; while it is missing, the store is empty.
  */
 export class OciLayoutStore implements Store, Watcher {
   readonly name = "oci-layout";
@@ -98,7 +94,7 @@ export class OciLayoutStore implements Store, Watcher {
     return size === undefined ? undefined : await this.#blobs.open(digest, size, range);
   }
 
-  /** Has the layout looked at now instead of at the next poll; a writer calls it after a change. */
+  /** Triggers a check now instead of at the next poll; a writer calls it after a change. */
   notifyChanged(): void {
     this.#changes++;
     for (const wake of this.#waiting) wake();
@@ -185,7 +181,7 @@ export class OciLayoutStore implements Store, Watcher {
   }
 }
 
-/** Differs after a change: a rename brings another inode, a write another time or size. */
+/** Changes with the file: a rename changes the inode, a write the time or size. */
 async function fileStamp(path: string): Promise<string> {
   try {
     const { ino, size, mtime } = await Deno.stat(path);

@@ -15,21 +15,20 @@ import {
   readLayoutIndex,
 } from "./layout_index.ts";
 
-/** Settings of {@link OciLayoutWriter}. */
 export interface OciLayoutWriterOptions {
-  /** Called after each change; give it `notifyChanged` of a store on the same directory. */
+  /** Called after each change; pass `notifyChanged` of a store on the same directory. */
   readonly onChange?: () => void;
 }
 
-/** Where temporary files are put: on the same file system, so that a rename is atomic. */
+/** Directory of temporary files, on the same file system so that a rename is atomic. */
 const TEMPORARY = "tmp";
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
 /**
- * Writes an OCI image layout (image specification, "Image Layout"). Readers never see half a file,
- * and blobs are checked against their digest. Changes of the index are made one after the other;
- * there may be one writer a directory.
+ * Writes an OCI image layout (image specification, "Image Layout"). Readers never see a partial
+ * file, and blobs are verified against their digest. Changes of the index are serialised; a
+ * directory must have at most one writer.
  */
 export class OciLayoutWriter {
   readonly #root: string;
@@ -72,7 +71,7 @@ export class OciLayoutWriter {
     return { digest, size, mediaType: small ? detectMediaType(small) : OCTET_STREAM };
   }
 
-  /** Adds a manifest or index and, if a name is given, lets the name point to it. */
+  /** Adds a manifest or index and, if a name is given, points the name to it. */
   async putManifest(content: Uint8Array | string, name?: string): Promise<Descriptor> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     const descriptor = await this.putBlob(bytes);
@@ -81,8 +80,7 @@ export class OciLayoutWriter {
   }
 
   /**
-   * Lets a full image name (`registry/repository:tag`) point to content, in place of what it
-   * pointed to before.
+   * Points a full image name (`registry/repository:tag`) to content, replacing its earlier target.
    *
    * @throws {Error} if the name has no registry or is malformed.
    */
@@ -98,7 +96,7 @@ export class OciLayoutWriter {
     }));
   }
 
-  /** Removes a name; what it points to stays. */
+  /** Removes a name; its target stays. */
   async untag(name: string): Promise<void> {
     await this.#update((index) => ({
       ...index,
@@ -106,7 +104,6 @@ export class OciLayoutWriter {
     }));
   }
 
-  /** Removes a blob, if it is there. */
   async removeBlob(digest: Digest): Promise<void> {
     await Deno.remove(this.#blobs.path(digest)).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -130,7 +127,7 @@ export class OciLayoutWriter {
       await this.#replace(layoutIndexPath(this.#root), JSON.stringify(change(index), null, 2));
       this.#onChange();
     });
-    // The one who asked for the update is told of its failure; the next update does not care.
+    // The caller handles the failure; the next update proceeds regardless.
     this.#last = update.catch(() => {});
     return update;
   }
@@ -148,7 +145,7 @@ export class OciLayoutWriter {
   }
 }
 
-/** Passes content on and hashes it; `result` is asked when all has passed. */
+/** Passes content through and hashes it; `result` is valid once everything has passed. */
 function hashed(
   content: Uint8Array | ReadableStream<Uint8Array>,
   algorithm: "sha256" | "sha512",

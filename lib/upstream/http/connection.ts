@@ -1,7 +1,7 @@
 import { type Framing, type Head, readFields, readHead } from "./head.ts";
 import { Reader } from "./reader.ts";
 
-/** A request as it is written; the host is that of the URL. */
+/** A request; the host header comes from the URL. */
 export interface WireRequest {
   readonly method: string;
   readonly url: URL;
@@ -9,19 +9,19 @@ export interface WireRequest {
   readonly body?: Uint8Array | undefined;
 }
 
-/** Handed out at once of a body. */
+/** Largest piece of a body, bytes. */
 const PIECE_BYTES = 64 * 1024;
-/** A size and what may follow it (RFC 9112, section 7.1). */
+/** Upper bound of a chunk's size and extensions (RFC 9112, section 7.1), bytes. */
 const MAX_CHUNK_LINE = 1024;
-/** They are this program's to say. */
+/** Set by this client alone. */
 const RESERVED = ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade"];
 
-/** A connection for one exchange after the other by HTTP/1.1 (RFC 9112). */
+/** An HTTP/1.1 connection for consecutive exchanges (RFC 9112). */
 export class Connection {
   readonly #conn: Deno.Conn;
   readonly #reader: Reader;
   #framing: Framing = { type: "length", bytes: 0 };
-  /** Bytes of the body, or of the chunk, that have not been read. */
+  /** Unread bytes of the body, or of the chunk. */
   #left = 0;
   #inBody = false;
   #keepAlive = true;
@@ -32,15 +32,16 @@ export class Connection {
     this.#reader = new Reader(conn);
   }
 
-  /** Whether another request may be sent: the body of the last one has ended, too. */
+  /** Whether another request may be sent: the last body has ended, too. */
   get reusable(): boolean {
     return !this.#closed && !this.#inBody && this.#keepAlive && this.#reader.waiting === 0;
   }
 
   /**
-   * Sends a request and reads the answer's head. The body has to be read to its end before the next.
+   * Sends a request and reads the response's head. Its body must be read to the end before the next
+   * exchange.
    *
-   * @throws if the connection ends first, or what comes is no such answer.
+   * @throws if the connection ends first, or the response is malformed.
    */
   async exchange(request: WireRequest): Promise<Head> {
     const message = bytesOf(request);
@@ -54,7 +55,7 @@ export class Connection {
     return head;
   }
 
-  /** The body's next bytes; undefined at its end. @throws if the connection ends before. */
+  /** The body's next bytes; undefined at its end. @throws if the connection ends earlier. */
   async read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (!this.#inBody) return undefined;
     const { type } = this.#framing;
@@ -74,14 +75,14 @@ export class Connection {
     return piece;
   }
 
-  /** Closes it at once: what waits for it is rejected. */
+  /** Closes the connection at once; pending reads reject. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#conn.close();
   }
 
-  /** The size of the next chunk; 0 for the end, whose trailer is then read. */
+  /** The size of the next chunk; 0 for the last, whose trailer is read as well. */
   async #nextChunk(): Promise<number> {
     const [, size] = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(await this.#line()) ?? [];
     if (size === undefined) throw new Error("malformed size of a chunk");
@@ -98,7 +99,7 @@ export class Connection {
 }
 
 function bytesOf({ method, url, headers, body }: WireRequest): Uint8Array {
-  // Names in any case, and values that could not end a line.
+  // Validates names and values: none can end a line.
   const fields = new Headers(headers);
   for (const name of RESERVED) fields.delete(name);
   if (!fields.has("user-agent")) fields.set("user-agent", "eddy");

@@ -9,7 +9,6 @@ import { type Connect, dial } from "./dial.ts";
 import type { Head } from "./head.ts";
 import { type Lease, Pool } from "./pool.ts";
 
-/** What of a request matters here. */
 export interface DirectRequest {
   readonly method: "GET" | "HEAD" | "POST";
   readonly form?: URLSearchParams;
@@ -19,7 +18,6 @@ export interface DirectRequest {
   readonly signal: AbortSignal;
 }
 
-/** What {@link DirectClient} works with. */
 export interface DirectCollaborators {
   readonly resolve: ResolveAddresses;
   readonly connect: Connect;
@@ -28,8 +26,8 @@ export interface DirectCollaborators {
 const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 
 /**
- * Sends requests by connections of its own: the runtime's `fetch` would look the name up again, and
- * could be led elsewhere by whoever answers.
+ * Sends requests over its own connections: the runtime's `fetch` would resolve the name again, and
+ * a malicious name server could then return another address.
  */
 export class DirectClient implements Disposable {
   readonly #collaborators: DirectCollaborators;
@@ -43,7 +41,7 @@ export class DirectClient implements Disposable {
   async send(url: URL, request: DirectRequest): Promise<Response> {
     const { method, form, caCertificates, trustedHosts, signal } = request;
     const trusted = trustedHosts.has(url.host);
-    // A connection that trust has opened is not for others.
+    // A connection opened with trust must not be reused without it.
     const key = JSON.stringify([url.protocol, url.host, trusted, caCertificates]);
     const open = () => this.#open(url, { trusted, caCertificates, signal });
     const wired: WireRequest = {
@@ -51,8 +49,8 @@ export class DirectClient implements Disposable {
       headers: form ? { ...request.headers, "content-type": FORM } : request.headers,
       body: form && new TextEncoder().encode(form.toString()),
     };
-    // A kept connection may have been closed by the server while nobody looked: then a new one. Whoever
-    // reads a form twice may act twice, so for that it is a new one at once.
+    // The server may have closed an idle connection in the meantime: then a new one is opened. A
+    // POST is not idempotent, so it always gets a new one.
     for (let fresh = method === "POST";; fresh = true) {
       const lease = await this.#pool.take(key, open, { signal, fresh });
       try {
@@ -88,7 +86,7 @@ export class DirectClient implements Disposable {
   }
 }
 
-/** The signal also ends the body. */
+/** Sends a request; the signal also cancels the body. */
 async function answer(
   { connection, release }: Lease,
   request: WireRequest,

@@ -1,13 +1,13 @@
 import type { Reader } from "./reader.ts";
 
-/** How the end of an answer's body is told (RFC 9112, section 6.3). */
+/** How a response's body is delimited (RFC 9112, section 6.3). */
 export type Framing =
   | { readonly type: "length"; readonly bytes: number }
   | { readonly type: "chunked" }
-  /** The connection ends with it. */
+  /** The body ends with the connection. */
   | { readonly type: "close" };
 
-/** Status and headers of an answer. */
+/** Status and headers of a response. */
 export interface Head {
   readonly status: number;
   readonly headers: Headers;
@@ -16,17 +16,17 @@ export interface Head {
   readonly keepAlive: boolean;
 }
 
-/** More than servers on the internet send; those that clients of HTTP commonly take. */
+/** Limits that HTTP clients commonly use; servers on the internet send less. */
 const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_FIELDS = 256;
-/** Informational answers (RFC 9110, section 15.2) before the real one. */
+/** Informational responses (RFC 9110, section 15.2) before the final one. */
 const MAX_INFORMATIONAL = 4;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d{2})(?: |$)/;
-/** RFC 9112, section 5: no blank before the colon, no line folding. */
+/** RFC 9112, section 5: no whitespace before the colon, no line folding. */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/;
 
 /**
- * Reads the head of the answer to a request.
+ * Reads the head of the response to a request.
  *
  * @throws {Error} if there is none, or it is malformed or too long.
  */
@@ -47,7 +47,7 @@ export async function readHead(reader: Reader, method: string): Promise<Head> {
   throw new Error(`more than ${MAX_INFORMATIONAL} informational answers`);
 }
 
-/** Reads header or trailer fields, the empty line after them included. */
+/** Reads header or trailer fields and the empty line after them. */
 export async function readFields(reader: Reader): Promise<Headers> {
   const headers = new Headers();
   let left = MAX_HEAD_BYTES;
@@ -68,7 +68,7 @@ function framingOf(method: string, status: number, headers: Headers): Framing {
   const coding = headers.get("transfer-encoding");
   const length = headers.get("content-length");
   if (coding !== null) {
-    // Somebody on the way could understand the two differently.
+    // An intermediary could interpret the two differently (request smuggling).
     if (length !== null) throw new Error("both a length and a transfer encoding");
     if (coding.toLowerCase() !== "chunked") throw new Error(`transfer encoding ${coding}`);
     return { type: "chunked" };

@@ -2,22 +2,21 @@ import { untilAborted } from "../../async/until_aborted.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Connection } from "./connection.ts";
 
-/** Settings of {@link Pool}. */
 export interface PoolOptions {
-  /** Connections in all, idle ones included; whoever wants more waits. Default 64. */
+  /** Open connections, idle ones included; further requests wait. Default 64. */
   readonly maxOpen?: number;
-  /** Idle connections that are kept for one key while nobody waits; default 16. */
+  /** Idle connections kept per key while no request waits; default 16. */
   readonly maxIdlePerKey?: number;
-  /** How long they are, ms; default 30,000. */
+  /** How long a connection stays idle before it is closed, ms; default 30,000. */
   readonly idleMs?: number;
 }
 
-/** A connection that is used by one. */
+/** Exclusive use of a connection. */
 export interface Lease {
   readonly connection: Connection;
-  /** It was used before: it may have ended meanwhile. */
+  /** True if it was used before: the server may have closed it meanwhile. */
   readonly reused: boolean;
-  /** Gives it back; it is closed unless another request may follow. To do it twice is no harm. */
+  /** Returns the connection; it is closed unless it is reusable. Idempotent. */
   release(): void;
 }
 
@@ -27,13 +26,13 @@ interface Idle {
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-/** Keeps connections for the next request, and their number within bounds. */
+/** A bounded pool of keep-alive connections. */
 export class Pool implements Disposable {
   readonly #options: Required<PoolOptions>;
   /** Oldest first. */
   #idle: Idle[] = [];
   readonly #busy = new Set<Connection>();
-  /** Those that are being opened included. */
+  /** Connections, including those being opened. */
   #open = 0;
   readonly #waiting: (() => void)[] = [];
   #closed = false;
@@ -43,9 +42,9 @@ export class Pool implements Disposable {
   }
 
   /**
-   * A connection that was kept under a key, or a new one.
+   * Takes an idle connection of a key, or opens a new one.
    *
-   * @param fresh a new one in any case.
+   * @param fresh always opens a new one.
    * @throws what `open` throws, or the signal's reason when it aborts.
    */
   async take(
@@ -77,7 +76,7 @@ export class Pool implements Disposable {
     }
   }
 
-  /** Closes all of them, busy ones too. */
+  /** Closes all connections, busy ones too. */
   [Symbol.dispose](): void {
     this.#closed = true;
     for (const idle of this.#idle) this.#end(idle);
@@ -128,7 +127,7 @@ export class Pool implements Disposable {
     } catch (error) {
       const at = this.#waiting.indexOf(resolve);
       if (at >= 0) this.#waiting.splice(at, 1);
-      // It was this one's turn already.
+      // This request was already granted its turn: pass it on.
       else this.#waiting.shift()?.();
       throw error;
     }

@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 
-/** Asked for at once; answers about content are far shorter. */
+/** Read size; heads are far shorter. */
 const READ_BYTES = 16 * 1024;
 
-/** Reads what comes by a connection in lines and in pieces. */
+/** Reads a connection by lines and pieces. */
 export class Reader {
   readonly #conn: Pick<Deno.Conn, "read">;
   #rest: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -12,15 +12,15 @@ export class Reader {
     this.#conn = conn;
   }
 
-  /** Bytes that have come and were not taken. */
+  /** Buffered bytes. */
   get waiting(): number {
     return this.#rest.length;
   }
 
   /**
-   * The next line without its end, its bytes as characters; undefined if the connection ends first.
+   * The next line without its ending, decoded as Latin-1; undefined if the connection ends first.
    *
-   * @throws {Error} if it has more than so many bytes.
+   * @throws {Error} if it is longer than `maxBytes`.
    */
   async line(maxBytes: number): Promise<string | undefined> {
     for (let scanned = 0;;) {
@@ -38,7 +38,7 @@ export class Reader {
     }
   }
 
-  /** The next bytes, at most so many; undefined if the connection ends. */
+  /** The next bytes, at most `maxBytes`; undefined if the connection has ended. */
   async piece(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#rest.length === 0 && !await this.#fill()) return undefined;
     const taken = this.#rest.slice(0, maxBytes);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Digest } from "../../../lib/oci/digest.ts";
 import type { Store } from "../../../lib/ports/store.ts";
-import type { Doubter } from "../../../lib/ports/integrity.ts";
+import type { Reporter } from "../../../lib/ports/integrity.ts";
 import { Inspector } from "../../../lib/store/integrity/inspector.ts";
 import { SoundStore } from "../../../lib/store/integrity/sound_store.ts";
 import { FakeClock } from "../../fakes/clock.ts";
@@ -11,8 +11,8 @@ import { MemoryStore } from "../../fakes/store.ts";
 import { test } from "../../support/test.ts";
 
 const CONTENT = "what it is meant to be";
-const stranger = (address: string): Doubter => ({ address, proven: false });
-const NODE: Doubter = { address: "10.0.0.1", proven: true };
+const stranger = (address: string): Reporter => ({ address, proven: false });
+const NODE: Reporter = { address: "10.0.0.1", proven: true };
 const SIGNAL = { signal: new AbortController().signal };
 
 function rig(override: Partial<Store> = {}) {
