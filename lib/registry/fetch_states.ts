@@ -4,7 +4,7 @@
  * - `any`: asks for the content, private or not.
  * - `open`: asks for content that everybody may have.
  * - `headers`: asks for the headers alone, of content that may be private.
- * - `content`: asks for the content behind the headers.
+ * - `content`: asks for the content behind headers to which the client has been admitted.
  * - `check-content`: checks the client's right to the content that a peer sends.
  * - `check-headers`: checks the client's right to the content behind the headers.
  * - `other`: asks for the content that the tag means upstream.
@@ -38,7 +38,8 @@ const ASKED: Readonly<Record<AskState, Readonly<Record<AskEvent, FetchState>>>> 
     absent: "answered",
   },
   "headers": {
-    found: "content",
+    // Another peer may deliver the content, and say that it is private.
+    found: "any",
     private: "check-headers",
     refused: "answered",
     absent: "answered",

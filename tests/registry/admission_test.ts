@@ -250,6 +250,22 @@ test("admission: of what may be private the headers come before a byte of a laye
   assert.deepEqual(asked(), ["GET true"], "public");
 });
 
+test("admission: content is private if the peer that sends it says so, whoever sent the headers", async () => {
+  const s = rig();
+  peers(s, { open: false });
+  const { answer } = s.mirror;
+  s.mirror.answer = async (request, options) => {
+    const result = await answer(request, options);
+    return request.method === "HEAD" && result.found ? { ...result, isPrivate: false } : result;
+  };
+  const path = `/v2/app/blobs/${ABSENT}`;
+  const denied = await s.request(path);
+  assert.equal(denied.status, 401);
+  await denied.body?.cancel();
+  s.access.suspected = { type: "serve", verified: true, entitled: true };
+  assert.equal(await (await s.request(path)).text(), "first");
+});
+
 test("admission: a node that wants only what is open is not given more", async () => {
   const s = rig({
     sign: () => Promise.resolve({ id: "", headers: {} }),

@@ -19,7 +19,7 @@ const CHECK_EVENTS: readonly CheckEvent[] = ["admitted", "admitted-other", "deni
 const ASKED: readonly (readonly [AskState, ...FetchState[]])[] = [
   ["any", "answered", "check-content", "answered", "answered"],
   ["open", "answered", "check-content", "headers", "answered"],
-  ["headers", "content", "check-headers", "answered", "answered"],
+  ["headers", "any", "check-headers", "answered", "answered"],
   ["content", "answered", "answered", "answered", "answered"],
   ["other", "answered", "answered", "answered", "answered"],
   ["open-only", "answered", "answered", "refused", "refused"],
@@ -40,7 +40,7 @@ test("fetch states: the transition of each state on each event", () => {
   }
 });
 
-test("fetch states: whatever happens, peers are asked three times at most", () => {
+test("fetch states: whatever happens, peers are asked four times at most", () => {
   const asks = (state: FetchState): number => {
     if (isAsk(state)) {
       return 1 + Math.max(...ASK_EVENTS.map((event) => asks(afterAnswer(state, event))));
@@ -51,5 +51,22 @@ test("fetch states: whatever happens, peers are asked three times at most", () =
     return 0;
   };
   assert.equal(asks("any"), 2);
-  assert.equal(asks("open"), 3);
+  assert.equal(asks("open"), 4);
+});
+
+test("fetch states: private content is served only after a check, or as open content", () => {
+  const served = (state: FetchState, isChecked: boolean): void => {
+    if (isCheck(state)) {
+      for (const event of CHECK_EVENTS) served(afterCheck(state, event), event !== "denied");
+    } else if (isAsk(state)) {
+      const next = afterAnswer(state, "private");
+      if (next === "answered") assert.ok(isChecked || state === "open-only", state);
+      for (const event of ASK_EVENTS) {
+        const asked = afterAnswer(state, event);
+        if (asked !== "answered") served(asked, isChecked);
+      }
+    }
+  };
+  served("any", false);
+  served("open", false);
 });
