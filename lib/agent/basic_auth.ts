@@ -1,15 +1,15 @@
 import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
+import { readSmallFile } from "../files/read_small_file.ts";
 import { basicAuthorization } from "../oci/basic_auth.ts";
 import type { Runtime } from "../ports/runtime.ts";
+import { ReloadingFile } from "./reloading_file.ts";
 
 /** Where Spegel has its credentials; taken unless another directory is named. */
 const DEFAULT_DIRECTORY = "/etc/secrets/basic-auth";
 /** Longer ones than this are a mistake: headers have to carry them. */
 const MAX_LENGTH = 2048;
-/** How often the files are read again, ms: secrets are replaced by renaming directories. */
-const REREAD_MS = 5000;
 /** Nodes do not get new credentials at the same moment: the old ones do for so long, ms. */
 const OVERLAP_MS = 10 * 60_000;
 
@@ -19,16 +19,12 @@ export type BasicAuthCollaborators = Pick<Runtime, "clock" | "log">;
 /**
  * The credentials that containerd and peers have to show, read from the files `username` and
  * `password` of a directory, and read again now and then.
- *
- * Files that go away or cannot be read any more leave things as they are: a registry must not open
- * itself because of a broken mount.
  */
 export class BasicAuth {
   readonly #collaborators: BasicAuthCollaborators;
   readonly #directory: string;
   #current: string | undefined;
   #before: { readonly authorization: string; readonly until: number } | undefined;
-  #problem = "";
 
   private constructor(
     collaborators: BasicAuthCollaborators,
@@ -72,47 +68,29 @@ export class BasicAuth {
    * @returns how to end that.
    */
   follow(onChange: () => Promise<void>): () => Promise<void> {
-    const stop = new AbortController();
-    const followed = this.#follow(onChange, stop.signal).catch((error) => {
-      if (stop.signal.aborted) return;
-      this.#collaborators.log.error("credentials are no longer read again", { error });
-    });
-    return () => {
-      stop.abort();
-      return followed;
-    };
-  }
-
-  async #follow(onChange: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#collaborators;
-    while (!signal.aborted) {
-      await clock.sleep(REREAD_MS, { signal });
-      if (!await this.#reread()) continue;
-      log.info("there are new credentials for basic authentication");
-      await onChange().catch((error) =>
-        log.error("new credentials could not be put into the mirror configuration", { error })
-      );
-    }
+    const files = new ReloadingFile(clock, {
+      read: async () => {
+        if (!await this.#reread()) return;
+        log.info("there are new credentials for basic authentication");
+        await onChange().catch((error) =>
+          log.error("new credentials could not be put into the mirror configuration", { error })
+        );
+      },
+      onProblem: (problem) =>
+        log.warn("credentials cannot be read, the last ones stay in force", {
+          directory: this.#directory,
+          problem,
+        }),
+    });
+    return files.follow((error) => log.error("credentials are no longer read again", { error }));
   }
 
   /** Says whether there are new credentials. */
   async #reread(): Promise<boolean> {
-    let next: string | undefined;
-    let problem = "";
-    try {
-      next = await readAuthorization(this.#directory);
-      if (next === undefined && this.#current !== undefined) problem = "they are gone";
-    } catch (error) {
-      problem = messageOf(error);
-    }
-    if (problem !== "" && problem !== this.#problem) {
-      this.#collaborators.log.warn("credentials cannot be read, the last ones stay in force", {
-        directory: this.#directory,
-        problem,
-      });
-    }
-    this.#problem = problem;
-    if (problem !== "" || next === undefined || next === this.#current) return false;
+    const next = await readAuthorization(this.#directory);
+    if (next === this.#current) return false;
+    if (next === undefined) throw new Error("they are gone");
     const until = this.#collaborators.clock.now() + OVERLAP_MS;
     this.#before = this.#current === undefined
       ? undefined
@@ -158,9 +136,7 @@ async function readAuthorization(directory: string): Promise<string | undefined>
 /** A file's text without the line's end that editors put there; empty if there is no file. */
 async function readSecret(path: string): Promise<string> {
   try {
-    const { size } = await Deno.stat(path);
-    if (size > MAX_LENGTH) throw new Error(`${path} has more than ${MAX_LENGTH} bytes`);
-    return (await Deno.readTextFile(path)).replace(/\r?\n$/, "");
+    return (await readSmallFile(path, MAX_LENGTH)).replace(/\r?\n$/, "");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "";
     throw error;

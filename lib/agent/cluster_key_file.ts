@@ -2,11 +2,11 @@ import { ClusterKey, parseClusterKeys } from "../access/cluster_key.ts";
 import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
+import { readSmallFile } from "../files/read_small_file.ts";
 import type { Runtime } from "../ports/runtime.ts";
+import { ReloadingFile } from "./reloading_file.ts";
 import type { StopStack } from "./stop_stack.ts";
 
-/** How often the file is read again, ms. */
-const REREAD_MS = 5000;
 const MAX_BYTES = 4096;
 
 /** Who is told of the cluster's keys, and with what their file is followed. */
@@ -64,53 +64,28 @@ export function createClusterKey(
   return key;
 }
 
-/**
- * Reads the file again and again in the background. One that is gone or bad leaves the keys as they
- * are: a broken mount must not open a node, nor lock it out.
- *
- * @param onKeys called when there are other keys.
- * @returns how to end that.
- */
+/** @returns how to end it. */
 function followClusterKeys(
   { path, keys }: { readonly path: string; readonly keys: readonly string[] },
   { clock, log }: Pick<Runtime, "clock" | "log">,
   onKeys: (keys: readonly string[]) => void,
 ): () => Promise<void> {
-  const stop = new AbortController();
   let last = keys.join("\n");
-  let problem = "";
-  const follow = async () => {
-    while (!stop.signal.aborted) {
-      await clock.sleep(REREAD_MS, stop);
-      try {
-        const keys = await readKeys(path);
-        const text = keys.join("\n");
-        if (text !== last) {
-          log.info("there are other cluster keys");
-          onKeys(keys);
-        }
-        last = text;
-        problem = "";
-      } catch (error) {
-        const reason = messageOf(error);
-        if (reason !== problem) {
-          log.warn("cluster keys cannot be read, the last ones stay in force", { path, reason });
-        }
-        problem = reason;
-      }
-    }
-  };
-  const followed = follow().catch((error) => {
-    if (!stop.signal.aborted) log.error("cluster keys are no longer read again", { error });
+  const file = new ReloadingFile(clock, {
+    read: async () => {
+      const keys = await readKeys(path);
+      const text = keys.join("\n");
+      if (text === last) return;
+      log.info("there are other cluster keys");
+      onKeys(keys);
+      last = text;
+    },
+    onProblem: (reason) =>
+      log.warn("cluster keys cannot be read, the last ones stay in force", { path, reason }),
   });
-  return () => {
-    stop.abort();
-    return followed;
-  };
+  return file.follow((error) => log.error("cluster keys are no longer read again", { error }));
 }
 
 async function readKeys(path: string): Promise<string[]> {
-  const { size } = await Deno.stat(path);
-  if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
-  return parseClusterKeys(await Deno.readTextFile(path));
+  return parseClusterKeys(await readSmallFile(path, MAX_BYTES));
 }

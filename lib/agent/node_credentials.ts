@@ -2,21 +2,20 @@ import { parse } from "yaml";
 import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
+import { readSmallFile } from "../files/read_small_file.ts";
 import {
   dockerCredentials,
   findCredentials,
   type FoundCredentials,
   registriesCredentials,
 } from "../oci/node_credentials.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import type { NodeCredentials } from "../ports/access.ts";
+import { ReloadingFile } from "./reloading_file.ts";
 
-/** How long a file is not looked at again, ms. */
-const LOOK_AGAIN_MS = 5000;
 const MAX_BYTES = 1024 * 1024;
-/** FetchTrees off looking for files. */
+/** Turns off looking for files. */
 const NONE = "none";
 /** Where k3s and RKE2 have it. */
 const REGISTRIES_FILES = ["/etc/rancher/k3s/registries.yaml", "/etc/rancher/rke2/registries.yaml"];
@@ -66,17 +65,22 @@ export async function createNodeCredentials(
 /** A file with credentials, read again when it changes. */
 class CredentialsFile {
   readonly #source: Source;
-  readonly #clock: Clock;
   readonly #log: Log;
+  readonly #file: ReloadingFile;
   #found: FoundCredentials = { usable: [], unusable: [] };
   #version = "";
-  #lookedAt = -Infinity;
-  #problem = "";
 
   constructor(source: Source, { clock, log }: Pick<Runtime, "clock" | "log">) {
     this.#source = source;
-    this.#clock = clock;
     this.#log = log;
+    this.#file = new ReloadingFile(clock, {
+      read: () => this.#read(),
+      onProblem: (reason) =>
+        log.warn("the node's own access to registries cannot be read", {
+          path: source.path,
+          reason,
+        }),
+    });
   }
 
   /**
@@ -90,39 +94,31 @@ class CredentialsFile {
     try {
       await this.#read();
     } catch (error) {
-      const reason = messageOf(error);
       if (flag !== undefined) {
         throw new ConfigError(
-          `${flag}: got ${JSON.stringify(path)}, want a readable file with credentials (${reason})`,
+          `${flag}: got ${JSON.stringify(path)}, want a readable file with credentials ` +
+            `(${messageOf(error)})`,
         );
       }
       if (error instanceof Deno.errors.NotFound) return false;
-      this.#report(reason);
     }
+    await this.#file.refresh();
     return true;
   }
 
   /** What it has; what it had last, if it cannot be read any more. */
   async get(): Promise<FoundCredentials> {
-    if (this.#clock.now() - this.#lookedAt < LOOK_AGAIN_MS) return this.#found;
-    try {
-      await this.#read();
-      this.#problem = "";
-    } catch (error) {
-      this.#report(messageOf(error));
-    }
+    await this.#file.refresh();
     return this.#found;
   }
 
   async #read(): Promise<void> {
     const { path, parse } = this.#source;
-    this.#lookedAt = this.#clock.now();
     const { size, mtime, ino, isFile } = await Deno.stat(path);
     if (!isFile) throw new Error("it is no file");
-    if (size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`);
     const version = `${size} ${ino} ${mtime?.getTime()}`;
     if (version === this.#version) return;
-    this.#found = parse(await Deno.readTextFile(path));
+    this.#found = parse(await readSmallFile(path, MAX_BYTES));
     this.#version = version;
     const registries = [...new Set(this.#found.usable.map(({ registry }) => registry))];
     this.#log.info("the node's own access to registries was read", { path, registries });
@@ -135,14 +131,6 @@ class CredentialsFile {
         },
       );
     }
-  }
-
-  #report(reason: string): void {
-    if (reason !== this.#problem) {
-      const { path } = this.#source;
-      this.#log.warn("the node's own access to registries cannot be read", { path, reason });
-    }
-    this.#problem = reason;
   }
 }
 

@@ -6,10 +6,9 @@ import type { Clock } from "../ports/clock.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import { type HttpServer, type HttpServerCollaborators, startHttpServer } from "./http_server.ts";
+import { ReloadingFile } from "./reloading_file.ts";
 import { type PeerCertificates, readPeerCertificates } from "./tls_files.ts";
 
-/** How often the files are read again, ms. */
-const REREAD_MS = 5000;
 /** Transfers that are under way when there is a new certificate may go on for so long, ms. */
 const DRAIN_MS = 30_000;
 /** Less left of a certificate's validity is worth a warning, ms. */
@@ -92,53 +91,46 @@ export class PeerTls {
         this.#settings.peerTlsAddr,
       );
     let server = start(this.#current);
-    const stop = new AbortController();
-    const followed = this.#follow(stop.signal, (next) => {
+    const stop = this.#follow((next) => {
       const before = server;
       server = start(next);
       // Does not reject. What it still sends goes on beside the new one.
       void before.shutdown(DRAIN_MS);
-    }).catch((error) => {
-      if (!stop.signal.aborted) this.#log.error("certificates are no longer read again", { error });
     });
     return {
       deaf: () => server.deaf(),
       shutdown: async (drainTimeoutMs) => {
-        stop.abort();
-        await followed;
+        await stop();
         await server.shutdown(drainTimeoutMs);
       },
     };
   }
 
-  /** Files that are gone or not good leave things as they are. */
-  async #follow(signal: AbortSignal, onChange: (next: PeerCertificates) => void): Promise<void> {
-    let problem = "";
-    while (true) {
-      await this.#clock.sleep(REREAD_MS, { signal });
-      try {
-        const next = await readPeerCertificates(this.#directory, this.#settings.peerTlsName);
-        problem = "";
-        const { cert, key, authority } = this.#current;
-        const same = next.cert === cert && next.key === key;
-        if (same && next.authority === authority) continue;
-        if (!same) onChange(next);
-        this.#current = next;
-        this.#log.info("there are other certificates for peers", {
-          expires: new Date(next.expires).toISOString(),
-        });
-        this.#warnOfEnd();
-      } catch (error) {
-        const reason = messageOf(error);
-        if (reason !== problem) {
-          this.#log.warn("certificates for peers cannot be used, the last ones stay in force", {
-            directory: this.#directory,
-            reason,
-          });
-        }
-        problem = reason;
-      }
-    }
+  /** @returns how to end it. */
+  #follow(onChange: (next: PeerCertificates) => void): () => Promise<void> {
+    const log = this.#log;
+    const files = new ReloadingFile(this.#clock, {
+      read: () => this.#reread(onChange),
+      onProblem: (reason) =>
+        log.warn("certificates for peers cannot be used, the last ones stay in force", {
+          directory: this.#directory,
+          reason,
+        }),
+    });
+    return files.follow((error) => log.error("certificates are no longer read again", { error }));
+  }
+
+  async #reread(onChange: (next: PeerCertificates) => void): Promise<void> {
+    const next = await readPeerCertificates(this.#directory, this.#settings.peerTlsName);
+    const { cert, key, authority } = this.#current;
+    const same = next.cert === cert && next.key === key;
+    if (same && next.authority === authority) return;
+    if (!same) onChange(next);
+    this.#current = next;
+    this.#log.info("there are other certificates for peers", {
+      expires: new Date(next.expires).toISOString(),
+    });
+    this.#warnOfEnd();
   }
 
   #warnOfEnd(): void {

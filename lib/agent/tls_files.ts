@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import { readSmallFile } from "../files/read_small_file.ts";
 
 /** A file of certificates is smaller. */
 const MAX_BYTES = 256 * 1024;
@@ -27,7 +28,7 @@ export async function readPeerCertificates(
   name: string,
 ): Promise<PeerCertificates> {
   const [cert, key, authority] = await Promise.all(
-    ["tls.crt", "tls.key", "ca.crt"].map((file) => read(join(directory, file))),
+    ["tls.crt", "tls.key", "ca.crt"].map((file) => readSmallFile(join(directory, file), MAX_BYTES)),
   ) as [string, string, string];
   const [own] = certificates(cert, "tls.crt");
   certificates(authority, "ca.crt");
@@ -63,10 +64,4 @@ function publicKeyOf(key: string): PublicKey {
 
 function spki(key: PublicKey): string {
   return key.export({ type: "spki", format: "pem" }).toString();
-}
-
-async function read(path: string): Promise<string> {
-  const { size } = await Deno.stat(path);
-  if (size > MAX_BYTES) throw new Error(`${path} has more than ${MAX_BYTES} bytes`);
-  return await Deno.readTextFile(path);
 }
