@@ -154,6 +154,8 @@ export class Authorizer implements Access {
         repositories.learn(question.repository, "private");
         return await this.#denied(question, options);
       case "unavailable": {
+        // No outage, which would pass: upstream never said that anybody may have it.
+        if (answer.reason === "misconfigured") return CHALLENGE;
         const { digest } = question.path.reference;
         const secret = digest !== undefined &&
           isPrivateElsewhere(this.#collaborators, question.repository, digest);

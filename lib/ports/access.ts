@@ -28,7 +28,12 @@ export type UpstreamTrouble =
   /** It asked for fewer requests (429). */
   | "limited"
   /** It failed lately, so it was not asked. */
-  | "circuit-open";
+  | "circuit-open"
+  /**
+   * It is there, but can never be asked the way it is configured: its certificate, its token server
+   * or its answers are not those of a registry. That is no outage, which would pass.
+   */
+  | "misconfigured";
 
 /** The registries that images come from. */
 export interface Upstream {

@@ -1,7 +1,8 @@
+import type { UpstreamTrouble } from "../ports/access.ts";
 import type { Clock } from "../ports/clock.ts";
 
 export interface CircuitOptions {
-  /** Consecutive failures that open a registry's circuit; default 2. */
+  /** Consecutive failures that open a server's circuit; default 2. */
   readonly threshold?: number;
   /** First and longest time for which it stays open, ms; default 5,000 and 60,000. */
   readonly baseMs?: number;
@@ -19,18 +20,20 @@ export type CircuitState =
 
 interface State {
   failures: number;
+  /** The last failure was one that waiting does not mend. */
+  misconfigured: boolean;
   delayMs: number;
   until: number;
   probing: boolean;
 }
 
-/** Registries whose state is kept. */
+/** Servers whose state is kept. */
 const MAX_TRACKED = 1024;
 
 /**
- * A circuit breaker per registry, so that a node without internet access does not wait for the
+ * A circuit breaker per server, so that a node without internet access does not wait for the
  * deadline with every pull. While the circuit is open no pull waits for it; after a while one request at a
- * time probes the registry in the background, and the first success closes the circuit.
+ * time probes the server in the background, and the first success closes the circuit.
  */
 export class Circuit {
   readonly #clock: Clock;
@@ -43,49 +46,55 @@ export class Circuit {
   }
 
   /** Returns how a request may proceed; after `probe` or `closed` the caller reports the result. */
-  enter(registry: string): CircuitState {
-    const state = this.#states.get(registry);
+  enter(server: string): CircuitState {
+    const state = this.#states.get(server);
     if (state === undefined || state.until === 0) return "closed";
     if (this.#clock.now() < state.until || state.probing) return "open";
     state.probing = true;
     return "probe";
   }
 
-  succeeded(registry: string): void {
-    this.#states.delete(registry);
+  /** Why a server is not asked; a misconfiguration stays one while the circuit is open. */
+  trouble(server: string): UpstreamTrouble {
+    return this.#states.get(server)?.misconfigured === true ? "misconfigured" : "circuit-open";
   }
 
-  /** Records that the registry missed the deadline or answered with a server error. */
-  failed(registry: string): void {
+  succeeded(server: string): void {
+    this.#states.delete(server);
+  }
+
+  /** Records that the server missed the deadline or answered with a server error. */
+  failed(server: string, { misconfigured = false } = {}): void {
     const { threshold, baseMs, maxMs } = this.#options;
-    const state = this.#stateOf(registry);
+    const state = this.#stateOf(server);
     state.probing = false;
+    state.misconfigured = misconfigured;
     if (++state.failures < threshold) return;
     state.delayMs = Math.min(Math.max(state.delayMs * 2, baseMs), maxMs);
     state.until = this.#clock.now() + state.delayMs;
   }
 
-  /** Records that the caller left before the answer, which says nothing about the registry. */
-  abandoned(registry: string): void {
-    const state = this.#states.get(registry);
+  /** Records that the caller left before the answer, which says nothing about the server. */
+  abandoned(server: string): void {
+    const state = this.#states.get(server);
     if (state !== undefined) state.probing = false;
   }
 
-  /** Records that the registry rate-limits this node (429, RFC 6585) for some time, ms. */
-  limited(registry: string, forMs: number): void {
-    const state = this.#stateOf(registry);
+  /** Records that the server rate-limits this node (429, RFC 6585) for some time, ms. */
+  limited(server: string, forMs: number): void {
+    const state = this.#stateOf(server);
     state.probing = false;
     state.failures = Math.max(state.failures, this.#options.threshold);
     state.until = Math.max(state.until, this.#clock.now() + forMs);
   }
 
-  #stateOf(registry: string): State {
-    let state = this.#states.get(registry);
+  #stateOf(server: string): State {
+    let state = this.#states.get(server);
     if (state === undefined) {
-      state = { failures: 0, delayMs: 0, until: 0, probing: false };
+      state = { failures: 0, misconfigured: false, delayMs: 0, until: 0, probing: false };
       const [oldest] = this.#states.keys();
       if (this.#states.size >= MAX_TRACKED && oldest !== undefined) this.#states.delete(oldest);
-      this.#states.set(registry, state);
+      this.#states.set(server, state);
     }
     return state;
   }

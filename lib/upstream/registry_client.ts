@@ -1,40 +1,32 @@
 import type { Credentials } from "../oci/credentials.ts";
-import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { type Digest, isDigest, splitDigest } from "../oci/digest.ts";
-import { MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
+import { isDigest } from "../oci/digest.ts";
+import { MANIFEST_MEDIA_TYPES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import { basicOf } from "./basic_of.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
+import {
+  digestOf,
+  type EndpointAnswer,
+  isHtmlPage,
+  isManifestType,
+  notTheContent,
+  refusal,
+  retryAfter,
+  verifyBlob,
+} from "./endpoint_answer.ts";
 import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
-import { readLimited, type Sender } from "./send.ts";
+import { ForbiddenTargetError } from "./forbidden_host.ts";
+import { MisconfiguredError } from "./misconfigured_error.ts";
+import type { Sender } from "./send.ts";
 import { type TokenRequest, Tokens } from "./tokens.ts";
-
-/** One server's answer about content. */
-export type EndpointAnswer =
-  | { readonly type: "found"; readonly digest: Digest }
-  | { readonly type: "missing"; readonly hidden: boolean }
-  | { readonly type: "denied" }
-  /** The server failed; or, if `answered`, it works but rejects this request. */
-  | { readonly type: "broken"; readonly answered: boolean }
-  /** Rate-limited; its `Retry-After`, ms. */
-  | { readonly type: "limited"; readonly retryAfterMs: number };
 
 const ACCEPT = MANIFEST_MEDIA_TYPES.join(", ");
 /** Repositories whose challenge is cached, which saves a request. */
 const MAX_CHALLENGES = 4096;
-/** Default for a 429 without `Retry-After` (RFC 6585), and upper bound, ms. */
-const DEFAULT_RETRY_AFTER_MS = 10_000;
-const MAX_RETRY_AFTER_MS = 300_000;
-/**
- * A blob without a trusted digest header is fetched and hashed up to this size; error and login
- * pages are smaller.
- */
-const SMALL_BLOB_BYTES = 1024 * 1024;
-
 /** Asks servers for manifests and blobs, answering their authentication challenges. */
 export class RegistryClient {
   readonly #sender: Sender;
@@ -62,7 +54,7 @@ export class RegistryClient {
     const isWithheld = credentials === undefined && Object.keys(endpoint.headers).length > 0;
     const answer = await this.#head({ ...endpoint, headers }, path, { ...options, isWithheld });
     // Content behind the withheld headers may appear missing, or as a login page.
-    const isHidden = answer.type === "missing" || (answer.type === "broken" && answer.answered);
+    const isHidden = ["missing", "rejected", "misconfigured"].includes(answer.type);
     return isWithheld && isHidden ? { type: "missing", hidden: true } : answer;
   }
 
@@ -88,6 +80,9 @@ export class RegistryClient {
       authorization = next;
       response = await ask("HEAD", authorization);
     }
+    // containerd, too, uses GET where a server has no HEAD (core/remotes/docker/resolver.go).
+    const isGet = response.status === 405 && path.kind === "manifest";
+    if (isGet) response = await ask("GET", authorization);
     const { status } = response;
     // Blobs are often on other hosts, under URLs that allow GET alone: a redirect proves existence.
     const elsewhere = path.kind === "blob" && status >= 300 && status < 400 && !isWithheld;
@@ -96,12 +91,18 @@ export class RegistryClient {
     if (path.kind === "blob" && reference.digest !== undefined) {
       const isTrusted = response.headers.get("docker-content-digest") === reference.digest;
       if (isTrusted && !isHtmlPage(response)) return { type: "found", digest: reference.digest };
-      return await verifyBlob(await ask("GET", authorization), reference.digest);
+      return await verifyBlob(await ask("GET", authorization), endpoint, reference.digest);
     }
     const digest = response.headers.get("docker-content-digest") ?? "";
-    if (isDigest(digest)) return { type: "found", digest };
+    if (isDigest(digest) && isManifestType(response)) {
+      if (isGet) await response.body?.cancel();
+      return (reference.digest ?? digest) === digest
+        ? { type: "found", digest }
+        : notTheContent(endpoint);
+    }
     // The digest header is only recommended; without it the manifest is fetched and hashed.
-    return await this.#digestOf(await ask("GET", authorization), reference);
+    const whole = isGet ? response : await ask("GET", authorization);
+    return await digestOf(whole, endpoint, reference.digest);
   }
 
   async #send(
@@ -142,7 +143,14 @@ export class RegistryClient {
     const challenge = this.#bearer.get(challengeKey(endpoint, reference));
     if (challenge === undefined) return undefined;
     const request = tokenRequest(challenge, endpoint, reference, credentials);
-    return request && await this.#bearerAuthorization(request, signal);
+    try {
+      return request && await this.#bearerAuthorization(request, signal);
+    } catch {
+      // The registry's own answer tells an outage from a token server that cannot be reached.
+      this.#bearer.delete(challengeKey(endpoint, reference));
+      signal.throwIfAborted();
+      return undefined;
+    }
   }
 
   async #answerChallenge(
@@ -159,8 +167,11 @@ export class RegistryClient {
     if (bearer !== undefined && request !== undefined) {
       // The server just rejected the cached token.
       this.#tokens.forget(request);
+      const authorization = await this.#bearerAuthorization(request, signal).catch((cause) => {
+        throw tokenServerFault(endpoint, request, cause);
+      });
       this.#bearer.set(key, bearer);
-      return await this.#bearerAuthorization(request, signal);
+      return authorization;
     }
     this.#bearer.delete(key);
     const basic = challenges.some(({ scheme }) => scheme === "basic");
@@ -178,18 +189,24 @@ export class RegistryClient {
     const refused = answer.status >= 400 && answer.status < 500 && answer.status !== 429;
     return refused ? { type: "denied" } : refusal(answer.status, answer.retryAfter);
   }
+}
 
-  async #digestOf(response: Response, { digest }: Reference): Promise<EndpointAnswer> {
-    if (response.status !== 200) return refusal(response.status, retryAfter(response));
-    const bytes = await readLimited(response, MAX_MANIFEST_BYTES);
-    if (!isManifest(bytes)) return { type: "broken", answered: true };
-    const algorithm = digest?.split(":")[0] ?? "sha256";
-    const actual = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-    if (!isDigest(actual) || (digest ?? actual) !== actual) {
-      return { type: "broken", answered: true };
-    }
-    return { type: "found", digest: actual };
-  }
+/**
+ * The registry answers and wants a token, but its token server gives none: whether the content is
+ * public stays unknown for as long as that lasts.
+ */
+function tokenServerFault(
+  { url }: UpstreamEndpoint,
+  { realm }: TokenRequest,
+  cause: unknown,
+): unknown {
+  if (cause instanceof MisconfiguredError || cause instanceof ForbiddenTargetError) return cause;
+  const server = URL.parse(realm)?.host ?? "of no valid URL";
+  return new MisconfiguredError(
+    `token server ${server} of ${new URL(url).host} gave no token`,
+    `make ${server} reachable from this node`,
+    { cause },
+  );
 }
 
 /**
@@ -226,56 +243,4 @@ function tokenRequest(
 /** The challenge may depend on the headers. */
 function challengeKey({ url, headers }: UpstreamEndpoint, { repository }: Reference): string {
   return JSON.stringify([url, repository, headers]);
-}
-
-function refusal(status: number, after: string | null): EndpointAnswer {
-  if (status === 401 || status === 403) return { type: "denied" };
-  if (status === 429) return { type: "limited", retryAfterMs: retryAfterMs(after) };
-  return { type: "broken", answered: status < 500 };
-}
-
-function retryAfter(response: Response): string | null {
-  return response.headers.get("retry-after");
-}
-
-/** Seconds or a date (RFC 9110, section 10.2.3). */
-function retryAfterMs(value: string | null): number {
-  const seconds = /^\d{1,9}$/.test(value ?? "") ? Number(value) : undefined;
-  const ms = seconds !== undefined ? seconds * 1000 : Date.parse(value ?? "") - Date.now();
-  if (!Number.isFinite(ms)) return DEFAULT_RETRY_AFTER_MS;
-  return Math.min(Math.max(ms, 1000), MAX_RETRY_AFTER_MS);
-}
-
-/**
- * Tells whether a response is the blob. A gateway may redirect unauthenticated clients to a login
- * page, or answer every error with status 200: neither is content of the repository.
- */
-async function verifyBlob(response: Response, digest: Digest): Promise<EndpointAnswer> {
-  const { status, headers } = response;
-  if (status !== 200) return refusal(status, retryAfter(response));
-  const found = { type: "found", digest } as const;
-  const other = { type: "broken", answered: true } as const;
-  const length = Number(headers.get("content-length") ?? NaN);
-  if (isHtmlPage(response) || !(length <= SMALL_BLOB_BYTES)) {
-    await response.body?.cancel();
-    return !isHtmlPage(response) && length > SMALL_BLOB_BYTES ? found : other;
-  }
-  const { algorithm, hex } = splitDigest(digest);
-  const actual = createHash(algorithm).update(await readLimited(response, SMALL_BLOB_BYTES));
-  return actual.digest("hex") === hex ? found : other;
-}
-
-/** Some servers answer unauthenticated clients with a login page and status 200. */
-function isHtmlPage({ headers }: Response): boolean {
-  return /^text\/html\b/i.test(headers.get("content-type") ?? "");
-}
-
-/** Image specification: every kind of manifest is a JSON object with a schema version. */
-function isManifest(bytes: Uint8Array): boolean {
-  try {
-    const manifest: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof manifest === "object" && manifest !== null && "schemaVersion" in manifest;
-  } catch {
-    return false;
-  }
 }

@@ -10,6 +10,7 @@ import {
   type ResolveAddresses,
   systemResolve,
 } from "./forbidden_host.ts";
+import { MisconfiguredError } from "./misconfigured_error.ts";
 import { createIsProxied, type IsProxied } from "./proxy.ts";
 
 /** A request to a registry or to its token server. */
@@ -35,6 +36,7 @@ export interface Sender extends Disposable {
 /** Sets of CA certificates with a client of their own, at most. */
 const MAX_CLIENTS = 64;
 const MAX_REDIRECTS = 5;
+const REDIRECT_FIX = "set the address of the registry itself in its hosts.toml";
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Deadline of this node's own lookup where a proxy does another, ms. */
 const OWN_LOOKUP_MS = 250;
@@ -89,14 +91,19 @@ async function follow(request: UpstreamRequest, sendOnce: Hop): Promise<Response
     if (!follow || !REDIRECTS.has(response.status)) return response;
     await response.body?.cancel();
     const target = URL.parse(response.headers.get("location") ?? "", url.href);
-    if (target === null) throw new Error(`${url.host} redirects to an invalid URL`);
+    if (target === null) {
+      throw new MisconfiguredError(`${url.host} redirects to an invalid URL`, REDIRECT_FIX);
+    }
     if (url.protocol === "https:" && target.protocol !== "https:") {
       throw new ForbiddenTargetError(`${url.host} redirects from https to ${target.protocol}`);
     }
     if (target.origin !== url.origin) headers = { accept: headers["accept"] ?? "*/*" };
     url = target;
   }
-  throw new Error(`${request.url.host} redirects more than ${MAX_REDIRECTS} times`);
+  throw new MisconfiguredError(
+    `${request.url.host} redirects more than ${MAX_REDIRECTS} times`,
+    REDIRECT_FIX,
+  );
 }
 
 function requireWebUrl(url: URL): void {

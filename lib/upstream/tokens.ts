@@ -6,6 +6,7 @@ import { SingleFlight } from "../async/single_flight.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
+import { MisconfiguredError } from "./misconfigured_error.ts";
 import { readLimited, type Sender, type UpstreamRequest } from "./send.ts";
 
 export interface TokenRequest {
@@ -23,6 +24,7 @@ export type TokenAnswer =
   | { readonly token: string }
   | { readonly status: number; readonly retryAfter: string | null };
 
+const REALM_FIX = "correct the address of the token server in the registry's configuration";
 const MAX_TOKENS = 2048;
 const MAX_ANSWER_BYTES = 256 * 1024;
 /** Upper bound of a token in a header. */
@@ -106,7 +108,7 @@ export class Tokens {
  * A token request: by GET (token authentication specification), or for an identity token by POST
  * (its OAuth 2 part, `grant_type=refresh_token`).
  *
- * @throws {TypeError} if the realm is not a URL that a registry may name.
+ * @throws {MisconfiguredError} if the realm is not a URL that a registry may name.
  */
 function questionOf(
   request: TokenRequest,
@@ -133,13 +135,18 @@ function questionOf(
  * The URL of a token server. Credentials are sent over TLS only, unless the registry itself uses
  * plain HTTP.
  *
- * @throws {TypeError} if the realm is not a URL that a registry may name.
+ * @throws {MisconfiguredError} if the realm is not a URL that a registry may name.
  */
 function realmUrl({ realm }: TokenRequest, registry: URL): URL {
   const url = URL.parse(realm);
-  if (url === null) throw new TypeError(`realm of ${registry.host} is not a URL`);
+  if (url === null) {
+    throw new MisconfiguredError(`realm of ${registry.host} is not a URL`, REALM_FIX);
+  }
   if (url.protocol !== "https:" && !(url.protocol === "http:" && registry.protocol === "http:")) {
-    throw new TypeError(`realm of ${registry.host} is ${url.protocol}//…, want https`);
+    throw new MisconfiguredError(
+      `realm of ${registry.host} is ${url.protocol}//…, want https`,
+      REALM_FIX,
+    );
   }
   return url;
 }

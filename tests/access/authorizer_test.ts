@@ -214,6 +214,15 @@ test("an image whose repository nobody has asked about is served while upstream 
   assert.deepEqual(await admit(`${CLOSED}@${C}`), UNVERIFIED);
 });
 
+test("an upstream that can never be asked is no outage: nothing unknown is served", async () => {
+  const { admit, upstream, repositories } = gateRig(holdings());
+  upstream.trouble = "misconfigured";
+  assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
+  assert.deepEqual(await admit(`${CLOSED}@${C}`), CHALLENGE);
+  assert.deepEqual(await admit(`${CLOSED}@${C}`, USER), CHALLENGE);
+  assert.equal(repositories.visibility(CLOSED), "unknown");
+});
+
 test("patterns are private without a question, everything else is public without `auto`", async () => {
   const rig = gateRig(holdings(), { auto: false, patterns: ["ghcr.io/acme/*"] });
   assert.deepEqual(await rig.admit(`${CLOSED}:v1`), CHALLENGE);

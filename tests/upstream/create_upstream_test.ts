@@ -22,6 +22,7 @@ import {
 const FOUND = { type: "found", digest: MANIFEST_DIGEST };
 const MISSING = { type: "missing", hidden: true };
 const DENIED = { type: "denied" };
+const MISCONFIGURED = { type: "unavailable", reason: "misconfigured" };
 const REPOSITORIES = { open: ["open"], closed: ["closed"] };
 const WRONG = { username: "user", password: "wrong" };
 
@@ -145,7 +146,7 @@ test("a realm on this machine is not followed unless it is the registry itself",
   for (const realm of realms) {
     await withRig({ ...REPOSITORIES, realm }, async ({ head, log }) => {
       const answer = await head("closed", { credentials: USER });
-      assert.deepEqual(answer, { type: "unavailable", reason: "unreachable" }, realm);
+      assert.deepEqual(answer, MISCONFIGURED, realm);
       assert.doesNotMatch(JSON.stringify(log.lines), /secret|password@/);
     });
   }
@@ -158,7 +159,7 @@ test("a redirect to this machine is not followed, one within the registry is", a
     const redirect = (location: string) => () =>
       new Response(null, { status: 307, headers: { location } });
     registry.fault = redirect(`http://${bait.host}/v2/open/manifests/v1`);
-    assert.deepEqual(await head("open"), { type: "unavailable", reason: "unreachable" });
+    assert.deepEqual(await head("open"), MISCONFIGURED);
     assert.deepEqual(bait.requests, []);
     registry.fault = (request) => {
       registry.fault = undefined;
@@ -166,10 +167,7 @@ test("a redirect to this machine is not followed, one within the registry is", a
     };
     assert.deepEqual(await head("open"), FOUND);
     registry.fault = redirect("/v2/open/manifests/v1");
-    assert.deepEqual(await head("open", { tag: "loop" }), {
-      type: "unavailable",
-      reason: "unreachable",
-    });
+    assert.deepEqual(await head("open", { tag: "loop" }), MISCONFIGURED);
   }, { circuit: { threshold: 100 } });
 });
 
@@ -201,10 +199,7 @@ test("a registry that will not have a question is not away", async () => {
   await withRig(REPOSITORIES, async ({ head, registry }) => {
     for (const status of [400, 405, 414, 418]) {
       registry.fault = () => new Response(null, { status });
-      assert.deepEqual(await head("open", { tag: `odd${status}` }), {
-        type: "unavailable",
-        reason: "broken",
-      });
+      assert.deepEqual(await head("open", { tag: `odd${status}` }), MISCONFIGURED);
     }
     registry.fault = undefined;
     assert.deepEqual(await head("open"), FOUND);
@@ -266,7 +261,7 @@ test("a token server that lies or overdoes it costs no more than an answer", asy
           headers: { "www-authenticate": `Bearer realm="http://${registry.host}/token"` },
         });
       };
-      assert.deepEqual(await head("open"), { type: "unavailable", reason: "unreachable" }, name);
+      assert.deepEqual(await head("open"), MISCONFIGURED, name);
     });
   }
 });
@@ -353,7 +348,7 @@ test("what is not what was asked for is no answer, whatever its status", async (
       registry.fault = ({ method }) =>
         new Response(method === "HEAD" ? null : body, { headers: { "content-type": type } });
       const answer = await head("open", options);
-      assert.deepEqual(answer, { type: "unavailable", reason: "broken" }, name);
+      assert.deepEqual(answer, MISCONFIGURED, name);
     });
   }
 });
@@ -364,8 +359,8 @@ test("a blob may be elsewhere; to be sent to something else is no blob", async (
   const cases: [string, BodyInit, string, unknown][] = [
     ["the blob", MANIFEST, "application/octet-stream", FOUND],
     ["what is too large for a page", large, "application/octet-stream", FOUND],
-    ["a page", "<html>", "text/html", { type: "unavailable", reason: "broken" }],
-    ["an error", "{}", "application/json", { type: "unavailable", reason: "broken" }],
+    ["a page", "<html>", "text/html", MISCONFIGURED],
+    ["an error", "{}", "application/json", MISCONFIGURED],
   ];
   for (const [name, body, type, expected] of cases) {
     await withRig(REPOSITORIES, async ({ head, registry }) => {
@@ -407,10 +402,7 @@ test("a mirror is told of which registry it is asked, the registry itself is not
 test("what only the node's own configuration may name is not asked, and said once", async () => {
   await withRig(REPOSITORIES, async ({ head, registry, log }) => {
     for (const tag of ["a", "b"]) {
-      assert.deepEqual(await head("open", { tag }), {
-        type: "unavailable",
-        reason: "unreachable",
-      });
+      assert.deepEqual(await head("open", { tag }), MISCONFIGURED);
     }
     assert.deepEqual(registry.requests, []);
     const warnings = log.lines.filter(({ level }) => level === "warn");

@@ -76,7 +76,10 @@ export class TokenRegistry implements AsyncDisposable {
       return Response.json({ errors: [] }, { status: 404 });
     }
     return new Response(request.method === "HEAD" ? null : MANIFEST, {
-      headers: digestHeader ? { "docker-content-digest": MANIFEST_DIGEST } : {},
+      headers: {
+        "content-type": "application/vnd.oci.image.index.v1+json",
+        ...(digestHeader ? { "docker-content-digest": MANIFEST_DIGEST } : {}),
+      },
     });
   }
 

@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/async/clock.ts";
+import type { UpstreamAnswer } from "../../lib/ports/access.ts";
+import { createUpstream, type UpstreamOptions } from "../../lib/upstream/create_upstream.ts";
+import { defaultEndpoint, type UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { test } from "../support/test.ts";
+import { MANIFEST, MANIFEST_DIGEST } from "./token_registry.ts";
+
+const FOUND = { type: "found", digest: MANIFEST_DIGEST };
+const MANIFEST_TYPE = "application/vnd.oci.image.index.v1+json";
+const MISCONFIGURED = { type: "unavailable", reason: "misconfigured" };
+
+type Handler = (request: Request) => Response | Promise<Response>;
+
+const found: Handler = ({ method }) =>
+  new Response(method === "HEAD" ? null : MANIFEST, {
+    headers: { "content-type": MANIFEST_TYPE, "docker-content-digest": MANIFEST_DIGEST },
+  });
+const status = (code: number, headers = {}): Handler => () =>
+  new Response(null, { status: code, headers });
+const denied = status(401, { "www-authenticate": 'Basic realm="x"' });
+
+/** A registry with several servers on loopback; `down` stands for one that is not there. */
+async function withServers(
+  handlers: readonly (Handler | "down")[],
+  run: (rig: {
+    head(tag?: string): Promise<UpstreamAnswer>;
+    readonly requests: number[];
+    readonly log: MemoryLog;
+  }) => Promise<void>,
+  options: UpstreamOptions = {},
+): Promise<void> {
+  const requests = handlers.map(() => 0);
+  const servers = handlers.map((handler, index) =>
+    Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+      requests[index] = (requests[index] ?? 0) + 1;
+      return handler === "down" ? new Response(null, { status: 500 }) : handler(request);
+    })
+  );
+  const endpoints: UpstreamEndpoint[] = servers.map(({ addr }) => ({
+    ...defaultEndpoint(`127.0.0.1:${(addr as Deno.NetAddr).port}`),
+    named: true,
+  }));
+  for (const [index, server] of servers.entries()) {
+    if (handlers[index] === "down") await server.shutdown();
+  }
+  const log = new MemoryLog();
+  const upstream = createUpstream({
+    clock: systemClock,
+    log,
+    endpoints: () => Promise.resolve(endpoints),
+  }, options);
+  const head = (tag = "1") =>
+    upstream.head(
+      { kind: "manifest", reference: { registry: "registry.test", repository: "team/app", tag } },
+      { signal: AbortSignal.timeout(10_000) },
+    );
+  try {
+    await run({ head, requests, log });
+  } finally {
+    upstream.close();
+    for (const [index, server] of servers.entries()) {
+      if (handlers[index] !== "down") await server.shutdown();
+    }
+  }
+}
+
+test("a mirror's refusal counts, whatever the next server says or does", async () => {
+  const nexts: (Handler | "down")[] = [status(404), status(500), "down"];
+  for (const next of nexts) {
+    await withServers([denied, next], async ({ head }) => {
+      assert.deepEqual(await head(), { type: "denied" });
+    });
+  }
+});
+
+test("a server that fails is not asked again soon, a mirror beside it is", async () => {
+  await withServers(["down", found], async ({ head, requests }) => {
+    for (const tag of ["1", "2", "3", "4"]) assert.deepEqual(await head(tag), FOUND);
+    assert.deepEqual(requests, [0, 4]);
+  });
+  await withServers([status(500), status(404)], async ({ head, requests }) => {
+    const answers = [];
+    for (const tag of ["1", "2", "3", "4"]) answers.push(await head(tag));
+    const failed = (reason: string) => ({ type: "unavailable", reason });
+    assert.deepEqual(answers, [
+      failed("broken"),
+      failed("broken"),
+      failed("circuit-open"),
+      failed("circuit-open"),
+    ]);
+    assert.deepEqual(requests, [2, 4]);
+  });
+});
+
+test("a server that hangs does not cost the others their time", async () => {
+  const held = Promise.withResolvers<Response>();
+  await withServers([() => held.promise, found], async ({ head }) => {
+    assert.deepEqual(await head(), FOUND);
+    held.resolve(new Response());
+  });
+});
+
+test("a server without HEAD is asked by GET, as containerd does", async () => {
+  const getOnly: Handler = (request) =>
+    request.method === "HEAD" ? new Response(null, { status: 405 }) : found(request);
+  await withServers([getOnly], async ({ head, requests }) => {
+    assert.deepEqual(await head(), FOUND);
+    assert.deepEqual(requests, [2]);
+  });
+});
+
+test("a digest header counts beside a manifest's media type only", async () => {
+  const page: Handler = ({ method }) =>
+    new Response(method === "HEAD" ? null : "<html>", {
+      headers: { "content-type": "text/html", "docker-content-digest": MANIFEST_DIGEST },
+    });
+  await withServers([page], async ({ head, log }) => {
+    assert.deepEqual(await head(), MISCONFIGURED);
+    assert.deepEqual(await head("2"), MISCONFIGURED);
+    const warnings = log.lines.filter(({ level }) => level === "warn");
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]?.message ?? "", /cannot be asked as it is configured/);
+    assert.equal(warnings[0]?.fields["registry"], "registry.test");
+    assert.match(String(warnings[0]?.fields["error"]), /something other than the content/);
+    assert.match(String(warnings[0]?.fields["fix"]), /hosts\.toml/);
+  });
+});
+
+test("a registry whose token server cannot be reached is misconfigured, however often it is asked", async () => {
+  const bearer = status(401, { "www-authenticate": 'Bearer realm="http://127.0.0.1:9/token"' });
+  await withServers([bearer], async ({ head, log }) => {
+    for (const tag of ["1", "2", "3", "4"]) assert.deepEqual(await head(tag), MISCONFIGURED);
+    const warnings = log.lines.filter(({ level }) => level === "warn");
+    assert.equal(warnings.length, 1);
+  });
+});
+
+test("a token server that is gone with its registry is an outage", async () => {
+  let isUp = true;
+  let tokens = 0;
+  const registry: Handler = (request) => {
+    if (!isUp) return new Response(null, { status: 503 });
+    const { pathname, host } = new URL(request.url);
+    if (pathname === "/token") return Response.json({ token: `t${tokens++}`, expires_in: 1 });
+    const realm = `Bearer realm="http://${host}/token"`;
+    return request.headers.has("authorization")
+      ? found(request)
+      : new Response(null, { status: 401, headers: { "www-authenticate": realm } });
+  };
+  await withServers([registry], async ({ head }) => {
+    assert.deepEqual(await head(), FOUND);
+    isUp = false;
+    assert.deepEqual(await head("2"), { type: "unavailable", reason: "broken" });
+  });
+});
