@@ -31,7 +31,7 @@ export interface AgentAccess {
   /** The watcher through which it learns which repositories content is of. */
   readonly watcher: Watcher;
   /** Tells whether anybody may know of a repository; undefined: nothing is private. */
-  readonly isPublic?: (repository: string) => boolean;
+  readonly isPublic: ((repository: string) => boolean) | undefined;
 }
 
 /** What {@link createAccess} works with. */
@@ -57,7 +57,7 @@ export async function createAccess(
   const isLocal = localClients(config);
   const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   if (!verifyTags && isOpen && !localOnly) {
-    return { access: undefined, isLocalClient: isLocal, watcher };
+    return { access: undefined, isLocalClient: isLocal, isPublic: undefined, watcher };
   }
   const endpoints = configuredEndpoints({ ...config, registryConfigPath }, log);
   const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });
@@ -100,7 +100,7 @@ export async function createAccess(
       ...{ ...knowledge, store, log },
       onChange: () => inquiries.wake(),
     }),
-    ...(isOpen ? {} : { isPublic: (name) => knowledge.repositories.isAnybodys(name) }),
+    isPublic: isOpen ? undefined : (name) => knowledge.repositories.isAnybodys(name),
   };
 }
 

@@ -15,7 +15,7 @@ import { createStaticBootstrapper } from "../router/bootstrap/static_bootstrappe
 export interface BootstrapperCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly kubernetes: () => KubernetesApi;
   /** Bounds what servers take. */
-  readonly connections?: ConnectionBudget;
+  readonly connections?: ConnectionBudget | undefined;
 }
 
 /**

@@ -63,7 +63,7 @@ export function createDebugPages(collaborators: DebugPagesCollaborators) {
     checks: remembered(collaborators.checks, collaborators.clock),
     measure: createMeasure(collaborators),
   };
-  return createDebugApp({ source, log, ...(privacy && { privacy }) });
+  return createDebugApp({ source, log, privacy });
 }
 
 function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Overview {

@@ -38,24 +38,19 @@ export function createKubernetes(
           "account could be used (KUBERNETES_SERVICE_HOST is not set)",
       );
     }
-    shared ??= createKubernetesApi(kubeconfig === undefined ? {} : { kubeconfig });
+    shared ??= createKubernetesApi({ kubeconfig });
     return shared;
   };
   const isFollowed = nodeName !== undefined && (startupTaint !== undefined || nodeTopology);
-  let isReady = () => false;
   const follower = isFollowed
-    ? new NodeFollower({ api: api(), clock, log, ready: () => isReady() }, {
-      node: nodeName,
-      ...(startupTaint === undefined ? {} : { startupTaint }),
-    })
+    ? new NodeFollower({ api: api(), clock, log }, { node: nodeName, startupTaint })
     : undefined;
   return {
     api,
     topology: () => follower?.topology,
     follow(ready) {
-      isReady = ready;
       const stop = new AbortController();
-      const followed = follower?.run({ signal: stop.signal }).catch((error) => {
+      const followed = follower?.run({ signal: stop.signal, ready }).catch((error) => {
         if (!stop.signal.aborted) log.error("the node is no longer followed", { error });
       });
       return async () => {

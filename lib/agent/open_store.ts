@@ -25,7 +25,7 @@ export interface OpenStore {
   /** Directory for mirror configuration; undefined: none is to be written. */
   readonly registryConfigPath: string | undefined;
   /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
-  readonly embeddedMirror?: string;
+  readonly embeddedMirror?: string | undefined;
   readonly close: () => void;
 }
 
@@ -133,7 +133,7 @@ async function openContainerd(
         namespace: config.containerdNamespace,
       }),
       registryConfigPath: registryConfigPath || undefined,
-      ...(embeddedMirror === undefined ? {} : { embeddedMirror }),
+      embeddedMirror,
       close: () => client.close(),
     };
   } catch (error) {

@@ -67,11 +67,6 @@ export class PeerTls {
     optional: !this.required,
   });
 
-  /** What the registry has to know of it. */
-  get registryOptions(): { readonly securePeers: boolean } {
-    return { securePeers: this.required };
-  }
-
   /** Whether nodes are answered by TLS alone. */
   get required(): boolean {
     return this.#settings.peerTlsMode === "require";

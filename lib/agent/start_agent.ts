@@ -1,16 +1,11 @@
-import type { Advertiser } from "../advertiser/advertiser.ts";
-import { systemClock } from "../async/clock.ts";
 import { deadline } from "../async/deadline.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { NodeTopology } from "../kubernetes/topology.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
 import type { RegistryApp } from "../registry/registry_app.ts";
 import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
-import type { BasicAuth } from "./basic_auth.ts";
+import { type AgentOptions, type AgentParts, compose } from "./compose.ts";
 import { type HttpServer, startHttpServer } from "./http_server.ts";
-import { type AgentOptions, createParts } from "./create_parts.ts";
 import { applyMirrorConfiguration, keepMirrorConfiguration } from "./mirror_configuration.ts";
 import { StopStack } from "./stop_stack.ts";
 
@@ -36,9 +31,7 @@ export interface Agent {
 }
 
 /**
- * Starts all parts of an agent in order; mirror configuration is written last, so that containerd is
- * never sent to an agent that cannot answer. The signal only ends the start; {@link Agent.stop} ends
- * the agent.
+ * Starts an agent. Its signal only ends the start; {@link Agent.stop} ends the agent.
  *
  * @throws {ConfigError} if the node does not fit the configuration.
  * @throws {ListenError} if an address is taken.
@@ -46,71 +39,83 @@ export interface Agent {
 export async function startAgent(config: Config, options: AgentOptions): Promise<Agent> {
   const stack = new StopStack(options.log);
   try {
-    return await startParts(config, options, stack);
+    const parts = await compose(config, options, stack);
+    return await start(config, parts, stack);
   } catch (error) {
     await stack.stop();
     throw error;
   }
 }
 
-async function startParts(
-  config: Config,
-  options: AgentOptions,
-  stack: StopStack,
-): Promise<Agent> {
-  const { log } = options;
-  const parts = await createParts(config, options, stack);
-  const { router, registry, advertiser, auth, tls, kubernetes, metricsApp } = parts;
-  const { connections, readiness } = parts;
-  const { ready } = readiness;
-
-  // Ports first: an address that is taken must be noticed before anything is made known.
-  const metricsServer = startHttpServer(
-    { fetch: metricsApp.fetch, log, connections: connections.pages },
-    config.metricsAddr,
-  );
-  readiness.listens(metricsServer);
-  stack.push("metrics server", () => metricsServer.shutdown(STOP_MS));
-  stack.push("router", () => router.stop());
-  await router.start().catch((error) => {
-    // The embedded mirror's router has the same port by default.
-    const known = error instanceof RouterListenError && parts.embeddedMirror !== undefined;
-    throw known ? new ConfigError(`${error.message}; ${parts.embeddedMirror}`) : error;
-  });
-  const { fetch } = registry.app;
-  const server = startHttpServer({ fetch, log, connections }, config.registryAddr);
-  const servers: Pick<HttpServer, "deaf" | "shutdown">[] = [server];
-  stack.push("registry servers", () => drain(registry, servers));
-  if (tls) servers.push(tls.serve({ fetch, connections }));
-  for (const each of servers) readiness.listens(each);
+/**
+ * Starts the parts in order. Ports come first: an address that is taken must be noticed before
+ * anything is made known. The mirror configuration comes last, so that containerd is never sent to an
+ * agent that cannot answer.
+ */
+async function start(config: Config, parts: AgentParts, stack: StopStack): Promise<Agent> {
+  const { router, readiness, kubernetes } = parts;
+  const metricsServer = startMetricsServer(config, parts, stack);
+  await startRouter(parts, stack);
+  const registryServer = startRegistryServers(config, parts, stack);
   // First of these when the agent stops: peers then ask others while transfers under way end.
   stack.push("goodbye", () => router.leave());
-  stack.push("watcher", follow(advertiser, log));
-  const { registryConfigPath } = parts;
-  await configureMirrors({ ...config, registryConfigPath }, auth, {
-    log,
-    clock: systemClock,
-    stack,
-  });
+  stack.push("watcher", advertise(parts));
+  await configureMirrors(config, parts, stack);
   readiness.configured();
-  stack.push("kubernetes", kubernetes.follow(ready));
+  stack.push("kubernetes", kubernetes.follow(readiness.ready));
   return {
     id: router.id,
-    url: localUrl(server),
+    url: localUrl(registryServer),
     metricsUrl: localUrl(metricsServer),
-    ready,
+    ready: readiness.ready,
     topology: kubernetes.topology,
     stop: () => stack.stop(),
   };
 }
 
+/** Serves probes, metrics and the debug pages. */
+function startMetricsServer(
+  { metricsAddr }: Config,
+  { metricsApp: { fetch }, connections: { pages }, readiness, runtime: { log } }: AgentParts,
+  stack: StopStack,
+): HttpServer {
+  const server = startHttpServer({ fetch, log, connections: pages }, metricsAddr);
+  readiness.listens(server);
+  stack.push("metrics server", () => server.shutdown(STOP_MS));
+  return server;
+}
+
+async function startRouter({ router, opened }: AgentParts, stack: StopStack): Promise<void> {
+  stack.push("router", () => router.stop());
+  await router.start().catch((error) => {
+    const { embeddedMirror } = opened;
+    // The embedded mirror's router has the same port by default.
+    if (!(error instanceof RouterListenError) || embeddedMirror === undefined) throw error;
+    throw new ConfigError(`${error.message}; ${embeddedMirror}`);
+  });
+}
+
+/** Serves the registry, to peers also by TLS if it is configured; returns the one in the clear. */
+function startRegistryServers(
+  { registryAddr }: Config,
+  { registry, connections, tls, readiness, runtime: { log } }: AgentParts,
+  stack: StopStack,
+): HttpServer {
+  const { fetch } = registry.app;
+  const plain = startHttpServer({ fetch, log, connections }, registryAddr);
+  const servers: Pick<HttpServer, "deaf" | "shutdown">[] = [plain];
+  stack.push("registry servers", () => drain(registry, servers));
+  if (tls) servers.push(tls.serve({ fetch, connections }));
+  for (const server of servers) readiness.listens(server);
+  return plain;
+}
+
 /** Writes the mirror configuration, if there is a directory for it, and keeps it right. */
 async function configureMirrors(
-  config: Config & { readonly registryConfigPath: string | undefined },
-  auth: BasicAuth,
-  { log, clock, stack }: { readonly log: Log; readonly clock: Clock; readonly stack: StopStack },
+  config: Config,
+  { auth, opened: { registryConfigPath }, runtime }: AgentParts,
+  stack: StopStack,
 ): Promise<void> {
-  const { registryConfigPath } = config;
   if (registryConfigPath === undefined) {
     return stack.push("credentials", auth.follow(() => Promise.resolve()));
   }
@@ -119,19 +124,20 @@ async function configureMirrors(
     containerdRegistryConfigPath: registryConfigPath,
     authorization: auth.current,
   };
-  await applyMirrorConfiguration(mirrorConfig, log);
-  stack.push("configurator", keepMirrorConfiguration(mirrorConfig, { log, clock }));
-  stack.push("credentials", auth.follow(() => applyMirrorConfiguration(mirrorConfig, log)));
+  const apply = () => applyMirrorConfiguration(mirrorConfig, runtime.log);
+  await apply();
+  stack.push("configurator", keepMirrorConfiguration(mirrorConfig, runtime));
+  stack.push("credentials", auth.follow(apply));
 }
 
-/** Follows the store in the background; returns how to end that. */
-function follow(advertiser: Advertiser, log: Log): () => Promise<void> {
+/** Advertises what the store holds, in the background; returns how to stop that. */
+function advertise({ advertiser, runtime: { log } }: AgentParts): () => Promise<void> {
   const stop = new AbortController();
-  const followed = advertiser.run({ signal: stop.signal })
+  const advertised = advertiser.run({ signal: stop.signal })
     .catch((error) => log.error("the store is no longer followed", { error }));
   return () => {
     stop.abort();
-    return followed;
+    return advertised;
   };
 }
 

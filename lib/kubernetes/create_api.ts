@@ -8,7 +8,7 @@ import { ApiError, toApiError } from "./api_error.ts";
 /** Settings of {@link createKubernetesApi}. */
 export interface KubernetesApiOptions {
   /** Kubeconfig file; undefined: the service account of the pod. */
-  readonly kubeconfig?: string;
+  readonly kubeconfig?: string | undefined;
   /** How long one call may take, ms; default 5000. */
   readonly timeoutMs?: number;
 }

@@ -16,8 +16,6 @@ const RECHECK_MS = 5 * 60_000;
 /** Collaborators of a {@link NodeFollower}. */
 export interface NodeFollowerCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly api: KubernetesApi;
-  /** True once the agent serves and containerd is configured to ask it. */
-  readonly ready: () => boolean;
   /** Source of jitter in [0, 1); default `Math.random`. */
   readonly random?: () => number;
 }
@@ -27,7 +25,13 @@ export interface NodeFollowerOptions {
   /** Name of the node that the agent runs on. */
   readonly node: string;
   /** Key of the taint that is removed once the agent is ready; undefined: none is. */
-  readonly startupTaint?: string;
+  readonly startupTaint?: string | undefined;
+}
+
+/** What {@link NodeFollower.run} takes. */
+export interface NodeFollowerRun extends Cancellable {
+  /** True once the agent serves and containerd is configured to ask it. */
+  readonly ready: () => boolean;
 }
 
 /** Learns where this node is, and makes it available to pods once the agent is ready. */
@@ -47,7 +51,7 @@ export class NodeFollower {
   }
 
   /** Goes on until the signal aborts; then rejects with its reason. Whatever fails is tried again. */
-  async run(options: Cancellable): Promise<never> {
+  async run(options: NodeFollowerRun): Promise<never> {
     const { api, clock, log, random = Math.random } = this.#collaborators;
     const { node, startupTaint } = this.#options;
     this.#learn(await this.#retry(() => api.readNode(node, options), options));
@@ -86,8 +90,8 @@ export class NodeFollower {
     this.#collaborators.log.info("node is known", { node: name, ...now });
   }
 
-  async #untilReady(options: Cancellable): Promise<void> {
-    const { clock, ready } = this.#collaborators;
-    while (!ready()) await clock.sleep(READY_POLL_MS, options);
+  async #untilReady({ ready, signal }: NodeFollowerRun): Promise<void> {
+    const { clock } = this.#collaborators;
+    while (!ready()) await clock.sleep(READY_POLL_MS, { signal });
   }
 }

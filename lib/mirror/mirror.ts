@@ -42,7 +42,7 @@ export interface MirrorCollaborators extends Runtime {
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Connects to peers; default by TCP. */
-  readonly connect?: Connect;
+  readonly connect?: Connect | undefined;
   /** Whether it has peers show certificates, at least where they can; default false. */
   readonly connectsSecurely?: boolean;
   /** Sends requests to peers; default over direct connections. */

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Metrics } from "../ports/metrics.ts";
 import { labelLimit } from "./label_limit.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
-import { type AdvertisedImage, registerSpegelMetrics } from "./spegel_metrics.ts";
+import { type AdvertisementSource, registerSpegelMetrics } from "./spegel_metrics.ts";
 
 /** Settings of {@link createMetrics}. */
 export interface MetricsOptions {
@@ -12,13 +12,15 @@ export interface MetricsOptions {
   maxRegistries?: number;
   /** Whether nodes agree on who goes upstream, so that there is something to count. Default false. */
   rollout?: boolean;
-  /** Set to export Spegel's metrics too: what is advertised right now. */
-  spegel?: { readonly advertised: () => readonly AdvertisedImage[] };
+  /** Exports Spegel's metrics too, see {@link MetricsRegistry.observe}. Default false. */
+  spegel?: boolean;
 }
 
 /** Metrics and their exposition. */
 export interface MetricsRegistry {
   readonly metrics: Metrics;
+  /** At each scrape, Spegel's metrics count what this source advertises; before this call, nothing. */
+  observe(source: AdvertisementSource): void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>;
   /** Media type of the text. */
@@ -34,7 +36,7 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 
 /** Makes the metrics of one agent, in a registry of their own. */
 export function createMetrics(options: MetricsOptions): MetricsRegistry {
-  const { version, maxRegistries = 100, spegel, rollout = false } = options;
+  const { version, maxRegistries = 100, spegel = false, rollout = false } = options;
   const registry = new Registry();
   const collectors = createCollectors(registry);
   const registryLabel = labelLimit(maxRegistries);
@@ -42,7 +44,11 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
   collectors.build.set({ version, deno: Deno.version.deno }, 1);
 
   const rollouts = rollout ? rolloutCollectors(registry) : undefined;
-  const spegels = spegel && registerSpegelMetrics(registry, { ...spegel, registryLabel });
+  let source: AdvertisementSource | undefined;
+  const advertised = () => source?.advertised() ?? [];
+  const spegels = spegel
+    ? registerSpegelMetrics(registry, { advertised, registryLabel })
+    : undefined;
 
   const metrics: Metrics = {
     mirrorRequest(name, outcome, reason) {
@@ -82,7 +88,12 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
     followFailed: (reason) => rollouts?.fallbacks.inc({ reason }),
     upstreamSpared: (bytes) => rollouts?.avoided.inc(amount(bytes)),
   };
-  return { metrics, text: () => registry.metrics(), contentType: registry.contentType };
+  return {
+    metrics,
+    observe: (given) => void (source = given),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
 }
 
 /** The client library throws on what is no amount; the port promises not to. */

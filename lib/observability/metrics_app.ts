@@ -9,7 +9,9 @@ export interface MetricsAppCollaborators {
   /** True once the agent can do its work. */
   ready(): boolean;
   /** Answers everything else, e.g. the debug pages; default: 404. */
-  readonly others?: { fetch(request: Request, bindings: unknown): Response | Promise<Response> };
+  readonly others?:
+    | { fetch(request: Request, bindings: unknown): Response | Promise<Response> }
+    | undefined;
 }
 
 /** Serves `GET /metrics`, `/livez` and `/readyz` (503 until ready). */

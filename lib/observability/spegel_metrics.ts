@@ -9,6 +9,11 @@ export interface AdvertisedImage {
   readonly digests: readonly string[];
 }
 
+/** Tells what is advertised right now. */
+export interface AdvertisementSource {
+  advertised(): readonly AdvertisedImage[];
+}
+
 /** What Spegel's metrics are made from besides the calls of the port. */
 export interface SpegelMetricsCollaborators {
   /** What is advertised right now; asked at each scrape. */

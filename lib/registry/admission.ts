@@ -12,7 +12,7 @@ import type { TagOpinions } from "./tag_opinions.ts";
 
 /** What {@link admit} works with. */
 export interface AdmissionCollaborators {
-  readonly access?: Access;
+  readonly access?: Access | undefined;
   readonly store: Store;
   readonly metrics: Metrics;
   /** Looks what peers take a tag for. */

@@ -29,7 +29,7 @@ export interface PullCollaborators extends Runtime {
   readonly store: Store;
   readonly mirror: Mirror;
   /** Decides who may have what; without it everybody may. */
-  readonly access?: Access;
+  readonly access?: Access | undefined;
   readonly uploads: UploadSlots;
   /** Told of content of the store that seems to be wrong; default: nobody is. */
   readonly integrity?: Pick<Integrity, "doubt"> | undefined;

@@ -36,7 +36,7 @@ export interface RegistryCollaborators extends Runtime {
   /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Decides who may have what; without it everybody may. */
-  readonly access?: Access;
+  readonly access?: Access | undefined;
   /** Tells clients on this node, who are told why they get nothing, by their IP addresses; default: all. */
   readonly isLocalClient?: (address: string) => boolean;
   /** Tells nodes of the cluster from others. */
@@ -56,7 +56,7 @@ export interface RegistryCollaborators extends Runtime {
 /** Settings of {@link createRegistryApp}. */
 export interface RegistryOptions {
   /** Most blobs that are sent to peers at the same time, others are answered 429; default no bound. */
-  maxUploads?: number;
+  maxUploads?: number | undefined;
   /** Tells which references may be served; others are 404 and not looked up. */
   filter: ReferenceFilter;
   /**
@@ -65,7 +65,7 @@ export interface RegistryOptions {
    */
   authorizations?: () => readonly string[];
   /** Peers are answered over secure connections only; default: over all. */
-  securePeers?: boolean;
+  securePeers?: boolean | undefined;
   /** Blobs up to this many bytes are read whole before they are sent; default 128 KiB. */
   smallBlobBytes?: number;
   /** How long the store may take to answer before content counts as not held; default 1000. */
@@ -229,7 +229,7 @@ async function serveV2(
     readonly proof: ProveAnswer | undefined;
     readonly credentials: Credentials | undefined;
     readonly store: Store;
-    readonly access?: Access;
+    readonly access?: Access | undefined;
   },
   c: RegistryContext,
   context: RequestContext,

@@ -13,14 +13,14 @@ export interface RouterOptions {
   /** Times that are left out are those of this network; default `lan`. */
   readonly network?: NetworkProfile;
   /** Directory of the identity; without it, the node gets a new identity at each start. */
-  readonly dataDir?: string;
+  readonly dataDir?: string | undefined;
   /** Prefix of the DHT's protocol; nodes with different prefixes never meet. */
   readonly protocolPrefix?: string;
   /**
    * Only nodes that have one of these secrets in common are met, at least 32 characters each; empty:
    * everybody is.
    */
-  readonly secrets?: readonly string[];
+  readonly secrets?: readonly string[] | undefined;
   /** Uses peers' loopback addresses; default: only if the listen host is one. */
   readonly allowLoopback?: boolean;
   /** How long records of other nodes live, ms. */
@@ -36,7 +36,7 @@ export interface RouterOptions {
   /** How long a whole lookup may take, ms. */
   readonly lookupTimeoutMs?: number;
   /** Connections that are kept; for a while there may be twice as many. */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /** Records of other nodes kept in all. */
   readonly maxRecords?: number;
   /** Records kept of one other node. */
@@ -102,10 +102,12 @@ export const NETWORK_PROFILES = {
 export type NetworkProfile = keyof typeof NETWORK_PROFILES;
 
 /** Router options with every default filled in. */
-export type ResolvedRouterOptions = Required<Omit<RouterOptions, "dataDir" | "zone">> & {
-  readonly dataDir: string | undefined;
-  readonly zone?: () => string | undefined;
-};
+export type ResolvedRouterOptions =
+  & Required<Defined<Omit<RouterOptions, "dataDir" | "zone">>>
+  & Pick<RouterOptions, "dataDir" | "zone">;
+
+/** Without fields that are undefined. */
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
 /** Fills in the defaults and checks the ranges. @throws {RangeError} naming the field. */
 export function resolveRouterOptions(
@@ -117,7 +119,6 @@ export function resolveRouterOptions(
     ...NETWORK_PROFILES[options.network ?? "lan"],
     allowLoopback: options.listen.host === "localhost" ||
       isLoopback(withoutBrackets(options.listen.host)),
-    dataDir: undefined,
     ...withoutUndefined(options),
   };
   for (const [name, value] of Object.entries(resolved)) {
@@ -141,7 +142,7 @@ export function resolveRouterOptions(
   return resolved;
 }
 
-function withoutUndefined(options: RouterOptions): RouterOptions {
+function withoutUndefined<T extends object>(options: T): Defined<T> {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...options, ...Object.fromEntries(entries) };
+  return Object.fromEntries(entries) as Defined<T>;
 }

@@ -64,7 +64,7 @@ for (const path of ["README.md", ...PAGES]) {
       const { text: exposition } = createMetrics({
         version: "1",
         rollout: true,
-        spegel: { advertised: () => [] },
+        spegel: true,
       });
       const families = familiesOf(await exposition());
       for (const [name] of text.matchAll(/\b(?:eddy|spegel|http|process)_[a-z_]+[a-z]\b/g)) {

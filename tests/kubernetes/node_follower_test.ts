@@ -22,7 +22,7 @@ function setUp(options: { startupTaint?: string } = { startupTaint: KEY }) {
   const log = new MemoryLog();
   const state = { ready: false };
   const stop = new AbortController();
-  const collaborators = { api, clock, log, ready: () => state.ready, random: () => 0 };
+  const collaborators = { api, clock, log, random: () => 0 };
   const follower = new NodeFollower(collaborators, { node: "n1", ...options });
   let ended: Promise<unknown> = Promise.resolve();
   return {
@@ -32,7 +32,9 @@ function setUp(options: { startupTaint?: string } = { startupTaint: KEY }) {
     state,
     follower,
     start: () => {
-      ended = follower.run({ signal: stop.signal }).catch((error) => error);
+      ended = follower.run({ signal: stop.signal, ready: () => state.ready }).catch((error) =>
+        error
+      );
     },
     async [Symbol.asyncDispose]() {
       stop.abort();

@@ -17,10 +17,9 @@ test("Spegel's metrics: under its names, only if they are asked for", async () =
     { image: "quay.io/c:1", tags: ["quay.io/c:1"], digests: ["d4"] },
     { image: undefined, tags: [], digests: ["d5"] },
   ];
-  const { metrics, text } = createMetrics({
-    version: "1",
-    spegel: { advertised: () => advertised },
-  });
+  const { metrics, observe, text } = createMetrics({ version: "1", spegel: true });
+  assert.ok(!/^spegel_advertised/m.test(await text()));
+  observe({ advertised: () => advertised });
   metrics.mirrorRequest("docker.io", "local", "");
   metrics.mirrorRequest("docker.io", "hit", "");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");

@@ -20,7 +20,7 @@ export interface DebugAppCollaborators {
   readonly source: DebugSource;
   readonly log: Log;
   /** Set if there may be private images: who is shown their names. */
-  readonly privacy?: Insiders & { readonly isPublic: IsPublic };
+  readonly privacy?: Insiders & { readonly isPublic: IsPublic } | undefined;
 }
 
 /** What the server tells of a connection, as the second argument of `app.fetch`. */

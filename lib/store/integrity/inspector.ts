@@ -10,11 +10,15 @@ import { readAgain, stampOf } from "./read_again.ts";
 
 export interface InspectorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly store: Pick<Store, "descriptor" | "open" | "stamp">;
-  /** Whether this node advertises the content; no peer can have got any other. */
-  readonly advertises: (digest: Digest) => boolean;
-  /** Called when content is found damaged, or is sound again. */
-  readonly changed: (digest: Digest) => Promise<void>;
   readonly metrics: Pick<Metrics, "contentChecked" | "damagedContent">;
+}
+
+/** Content that this node advertises. */
+export interface Advertisements {
+  /** Whether this node advertises the content. */
+  has(digest: Digest): boolean;
+  /** Called when content is found damaged, or is sound again. */
+  review(digest: Digest): Promise<void>;
 }
 
 /** Bounds of pending checks: in total, and for unverified reporters. */
@@ -35,12 +39,21 @@ export class Inspector implements Integrity {
   readonly #damaged = new Map<Digest, string>();
   /** Pending checks, with the reporter of each. */
   readonly #waiting = new Map<Digest, Reporter | undefined>();
+  #advertisements: Advertisements | undefined;
   #reading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
 
   constructor(collaborators: InspectorCollaborators) {
     this.#with = collaborators;
     this.#budget = new DoubtBudget(collaborators.clock);
+  }
+
+  /**
+   * Reviews these advertisements when content changes. Reports of peers count only for advertised
+   * content, for no peer can have got any other; before this call none counts.
+   */
+  attach(advertisements: Advertisements): void {
+    this.#advertisements = advertisements;
   }
 
   /** Number of damaged digests. */
@@ -62,7 +75,7 @@ export class Inspector implements Integrity {
       return;
     }
     if (this.#waiting.size >= most) return;
-    if (by !== undefined && !this.#with.advertises(digest)) return;
+    if (by !== undefined && !this.#advertisements?.has(digest)) return;
     if (!this.#budget.take(digest, by)) return;
     this.#waiting.set(digest, by);
     this.#reading ??= this.#guard("content check failed", this.#read(this.#life));
@@ -159,7 +172,7 @@ export class Inspector implements Integrity {
 
   async #tell(digest: Digest): Promise<void> {
     this.#with.metrics.damagedContent(this.#damaged.size);
-    await this.#with.changed(digest).catch((error) =>
+    await this.#advertisements?.review(digest).catch((error) =>
       this.#with.log.warn("advertisements were not updated", { digest, error })
     );
   }

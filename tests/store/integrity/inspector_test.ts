@@ -23,10 +23,10 @@ function rig(override: Partial<Store> = {}) {
   const metrics = memoryMetrics();
   const changed: Digest[] = [];
   const secret = memory.add("nobody is told of it");
-  const inspector = new Inspector({
-    ...{ store, clock, log, metrics },
-    advertises: (digest) => digest !== secret,
-    changed: (digest) => Promise.resolve(void changed.push(digest)),
+  const inspector = new Inspector({ store, clock, log, metrics });
+  inspector.attach({
+    has: (digest) => digest !== secret,
+    review: (digest) => Promise.resolve(void changed.push(digest)),
   });
   const checks = () => metrics.calls.filter(([name]) => name === "contentChecked").length;
   const warnings = () => log.lines.filter(({ level }) => level === "warn").length;

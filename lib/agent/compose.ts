@@ -1,0 +1,223 @@
+import { setImmediate } from "node:timers";
+import { Advertiser, type AdvertiserCollaborators } from "../advertiser/advertiser.ts";
+import { systemClock } from "../async/clock.ts";
+import { RateLimiter } from "../async/rate_limiter.ts";
+import type { Config } from "../config/options.ts";
+import { registryHost } from "../config/types.ts";
+import { ConnectionBudget } from "../net/connection_budget.ts";
+import { RequestRing } from "../observability/debug/request_ring.ts";
+import { Traffic } from "../observability/debug/traffic.ts";
+import { createMetrics } from "../observability/metrics.ts";
+import { createMetricsApp } from "../observability/metrics_app.ts";
+import type { Digest } from "../oci/digest.ts";
+import { createReferenceFilter, type ReferenceFilter } from "../oci/filter.ts";
+import type { Arrivals } from "../ports/arrivals.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Examine } from "../ports/check.ts";
+import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import type { Store } from "../ports/store.ts";
+import {
+  createRegistryApp,
+  type RegistryApp,
+  type RegistryCollaborators,
+} from "../registry/registry_app.ts";
+import type { RouterOptions } from "../router/options.ts";
+import { Inspector } from "../store/integrity/inspector.ts";
+import { SoundStore } from "../store/integrity/sound_store.ts";
+import { VERSION } from "../version.ts";
+import { createAccess } from "./access.ts";
+import { BasicAuth } from "./basic_auth.ts";
+import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
+import { createDebugPages } from "./debug_pages.ts";
+import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
+import { createAgentMirror } from "./mirror.ts";
+import { openStore } from "./open_store.ts";
+import { PeerTls } from "./peer_tls.ts";
+import { Readiness } from "./readiness.ts";
+import { createAgentRouter } from "./router.ts";
+import type { StopStack } from "./stop_stack.ts";
+import { createBootstrap } from "./trusted_addresses.ts";
+
+/** What an agent is started with besides its configuration. */
+export interface AgentOptions extends Cancellable {
+  readonly log: Log;
+  /** Registry port of the peer whose router has this port; default: the own registry's port. */
+  readonly registryPortOf?: (routerPort: number) => number;
+  /** Looks at the node for the debug pages. */
+  readonly examine: Examine<Config>;
+}
+
+/** The parts of an agent, which `startAgent` starts. */
+export type AgentParts = Awaited<ReturnType<typeof compose>>;
+
+/**
+ * Creates the parts of an agent, one concern after the other. Nothing listens yet.
+ *
+ * @param stack takes how to stop what already runs, also where this throws.
+ * @throws {ConfigError} if the node does not fit the configuration.
+ */
+export async function compose(config: Config, options: AgentOptions, stack: StopStack) {
+  const { runtime, exposition, traffic } = composeMetrics(config, options.log);
+  const opened = await openStore(config, runtime, options);
+  stack.push("store", opened.close);
+  const { integrity, store } = composeIntegrity(opened.store, runtime, stack);
+  const access = await createAccess(config, { ...opened, ...forPart(runtime, "access"), stack });
+  const { isLocalClient, isPublic, watcher } = access;
+  const connections = new ConnectionBudget(isLocalClient);
+  const kubernetes = createKubernetes(config, forPart(runtime, "kubernetes"));
+
+  const auth = await BasicAuth.open(config, runtime);
+  const { tls, router, peerAuth, rollout, mirror } = await composePeers(config, runtime, {
+    registryPort: options.registryPortOf ?? config.registryAddr.port,
+    arrivals: opened.arrivals,
+    auth,
+    connections,
+    kubernetes,
+    stack,
+  });
+
+  const filter = createFilter(config);
+  const advertiser = composeAdvertiser(runtime, { watcher, store, integrity, router, filter });
+  exposition.observe(advertiser);
+  const readiness = new Readiness({ advertiser, router });
+  const serving = { ...runtime, store, mirror, integrity, requests: new RequestRing() };
+  const registry = composeRegistry(
+    config,
+    { ...serving, ...rollout, ...access, peerAuth, router: readiness },
+    { advertiser, auth, tls },
+  );
+
+  const pages = config.debugWebEnabled
+    ? createDebugPages({
+      ...serving,
+      config,
+      router,
+      advertiser,
+      filter,
+      traffic,
+      topology: kubernetes.topology,
+      conditions: readiness.conditions,
+      privacy: isPublic && { isPublic, isLocalClient, authorizations: auth.accepted },
+      checks: (limits) => options.examine(config, limits),
+    })
+    : undefined;
+  const metricsApp = createMetricsApp({ ...exposition, ready: readiness.ready, others: pages });
+  return {
+    runtime,
+    opened,
+    connections,
+    kubernetes,
+    auth,
+    tls,
+    router,
+    advertiser,
+    registry,
+    readiness,
+    metricsApp,
+  };
+}
+
+/** The metrics, which are exposed to Prometheus and summed up for the debug pages. */
+function composeMetrics({ rollout, spegelMetrics }: Config, log: Log) {
+  const exposition = createMetrics({ version: VERSION, rollout, spegel: spegelMetrics });
+  const traffic = new Traffic();
+  const metrics = traffic.observe(exposition.metrics);
+  const runtime: Runtime = { clock: systemClock, log, metrics };
+  return { runtime, exposition, traffic };
+}
+
+/** The same for one part, whose log lines name it. */
+function forPart(runtime: Runtime, part: string): Runtime {
+  return { ...runtime, log: runtime.log.child({ part }) };
+}
+
+/** Finds damaged content, and keeps it from being served. */
+function composeIntegrity(whole: Store, runtime: Runtime, stack: StopStack) {
+  const integrity = new Inspector({ ...forPart(runtime, "integrity"), store: whole });
+  stack.push("integrity", () => integrity.close());
+  return { integrity, store: new SoundStore(whole, integrity) };
+}
+
+/** What {@link composePeers} works with. */
+interface PeersCollaborators {
+  readonly registryPort: RouterOptions["registryPort"];
+  readonly arrivals: Arrivals | undefined;
+  readonly auth: BasicAuth;
+  readonly connections: ConnectionBudget;
+  readonly kubernetes: Kubernetes;
+  readonly stack: StopStack;
+}
+
+/** Proves this node to its peers, finds them, and gets content from them. */
+async function composePeers(
+  config: Config,
+  runtime: Runtime,
+  { registryPort, arrivals, auth, connections, kubernetes, stack }: PeersCollaborators,
+) {
+  const keys = await readClusterKeys(config);
+  const tls = await PeerTls.open(config, forPart(runtime, "peer TLS"));
+  const { bootstrapper, trustedAddresses } = createBootstrap(config, {
+    ...runtime,
+    keys,
+    connections,
+    kubernetes: kubernetes.api,
+  });
+  const joinsRollout = config.rollout && arrivals !== undefined;
+  const router = await createAgentRouter(
+    config,
+    { ...forPart(runtime, "router"), bootstrapper, connections },
+    { registryPort, keys, rollout: joinsRollout, zone: () => kubernetes.topology()?.zone },
+  );
+  const rollout = joinsRollout ? { elections: router.elections, arrivals } : undefined;
+  const peerAuth = createClusterKey(keys, config, { ...runtime, router, stack });
+  const mirror = createAgentMirror(config, {
+    ...forPart(runtime, "mirror"),
+    router,
+    elections: rollout?.elections,
+    authorizations: auth.accepted,
+    peerAuth,
+    tls,
+    trustedAddresses,
+  });
+  stack.push("mirror", () => mirror.close());
+  return { tls, router, peerAuth, rollout, mirror };
+}
+
+function createFilter(config: Config): ReferenceFilter {
+  const mirroredRegistries = config.mirroredRegistries.map(registryHost);
+  return createReferenceFilter({ ...config, mirroredRegistries });
+}
+
+/** Advertises what the store holds, but for damaged content. */
+function composeAdvertiser(
+  runtime: Runtime,
+  { integrity, ...collaborators }:
+    & Pick<AdvertiserCollaborators, "watcher" | "store" | "router" | "filter">
+    & { readonly integrity: Inspector },
+): Advertiser {
+  const isDamaged = (digest: Digest) => integrity.isDamaged(digest);
+  const advertiser = new Advertiser({ ...runtime, ...collaborators, isDamaged });
+  integrity.attach(advertiser);
+  return advertiser;
+}
+
+/** Answers pulls of this node and of its peers. */
+function composeRegistry(
+  { uploadLimit, maxUploads }: Config,
+  collaborators: RegistryCollaborators,
+  { advertiser, auth, tls }: {
+    readonly advertiser: Advertiser;
+    readonly auth: BasicAuth;
+    readonly tls: PeerTls | undefined;
+  },
+): RegistryApp {
+  const { clock } = collaborators;
+  const uploads = uploadLimit === undefined ? undefined : new RateLimiter(clock, uploadLimit);
+  return createRegistryApp({ ...collaborators, uploads, later: setImmediate }, {
+    filter: advertiser.serves,
+    authorizations: auth.accepted,
+    securePeers: tls?.required,
+    maxUploads,
+  });
+}
