@@ -10,40 +10,38 @@ import type { Store, StoredImage } from "../ports/store.ts";
 import type { StoreEvent, Watcher } from "../ports/watcher.ts";
 import { type KeyChange, KeyLedger } from "./key_ledger.ts";
 
-/** What an {@link Advertiser} works with. */
 export interface AdvertiserCollaborators {
   readonly watcher: Watcher;
-  /** Asked whether content without an image is still there. */
+  /** Tells whether content without an image is still held. */
   readonly store: Pick<Store, "descriptor">;
   readonly router: Pick<Router, "advertise" | "withdraw">;
-  /** Tells what of the store is not to be given to anybody; default: nothing. */
+  /** Tells whether content is damaged and must not be advertised; default: none is. */
   readonly isDamaged?: (digest: Digest) => boolean;
-  /** The filter that requests are subject to as well. */
+  /** The filter that also applies to requests. */
   readonly filter: ReferenceFilter;
   readonly log: Log;
   readonly metrics: Pick<Metrics, "advertised">;
   readonly clock: Pick<Clock, "now">;
 }
 
-/** Settings of an {@link Advertiser}. */
 export interface AdvertiserOptions {
   /**
-   * How long content is advertised that belongs to no image, as the layers of a pull that is under
-   * way do, ms. Default 15 minutes.
+   * How long content without an image, such as layers of a pull in progress, stays advertised, ms.
+   * Default 15 minutes.
    */
   readonly looseContentMs?: number;
 }
 
-/** Keys that are advertised for an image. */
+/** Advertised keys of an image. */
 export interface AdvertisedKeys {
-  /** Name of the image; undefined for content that belongs to none. */
+  /** Name of the image; undefined for content without one. */
   readonly image: string | undefined;
   readonly tags: readonly string[];
   readonly digests: readonly string[];
 }
 
 const IMAGE_PREFIX = "image:";
-/** Most pieces of content without an image that are kept track of. */
+/** Maximum tracked digests without an image. */
 const MAX_LOOSE = 10_000;
 
 /** Keeps the router's advertisements equal to what the node holds and the filter allows. */
@@ -51,13 +49,13 @@ export class Advertiser {
   readonly #with: AdvertiserCollaborators;
   readonly #looseContentMs: number;
   readonly #ledger = new KeyLedger();
-  /** Content that the filter keeps back, by the image that it belongs to. */
+  /** Filtered content, by image. */
   readonly #withheld = new KeyLedger();
-  /** What was last seen of each image. */
+  /** Last known state of each image. */
   readonly #images = new Map<string, StoredImage>();
-  /** Content without an image, and when it arrived. */
+  /** Content without an image, with its time of arrival. */
   readonly #loose = new Map<Digest, number>();
-  /** Content without an image that the filter keeps back. */
+  /** Filtered content without an image. */
   readonly #looseWithheld = new Set<Digest>();
   #synced = false;
 
@@ -66,20 +64,19 @@ export class Advertiser {
     this.#looseContentMs = options.looseContentMs ?? 15 * 60_000;
   }
 
-  /** True once all that was there at the start is advertised. */
+  /** True once everything held at the start is advertised. */
   get synced(): boolean {
     return this.#synced;
   }
 
-  /** Keys advertised right now. */
+  /** Keys advertised at present. */
   keys(): readonly string[] {
     return this.#ledger.keys();
   }
 
   /**
-   * Tells whether a reference may be served: the filter lets it through, and so does it all content
-   * by some name of this node's. Asking for filtered content by a name that nobody filters is no way
-   * to get it.
+   * Tells whether a reference may be served: the filter must allow it, and must also allow its
+   * content under some name on this node. So filtered content cannot be had under another name.
    */
   readonly serves: ReferenceFilter = (reference) => {
     const { digest } = reference;
@@ -87,12 +84,12 @@ export class Advertiser {
     return digest === undefined || !this.#withheld.has(digest) || this.#ledger.has(digest);
   };
 
-  /** Whether this is advertised right now. */
+  /** Whether a digest is advertised at present. */
   has(digest: Digest): boolean {
     return this.#ledger.has(digest);
   }
 
-  /** Content was found to be damaged, or is right again. */
+  /** Updates the advertisements after content was found damaged, or sound again. */
   async review(digest: Digest): Promise<void> {
     const images = [...this.#images.values()].filter(({ present }) => present.includes(digest));
     await this.#publish([
@@ -101,7 +98,7 @@ export class Advertiser {
     ]);
   }
 
-  /** What is advertised right now, by image; without one: content that belongs to none. */
+  /** Advertised keys by image, and those without an image. */
   advertised(): AdvertisedKeys[] {
     const loose: string[] = [];
     const images: AdvertisedKeys[] = [];
@@ -112,7 +109,7 @@ export class Advertiser {
     return loose.length === 0 ? images : [...images, { image: undefined, ...splitKeys(loose) }];
   }
 
-  /** How many digests and tags are advertised right now. */
+  /** Numbers of advertised digests and tags. */
   counts(): { digests: number; tags: number } {
     const { digests, tags } = splitKeys(this.#ledger.keys());
     return { digests: digests.length, tags: tags.length };
@@ -161,7 +158,7 @@ export class Advertiser {
     }
   }
 
-  /** Replaces all images; content without one stays as long as it is young and there. */
+  /** Replaces all images; content without one stays while it is recent and held. */
   async #sync(images: readonly StoredImage[], signal: AbortSignal): Promise<KeyChange[]> {
     const owners = new Set(images.map((image) => imageOwner(image.name)));
     this.#images.clear();
@@ -187,7 +184,7 @@ export class Advertiser {
     return changes;
   }
 
-  /** A store that cannot say is no reason to withdraw. */
+  /** A failing store is not a reason to withdraw. */
   async #isThere(digest: Digest, signal: AbortSignal): Promise<boolean> {
     try {
       return await this.#with.store.descriptor(digest, { signal }) !== undefined;
@@ -201,7 +198,7 @@ export class Advertiser {
     return this.#with.isDamaged?.(digest) === true;
   }
 
-  /** The keys of an image that the filter lets through: its tag and all that is present of it. */
+  /** An image's keys that the filter allows: its tag and its present content. */
   #imageKeys(image: StoredImage): string[] {
     const reference = parseReference(image.name);
     if (reference === undefined) return [];
@@ -212,7 +209,7 @@ export class Advertiser {
     );
     const withheld = image.present.filter((digest) => !passes(digest));
     this.#withheld.set(imageOwner(image.name), withheld);
-    // A tag is of use only to those who may then have what it points to.
+    // A tag is useful only to peers that may also fetch its target.
     const isTag = tag !== undefined && digest === undefined && keys.includes(image.target);
     if (isTag && this.#with.filter(reference)) keys.push(referenceKey(reference));
     return keys;
@@ -226,7 +223,7 @@ export class Advertiser {
     yield this.#ledger.set(contentOwner(digest), [digest]);
   }
 
-  /** What the filter keeps back must not be had under another name until it has an image, either. */
+  /** Filtered content must not be served under another name, even before it has an image. */
   #withhold(digest: Digest): void {
     const [oldest] = this.#looseWithheld;
     if (this.#looseWithheld.size >= MAX_LOOSE && oldest !== undefined) this.#release(oldest);
@@ -238,7 +235,7 @@ export class Advertiser {
     if (this.#looseWithheld.delete(digest)) this.#withheld.set(contentOwner(digest), []);
   }
 
-  /** Forgets content without an image: it has one now, or is no longer there. */
+  /** Forgets content without an image: it has one now, or was removed. */
   *#adopt(digests: readonly Digest[]): Generator<KeyChange> {
     for (const digest of digests) {
       this.#release(digest);
@@ -246,7 +243,7 @@ export class Advertiser {
     }
   }
 
-  /** Hands the sum of the changes on: a key that moved from one owner to another did not change. */
+  /** Publishes the net change: a key that moved between owners did not change. */
   async #publish(changes: readonly KeyChange[]): Promise<void> {
     const touched = new Set(changes.flatMap(({ added, removed }) => [...added, ...removed]));
     const added = new Set(changes.flatMap((change) => change.added));

@@ -1,18 +1,18 @@
-/** Keys that came into being or ceased to be when an owner changed. */
+/** Keys that were added or removed by a change of an owner. */
 export interface KeyChange {
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }
 
 /**
- * Counts who needs which key, so that a layer shared by two images stays advertised until both are
+ * Reference-counts keys by owner, so that a layer of two images stays advertised until both are
  * gone.
  */
 export class KeyLedger {
   readonly #byOwner = new Map<string, ReadonlySet<string>>();
   readonly #owners = new Map<string, number>();
 
-  /** Keys that any owner needs. */
+  /** Keys of all owners. */
   keys(): string[] {
     return [...this.#owners.keys()];
   }
@@ -21,7 +21,7 @@ export class KeyLedger {
     return this.#owners.has(key);
   }
 
-  /** Owners whose name begins so. */
+  /** Owners whose name begins with `prefix`. */
   owners(prefix: string): string[] {
     return [...this.#byOwner.keys()].filter((owner) => owner.startsWith(prefix));
   }
@@ -31,7 +31,7 @@ export class KeyLedger {
     return this.#byOwner.entries();
   }
 
-  /** Replaces the keys of an owner; none at all forgets it. */
+  /** Replaces the keys of an owner; no keys removes it. */
   set(owner: string, keys: Iterable<string>): KeyChange {
     const before = this.#byOwner.get(owner) ?? new Set();
     const after = new Set(keys);

@@ -1,4 +1,3 @@
-/** Settings of {@link backoff}. */
 export interface BackoffOptions {
   /** First delay, ms. */
   baseMs: number;
@@ -9,8 +8,8 @@ export interface BackoffOptions {
 }
 
 /**
- * Endless delays in ms that double from `baseMs` to `maxMs`, each with "equal jitter": half of it
- * fixed, half random, so that nodes which failed together do not retry together.
+ * Yields delays in ms, without end, that double from `baseMs` to `maxMs`, each with "equal jitter":
+ * half fixed, half random, so that nodes that failed together do not retry together.
  */
 export function* backoff(options: BackoffOptions): Generator<number, never, void> {
   const { baseMs, maxMs, random = Math.random } = options;

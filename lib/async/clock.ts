@@ -1,6 +1,6 @@
 import type { Clock } from "../ports/clock.ts";
 
-/** The machine's own time. */
+/** The system clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   sleep(ms, options) {

@@ -1,9 +1,9 @@
 import type { Cancellable } from "../ports/cancellable.ts";
 
-/** A signal with a time limit, and the way to end the limit. Use with `using`. */
+/** A signal with a time limit that can be lifted. Use with `using`. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
-  /** Ends the limit (the signal then only follows its parent until disposed). */
+  /** Lifts the limit; the signal then only follows its parent until disposed. */
   clear(): void;
 }
 

@@ -1,13 +1,13 @@
 import type { Cancellable } from "../ports/cancellable.ts";
 import { type Deadline, deadline } from "./deadline.ts";
 
-/** Time to deal with what has arrived, ms. */
+/** Time to process what has already arrived, ms. */
 const GRACE_MS = 20;
 
 /**
- * As {@link deadline}, for short times: when they are over, what has arrived until then is dealt with
- * first. On a busy machine a process may not run for a while, and timers come before sockets when it
- * does: answers that have long been here would else be taken for missing.
+ * Like {@link deadline}, for short limits: at the limit, data that has already arrived is processed
+ * first. On a busy machine a process may pause for a while and then runs its timers before its
+ * sockets, so answers that arrived in time would count as missing.
  */
 export function fairDeadline(ms: number, parent?: Partial<Cancellable>): Deadline {
   const controller = new AbortController();

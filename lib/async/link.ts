@@ -2,16 +2,16 @@
 export interface Link extends Disposable {
   readonly signal: AbortSignal;
   abort(reason?: unknown): void;
-  /** Stops following; the signal itself stays as it is. */
+  /** Stops following; the signal's own state stays. */
   detach(): void;
 }
 
-/** Why a link is aborted that has done its work: one for all, since making one takes microseconds. */
+/** Default reason of `abort`; shared, since creating one takes microseconds. */
 const DONE = new DOMException("it is not needed any more", "AbortError");
 
 /**
  * Makes a signal that aborts with the first of its parents. Unlike `AbortSignal.any` it leaves
- * nothing behind at parents that live long, once it is detached or disposed.
+ * nothing behind on long-lived parents once detached or disposed.
  */
 export function link(...parents: readonly AbortSignal[]): Link {
   const controller = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * Like `Promise.all(items.map(work))`, with at most `limit` at work at once. After the first
- * failure no further item is begun; those under way are waited for, then it rejects.
+ * Like `Promise.all(items.map(work))`, with at most `limit` calls at once. After the first failure
+ * no further call starts; it rejects once those in progress have ended.
  */
 export async function mapConcurrent<Item, Result>(
   items: readonly Item[],

@@ -1,8 +1,8 @@
 import type { Clock } from "../ports/clock.ts";
 
-/** Unused time of the line that is made up for: timers wake late, and that must not add up. */
+/** Unused time that may be caught up, ms: timers wake late, and the delays must not accumulate. */
 const CREDIT_MS = 50;
-/** Bytes are let through in pieces that take the line about so long. */
+/** Transmission time of one piece, ms. */
 const PIECE_MS = 20;
 const MIN_PIECE_BYTES = 4 * 1024;
 const MAX_PIECE_BYTES = 256 * 1024;
@@ -13,13 +13,13 @@ interface Waiter {
 }
 
 /**
- * Holds a rate that several flows share: who waits gets turns by flow, so that one with many
+ * Limits a rate shared by several flows. Waiters take turns by flow, so that a flow with many
  * transfers gets no more than one with a single transfer.
  */
 export class RateLimiter {
   readonly #clock: Clock;
   readonly #bytesPerMs: number;
-  /** In the order of their turns. */
+  /** Flows in the order of their turns. */
   readonly #flows = new Map<string, Waiter[]>();
   #freeAt = -Infinity;
   #pumping = false;
@@ -31,15 +31,15 @@ export class RateLimiter {
     this.#bytesPerMs = bytesPerSecond / 1000;
   }
 
-  /** Most that should be taken at once, so that the others get their turns. */
+  /** Largest piece to take at once, so that other flows get their turns. */
   get pieceBytes(): number {
     const bytes = Math.round(this.#bytesPerMs * PIECE_MS);
     return Math.min(Math.max(bytes, MIN_PIECE_BYTES), MAX_PIECE_BYTES);
   }
 
   /**
-   * Takes the line for so many bytes of a flow; undefined if they may pass at once, else a promise
-   * of when they may. It rejects with the signal's reason when that aborts.
+   * Takes capacity for some bytes of a flow; undefined if they may be sent at once, else a promise
+   * that resolves when they may. It rejects with the signal's reason when that aborts.
    */
   take(flow: string, bytes: number, signal: AbortSignal): Promise<void> | undefined {
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -71,7 +71,7 @@ export class RateLimiter {
     });
   }
 
-  /** Lets those who wait go, each when the line is free. */
+  /** Resumes waiters, each when there is capacity. */
   async #pump(): Promise<void> {
     this.#pumping = true;
     while (this.#flows.size > 0) {
@@ -85,7 +85,7 @@ export class RateLimiter {
   #next(): void {
     for (const [flow, waiters] of this.#flows) {
       const waiter = waiters.shift();
-      // The flow's next turn comes after all others had theirs.
+      // The flow's next turn comes after those of all others.
       this.#flows.delete(flow);
       if (waiters.length > 0) this.#flows.set(flow, waiters);
       if (waiter === undefined) continue;

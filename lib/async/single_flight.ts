@@ -8,12 +8,13 @@ interface Flight<T> {
   waiting: number;
 }
 
-/** Lets callers who want the same at the same time share one piece of work. */
+/** Lets concurrent callers with the same key share one piece of work. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
 
   /**
-   * Runs the work, or joins it if it is under way. The work is aborted when nobody waits any more.
+   * Runs the work, or joins it if it is in progress. The work is aborted once no caller waits for
+   * it.
    *
    * @throws what the work throws, or the signal's reason when it aborts.
    */
@@ -38,7 +39,7 @@ export class SingleFlight<T> {
   #begin(key: string, work: (signal: AbortSignal) => Promise<T>): Flight<T> {
     const life = link();
     const flight = { result: work(life.signal), life, waiting: 0 };
-    // Everybody may have left before it fails.
+    // All callers may have left before it fails.
     flight.result.catch(() => {});
     this.#flights.set(key, flight);
     return flight;

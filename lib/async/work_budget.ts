@@ -1,25 +1,25 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../ports/clock.ts";
 
-/** Bulk work gives the event loop back after so long, ms. */
+/** Time after which bulk work yields to the event loop, ms. */
 const SLICE_MS = 2;
-/** When others needed longer than this in between, the loop is busy and bulk work steps back, ms. */
+/**
+ * If other work takes longer than this between slices, the loop is busy and bulk work pauses, ms.
+ */
 const BUSY_MS = 8;
-/** Longest time that bulk work steps back at once, ms. */
+/** Longest such pause, ms. */
 const MAX_PAUSE_MS = 100;
 
-/** Collaborators of a {@link WorkBudget}. */
 export interface WorkBudgetCollaborators {
   readonly clock: Pick<Clock, "now" | "sleep">;
-  /** Resolves after the event loop has dealt with what is due; default `setImmediate`. */
+  /** Resolves after the event loop has processed what is due; default `setImmediate`. */
   readonly turn?: () => Promise<void>;
 }
 
 /**
- * Bounds what bulk work (announcing, taking in and sweeping records) takes of the event loop, which
- * has pulls to serve: a few milliseconds at a time over all such work of the router, and no more
- * than half of a loop that is busy. What others need between two slices is the delay of the event
- * loop.
+ * Bounds the share of bulk work (announcing, storing and expiring records) in the event loop, which
+ * also serves pulls: a few milliseconds at a time for all such work of the router, and at most half
+ * of a busy loop. The time that other work takes between two slices is the event loop's delay.
  */
 export class WorkBudget {
   readonly #clock: Pick<Clock, "now" | "sleep">;
@@ -34,17 +34,19 @@ export class WorkBudget {
     this.#turn = turn ?? (() => new Promise<void>((resolve) => void setImmediate(resolve)));
   }
 
-  /** Delay of the event loop that was measured last, ms. */
+  /** Last measured delay of the event loop, ms. */
   get delayMs(): number {
     return this.#delayMs;
   }
 
-  /** Resolves when bulk work may go on. Call it between pieces of well under a slice. */
+  /** Resolves when bulk work may continue. Call it between pieces well under a slice. */
   async breathe(): Promise<void> {
     await this.run(() => {});
   }
 
-  /** Does a piece of work of well under a slice when it is its turn; one after the other. */
+  /**
+   * Runs a piece of work well under a slice when its turn comes; pieces run one after the other.
+   */
   async run<T>(work: () => T): Promise<T> {
     if (this.#queue.length === 0 && !this.#pausing && this.#clock.now() < this.#sliceEnds) {
       return work();

@@ -1,29 +1,29 @@
-/** A file that was just made and is being filled. */
+/** A newly created file. */
 export interface OpenFile extends Disposable {
-  /** Writes all of it. */
+  /** Writes all bytes. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Puts what was written, and the file's attributes, on the disk. */
+  /** Syncs the file's content and attributes to disk. */
   sync(): Promise<void>;
 }
 
-/** What the durable writer asks of the system; tests cut the power between any two of these. */
+/** The system calls of durable writing; tests cut the power between any two. */
 export interface FileOperations {
-  /** Makes a file that must not exist yet: a link that somebody put there is not followed. */
+  /** Creates a file that must not exist, without following a planted link. */
   createNew(path: string, mode: number): Promise<OpenFile>;
   symlink(target: string, path: string): Promise<void>;
-  /** Gives a file away, where the process may. */
+  /** Changes the owner, where the process may. */
   chown(path: string, owner: { readonly uid: number; readonly gid: number }): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, link or empty directory. */
   remove(path: string): Promise<void>;
-  /** Makes one directory; false if there is one. */
+  /** Makes one directory; false if it exists. */
   makeDirectory(path: string, mode: number): Promise<boolean>;
-  /** Puts the entries of a directory on the disk, where the file system can. */
+  /** Syncs a directory's entries to disk, where the file system supports it. */
   syncDirectory(path: string): Promise<void>;
 }
 
-/** The machine's own file system. */
+/** The real file system. */
 export const denoOperations: FileOperations = {
   async createNew(path, mode) {
     const file = await Deno.open(path, { write: true, createNew: true, mode });
@@ -42,7 +42,7 @@ export const denoOperations: FileOperations = {
     try {
       await Deno.chown(path, uid, gid);
     } catch (error) {
-      // Only root can give files away; whoever else writes keeps them.
+      // Only root may change owners; for other users the files stay their own.
       if (!(error instanceof Deno.errors.PermissionDenied) && codeOf(error) !== "EPERM") {
         throw error;
       }
@@ -70,7 +70,7 @@ export const denoOperations: FileOperations = {
       using directory = await Deno.open(path, { read: true });
       await directory.sync();
     } catch (error) {
-      // Some file systems cannot; a disk that fails must not be taken for one of those.
+      // Some file systems do not support it; a disk failure must not pass for that.
       if (["EIO", "ENOSPC", "EDQUOT"].includes(codeOf(error))) throw error;
     }
   },

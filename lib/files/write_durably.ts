@@ -1,14 +1,14 @@
 import { dirname } from "node:path";
 import { denoFiles, type DurableFiles, type EntryWriter, type NewFile } from "./durable_files.ts";
 
-/** Begins the names of what is being written; a crash may leave some. */
+/** Name prefix of temporary files; a crash may leave some. */
 export const TEMPORARY_PREFIX = ".eddy-tmp-";
 
 /**
- * Puts a file or link at `path` in place of what is there, a link included, so that a reader, a
- * crash or a power loss at any time finds the old or the new one whole; when this resolves, the new
- * one. It is written beside the place, or in the directory `through` of the same file system, under
- * a name that nobody can guess, synced, renamed, and the directory synced. What fails leaves nothing.
+ * Replaces whatever is at `path` (a link included) with a file or link. A reader, a crash or a
+ * power loss at any time finds the old or the new version complete; once this resolves, the new
+ * one. The file is written to the same directory, or to `through` on the same file system, under an
+ * unguessable name, then synced and renamed, and the directory synced. A failure leaves nothing.
  */
 export function writeDurably<Entry>(
   files: EntryWriter<Entry>,
@@ -20,9 +20,9 @@ export function writeDurably<Entry>(
 }
 
 /**
- * The same for a file whose place turns out only when all has been written.
+ * Like {@link writeDurably}, for a file whose path is known only once it is written.
  *
- * @param place tells it then; it may throw, and nothing is left.
+ * @param place returns the path then; if it throws, nothing is left.
  */
 export async function writeThrough<Entry>(
   files: EntryWriter<Entry>,
@@ -43,18 +43,18 @@ export async function writeThrough<Entry>(
   await files.sync(dirname(path));
 }
 
-/** A path in a directory that nobody else has. */
+/** A unique path in a directory. */
 export function temporaryIn(directory: string): string {
   return `${directory}/${TEMPORARY_PREFIX}${crypto.randomUUID()}`;
 }
 
-/** Permissions of a file, and of the directories that have to be made for it. */
+/** Permissions of a file, and of directories made for it. */
 export interface Modes {
   readonly mode: number;
   readonly directoryMode: number;
 }
 
-/** Writes a file as {@link writeDurably} does, and makes its directory if it is missing. */
+/** Writes a file like {@link writeDurably}, and makes its directory if missing. */
 export async function replaceFile(
   path: string,
   content: NewFile["bytes"] | string,
@@ -66,10 +66,10 @@ export async function replaceFile(
   await writeDurably(files, path, { kind: "file", bytes, mode });
 }
 
-/** A write takes no longer than that, ms. */
+/** Upper bound of a write's duration, ms. */
 const STALE_MS = 3_600_000;
 
-/** Removes what crashes of earlier runs left in a directory. Does not reject. */
+/** Removes the temporary files that earlier crashes left in a directory. Does not reject. */
 export async function clearTemporaries(directory: string): Promise<void> {
   try {
     for await (const { name, isFile } of Deno.readDir(directory)) {
@@ -79,6 +79,6 @@ export async function clearTemporaries(directory: string): Promise<void> {
       if (Date.now() - (mtime?.getTime() ?? 0) > STALE_MS) await Deno.remove(path);
     }
   } catch {
-    // It costs room, nothing else.
+    // They only take space.
   }
 }

@@ -7,7 +7,7 @@ export interface Taint {
   readonly value?: string;
 }
 
-/** What is used of a node object. */
+/** The used parts of a node object. */
 export interface NodeObject {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -19,23 +19,23 @@ export type PatchOperation =
   | { readonly op: "test"; readonly path: string; readonly value: unknown }
   | { readonly op: "remove"; readonly path: string };
 
-/** Which endpoint slices to list, and from where on. */
+/** A query for endpoint slices. */
 export interface EndpointSliceQuery {
   /** Undefined: the namespace of the pod or of the kubeconfig's context. */
   readonly namespace: string | undefined;
   readonly service: string;
-  /** Slices in one answer at most. */
+  /** Maximum slices per page. */
   readonly limit: number;
-  /** As the answer before said. */
+  /** Continue token of the previous page. */
   readonly continueAt?: string;
 }
 
 /** An endpoint of a service (discovery.k8s.io/v1 Endpoint). */
 export interface Endpoint {
-  /** Same for all endpoints of one pod; undefined if it stands for no object. */
+  /** UID of the target pod; undefined if the endpoint has no target. */
   readonly uid?: string;
   readonly addresses: readonly string[];
-  /** True while its pod is being ended. */
+  /** True while its pod is terminating. */
   readonly terminating: boolean;
 }
 
@@ -46,20 +46,20 @@ export interface EndpointSlice {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** One answer to an {@link EndpointSliceQuery}. */
+/** One page of an {@link EndpointSliceQuery}. */
 export interface EndpointSlicePage {
   readonly slices: readonly EndpointSlice[];
-  /** Undefined: these were the last ones. */
+  /** Continue token; undefined on the last page. */
   readonly continueAt?: string;
 }
 
 /**
- * The calls of the API server that Eddy makes. Each has a deadline of its own and rejects with an
- * {@link ApiError}, or with the signal's reason when that aborts.
+ * The API server calls that Eddy makes. Each has a deadline and rejects with an {@link ApiError},
+ * or with the signal's reason when that aborts.
  */
 export interface KubernetesApi {
   readNode(name: string, options: Cancellable): Promise<NodeObject>;
-  /** Changes a node; all operations or none. `conflict` if a `test` does not hold. */
+  /** Patches a node atomically; rejects with `conflict` if a `test` fails. */
   patchNode(
     name: string,
     patch: readonly PatchOperation[],

@@ -1,22 +1,21 @@
 import { messageOf } from "../async/thrown.ts";
-/** What kept a call of the API server from being done. */
+/** Why a call to the API server failed. */
 export type ApiErrorKind =
-  /** No connection, no answer in time, or an answer that the server could not give (5xx). */
+  /** No connection, no answer in time, or a server error (5xx). */
   | "unavailable"
-  /** The server takes too many requests (429). */
+  /** Rate-limited (429). */
   | "throttled"
-  /** The token or certificate is not accepted (401). */
+  /** The token or certificate is rejected (401). */
   | "unauthorized"
-  /** The account lacks the right (403). */
+  /** The account lacks permission (403). */
   | "forbidden"
   /** There is no such object (404). */
   | "not-found"
-  /** The object is not as the caller last saw it (409, 422). */
+  /** The object has changed since the caller read it (409, 422). */
   | "conflict"
-  /** Anything else. */
   | "other";
 
-/** A call of the API server failed; the message says what was tried and what the server said. */
+/** A call to the API server failed; the message has the action and the server's reason. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly kind: ApiErrorKind;
@@ -27,10 +26,10 @@ export class ApiError extends Error {
   }
 }
 
-/** What the server said is cut off after so many characters. */
+/** Maximum length of the server's reason, characters. */
 const MAX_REASON = 300;
 
-/** The library drops what the server said for this one status. */
+/** The library drops the server's reason for this one status. */
 const UNAUTHORIZED = "the token or certificate is not accepted";
 
 const KINDS: Readonly<Record<number, ApiErrorKind>> = {
@@ -38,16 +37,16 @@ const KINDS: Readonly<Record<number, ApiErrorKind>> = {
   403: "forbidden",
   404: "not-found",
   409: "conflict",
-  // A JSON patch whose `test` does not hold (RFC 6902, section 4.6).
+  // A JSON patch whose `test` fails (RFC 6902, section 4.6).
   422: "conflict",
   429: "throttled",
 };
 
 /**
- * Tells what went wrong in the words of a log line.
+ * Converts any error into an ApiError with a message for the log.
  *
- * @param action what was tried, e.g. `read node n1`.
- * @param server base URL of the API server; undefined: it is not known yet.
+ * @param action the failed action, e.g. `read node n1`.
+ * @param server base URL of the API server; undefined if not known yet.
  */
 export function toApiError(action: string, server: string | undefined, error: unknown): ApiError {
   if (error instanceof ApiError) return error;
@@ -60,30 +59,30 @@ export function toApiError(action: string, server: string | undefined, error: un
     );
   }
   const kind = KINDS[status] ?? (status >= 500 ? "unavailable" : "other");
-  const said = shorten(saidBy(error)) || (status === 401 ? UNAUTHORIZED : "no reason given");
+  const said = shorten(reasonIn(error)) || (status === 401 ? UNAUTHORIZED : "no reason given");
   return new ApiError(kind, `cannot ${action}: API server${at} answered ${status}: ${said}`);
 }
 
-/** The library's exception has the status in `code`; codes of the system are words. */
+/** The library's exception has the status in `code`; for system errors `code` is a string. */
 function statusOf(error: unknown): number | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "number" && code >= 100 && code < 600 ? code : undefined;
 }
 
-/** The `message` of the `Status` object that the API server answers with. */
-function saidBy(error: unknown): string {
+/** The `message` of the API server's `Status` object. */
+function reasonIn(error: unknown): string {
   const { body } = error as { body?: unknown };
   try {
     const status: unknown = typeof body === "string" ? JSON.parse(body) : body;
     const message = (status as { message?: unknown } | null)?.message;
     if (typeof message === "string") return message;
   } catch {
-    // Proxies answer with pages of their own.
+    // Not JSON: proxies answer with pages of their own.
   }
   return typeof body === "string" ? body : "";
 }
 
-/** The library's HTTP client puts the whole URL before the reason. */
+/** The library's HTTP client prefixes the reason with the whole URL. */
 function reasonOf(error: unknown): string {
   const message = messageOf(error);
   return message.replace(/^request to \S+ failed, reason: /, "");

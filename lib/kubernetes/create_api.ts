@@ -5,27 +5,26 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import type { EndpointSlice, KubernetesApi, NodeObject } from "./api.ts";
 import { ApiError, toApiError } from "./api_error.ts";
 
-/** Settings of {@link createKubernetesApi}. */
 export interface KubernetesApiOptions {
   /** Kubeconfig file; undefined: the service account of the pod. */
   readonly kubeconfig?: string | undefined;
-  /** How long one call may take, ms; default 5000. */
+  /** Deadline of a call, ms; default 5000. */
   readonly timeoutMs?: number;
 }
 
-/** Tells whether this process runs in a pod whose API server is known. */
+/** Tells whether this process runs in a pod with a known API server. */
 export function isInCluster(): boolean {
   return Boolean(process.env["KUBERNETES_SERVICE_HOST"]);
 }
 
 /**
- * Makes the calls of the real API server. The client library is loaded, and the kubeconfig or the
- * service account's token read, at the first call: what is not there yet may come later.
+ * Makes the client of the API server. The client library, the kubeconfig and the service account's
+ * token are loaded at the first call: a file that is missing at the start may appear later.
  */
 export function createKubernetesApi(options: KubernetesApiOptions = {}): KubernetesApi {
   const { kubeconfig, timeoutMs = 5000 } = options;
   let connected: Promise<Connection> | undefined;
-  /** Runs one call within its time limit. */
+  /** Runs one call within its deadline. */
   const call = async <T>(
     action: string,
     { signal }: Cancellable,
@@ -41,7 +40,7 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
       server = connection.server;
       return await abortable(run(connection, callOptions(connection, limit.signal)), limit.signal);
     } catch (error) {
-      // A kubeconfig that could not be read may be there the next time.
+      // A kubeconfig that could not be read may be readable next time.
       if (server === undefined && connected === attempt) connected = undefined;
       signal.throwIfAborted();
       throw toApiError(action, server, limit.signal.aborted ? limit.signal.reason : error);
@@ -77,14 +76,14 @@ interface Connection {
   readonly core: Client.CoreV1Api;
   readonly discovery: Client.DiscoveryV1Api;
   readonly server: string;
-  /** Of the pod, or of the kubeconfig's context. */
+  /** Namespace of the pod, or of the kubeconfig's context. */
   readonly namespace: string;
-  /** A value as the library's middleware hands it on. */
+  /** Wraps a value for the library's middleware. */
   readonly observable: <T>(value: T) => Client.Observable<T>;
 }
 
 async function connect(kubeconfig: string | undefined): Promise<Connection> {
-  // The library's old HTTP client uses a deprecated built-in; that is no news for the log.
+  // The library's HTTP client uses a deprecated built-in, which is not worth a log line.
   process.noDeprecation = true;
   const { CoreV1Api, DiscoveryV1Api, KubeConfig, Observable } = await import(
     "./client_node.ts"
@@ -108,7 +107,7 @@ async function connect(kubeconfig: string | undefined): Promise<Connection> {
 
 type CallOptions = Client.ConfigurationOptions;
 
-/** The library takes a signal only where it makes the request. */
+/** The library accepts a signal only in a middleware. */
 function callOptions({ observable }: Connection, signal: AbortSignal): CallOptions {
   return {
     middleware: [{
@@ -122,7 +121,7 @@ function callOptions({ observable }: Connection, signal: AbortSignal): CallOptio
   };
 }
 
-/** Follows a promise until the signal aborts, whether or not whoever made it heeds the signal. */
+/** Awaits a promise until the signal aborts, even if the promise ignores the signal. */
 async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
@@ -151,7 +150,7 @@ function toEndpointSlice(slice: Client.V1EndpointSlice): EndpointSlice {
     ports: (slice.ports ?? []).flatMap(({ name, port }) => {
       return port === undefined ? [] : [{ name: name ?? "", port }];
     }),
-    // Null in slices whose last endpoint went.
+    // Null in slices whose last endpoint was removed.
     endpoints: (slice.endpoints ?? []).map(({ addresses, conditions, targetRef }) => ({
       addresses,
       terminating: conditions?.terminating === true,

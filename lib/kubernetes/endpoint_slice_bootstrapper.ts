@@ -3,35 +3,34 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import type { EndpointSlice, KubernetesApi } from "./api.ts";
 
 /**
- * A slice has at most 100 endpoints by default, 1000 at most. A big cluster's list is not read to
- * its end where a few peers are enough to begin with: the DHT knows the rest.
+ * A slice has 100 endpoints by default, 1000 at most. A large cluster's list is not read to the end
+ * if a few peers suffice to bootstrap: the DHT knows the rest.
  */
 const SLICES_PER_PAGE = 5;
 const ENOUGH_PEERS = 64;
 const MAX_PAGES = 8;
-/** Of the whole list, in larger pages. */
+/** Page size for the whole list. */
 const SLICES_PER_LARGE_PAGE = 50;
 /** Name of the router's port in the service. */
 const ROUTER_PORT = "router";
 
-/** Settings of {@link createEndpointSliceBootstrapper}. */
 export interface EndpointSliceBootstrapperOptions {
   /** Namespace of the service; undefined: that of the pod or of the kubeconfig's context. */
   readonly namespace?: string;
   /** Name of the headless service that selects the agents. */
   readonly service: string;
-  /** Reads the whole list, not only as much as is enough to begin with; default false. */
+  /** Reads the whole list instead of as much as suffices to bootstrap; default false. */
   readonly whole?: boolean;
 }
 
-/** A peer to begin with, in the form that the router takes. */
+/** A bootstrap peer, in the form that the router takes. */
 export interface EndpointPeer {
   readonly addresses: readonly { readonly ip: string; readonly port?: number }[];
 }
 
 /**
- * Begins with the endpoints of a headless service, ready or not, as the API server lists them. The
- * service's port `router` is used if it has one, else the port of this node's own router.
+ * Bootstraps from the endpoints of a headless service, ready or not, as listed by the API server.
+ * The port is the service's port `router` if it has one, else this node's own router port.
  */
 export function createEndpointSliceBootstrapper(
   { api }: { readonly api: KubernetesApi },
@@ -58,7 +57,7 @@ export function createEndpointSliceBootstrapper(
   };
 }
 
-/** One peer a pod, with the addresses of all its families. */
+/** One peer per pod, with the addresses of all its families. */
 function toPeers(slices: readonly EndpointSlice[]): EndpointPeer[] {
   const peers = new Map<string, { ip: string; port?: number }[]>();
   for (const { ports, endpoints } of slices) {

@@ -5,26 +5,24 @@ import { retry } from "./retry.ts";
 import { removeTaint } from "./startup_taint.ts";
 import { type NodeTopology, readTopology } from "./topology.ts";
 
-/** How often readiness is looked at while a taint waits for it, ms. */
+/** Interval of readiness checks while a taint is to be removed, ms. */
 const READY_POLL_MS = 100;
 /**
- * So often, ms, and up to half longer, the node is looked at again: one that was deleted and has
- * registered anew has its start-up taint again. 5,000 nodes make 13 requests a second of it.
+ * Interval of node checks, ms, plus up to half of it as jitter: a node that is deleted and
+ * registers anew has its start-up taint again. 5,000 nodes make 13 requests a second.
  */
 const RECHECK_MS = 5 * 60_000;
 
-/** Collaborators of a {@link NodeFollower}. */
 export interface NodeFollowerCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly api: KubernetesApi;
   /** Source of jitter in [0, 1); default `Math.random`. */
   readonly random?: () => number;
 }
 
-/** Settings of a {@link NodeFollower}. */
 export interface NodeFollowerOptions {
   /** Name of the node that the agent runs on. */
   readonly node: string;
-  /** Key of the taint that is removed once the agent is ready; undefined: none is. */
+  /** Key of the taint to remove once the agent is ready; undefined: none. */
   readonly startupTaint?: string | undefined;
 }
 
@@ -34,7 +32,7 @@ export interface NodeFollowerRun extends Cancellable {
   readonly ready: () => boolean;
 }
 
-/** Learns where this node is, and makes it available to pods once the agent is ready. */
+/** Reads this node's zone and region, and removes its start-up taint once the agent is ready. */
 export class NodeFollower {
   readonly #collaborators: NodeFollowerCollaborators;
   readonly #options: NodeFollowerOptions;
@@ -45,12 +43,12 @@ export class NodeFollower {
     this.#options = options;
   }
 
-  /** Zone and region; undefined until the API server has told. */
+  /** Zone and region; undefined until the API server has answered. */
   get topology(): NodeTopology | undefined {
     return this.#topology;
   }
 
-  /** Goes on until the signal aborts; then rejects with its reason. Whatever fails is tried again. */
+  /** Runs until the signal aborts; then rejects with its reason. Failures are retried. */
   async run(options: NodeFollowerRun): Promise<never> {
     const { api, clock, log, random = Math.random } = this.#collaborators;
     const { node, startupTaint } = this.#options;

@@ -2,20 +2,20 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import type { KubernetesApi, NodeObject, PatchOperation } from "./api.ts";
 import { ApiError } from "./api_error.ts";
 
-/** So often a node that someone else is changing too is read again at once. */
+/** Immediate retries after concurrent changes of the node. */
 const MAX_CONFLICTS = 5;
 
-/** What {@link removeTaint} found and did. */
+/** Result of {@link removeTaint}. */
 export interface TaintRemoval {
   /** The node afterwards. */
   readonly node: NodeObject;
-  /** Effects of the taints that were removed; empty if the node had none with this key. */
+  /** Effects of the removed taints; empty if the node had none with this key. */
   readonly removed: readonly string[];
 }
 
 /**
- * Removes all taints that have a key from a node, and nothing else: each operation first tests that
- * the taint still is where it was read, so that a list which changed meanwhile is read again.
+ * Removes all taints with a key from a node, and nothing else: each operation first tests that the
+ * taint is still at its index; if not, the node is read again.
  *
  * @throws {ApiError} if the node cannot be read or changed.
  */
@@ -37,14 +37,14 @@ export async function removeTaint(
   }
 }
 
-/** From the end on, so that no removal moves what is still to be removed. */
+/** From last to first, so that no removal shifts the remaining ones. */
 function removalPatch({ taints }: NodeObject, key: string): PatchOperation[] {
   return taints
     .map((taint, index) => ({ taint, path: `/spec/taints/${index}` }))
     .filter(({ taint }) => taint.key === key)
     .reverse()
     .flatMap(({ taint, path }): PatchOperation[] => [
-      // Key and effect name a taint: its value or time of adding may change without harm.
+      // Key and effect identify a taint: its value and time may change freely.
       { op: "test", path: `${path}/key`, value: key },
       { op: "test", path: `${path}/effect`, value: taint.effect },
       { op: "remove", path },

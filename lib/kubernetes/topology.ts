@@ -1,14 +1,14 @@
-/** Where a node is, as far as its labels tell. */
+/** A node's location, by its labels. */
 export interface NodeTopology {
   readonly zone?: string;
   readonly region?: string;
 }
 
-/** Well-known labels, and those that they replaced in Kubernetes 1.17. */
+/** Well-known labels, and the ones they replaced in Kubernetes 1.17. */
 const ZONE = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
 const REGION = ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"];
 
-/** Reads zone and region from the labels of a node; empty labels count as absent. */
+/** Reads zone and region from a node's labels; empty labels count as absent. */
 export function readTopology(labels: Readonly<Record<string, string>>): NodeTopology {
   const zone = first(labels, ZONE);
   const region = first(labels, REGION);

@@ -1,37 +1,37 @@
 import type { Runtime } from "../ports/runtime.ts";
 
-/** What can be closed. */
 export interface Closable {
   close(): void;
 }
 
-/** Hands out connections, one for each call. */
+/** Accepts connections, one per call. */
 export interface Acceptor<C> extends Closable {
   accept(): Promise<C>;
 }
 
-/** What an {@link AcceptLoop} works with. */
 export interface AcceptLoopCollaborators<C> extends Pick<Runtime, "clock" | "log"> {
-  /** Listens, at the same place each time; throws if it cannot. */
+  /** Listens on the same address each time; throws if it cannot. */
   readonly listen: () => Acceptor<C>;
-  /** Takes a connection over, and closes it when it is done; must not throw. */
+  /** Takes ownership of a connection; must not throw. */
   readonly take: (connection: C) => void;
 }
 
-/** Errors of the system that say that it has nothing left to accept with, not that it is deaf. */
+/** System errors that mean exhausted resources; the listener itself still works. */
 const EXHAUSTED: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
-/** The first pause after a failure, ms; it doubles with each. */
+/** First delay after a failure, ms; doubled with each further one. */
 const PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1000;
-/** For so long after a failure it counts as deaf, ms: the next attempt is made well within. */
+/** How long the listener counts as deaf after a failure, ms; the next attempt comes well within. */
 const DEAF_MS = 3 * MAX_PAUSE_MS;
-/** Others may need a turn between connections that were gone before they were accepted, ms. */
+/**
+ * Delay after a connection that ended before it was accepted, ms, so that other work gets a turn.
+ */
 const ABORTED_PAUSE_MS = 1;
 
 /**
- * Accepts connections until it is closed, whatever comes in between. The runtime's own servers end
- * with the first failure, or never hear again: too many open files, which whoever connects often
- * enough brings about. Here it pauses and goes on; what else is wrong it answers by listening anew.
+ * Accepts connections until it is closed, across failures. The runtime's own servers end with the
+ * first failure, or never accept again: with too many open files, which any client can cause by
+ * connecting often enough. This loop pauses and continues; after any other failure it listens anew.
  */
 export class AcceptLoop<C extends Closable> {
   readonly #collaborators: AcceptLoopCollaborators<C>;
@@ -41,13 +41,13 @@ export class AcceptLoop<C extends Closable> {
   #failures = 0;
   #failedAt = -Infinity;
 
-  /** @param what listens, for the log. */
+  /** @param what the listener's name, for the log. */
   constructor(collaborators: AcceptLoopCollaborators<C>, what: string) {
     this.#collaborators = collaborators;
     this.#what = what;
   }
 
-  /** Whether connections wait in vain, or would. */
+  /** Whether clients that connect now would wait in vain. */
   get deaf(): boolean {
     if (this.#stop.signal.aborted) return false;
     const { clock } = this.#collaborators;
@@ -66,7 +66,7 @@ export class AcceptLoop<C extends Closable> {
     });
   }
 
-  /** Accepts no more; what was accepted goes on. */
+  /** Stops accepting; accepted connections stay open. */
   close(): void {
     this.#stop.abort();
     this.#drop();
@@ -90,7 +90,7 @@ export class AcceptLoop<C extends Closable> {
 
   async #pause(error: unknown): Promise<void> {
     const { clock, log } = this.#collaborators;
-    if (isClientsFault(error)) return await clock.sleep(ABORTED_PAUSE_MS, this.#stop);
+    if (isAborted(error)) return await clock.sleep(ABORTED_PAUSE_MS, this.#stop);
     if (this.#failures === 0) {
       log.warn("connections cannot be accepted, trying again", { listener: this.#what, error });
     }
@@ -111,7 +111,7 @@ export class AcceptLoop<C extends Closable> {
     try {
       this.#acceptor?.close();
     } catch {
-      // It is closed already.
+      // Already closed.
     }
     this.#acceptor = undefined;
   }
@@ -121,8 +121,8 @@ function isExhaustion(error: unknown): boolean {
   return EXHAUSTED.has((error as { code?: unknown } | null)?.code);
 }
 
-/** It has gone before it was accepted. */
-function isClientsFault(error: unknown): boolean {
+/** The connection ended before it was accepted. */
+function isAborted(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionAborted ||
     error instanceof Deno.errors.ConnectionReset;
 }

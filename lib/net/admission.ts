@@ -1,123 +1,135 @@
 import { isIPv6 } from "node:net";
 
-/** A connection that was let in. */
-export interface Guest {
-  /** Since when nothing is being done for it, ms by any clock; undefined while something is. */
+/** An admitted connection. */
+export interface AdmittedConnection {
+  /** Start of its idle time, ms of any clock; undefined while it is busy. */
   readonly idleSince: number | undefined;
   /** Ends it at once. */
   close(): void;
 }
 
-/** Most connections that are let in. */
+/** Upper bounds of admitted connections. */
 export interface AdmissionLimits {
   /** From this node. */
-  readonly locals: number;
-  /** From elsewhere, in all. */
-  readonly strangers: number;
-  /** From elsewhere, of one address. */
+  readonly local: number;
+  /** From all other nodes together. */
+  readonly remote: number;
+  /** From one remote address. */
   readonly perAddress: number;
 }
 
-/** What an {@link Admission} works with. */
 export interface AdmissionCollaborators {
   readonly limits: () => AdmissionLimits;
-  /** Tries to raise the limits; tells whether they are higher now. */
+  /** Tries to raise the limits; returns whether they are higher now. */
   readonly raise: () => boolean;
-  /** Tells whether an address is one of this node. */
+  /** Tells whether an address belongs to this node. */
   readonly isLocal: (address: string) => boolean;
 }
 
 const LOCAL = "local";
 
 /**
- * Decides which connections are let in, so that nobody takes the places of all others: a limit for
- * each address, one for all strangers, and places of their own for clients on this node. Whoever
- * comes when there is no place gets that of the connection that has done nothing for longest, of
- * the address with most; where all are busy, none.
+ * Admits connections so that no client can take all places: a limit per remote address, one for all
+ * remote addresses, and places reserved for clients on this node. When the places run out, the
+ * longest idle connection of the address with the most connections is evicted; if all are busy, the
+ * new one is rejected.
  */
 export class Admission {
   readonly #collaborators: AdmissionCollaborators;
-  readonly #groupOf = new Map<Guest, string>();
-  readonly #groups = new Map<string, Set<Guest>>();
+  readonly #groupOf = new Map<AdmittedConnection, string>();
+  readonly #groups = new Map<string, Set<AdmittedConnection>>();
 
   constructor(collaborators: AdmissionCollaborators) {
     this.#collaborators = collaborators;
   }
 
-  /** Connections that are open. */
+  /** Number of open connections. */
   get size(): number {
     return this.#groupOf.size;
   }
 
-  /** Lets a connection in, or not. */
-  admit(guest: Guest, address: string): boolean {
+  /** Admits a connection, or rejects it. */
+  admit(connection: AdmittedConnection, address: string): boolean {
     const group = this.#collaborators.isLocal(address) ? LOCAL : groupOf(address);
-    let inTheWay = this.#inTheWay(group);
-    while (inTheWay !== undefined && this.#collaborators.raise()) inTheWay = this.#inTheWay(group);
-    if (inTheWay !== undefined) {
-      const longest = longestIdleOf(inTheWay);
+    let candidates = this.#candidates(group);
+    while (candidates !== undefined && this.#collaborators.raise()) {
+      candidates = this.#candidates(group);
+    }
+    if (candidates !== undefined) {
+      const longest = longestIdleAmong(candidates);
       if (longest === undefined) return false;
       this.leave(longest);
       longest.close();
     }
-    this.#groupOf.set(guest, group);
+    this.#groupOf.set(connection, group);
     const members = this.#groups.get(group);
-    if (members === undefined) this.#groups.set(group, new Set([guest]));
-    else members.add(guest);
+    if (members === undefined) this.#groups.set(group, new Set([connection]));
+    else members.add(connection);
     return true;
   }
 
-  /** A connection has ended. May be called again. */
-  leave(guest: Guest): void {
-    const group = this.#groupOf.get(guest);
+  /** Removes a connection that has ended. Idempotent. */
+  leave(connection: AdmittedConnection): void {
+    const group = this.#groupOf.get(connection);
     if (group === undefined) return;
-    this.#groupOf.delete(guest);
+    this.#groupOf.delete(connection);
     const members = this.#groups.get(group);
-    members?.delete(guest);
+    members?.delete(connection);
     if (members?.size === 0) this.#groups.delete(group);
   }
 
-  /** Of whom one would have to go, in turn, to make room for the group; undefined if there is room. */
-  #inTheWay(group: string): Iterable<Guest>[] | undefined {
-    const { locals, strangers, perAddress } = this.#collaborators.limits();
-    const own = this.#groups.get(group) ?? new Set<Guest>();
-    if (group === LOCAL) return own.size < locals ? undefined : [own];
+  /** Candidates for eviction, in order of preference; undefined if there is room for the group. */
+  #candidates(group: string): Iterable<AdmittedConnection>[] | undefined {
+    const { local, remote, perAddress } = this.#collaborators.limits();
+    const own = this.#groups.get(group) ?? new Set<AdmittedConnection>();
+    if (group === LOCAL) return own.size < local ? undefined : [own];
     if (own.size >= perAddress) return [own];
     const localSize = this.#groups.get(LOCAL)?.size ?? 0;
-    if (this.size - localSize < strangers) return undefined;
-    return bySize([...this.#groups].filter(([name]) => name !== LOCAL).map(([, guests]) => guests));
+    if (this.size - localSize < remote) return undefined;
+    return bySize(
+      [...this.#groups].filter(([name]) => name !== LOCAL).map(([, connections]) => connections),
+    );
   }
 }
 
-/** All of groups of one size together, the largest first: who has few keeps them longest. */
-function bySize(groups: readonly ReadonlySet<Guest>[]): Iterable<Guest>[] {
-  const sizes = new Map<number, Guest[]>();
+/**
+ * The connections of all groups of one size together, the largest first, so that an address with
+ * few connections keeps them longest.
+ */
+function bySize(
+  groups: readonly ReadonlySet<AdmittedConnection>[],
+): Iterable<AdmittedConnection>[] {
+  const sizes = new Map<number, AdmittedConnection[]>();
   for (const group of groups) {
     const same = sizes.get(group.size) ?? [];
     same.push(...group);
     sizes.set(group.size, same);
   }
-  return [...sizes].sort(([a], [b]) => b - a).map(([, guests]) => guests);
+  return [...sizes].sort(([a], [b]) => b - a).map(([, connections]) => connections);
 }
 
-function longestIdleOf(groups: readonly Iterable<Guest>[]): Guest | undefined {
-  for (const guests of groups) {
-    const longest = longestIdle(guests);
+function longestIdleAmong(
+  groups: readonly Iterable<AdmittedConnection>[],
+): AdmittedConnection | undefined {
+  for (const connections of groups) {
+    const longest = longestIdle(connections);
     if (longest !== undefined) return longest;
   }
   return undefined;
 }
 
-function longestIdle(guests: Iterable<Guest>): Guest | undefined {
-  let longest: Guest | undefined;
-  for (const guest of guests) {
-    const { idleSince } = guest;
-    if (idleSince !== undefined && idleSince < (longest?.idleSince ?? Infinity)) longest = guest;
+function longestIdle(connections: Iterable<AdmittedConnection>): AdmittedConnection | undefined {
+  let longest: AdmittedConnection | undefined;
+  for (const connection of connections) {
+    const { idleSince } = connection;
+    if (idleSince !== undefined && idleSince < (longest?.idleSince ?? Infinity)) {
+      longest = connection;
+    }
   }
   return longest;
 }
 
-/** Whoever has an IPv6 address has those of its /64, too. */
+/** An IPv6 address stands for its /64: its owner has all of it. */
 function groupOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [before = "", after] = address.split("%")[0]?.split("::") ?? [];

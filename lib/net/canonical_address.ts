@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 
-/** An IP address as it is compared: IPv6 in its shortest form and without a zone. */
+/** Normalises an IP address for comparison: IPv6 in its shortest form and without a zone. */
 export function canonicalAddress(address: string): string {
   const plain = address.replace(/%.*$/, "");
   return isIPv6(plain) ? new URL(`http://[${plain}]`).hostname.slice(1, -1) : plain;

@@ -4,41 +4,43 @@ import { OpenFiles } from "./open_files.ts";
 import { isLoopback } from "./socket_address.ts";
 
 /**
- * What part of the files that may be open goes to whom. A blob that is sent takes a file besides its
- * socket; what nobody gets is for the agent's own: files, containerd, upstream, peers that it asks.
+ * Shares of the open file limit. A blob that is served needs a file besides its socket; the
+ * remainder is for the agent's own files, containerd, upstream, and requests to peers.
  */
-const HTTP_STRANGERS = 0.2;
-const HTTP_LOCALS = 0.15;
+const HTTP_REMOTE = 0.2;
+const HTTP_LOCAL = 0.15;
 const ROUTER = 0.2;
-/** Of strangers: more than a few addresses can fill, each with the fewest that are let in. */
-const PAGES_STRANGERS = 0.08;
-const PAGES_LOCALS = 0.03;
-/** Handshakes of TLS that are under way: they cannot be ended, see `TlsAcceptor`. */
+/** For remote clients: more than a few addresses can fill, each at the minimum per address. */
+const PAGES_REMOTE = 0.08;
+const PAGES_LOCAL = 0.03;
+/** TLS handshakes in progress, which cannot be cancelled, see `TlsAcceptor`. */
 const HANDSHAKES = 0.1;
-/** More are of no use: a thousand nodes, each with one router, and as many clients. */
-const MOST = 1024;
-/** Fewer would be none. */
-const FEWEST = 4;
-/** containerd asks for several layers at once. */
-const FEWEST_LOCALS = 8;
-/** Of one address: a node asks for several blobs, each over a connection; see the peers' pool. */
-const PART_OF_ADDRESS = 0.25;
-const MOST_OF_ADDRESS = 128;
+/** More are useless: a thousand nodes, each with one router connection, and as many clients. */
+const MAX_CONNECTIONS = 1024;
+/** Minimum of each limit. */
+const MIN_CONNECTIONS = 4;
+/** containerd requests several layers at once. */
+const MIN_LOCAL = 8;
+/**
+ * Share of one address: a node requests several blobs, each over a connection; see the peers' pool.
+ */
+const SHARE_PER_ADDRESS = 0.25;
+const MAX_PER_ADDRESS = 128;
 
-/** Addresses that are known to be this node's, or not, and how long, ms: floods bring many. */
+/** Cached answers of `isLocal`, and their lifetime, ms: a flood brings many addresses. */
 const MAX_KNOWN = 1024;
 const KNOWN_MS = 5000;
 
 /** Bounds the connections of an HTTP server. */
 export type ServerConnections = Pick<ConnectionBudget, "http" | "takesHandshake">;
 
-/** Bounds the connections that this process takes by the files that it may have open. */
+/** Bounds this process's connections by its open file limit. */
 export class ConnectionBudget {
-  /** For all HTTP servers together but that of {@link pages}. */
+  /** For all HTTP servers except that of {@link pages}. */
   readonly http: Admission;
   /**
-   * For the server of probes, metrics and pages. Its answers are small, so that each connection is
-   * soon idle and makes room; where blobs are sent, clients that do not read keep theirs.
+   * For the server of probes, metrics and pages. Its responses are small, so each connection is
+   * soon idle and can be evicted; a server of blobs has clients that read slowly and keep theirs.
    */
   readonly pages: ServerConnections;
   /** For the router. */
@@ -47,7 +49,7 @@ export class ConnectionBudget {
 
   readonly #raise: () => boolean;
 
-  /** @param isLocal tells whether an address is one of this node; loopback is in any case. */
+  /** @param isLocal tells whether an address belongs to this node; loopback always does. */
   constructor(isLocal: (address: string) => boolean = () => false, files = new OpenFiles()) {
     this.#files = files;
     const raise = this.#raise = () => files.grow(this.#size);
@@ -58,35 +60,35 @@ export class ConnectionBudget {
       raise,
       isLocal: local,
       limits: () => ({
-        locals: this.#part(HTTP_LOCALS, FEWEST_LOCALS),
-        ...this.#strangers(HTTP_STRANGERS),
+        local: this.#part(HTTP_LOCAL, MIN_LOCAL),
+        ...this.#remote(HTTP_REMOTE),
       }),
     });
     const pages = new Admission({
       raise,
       isLocal: local,
       limits: () => ({
-        locals: this.#part(PAGES_LOCALS, FEWEST_LOCALS),
-        ...this.#strangers(PAGES_STRANGERS),
+        local: this.#part(PAGES_LOCAL, MIN_LOCAL),
+        ...this.#remote(PAGES_REMOTE),
       }),
     });
     this.pages = { http: pages, takesHandshake: (underWay) => this.takesHandshake(underWay) };
     this.router = new Admission({
       raise,
-      // Nobody on this node needs its router in particular.
+      // No client on this node needs a reserved place at the router.
       isLocal: () => false,
-      limits: () => ({ locals: 0, ...this.#strangers(ROUTER) }),
+      limits: () => ({ local: 0, ...this.#remote(ROUTER) }),
     });
   }
 
-  /** Connections that the router may count on; undefined: as many as it likes. */
+  /** Connections that the router may use; undefined: unlimited. */
   get routerConnections(): number | undefined {
-    return this.#files.complete ? this.#part(ROUTER, FEWEST) : undefined;
+    return this.#files.complete ? this.#part(ROUTER, MIN_CONNECTIONS) : undefined;
   }
 
-  /** Whether another handshake may begin beside so many. */
+  /** Whether another handshake may begin beside those in progress. */
   takesHandshake(underWay: number): boolean {
-    while (underWay >= this.#part(HANDSHAKES, FEWEST)) if (!this.#raise()) return false;
+    while (underWay >= this.#part(HANDSHAKES, MIN_CONNECTIONS)) if (!this.#raise()) return false;
     return true;
   }
 
@@ -94,14 +96,14 @@ export class ConnectionBudget {
     return this.http.size + this.pages.http.size + this.router.size;
   }
 
-  #part(part: number, fewest: number): number {
-    return Math.min(Math.max(Math.floor(part * this.#files.known), fewest), MOST);
+  #part(part: number, min: number): number {
+    return Math.min(Math.max(Math.floor(part * this.#files.known), min), MAX_CONNECTIONS);
   }
 
-  #strangers(part: number): { strangers: number; perAddress: number } {
-    const strangers = this.#part(part, FEWEST);
-    const perAddress = Math.max(Math.floor(PART_OF_ADDRESS * strangers), FEWEST);
-    return { strangers, perAddress: Math.min(perAddress, MOST_OF_ADDRESS) };
+  #remote(part: number): { remote: number; perAddress: number } {
+    const remote = this.#part(part, MIN_CONNECTIONS);
+    const perAddress = Math.max(Math.floor(SHARE_PER_ADDRESS * remote), MIN_CONNECTIONS);
+    return { remote, perAddress: Math.min(perAddress, MAX_PER_ADDRESS) };
   }
 }
 

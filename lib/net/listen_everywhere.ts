@@ -1,5 +1,5 @@
 /**
- * Listens on a host; on an empty one everywhere, IPv6 included where there is such a thing.
+ * Listens on a host; on an empty one on all addresses, including IPv6 where available.
  *
  * @throws what `listen` throws.
  */
@@ -8,7 +8,7 @@ export function listenEverywhere<T>(host: string, listen: (host: string) => T): 
   try {
     return listen("::");
   } catch (error) {
-    // A kernel without IPv6 has no such address; whatever else is wrong is so for IPv4 as well.
+    // A kernel without IPv6 lacks the address; any other error recurs with IPv4.
     if (error instanceof Deno.errors.AddrInUse) throw error;
     return listen("0.0.0.0");
   }

@@ -1,5 +1,5 @@
 /**
- * Opens a TCP connection for small requests: none waits for an acknowledgement (RFC 896).
+ * Opens a TCP connection for small requests, without Nagle's delay (RFC 896).
  *
  * @param address IP address without brackets.
  * @throws the signal's reason when that aborts.
@@ -14,7 +14,7 @@ export async function openTcp(
 }
 
 /**
- * Waits for TLS's handshake. The connection is closed if that fails, or the signal aborts.
+ * Waits for the TLS handshake. Closes the connection if that fails or the signal aborts.
  *
  * @throws the signal's reason when that aborts.
  */

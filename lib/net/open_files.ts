@@ -1,17 +1,17 @@
-/** Files that are looked for at first, and most that are looked for at once: 25 µs each. */
-const FIRST = 512;
-const MOST = 4096;
-/** If it is not worth more than that, as a part of what is known, it is not looked for again. */
-const WORTH = 0.1;
+/** Files of the first probe, and of one probe at most: 25 µs each. */
+const FIRST_PROBE = 512;
+const MAX_PROBE = 4096;
+/** Minimum gain, as a share of the known limit; below it probing stops. */
+const MIN_GAIN = 0.1;
 
-/** Opens files, at most so many, and closes them again. @returns how many it could open. */
+/** Opens at most `most` files and closes them again. @returns how many it could open. */
 export type ProbeFiles = (most: number) => number;
 
 /**
- * How many files and sockets this process may open, as far as is known. The compiled program must
- * not read /proc/self/limits, which the runtime grants only together with everything else; so it
- * tries. That costs time, and few need to know more than that there are some hundred: the rest is
- * found out when it matters.
+ * A lower bound of this process's open file limit. The compiled program may not read
+ * /proc/self/limits, which the runtime grants only together with everything else, so it probes by
+ * opening files. That takes time, and a few hundred suffice for most agents: further files are
+ * probed when needed.
  */
 export class OpenFiles {
   readonly #probe: ProbeFiles;
@@ -20,33 +20,33 @@ export class OpenFiles {
 
   constructor(probe: ProbeFiles = openNull) {
     this.#probe = probe;
-    this.#known = probe(FIRST);
-    this.#complete = this.#known < FIRST;
+    this.#known = probe(FIRST_PROBE);
+    this.#complete = this.#known < FIRST_PROBE;
   }
 
-  /** So many there are, besides those that were open at the start. */
+  /** The known limit, besides the files that were open at the start. */
   get known(): number {
     return this.#known;
   }
 
-  /** Whether there are no more than are known. */
+  /** Whether the known limit is final. */
   get complete(): boolean {
     return this.#complete;
   }
 
   /**
-   * Looks for more.
+   * Probes for more.
    *
-   * @param inUse how many of those that are known are open, at least.
+   * @param inUse lower bound of the open files among the known ones.
    * @returns whether there are more.
    */
   grow(inUse: number): boolean {
     if (this.#complete) return false;
-    const most = Math.min(2 * this.#known, MOST);
+    const most = Math.min(2 * this.#known, MAX_PROBE);
     const found = this.#probe(most);
     const before = this.#known;
     this.#known = Math.max(before, inUse + found);
-    this.#complete = found < most || this.#known < (1 + WORTH) * before;
+    this.#complete = found < most || this.#known < (1 + MIN_GAIN) * before;
     return this.#known > before;
   }
 }
@@ -56,7 +56,7 @@ function openNull(most: number): number {
   try {
     while (files.length < most) files.push(Deno.openSync("/dev/null"));
   } catch {
-    // As many as there are.
+    // The limit is reached.
   }
   for (const file of files) file.close();
   return files.length;

@@ -1,9 +1,9 @@
-/** The label value that stands for all values beyond the limit. */
+/** The label value of all values beyond the limit. */
 export const OTHER_LABEL = "other";
 
 /**
- * Makes a function that passes the first `limit` distinct label values and turns every later one
- * into `other`: each value of a label costs memory for good, and some come from requests.
+ * Makes a function that passes the first `limit` distinct label values and maps later ones to
+ * `other`: each label value takes memory forever, and some come from requests.
  */
 export function labelLimit(limit: number): (value: string) => string {
   const known = new Set<string>();

@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers";
 
 /**
- * Passes lines on together: all those of one turn of the event loop at its end, for each write is a
- * system call. What has not been passed on when the process ends, or is about to end because of an
- * unobserved error, is passed on then.
+ * Batches the lines of one turn of the event loop into one write, since each write is a system
+ * call. Remaining lines are written when the process ends, or is about to end because of an
+ * unhandled error.
  */
 export class LineBuffer implements Disposable {
   readonly #pass: (text: string) => void;
@@ -14,20 +14,19 @@ export class LineBuffer implements Disposable {
     for (const event of ENDINGS) globalThis.addEventListener(event, this.flush);
   }
 
-  /** Takes text. */
   readonly write = (text: string): void => {
     if (this.#text === "") setImmediate(this.flush);
     this.#text += text;
   };
 
-  /** Passes on what there is. */
+  /** Writes the buffered text. */
   readonly flush = (): void => {
     const text = this.#text;
     this.#text = "";
     if (text !== "") this.#pass(text);
   };
 
-  /** Passes on what there is, and no longer looks after the end of the process. */
+  /** Writes the buffered text, and stops listening for the end of the process. */
   [Symbol.dispose](): void {
     for (const event of ENDINGS) globalThis.removeEventListener(event, this.flush);
     this.flush();

@@ -1,44 +1,42 @@
 import type { Log, LogFields } from "../ports/log.ts";
 
-/** Levels, least important first. */
+/** Levels, in ascending order. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
-/** How important a line is. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** Settings of {@link createLog}. */
 export interface LogOptions {
   /** Lines below this level are dropped. */
   level: LogLevel;
-  /** Takes one line with its newline; default: standard error. */
+  /** Writes one line with its newline; default: standard error. */
   write?: (line: string) => void;
-  /** The time that lines are stamped with; default: the system's. */
+  /** Source of timestamps; default: the system's. */
   now?: () => Date;
 }
 
-/** Values nested deeper than this are cut off. */
+/** Deeper values are truncated. */
 const MAX_DEPTH = 6;
-/** Longer strings are cut off, so that a request cannot blow up the log. */
+/** Longer strings are truncated, so that a request cannot flood the log. */
 const MAX_STRING_LENGTH = 2048;
-/** Longer lists and objects are cut off. */
+/** Longer lists and objects are truncated. */
 const MAX_ENTRIES = 64;
-/** Names of fields and options whose values are never shown. */
+/** Names of fields and options with secret values. */
 export const SECRET = /password|passwd|secret|token|authorization|cookie|credential|private.?key/i;
 /** User and password in a URL. */
 const USER_INFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^/?#@\s]*@/gi;
 
-/** Text with users and passwords in URLs masked. */
+/** Masks users and passwords in URLs. */
 export function maskUserInfo(text: string): string {
-  // Most text has none, and the look for it is dear.
+  // Most text has none, and the regular expression is slow.
   if (!text.includes("@")) return text;
   return text.replace(USER_INFO, "$1[masked]@");
 }
 
 /**
- * Makes a log that writes one JSON object a line: `ts` (RFC 3339, UTC), `level`, `msg`, then the
+ * Makes a log that writes one JSON object per line: `ts` (RFC 3339, UTC), `level`, `msg`, then the
  * fields. Errors are written as their message, at level `debug` with their stack. Values of fields
- * that are named like secrets, and user names and passwords in URLs, are masked. Never throws,
- * whatever the fields hold.
+ * with secret names, and user names and passwords in URLs, are masked. Never throws, whatever the
+ * fields hold.
  */
 export function createLog(options: LogOptions): Log {
   const { level, write = writeToStderr, now = () => new Date() } = options;
@@ -73,9 +71,9 @@ function line(
     const all = { ...head };
     let left = MAX_ENTRIES;
     for (const layer of layers) {
-      // Reading a field may throw: a getter can be behind it.
+      // Getters may throw.
       for (const [key, value] of Object.entries(layer)) {
-        // The head wins over fields of the same name: a line must stay readable by its level.
+        // The head takes precedence over fields of the same name.
         if (Object.hasOwn(head, key) || left-- <= 0) continue;
         all[key] = isSecret(key) ? "[masked]" : toPlain(value, walk);
       }
@@ -86,7 +84,7 @@ function line(
   }
 }
 
-/** Names of fields that were looked at before: the same few come with each line. */
+/** Cache: the same few field names come with each line. */
 const names = new Map<string, boolean>();
 const MAX_NAMES = 1000;
 
@@ -103,11 +101,11 @@ interface Walk {
   /** Whether errors are written with their stack. */
   readonly stacks: boolean;
   readonly depth: number;
-  /** Objects on the way down, to find cycles. */
+  /** Ancestors, to find cycles. */
   readonly above: readonly object[];
 }
 
-/** A value that JSON can hold, with limits applied and secrets masked. */
+/** Converts a value for JSON, with limits applied and secrets masked. */
 function toPlain(value: unknown, walk: Walk): unknown {
   switch (typeof value) {
     case "string":
@@ -171,6 +169,6 @@ function writeToStderr(text: string): void {
   try {
     for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
   } catch {
-    // Nobody reads the log any more (a closed pipe): the work must go on without it.
+    // A closed pipe must not stop the agent.
   }
 }

@@ -4,13 +4,12 @@ import { labelLimit } from "./label_limit.ts";
 import { registerProcessMetrics } from "./process_metrics.ts";
 import { type AdvertisementSource, registerSpegelMetrics } from "./spegel_metrics.ts";
 
-/** Settings of {@link createMetrics}. */
 export interface MetricsOptions {
   /** Version of this build, for `eddy_build_info`. */
   version: string;
-  /** How many registries get a label of their own; all others are `other`. Default 100. */
+  /** Number of registries with a label of their own; all others are `other`. Default 100. */
   maxRegistries?: number;
-  /** Whether nodes agree on who goes upstream, so that there is something to count. Default false. */
+  /** Whether rollouts are coordinated, so that there is something to count. Default false. */
   rollout?: boolean;
   /** Exports Spegel's metrics too, see {@link MetricsRegistry.observe}. Default false. */
   spegel?: boolean;
@@ -29,9 +28,9 @@ export interface MetricsRegistry {
 
 /** From a local answer in microseconds to a large blob over a slow link. */
 const REQUEST_BUCKETS_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
-/** Lookups take 1 to 100 ms; what takes seconds has failed. */
+/** Lookups take 1 to 100 ms; one that takes seconds has failed. */
 const RESOLVE_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
-/** Methods are sent by clients, who can invent them. */
+/** Known methods: clients can invent others. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /** Makes the metrics of one agent, in a registry of their own. */
@@ -96,7 +95,7 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
   };
 }
 
-/** The client library throws on what is no amount; the port promises not to. */
+/** The client library throws on invalid amounts; the port promises not to. */
 function amount(value: number): number {
   return Number.isFinite(value) && value > 0 ? value : 0;
 }

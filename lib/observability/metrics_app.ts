@@ -1,14 +1,13 @@
 import { Hono } from "hono";
 
-/** What the app shows. */
 export interface MetricsAppCollaborators {
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>;
   /** Media type of the text. */
   readonly contentType: string;
-  /** True once the agent can do its work. */
+  /** True once the agent is ready. */
   ready(): boolean;
-  /** Answers everything else, e.g. the debug pages; default: 404. */
+  /** Handles all other paths, e.g. the debug pages; default: 404. */
   readonly others?:
     | { fetch(request: Request, bindings: unknown): Response | Promise<Response> }
     | undefined;

@@ -2,9 +2,9 @@ import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
 
 /**
- * Registers what Prometheus calls the standard process metrics: memory, CPU time, start time and
- * open file descriptors, read when they are scraped. prom-client's own default metrics are not
- * used: on Deno their event loop and garbage collection figures are wrong, and costly.
+ * Registers Prometheus' standard process metrics: memory, CPU time, start time and open file
+ * descriptors, read at each scrape. prom-client's default metrics are not used: on Deno their event
+ * loop and garbage collection figures are wrong, and costly.
  */
 export function registerProcessMetrics(registry: Registry): void {
   const registers = [registry];
@@ -50,7 +50,7 @@ export function registerProcessMetrics(registry: Registry): void {
   });
 }
 
-/** Undefined where there is no /proc, or no permission to read it. */
+/** Undefined without a readable /proc. */
 async function countOpenFiles(): Promise<number | undefined> {
   try {
     let count = 0;

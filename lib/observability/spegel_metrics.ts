@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Metrics } from "../ports/metrics.ts";
 
-/** What is advertised of one image, or of content that belongs to none. */
+/** Advertised keys of an image, or of content without one. */
 export interface AdvertisedImage {
   /** Name of the image; undefined for content without one. */
   readonly image: string | undefined;
@@ -14,29 +14,28 @@ export interface AdvertisementSource {
   advertised(): readonly AdvertisedImage[];
 }
 
-/** What Spegel's metrics are made from besides the calls of the port. */
 export interface SpegelMetricsCollaborators {
-  /** What is advertised right now; asked at each scrape. */
+  /** What is advertised at present; called at each scrape. */
   readonly advertised: () => readonly AdvertisedImage[];
-  /** Bounds the registries that are told apart. */
+  /** Bounds the label values of registries. */
   readonly registryLabel: (registry: string) => string;
 }
 
-/** The calls of the port that Spegel has metrics for. */
+/** The port's methods for which Spegel has metrics. */
 export type SpegelMetrics = Pick<
   Metrics,
   "mirrorRequest" | "httpRequest" | "inFlight" | "resolveDuration"
 >;
 
-/** Prometheus' default buckets, as Spegel has them, in seconds. */
+/** Prometheus' default buckets, as in Spegel, in seconds. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** 1 KiB to 1.9 GB in steps of five, as Spegel has them. */
+/** 1 KiB to 1.9 GB in steps of five, as in Spegel. */
 const BYTES = Array.from({ length: 10 }, (_, step) => 1024 * 5 ** step);
 const HTTP_LABELS = ["handler", "method", "code"] as const;
 
 /**
- * Registers the metrics that Spegel exports, under its names and with its labels, so that dashboards
- * and alerts made for it go on working.
+ * Registers Spegel's metrics, under its names and with its labels, so that dashboards and alerts
+ * made for it keep working.
  *
  * Sources: Spegel pkg/metrics/metrics.go and pkg/httpx/metrics.go.
  */
@@ -67,7 +66,7 @@ export function registerSpegelMetrics(
   });
   return {
     mirrorRequest(name, outcome) {
-      // Spegel counts what its mirror was asked, which what is held here is not.
+      // Spegel counts requests to its mirror; local content does not reach it.
       if (outcome === "local") return;
       requests.inc({ registry: registryLabel(name), cache: outcome });
       if (outcome === "hit") lastSuccess.set(Date.now() / 1000);
@@ -107,7 +106,7 @@ function httpCollectors(registry: Registry) {
   };
 }
 
-/** Counted when they are scraped: the list changes far more often. */
+/** Counted at each scrape: the list changes far more often. */
 function registerAdvertised(
   registry: Registry,
   advertised: () => readonly AdvertisedImage[],
@@ -126,7 +125,7 @@ function registerAdvertised(
       collect() {
         const byRegistry = new Map<string, Set<string>>();
         for (const image of advertised()) {
-          // Content without an image belongs to no registry; Spegel knows none of it.
+          // Content without an image belongs to no registry; Spegel has none.
           const host = image.image?.split("/", 1)[0];
           if (host === undefined) continue;
           const label = registryLabel(host);

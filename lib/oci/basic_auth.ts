@@ -7,8 +7,8 @@ export function basicAuthorization(username: string, password: string): string {
 }
 
 /**
- * Tells whether an `Authorization` header is one of those that are accepted. How long that takes
- * depends on how many those are, not on what is in them.
+ * Tells whether an `Authorization` header is among the accepted ones, in time that depends on their
+ * number only, not on their content.
  */
 export function isAuthorized(header: string | null, accepted: readonly string[]): boolean {
   const given = credentialsDigest(header ?? "");
@@ -20,7 +20,9 @@ export function isAuthorized(header: string | null, accepted: readonly string[])
   return found;
 }
 
-/** Digests have one length, which the comparison needs; a header of another scheme never matches. */
+/**
+ * Digests have equal length, as the comparison requires; a header of another scheme never matches.
+ */
 function credentialsDigest(header: string): Uint8Array {
   const token = /^basic +([A-Za-z0-9+/_-]+={0,2}) *$/i.exec(header)?.[1];
   const credentials = token === undefined

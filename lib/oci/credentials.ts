@@ -1,24 +1,24 @@
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes } from "node:crypto";
 
-/** User and password for a registry. Never logged, kept on disk, or passed on to a peer. */
+/** User and password for a registry. Never logged, stored on disk, or passed to a peer. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
-  /** A refresh token (OAuth 2), in place of user and password: only a token server takes it. */
+  /** A refresh token (OAuth 2), in place of user and password; accepted by token servers only. */
   readonly identityToken?: string;
   /**
-   * In place of all these: the headers that the node's own configuration has for a registry, which
-   * its runtime shows for each pull. What is here is only to tell some from others.
+   * In place of all these: the headers configured on this node for a registry, which its runtime
+   * sends with each pull. The value only serves to tell credentials apart.
    */
   readonly configured?: string;
 }
 
-/** What containerd sends is far shorter, tokens as passwords included. */
+/** Upper bound of a header; containerd's are far shorter, tokens as passwords included. */
 const MAX_HEADER_LENGTH = 16 * 1024;
 
 /**
- * Reads an `Authorization` header of the Basic scheme (RFC 7617, section 2); undefined if it is
+ * Parses an `Authorization` header of the Basic scheme (RFC 7617, section 2); undefined if it is
  * missing, of another scheme, or malformed.
  */
 export function parseBasicAuthorization(header: string | null): Credentials | undefined {
@@ -31,10 +31,13 @@ export function parseBasicAuthorization(header: string | null): Credentials | un
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-/** Names credentials without telling them; empty for none. */
+/** Hashes credentials for use as a key; empty for none. */
 export type CredentialsHash = (credentials: Credentials | undefined) => string;
 
-/** Makes names that are worth nothing to others or after a restart: the salt is never told. */
+/**
+ * Makes a salted hash; the salt never leaves this process, so hashes are useless elsewhere or after
+ * a restart.
+ */
 export function createCredentialsHash(): CredentialsHash {
   const salt = randomBytes(32);
   return (credentials) => {

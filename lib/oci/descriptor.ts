@@ -1,9 +1,9 @@
 import type { Digest } from "./digest.ts";
 
-/** What is known of a piece of content: the OCI descriptor's three mandatory fields. */
+/** The three mandatory fields of an OCI descriptor. */
 export interface Descriptor {
   readonly digest: Digest;
   readonly mediaType: string;
-  /** Bytes. */
+  /** Size, bytes. */
   readonly size: number;
 }

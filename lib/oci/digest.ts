@@ -1,9 +1,9 @@
 import { OciError } from "./error.ts";
 
-/** A content digest `algorithm:hex`, as the OCI image specification's "Digests" section defines it. */
+/** A content digest `algorithm:hex` (OCI image specification, "Digests"). */
 export type Digest = `sha256:${string}` | `sha512:${string}`;
 
-/** Hex digits that each supported algorithm's digest has. */
+/** Number of hex digits by supported algorithm. */
 const HEX_LENGTH: Record<string, number> = { sha256: 64, sha512: 128 };
 
 /** Tells whether `text` is a well-formed digest of an algorithm that can be verified. */
@@ -15,7 +15,7 @@ export function isDigest(text: string): text is Digest {
 }
 
 /**
- * Parses a digest that came from outside.
+ * Parses an untrusted digest.
  *
  * @throws {OciError} DIGEST_INVALID (400) if it is malformed or its algorithm is not supported.
  */
@@ -30,7 +30,7 @@ export function parseDigest(text: string): Digest {
   return text;
 }
 
-/** Splits a digest into the algorithm and the hex part, which is also its path below `blobs/`. */
+/** Splits a digest into the algorithm and the hex part, which also form its path below `blobs/`. */
 export function splitDigest(digest: Digest): { algorithm: "sha256" | "sha512"; hex: string } {
   const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
   return { algorithm, hex: digest.slice(algorithm.length + 1) };

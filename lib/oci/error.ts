@@ -14,19 +14,18 @@ export type OciErrorCode =
   | "UNAUTHORIZED"
   | "UNSUPPORTED";
 
-/** Settings of an {@link OciError}. */
 export interface OciErrorOptions {
-  /** HTTP status that the error is answered with. */
+  /** HTTP status of the response. */
   status: number;
-  /** Machine-readable detail, put into the body as it is; must be JSON-serialisable. */
+  /** Machine-readable detail for the body; must be JSON-serialisable. */
   detail?: unknown;
-  /** Headers of the answer, such as a challenge. */
+  /** Headers of the response, such as a challenge. */
   headers?: Readonly<Record<string, string>>;
-  /** What led to the error; never shown to the client. */
+  /** The cause; never shown to the client. */
   cause?: unknown;
 }
 
-/** An error that a registry client may see: code, message and HTTP status. */
+/** An error that is shown to registry clients: code, message and HTTP status. */
 export class OciError extends Error {
   override readonly name = "OciError";
   readonly code: OciErrorCode;
@@ -42,7 +41,7 @@ export class OciError extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The JSON body that the distribution specification asks for; the detail is optional in it. */
+  /** The JSON body of the distribution specification, where the detail is optional. */
   toBody(
     withDetail = true,
   ): { errors: { code: OciErrorCode; message: string; detail?: unknown }[] } {

@@ -1,18 +1,17 @@
 import { formatReference, type Reference } from "./reference.ts";
 
-/** Settings of {@link createReferenceFilter}. */
 export interface ReferenceFilterOptions {
-  /** Registry hosts that are mirrored; empty, or `_default` or `*` among them, for all. */
+  /** Mirrored registry hosts; empty, or with `_default` or `*` among them, for all. */
   mirroredRegistries: readonly string[];
   /** References that match any of these are neither served nor advertised. */
   registryFilters: readonly RegExp[];
-  /** False: no reference by tag is resolved or advertised. Digests are not affected. */
+  /** False: references by tag are neither resolved nor advertised. Digests are not affected. */
   resolveTags: boolean;
   /** False: the same for the tag `latest` alone. */
   resolveLatestTag: boolean;
 }
 
-/** A reference that is asked about. */
+/** A reference to be filtered. */
 export interface FilteredReference extends Reference {
   /** The registry may have a port that is not known. */
   readonly portless?: boolean;
@@ -21,16 +20,15 @@ export interface FilteredReference extends Reference {
 /** Tells whether a reference may be served and advertised. */
 export type ReferenceFilter = (reference: FilteredReference) => boolean;
 
-/** Tells whether a name stands for all registries, as containerd's folder and Spegel's flag do. */
+/** Tells whether a name stands for all registries, like containerd's folder and Spegel's flag. */
 export function isWildcardRegistry(name: string): boolean {
   return name === "_default" || name === "*";
 }
 
 /**
- * Makes the one filter that decides for requests and for advertisements alike, so that the two can
- * never disagree. A reference without a registry (a digest asked for by a peer that names none)
- * passes unless a pattern matches; one whose registry may have any port, only if nothing is filtered
- * by names.
+ * Makes the filter for requests and advertisements alike, so that the two always agree. A reference
+ * without a registry (a digest requested by a peer that names none) passes unless a pattern
+ * matches; one whose port is unknown passes only if there is no filter by name.
  */
 export function createReferenceFilter(options: ReferenceFilterOptions): ReferenceFilter {
   const all = options.mirroredRegistries.some(isWildcardRegistry);
@@ -46,14 +44,14 @@ export function createReferenceFilter(options: ReferenceFilterOptions): Referenc
       if (!options.resolveLatestTag && reference.tag === "latest") return false;
     }
     const { registry, repository, tag } = reference;
-    // Spegel matches names without a digest, so that `^docker\.io/app$` means its digests as well.
+    // Spegel matches names without a digest, so `^docker\.io/app$` covers its digests as well.
     const names = new Set([
       formatReference(reference),
       formatReference({ registry, repository, ...(tag === undefined ? {} : { tag }) }),
     ]);
     return !filters.some((pattern) =>
       [...names].some((name) => {
-        // With the flag g a pattern goes on from its last match, and would miss every other time.
+        // With the flag g a pattern continues from its last match, and would miss every other time.
         pattern.lastIndex = 0;
         return pattern.test(name);
       })

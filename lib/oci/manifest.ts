@@ -2,15 +2,15 @@ import type { Descriptor } from "./descriptor.ts";
 import { isDigest } from "./digest.ts";
 import { OCTET_STREAM } from "./media_type.ts";
 
-/** Children that one document may name; more is taken for an attack and cut off. */
+/** Maximum children of one document; more is considered an attack and ignored. */
 const MAX_CHILDREN = 4096;
 
 /**
- * The content that an index (`manifests`) or a manifest (`config`, `layers`) names, in that order.
- * Entries that are malformed or name an unsupported digest are left out: a walk must survive them.
+ * Lists the children of an index (`manifests`) or a manifest (`config`, `layers`), in that order.
+ * Malformed entries and unsupported digests are skipped: a walk must survive them.
  *
  * @param content the document's bytes.
- * @returns an empty list if the document is not JSON or names nothing.
+ * @returns an empty list if the document is not JSON or has no children.
  */
 export function manifestChildren(content: Uint8Array): Descriptor[] {
   let document: unknown;

@@ -1,4 +1,4 @@
-/** Anything larger is a blob (the distribution specification asks registries to take 4 MiB). */
+/** Larger content is a blob (the distribution specification asks registries to accept 4 MiB). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
@@ -12,7 +12,7 @@ export const OCTET_STREAM = "application/octet-stream";
 const INDEXES = new Set([OCI_INDEX, DOCKER_LIST]);
 const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST, DOCKER_SCHEMA1]);
 
-/** What a client that takes any image asks for, as containerd does. */
+/** `Accept` of a client that takes any image, as containerd's. */
 export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   OCI_INDEX,
   OCI_MANIFEST,
@@ -21,7 +21,7 @@ export const MANIFEST_MEDIA_TYPES: readonly string[] = [
   "*/*",
 ];
 
-/** Tells whether a media type names an index or manifest list. */
+/** Tells whether a media type is an index or manifest list. */
 export function isIndexMediaType(mediaType: string): boolean {
   return INDEXES.has(mediaType);
 }
@@ -32,9 +32,9 @@ export function isManifestMediaType(mediaType: string): boolean {
 }
 
 /**
- * Finds the media type of content from the content itself, since content stores do not keep it:
- * the `mediaType` field where a manifest has one, else its shape; `application/octet-stream` for
- * everything that is no manifest, index or image configuration, or over 4 MiB.
+ * Detects the media type of content, since content stores do not keep it: by a manifest's
+ * `mediaType` field, else by its shape; `application/octet-stream` for anything that is not a
+ * manifest, index or image configuration, or over 4 MiB.
  */
 export function detectMediaType(content: Uint8Array): string {
   if (content.length > MAX_MANIFEST_BYTES || !startsLikeJsonObject(content)) return OCTET_STREAM;

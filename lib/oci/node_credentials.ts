@@ -5,15 +5,15 @@ import type { Reference } from "./reference.ts";
 export interface RegistryCredentials {
   /** Host and port. */
   readonly registry: string;
-  /** Start of repositories' names, whole parts of them; empty for all. */
+  /** Prefix of repository names, in whole path components; empty for all. */
   readonly prefix: string;
   readonly credentials: Credentials;
 }
 
-/** What a file has, and how much of it cannot be used. */
+/** The entries of a file, usable and unusable. */
 export interface FoundCredentials {
   readonly usable: readonly RegistryCredentials[];
-  /** Registries whose entries hold nothing that can be used. */
+  /** Registries whose entries have no usable credentials. */
   readonly unusable: readonly string[];
 }
 
@@ -22,10 +22,10 @@ const MAX_ENTRIES = 1000;
 const DOCKER_HUB = new Set(["index.docker.io", "registry-1.docker.io", "docker.io"]);
 
 /**
- * Reads `auths` of a parsed Docker configuration file: `identitytoken`, `username` and `password`, or
- * `auth`. Credential helpers are not run: the program may run none.
+ * Reads `auths` of a parsed Docker configuration file: `identitytoken`, `username` and `password`,
+ * or `auth`. Credential helpers are not supported: Eddy may not start programs.
  *
- * @throws {TypeError} that says what is wrong, without any secret.
+ * @throws {TypeError} with the reason, without any secret.
  */
 export function dockerCredentials(file: unknown): FoundCredentials {
   return collect(section(file, "auths"), (entry) => entry);
@@ -34,13 +34,13 @@ export function dockerCredentials(file: unknown): FoundCredentials {
 /**
  * Reads `configs.*.auth` of a parsed registries.yaml of k3s or RKE2.
  *
- * @throws {TypeError} that says what is wrong, without any secret.
+ * @throws {TypeError} with the reason, without any secret.
  */
 export function registriesCredentials(file: unknown): FoundCredentials {
   return collect(section(file, "configs"), (entry) => entry["auth"]);
 }
 
-/** The credentials with the longest prefix that fits. */
+/** The credentials with the longest matching prefix. */
 export function findCredentials(
   all: readonly RegistryCredentials[],
   { registry, repository }: Reference,
@@ -65,9 +65,9 @@ function isFields(value: unknown): value is Fields {
 function section(file: unknown, name: string): Fields {
   // An empty YAML file is null.
   if (file === null || file === undefined) return {};
-  if (!isFields(file)) throw new TypeError("it is no object");
+  if (!isFields(file)) throw new TypeError("it is not an object");
   const found = file[name] ?? {};
-  if (!isFields(found)) throw new TypeError(`${name} is no object`);
+  if (!isFields(found)) throw new TypeError(`${name} is not an object`);
   if (Object.keys(found).length > MAX_ENTRIES) {
     throw new TypeError(`${name} has more than ${MAX_ENTRIES} entries`);
   }
@@ -78,19 +78,19 @@ function collect(entries: Fields, authOf: (entry: Fields) => unknown): FoundCred
   const usable: RegistryCredentials[] = [];
   const unusable: string[] = [];
   for (const [key, entry] of Object.entries(entries)) {
-    const place = placeOf(key);
+    const parsed = registryOf(key);
     const auth = isFields(entry) ? authOf(entry) : undefined;
-    // Entries without any are for a registry's certificates, or are left to a helper.
+    // Entries without any are for a registry's certificates, or for a credential helper.
     if (!isFields(auth) || Object.keys(auth).length === 0) continue;
     const credentials = credentialsOf(auth);
-    if (place === undefined || credentials === undefined) unusable.push(place?.registry ?? "?");
-    else usable.push({ ...place, credentials });
+    if (parsed === undefined || credentials === undefined) unusable.push(parsed?.registry ?? "?");
+    else usable.push({ ...parsed, credentials });
   }
   return { usable, unusable };
 }
 
 /** `https://index.docker.io/v1/`, `ghcr.io`, `registry.example:5000/team`. */
-function placeOf(key: string): { registry: string; prefix: string } | undefined {
+function registryOf(key: string): { registry: string; prefix: string } | undefined {
   const url = URL.parse(/^https?:\/\//.test(key) ? key : `https://${key}`);
   if (url === null || url.username !== "" || url.password !== "" || key.includes("*")) {
     return undefined;
@@ -98,7 +98,7 @@ function placeOf(key: string): { registry: string; prefix: string } | undefined 
   const rest = key.replace(/^https?:\/\//, "");
   const [host = "", ...path] = rest.split("/").filter((part) => part !== "");
   const prefix = path.join("/");
-  // What Docker itself writes: the version of the API.
+  // Docker itself writes the version of the API.
   return { registry: hub(host.toLowerCase()), prefix: /^v[12]$/.test(prefix) ? "" : prefix };
 }
 

@@ -2,27 +2,27 @@ import { type Digest, parseDigest } from "./digest.ts";
 import { OciError } from "./error.ts";
 import { isRegistry, isRepository, isTag, looksLikeRegistry, type Reference } from "./reference.ts";
 
-/** What a pull request of the distribution specification asks for. */
+/** The target of a pull request (distribution specification). */
 export interface DistributionPath {
   readonly kind: "manifest" | "blob";
-  /** Has exactly one of tag and digest; blobs always a digest. */
+  /** Has either a tag or a digest; blobs always have a digest. */
   readonly reference: Reference;
 }
 
-/** The registry meant by a request that names none, as Docker's own mirror requests do. */
+/** The registry of a request without one, as in requests to Docker's own mirrors. */
 const DEFAULT_REGISTRY = "docker.io";
 
 /**
  * Parses the path of a pull: `/v2/<name>/manifests/<tag or digest>` or `/v2/<name>/blobs/<digest>`
  * (distribution specification, endpoints end-2 and end-3).
  *
- * The registry is `ns`, the query parameter that containerd sends to mirrors; without it a first
- * component of `<name>` that looks like a host, so that a person can pull through a mirror by name;
- * else `docker.io`.
+ * The registry is `ns`, the query parameter that containerd sends to mirrors; without it the first
+ * component of `<name>` if that looks like a host, so that a person can pull through a mirror by
+ * name; else `docker.io`.
  *
  * @param pathname percent-decoded path of the request.
  * @param ns value of the query parameter, if any.
- * @returns undefined if the path is none of the two endpoints.
+ * @returns undefined if the path is neither of the two endpoints.
  * @throws {OciError} NAME_INVALID or DIGEST_INVALID (400) for malformed names, tags, digests.
  */
 export function parseDistributionPath(
@@ -49,8 +49,8 @@ export function parseDistributionPath(
 }
 
 /**
- * The path and query under which a peer serves a reference: the inverse of
- * {@link parseDistributionPath}, in the form that every peer of the protocol understands.
+ * Formats the path and query of a reference at a peer: the inverse of {@link
+ * parseDistributionPath}, in the form that every peer understands.
  */
 export function formatDistributionPath({ kind, reference }: DistributionPath): string {
   const identifier: Digest | string = reference.digest ?? reference.tag ?? "latest";
@@ -68,7 +68,7 @@ function splitName(name: string, ns: string | undefined): { registry: string; re
   }
   registry ??= DEFAULT_REGISTRY;
   if (!isRegistry(registry)) {
-    throw new OciError("NAME_INVALID", `registry ${quote(registry)} is no host[:port]`, {
+    throw new OciError("NAME_INVALID", `registry ${quote(registry)} is not host[:port]`, {
       status: 400,
     });
   }

@@ -1,7 +1,7 @@
 import parseRange from "range-parser";
 import { OciError } from "./error.ts";
 
-/** A resolved byte range: both ends are included, as in RFC 9110, section 14. */
+/** A resolved byte range, both ends included (RFC 9110, section 14). */
 export interface ByteRange {
   /** First byte. */
   readonly start: number;
@@ -12,15 +12,15 @@ export interface ByteRange {
 /**
  * Resolves a `Range` header against content of `size` bytes (RFC 9110, section 14.2).
  *
- * @returns undefined when there is no header.
+ * @returns undefined without a header.
  * @throws {OciError} 400 if it is malformed or of another unit, 416 if it cannot be satisfied or
- * asks for several ranges, which registries need not serve. The detail of a 416 has the `size`, which
- * its `Content-Range` header needs.
+ * has several ranges, which registries need not serve. The detail of a 416 has the `size`, for its
+ * `Content-Range` header.
  */
 export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
   if (header === undefined) return undefined;
   const suffix = /^bytes=-(\d+)$/i.exec(header);
-  // The parser refuses a suffix longer than the content; the RFC has it mean the whole content.
+  // The parser rejects a suffix longer than the content; by the RFC it means the whole content.
   if (suffix !== null && size > 0 && Number(suffix[1]) >= size) return { start: 0, end: size - 1 };
   const ranges = parseRange(size, header);
   if (ranges === -2 || (ranges !== -1 && ranges.type.toLowerCase() !== "bytes")) {
@@ -39,12 +39,12 @@ export function resolveRange(header: string | undefined, size: number): ByteRang
   return { start: range.start, end: range.end };
 }
 
-/** Writes the `Content-Range` header of a 206 response. */
+/** Formats the `Content-Range` header of a 206 response. */
 export function formatContentRange(range: ByteRange, size: number): string {
   return `bytes ${range.start}-${range.end}/${size}`;
 }
 
-/** Reads a `Content-Range` header `bytes START-END/SIZE`; undefined if it is anything else. */
+/** Parses a `Content-Range` header `bytes START-END/SIZE`; undefined for anything else. */
 export function parseContentRange(header: string): (ByteRange & { size: number }) | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header.trim());
   if (match === null) return undefined;

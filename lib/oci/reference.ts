@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "./digest.ts";
 
-/** A registry, repository and a tag, a digest or both. `registry` is empty only when unknown. */
+/** A registry, repository and a tag, a digest or both. `registry` is empty only if unknown. */
 export interface Reference {
   /** Host and optional port, e.g. `docker.io` or `localhost:5000`. */
   readonly registry: string;
@@ -10,10 +10,10 @@ export interface Reference {
   readonly digest?: Digest;
 }
 
-/** Repository names by the distribution specification, section "Pulling manifests". */
+/** Repository names (distribution specification, "Pulling manifests"). */
 const REPOSITORY =
   /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
-/** Tags by the same section. */
+/** Tags, by the same section. */
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 /** Host name, IPv4 or bracketed IPv6 address, with an optional port. */
 const REGISTRY =
@@ -38,7 +38,7 @@ export function isRegistry(text: string): boolean {
 
 /**
  * Tells whether the first path component of an image name is a registry rather than a part of the
- * repository: it has a dot or a port, or is `localhost` (the rule of Docker's reference grammar).
+ * repository: it has a dot or a port, or is `localhost` (Docker's reference grammar).
  */
 export function looksLikeRegistry(component: string): boolean {
   return isRegistry(component) &&
@@ -48,7 +48,7 @@ export function looksLikeRegistry(component: string): boolean {
 /**
  * Parses a full image name as containerd stores it: `registry/repository[:tag][@digest]`.
  *
- * @returns undefined for names without a registry (such as CRI's `sha256:…`) or malformed ones.
+ * @returns undefined for names without a registry (such as CRI's `sha256:…`) and malformed ones.
  */
 export function parseReference(name: string): Reference | undefined {
   const slash = name.indexOf("/");
@@ -79,7 +79,7 @@ export function parseReference(name: string): Reference | undefined {
   };
 }
 
-/** Writes a reference in its full form; the inverse of {@link parseReference}. */
+/** Formats a reference in full; the inverse of {@link parseReference}. */
 export function formatReference(reference: Reference): string {
   const name = reference.registry === ""
     ? reference.repository

@@ -1,4 +1,4 @@
-/** The time that a tag time header holds, ms since 1970; undefined if it holds none. */
+/** Parses a tag time header, ms since 1970; undefined if it is missing or malformed. */
 export function parseTagTime(header: string | null): number | undefined {
   return header !== null && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 }

@@ -4,30 +4,30 @@ import type { DistributionPath } from "../oci/path.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Cancellable } from "./cancellable.ts";
 
-/** What the registry of origin says about a manifest or a blob. */
+/** The upstream registry's answer about a manifest or a blob. */
 export type UpstreamAnswer =
   | { readonly type: "found"; readonly digest: Digest }
   /**
-   * There is no such content; if `hidden`, none that whoever asked may see: registries that want
-   * authentication do not always say which of the two it is.
+   * There is no such content. If `hidden`, none that these credentials can see: registries that
+   * require authentication do not always distinguish the two.
    */
   | { readonly type: "missing"; readonly hidden: boolean }
-  /** These credentials, or none, are not enough. */
+  /** These credentials, or none, do not suffice. */
   | { readonly type: "denied" }
-  /** It could not be asked: nothing is known. */
+  /** No answer: nothing is known. */
   | { readonly type: "unavailable"; readonly reason: UpstreamTrouble };
 
-/** Why upstream could not be asked. */
+/** Why upstream gave no answer. */
 export type UpstreamTrouble =
-  /** No answer in time. */
+  /** Deadline exceeded. */
   | "timeout"
   /** No connection, or a broken one. */
   | "unreachable"
-  /** It failed (5xx), or what it said made no sense. */
+  /** A server error (5xx), or a malformed answer. */
   | "broken"
-  /** It asked for fewer requests (429). */
+  /** Rate-limited (429). */
   | "limited"
-  /** It failed lately, so it was not asked. */
+  /** Not asked, since it failed recently. */
   | "circuit-open"
   /**
    * It is there, but can never be asked the way it is configured: its certificate, its token server
@@ -35,11 +35,11 @@ export type UpstreamTrouble =
    */
   | "misconfigured";
 
-/** The registries that images come from. */
+/** The upstream registries. */
 export interface Upstream {
   /**
-   * Asks the registry of origin for content, without transferring it. Without credentials it is
-   * asked as anybody might. Bounded in time; rejects only with the signal's reason when that aborts.
+   * Asks the upstream registry about content, without transferring it; without credentials
+   * anonymously. Bounded in time; rejects only with the signal's reason when that aborts.
    */
   head(
     path: DistributionPath,
@@ -47,71 +47,73 @@ export interface Upstream {
   ): Promise<UpstreamAnswer>;
 }
 
-/** Credentials that the node has, by itself, for a repository. Bounded in time; does not reject. */
+/** Returns the node's own credentials for a repository. Bounded in time; does not reject. */
 export type NodeCredentials = (
   reference: Reference,
 ) => Promise<Credentials | undefined>;
 
-/** A request of the local containerd, or of whoever else asks this node's mirror. */
+/** A request of the local containerd, or of another client of this node's mirror. */
 export interface AccessRequest {
   readonly path: DistributionPath;
-  /** What the client sent with it. */
+  /** Credentials in the request. */
   readonly credentials: Credentials | undefined;
   /** The client's IP address. */
   readonly clientAddress: string;
   /**
-   * A peer says that the content is private. That is its word alone: it is enough to make sure, not
-   * to be remembered.
+   * A peer marked the content as private. Its claim suffices to ask upstream, not to be remembered.
    */
   readonly suspectedPrivate?: boolean;
 }
 
-/** What may be done about a request. */
+/** Decision about a request. */
 export type Admission =
-  /** Serve it, and for a tag only this content, if it is named. */
+  /** Serve it; for a tag only this digest, if given. */
   | {
     readonly type: "serve";
     readonly digest?: Digest;
-    /** False: upstream could not be asked what the tag points to. */
+    /** False: upstream could not be asked for the tag's digest. */
     readonly verified: boolean;
-    /** True: it is private, and the client's right to it was made sure of. */
+    /** True: the content is private, and the client's access was verified. */
     readonly entitled?: boolean;
   }
-  /** Ask the client for credentials, or let it go on to upstream, which has the last word. */
+  /** Answer with a challenge, or let the client fall back to upstream, which decides. */
   | { readonly type: "challenge" }
-  /** Let the client go on to upstream. */
+  /** Let the client fall back to upstream. */
   | { readonly type: "refuse"; readonly reason: "absent-upstream" | "unauthorized" };
 
-/** Somebody who asks for content that is held here and is no client of this node. */
+/** A client that is not local and requests content held here. */
 export interface Outsider {
   /** It has proved that it is a node of the cluster. */
   readonly proven: boolean;
-  /** It wants only what everybody may have. */
+  /** It wants only content that can be pulled anonymously. */
   readonly openOnly?: boolean;
-  /** It does not even say that it is a node. */
+  /** It does not even claim to be a node. */
   readonly stranger?: boolean;
-  /** The content is still being fetched: the runtime has not yet said which image it is of. */
+  /** The content is still being fetched: the runtime has not yet named its image. */
   readonly arriving?: boolean;
 }
 
-/** Why somebody does not get content that is held here: for this node's log, not for them. */
+/** Why held content is refused: for this node's log, not for the client. */
 export type PeerRefusal =
-  /** Whether it is anybody's is not known, and could not be found out in time. */
+  /**
+   * It is not known whether the content can be pulled anonymously, and upstream did not answer in
+   * time.
+   */
   | "refused-unknown"
   | "refused-private"
-  /** It is named in public repositories and in others, and upstream did not say that it is there. */
+  /** Public and other repositories contain it, and upstream did not confirm it in a public one. */
   | "refused-contested"
-  /** Nobody but nodes and clients of this node is served. */
+  /** Only nodes and clients of this node are served. */
   | "refused-stranger";
 
-/** What an outsider may have of content that is held here. */
+/** Decision about held content for an outsider. */
 export type PeerAdmission =
   | "open"
-  /** It may have it because it belongs to the cluster, and is to make sure of its own client. */
+  /** Allowed since it belongs to the cluster; it must verify its own client's access. */
   | "private"
   | PeerRefusal;
 
-/** Decides who may have what, and what a tag means. */
+/** Decides who may have which content, and resolves tags. */
 export interface Access {
   /** Tells whether an IP address is one of this node's own clients. */
   isLocalClient(address: string): boolean;
@@ -121,9 +123,9 @@ export interface Access {
    */
   admit(request: AccessRequest, options: Cancellable): Promise<Admission>;
   /**
-   * Tells whether an outsider may have content that is held here: without a promise where the answer
-   * is known. Upstream is asked only about names under which this node itself knows the content.
-   * Bounded in time; does not reject.
+   * Decides whether an outsider may have held content; not a promise if the answer is known.
+   * Upstream is asked only about names under which this node itself knows the content. Bounded in
+   * time; does not reject.
    */
   admitPeer(
     path: DistributionPath,
@@ -131,8 +133,8 @@ export interface Access {
     outsider: Outsider,
   ): PeerAdmission | Promise<PeerAdmission>;
   /**
-   * Tells that a manifest of a repository, whose bytes these are, names other content; only of what
-   * a client of this node was given.
+   * Records the children of a repository's manifest, given its bytes; only for content that was
+   * served to a client of this node.
    */
   learn(reference: Reference, manifest: Uint8Array): void;
 }
@@ -140,63 +142,63 @@ export interface Access {
 /** A request to another node. */
 export interface NodeRequest {
   readonly method: string;
-  /** Path and query as they are sent. */
+  /** Path and query, as sent. */
   readonly path: string;
-  /** Id of the peer that is asked. */
+  /** Id of the peer. */
   readonly peer: string;
-  /** IP address that it is asked at: others may give theirs out for the peer's. */
+  /** IP address at which it is asked: another node may announce its own address as the peer's. */
   readonly address: string;
 }
 
-/** A request's proof. */
+/** Authentication of a request. */
 export interface PeerProof {
   readonly headers: Readonly<Record<string, string>>;
-  /** What an answer has to name that is to prove anything itself. */
+  /** Id that an authenticated response must name. */
   readonly id: string;
-  /** The peer's term that it names, if that is known. */
+  /** The peer's term that it names, if known. */
   readonly term?: string | undefined;
 }
 
-/** Knows the nodes that the operator named, by their IP addresses. */
+/** The IP addresses that bootstrap names. */
 export interface TrustedAddresses {
-  /** Tells whether an IP address is one of them. */
+  /** Tells whether an IP address is trusted. */
   isTrusted(address: string): boolean;
   /**
-   * Asks anew who is named, unless that was done a short while ago. Bounded in time, does not
-   * reject; the signal only ends the waiting.
+   * Resolves the names again, unless that was done recently. Bounded in time, does not reject; the
+   * signal only ends the wait.
    */
-  lookAgain(options: Cancellable): Promise<void>;
+  refresh(options: Cancellable): Promise<void>;
 }
 
-/** Proofs between nodes that they belong to one cluster. */
+/** Mutual authentication of the cluster's nodes. */
 export interface PeerAuth {
-  /** Proves it to the peer that is asked. */
+  /** Authenticates a request to a peer. */
   sign(request: NodeRequest): Promise<PeerProof>;
   /**
-   * Takes over what the answer to a request says that its proof has to name. True: a new proof may
-   * be accepted where this one was not. Default: there is nothing like that.
+   * Learns from the response to a request what its authentication must name. True: a new one may be
+   * accepted where this one was not. Default: nothing to learn.
    */
   renew?(
     request: NodeRequest,
     proof: PeerProof,
     headers: { get(name: string): string | null },
   ): boolean;
-  /** Headers for `renew`, of the answer to a request whose proof is not accepted; default none. */
+  /** Headers for `renew` in the response to a request whose authentication fails; default none. */
   refusal?(headers: Headers): Readonly<Record<string, string>>;
-  /** The id of a request's proof; undefined if it proves nothing. Does not reject. */
+  /** The id of a request's authentication; undefined if it is invalid. Does not reject. */
   verify(
     request: Pick<NodeRequest, "method" | "path"> & { readonly headers: Headers },
   ): Promise<string | undefined>;
   /**
-   * Headers that prove to whoever sent a request that a node of the cluster names this digest, and
-   * this time by the header of that name.
+   * Headers that prove to the client of a request that a node of the cluster names this digest, and
+   * the time in the header of that name.
    */
   signAnswer(
     id: string,
     digest: Digest,
     tagTime?: string,
   ): Promise<Readonly<Record<string, string>>>;
-  /** Tells whether an answer to a request proves that. Does not reject. */
+  /** Verifies these headers in the response to a request. Does not reject. */
   verifyAnswer(
     id: string,
     answer: {

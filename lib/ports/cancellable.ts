@@ -1,4 +1,4 @@
-/** Options of every call that can wait. */
+/** Options of a call that may wait. */
 export interface Cancellable {
   /** Aborts the call; its promise then rejects with the signal's reason. */
   readonly signal: AbortSignal;

@@ -1,16 +1,16 @@
 import type { Cancellable } from "./cancellable.ts";
 
-/** The outcome of one look at the node. */
+/** Result of one check of the node. */
 export interface Check {
   readonly name: string;
   readonly state: "ok" | "warning" | "failed" | "skipped";
-  /** What was seen. */
+  /** What was found. */
   readonly detail: string;
-  /** What to do about it; empty if there is nothing to do. */
+  /** Remedy; empty if none is needed. */
   readonly fix: string;
 }
 
-/** Looks at the node that it runs on. Does not reject. */
+/** Checks the node on which it runs. Does not reject. */
 export type Examine<Settings> = (
   settings: Settings,
   options: Cancellable,

@@ -1,6 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 
-/** Another node that says that what it got from here was wrong. */
+/** A node that reported wrong content from this node. */
 export interface Reporter {
   /** Its IP address. */
   readonly address: string;
@@ -8,16 +8,15 @@ export interface Reporter {
   readonly proven: boolean;
 }
 
-/** Finds content of the own store that is not what its digest says, which disks bring about. */
+/** Detects content of the store that does not match its digest, as after disk failures. */
 export interface Integrity {
   /**
-   * There is reason to think that some content is wrong: it is read again in the background, if that
-   * was not done a short while ago, and if it is wrong indeed it counts as not held. Cheap, and never
-   * throws.
+   * Reports that content may be damaged. It is checked in the background, unless that was done
+   * recently; damaged content counts as not held. Cheap, and never throws.
    *
-   * @param by who says so; undefined: it was seen here.
+   * @param by the reporter; undefined: this node itself.
    */
   doubt(digest: Digest, by?: Reporter): void;
-  /** Whether it was found to be wrong, and was not replaced since. Cheap. */
+  /** Whether it was found damaged and has not been replaced since. Cheap. */
   isDamaged(digest: Digest): boolean;
 }

@@ -1,7 +1,7 @@
-/** Values that a log line can carry besides its message. */
+/** Fields of a log line besides its message. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Structured log; one JSON line a call. */
+/** Structured log; one JSON line per call. */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;

@@ -1,10 +1,13 @@
 import type { MissReason } from "./mirror.ts";
 
-/** What is counted. Each method is cheap and never throws. */
+/** Metrics of the agent. Each method is cheap and never throws. */
 export interface Metrics {
-  /** A request of the local containerd was answered from here (`local`), from a peer, or not at all. */
+  /**
+   * A request of the local containerd was served from the store (`local`), from a peer, or not at
+   * all.
+   */
   mirrorRequest(registry: string, outcome: "local" | "hit" | "miss", reason: MissReason | ""): void;
-  /** An HTTP request ended after so long, and so many bytes of its answer's body. */
+  /** An HTTP request ended, with the duration and the bytes of the response's body. */
   httpRequest(
     handler: string,
     method: string,
@@ -14,34 +17,36 @@ export interface Metrics {
   ): void;
   /** A request began (+1) or ended (-1). */
   inFlight(handler: string, delta: 1 | -1): void;
-  /** Bytes sent to a peer, which is known by its IP address. */
+  /** Bytes sent to the peer at this IP address. */
   bytesServed(bytes: number, address: string): void;
   /** Bytes received from the peer with this id. */
   bytesFetched(bytes: number, peer: string): void;
   /** Milliseconds until the first peer for a key was found. */
   resolveDuration(durationMs: number): void;
-  /** A transfer went on at another peer, for this reason. */
+  /** A transfer continued from another peer, for this reason. */
   peerSwitched(reason: "died" | "stalled" | "slow" | "lied"): void;
-  /** How many digests and tags this node advertises. */
+  /** Numbers of digests and tags that this node advertises. */
   advertised(counts: { digests: number; tags: number }): void;
-  /** How many peers the router knows. */
+  /** Number of peers that the router knows. */
   peers(count: number): void;
-  /** Upstream was asked for content; the type of its answer, or why there was none. */
+  /** Upstream was asked about content: the type of its answer, or why there was none. */
   upstreamRequest(outcome: string): void;
-  /** A tag was resolved: by upstream, or by what is known here since upstream could not be asked. */
+  /** A tag was resolved: by upstream, or from local knowledge since upstream gave no answer. */
   tagResolved(by: "upstream" | "cache" | "unverified"): void;
-  /** This node, or a peer that was asked, knew another digest for a tag than upstream. */
+  /** This node, or a peer, knew another digest for a tag than upstream. */
   staleTag(): void;
-  /** Content of the own store was read again. */
+  /** Content of the store was checked for damage. */
   contentChecked(outcome: "sound" | "damaged" | "unknown"): void;
-  /** How much of the own store is known to be damaged. */
+  /** Number of damaged digests in the store. */
   damagedContent(count: number): void;
-  /** Nodes agreed on who gets something from upstream: this one, another; or nobody answered. */
+  /**
+   * The coordinator's assignment: this node fetches, it follows another, or there was no answer.
+   */
   electionHeld(outcome: "fetch" | "follow" | "no-answer"): void;
-  /** Something began to come from a node that was elected, or that follows one. */
+  /** A transfer from a node that was assigned to fetch, or follows one, began. */
   followBegan(): void;
-  /** Following came to nothing, so that the client goes upstream. */
+  /** Following failed, so the client falls back to upstream. */
   followFailed(reason: "refused" | "died" | "stalled"): void;
-  /** Bytes received from such a node, which upstream need not send. */
+  /** Bytes received from such a node instead of from upstream. */
   upstreamSpared(bytes: number): void;
 }

@@ -4,101 +4,102 @@ import type { DistributionPath } from "../oci/path.ts";
 import type { ByteRange } from "../oci/range.ts";
 import type { Cancellable } from "./cancellable.ts";
 
-/** Why the mirror has nothing to offer. */
+/** Why the mirror has no content. */
 export type MissReason =
-  /** Nobody is known to hold it. */
+  /** No peer is known to hold it. */
   | "no-peer"
   /** Peers are known, but none could be reached in time. */
   | "peers-unreachable"
-  /** Peers have it, but all of them have too much to do, or are sending just this several times. */
+  /** Peers hold it, but all are overloaded, or already send this content several times. */
   | "peers-busy"
   /** Peers answered, but none has it. */
   | "peers-refused"
-  /** Peers have the tag, but nobody who is believed does: neither named nor known by a key. */
+  /** Peers hold the tag, but none is trusted: neither by address nor by cluster key. */
   | "peers-unnamed"
-  /** A filter forbids it. */
+  /** Excluded by a filter. */
   | "filtered"
-  /** Upstream has no such tag (any more). */
+  /** Upstream has no such tag, or no longer. */
   | "absent-upstream"
-  /** It is private, and the client did not show that it may have it. */
+  /** It is private, and the client did not prove access. */
   | "unauthorized"
-  /** The time for finding a peer, or for getting it before it can be passed on, ran out. */
+  /**
+   * The deadline for finding a peer, or for content that must be complete before it is passed on.
+   */
   | "timeout"
-  /** Peers sent content that is not what was asked for. */
+  /** Peers sent content that does not match the digest. */
   | "bad-content";
 
-/** What to get from peers. */
+/** A request for content from peers. */
 export interface MirrorRequest extends DistributionPath {
   readonly method: "GET" | "HEAD";
-  /** `Range` header as the client sent it, for blobs. */
+  /** `Range` header as sent by the client, for blobs. */
   readonly range?: string;
-  /** True: what a peer says is private is not wanted. */
+  /** True: content that a peer marks as private is not wanted. */
   readonly openOnly?: boolean;
-  /** IP address of whoever asks: clients share memory fairly. */
+  /** The client's IP address, for fair shares of memory. */
   readonly client?: string;
 }
 
-/** Content that a peer offers. */
+/** Content offered by a peer. */
 export interface MirrorHit {
   readonly found: true;
   readonly descriptor: Descriptor;
-  /** Set when the request had a range: the part that `body` holds. */
+  /** Set for a range request: the part in `body`. */
   readonly range?: ByteRange;
   /**
-   * Null for HEAD. Errors, and never ends early, if the content cannot be completed or is wrong. Its
-   * reader owns the buffer of each chunk and may transfer it.
+   * Null for HEAD. Errors, and never ends early, if the content is wrong or cannot be completed.
+   * Its reader owns the buffer of each chunk and may transfer it.
    */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   /**
-   * All that `body` would bring, where it is at hand: then `body` need not be read. Shared with
-   * others, so not to be changed.
+   * The complete content of `body`, if it is in memory: then `body` need not be read. Shared, so it
+   * must not be changed.
    */
   readonly content?: Uint8Array<ArrayBuffer>;
-  /** Who answered, for the log. */
+  /** The peer that answered, for the log. */
   readonly peer: string;
-  /** True: the peer says that it is private, and gave it to this node as one of the cluster. */
+  /** True: the peer marks it as private, and served it since this node belongs to the cluster. */
   readonly isPrivate?: boolean;
 }
 
 /**
- * Why a node goes upstream that might have followed another: it was told to, nobody told it what to
- * do, or those it was told to follow had nothing.
+ * Why a node goes to upstream during a rollout: it was assigned to, the coordinator gave no answer,
+ * or its parents had no content.
  */
 export type AssignmentOutcome = "elected" | "no-answer" | "parents-refused";
 
-/** Nothing to be had from peers. */
+/** No content from peers. */
 export interface MirrorMiss {
   readonly found: false;
   readonly reason: MissReason;
-  /** Peers that were asked. */
+  /** Number of peers that were asked. */
   readonly attempts: number;
-  /** Why this node is to get it from upstream, if nodes were to agree on that. */
+  /** Why this node goes to upstream, if a coordinator was asked. */
   readonly turn?: AssignmentOutcome;
 }
 
-/** What a tag points to at a peer. */
+/** A peer's answer for a tag. */
 export interface TagAnswer {
   readonly digest: Digest;
   /** Id of the peer. */
   readonly peer: string;
-  /** When that was so last, as the peer says, ms since 1970; undefined if it does not say. */
+  /**
+   * When the tag last had this digest, by the peer, ms since 1970; undefined if it does not say.
+   */
   readonly updatedAt: number | undefined;
 }
 
 /** Gets content from other nodes. */
 export interface Mirror {
-  /**
-   * What a few peers have for a tag; those that answer within a moment. Rejects only if the signal
-   * aborts.
-   */
+  /** Answers of a few peers for a tag, within a moment. Rejects only if the signal aborts. */
   tagAnswers?(path: DistributionPath, options: Cancellable): Promise<readonly TagAnswer[]>;
   /**
-   * Never rejects because of a peer; rejects if the signal aborts, and with an OciError (416) for
-   * a range that the content does not have.
+   * Fetches content. Never rejects because of a peer; rejects if the signal aborts, and with an
+   * OciError (416) for a range that the content does not have.
    */
   fetch(request: MirrorRequest, options: Cancellable): Promise<MirrorHit | MirrorMiss>;
-  /** This is likely to be fetched at once: looking for who has it may begin. */
+  /** This content is likely to be fetched next: the lookup may begin. */
   anticipate?(path: DistributionPath): void;
-  /** What was got a moment ago, is still at hand and may be had by everybody. */
+  /** Recently fetched content that is still in memory and can be pulled anonymously. */
   kept?(request: MirrorRequest): MirrorHit | undefined;
 }

@@ -1,30 +1,30 @@
 import type { MissReason } from "./mirror.ts";
 
-/** A request for content that has ended. */
+/** A finished request for content. */
 export interface RequestRecord {
   readonly method: string;
-  /** Path without query; sent by a client, so anything may be in it. */
+  /** Path without query; untrusted, as sent by the client. */
   readonly path: string;
   readonly status: number;
-  /** Registry that was asked for; undefined if the request was refused before that was known. */
+  /** Requested registry; undefined if the request was rejected earlier. */
   readonly registry: string | undefined;
   /** IP address of the client; empty if unknown. */
   readonly client: string;
   /** The client is another node. */
   readonly fromPeer: boolean;
-  /** Id of the peer that delivered; undefined if none did. */
+  /** Id of the peer that served it; undefined if none did. */
   readonly peer: string | undefined;
-  /** Why the mirror had nothing. */
+  /** Why the mirror had no content. */
   readonly reason: MissReason | undefined;
-  /** Bytes of the answer's body that were handed on. */
+  /** Bytes of the response's body that were passed on. */
   readonly bytes: number;
-  /** From the request to the end of the answer's body, ms. */
+  /** From the request to the end of the response's body, ms. */
   readonly durationMs: number;
-  /** What broke the answer; undefined if nothing did. */
+  /** What broke the response; undefined if nothing did. */
   readonly error: string | undefined;
 }
 
-/** Is told of requests for content that have ended. */
+/** Observes finished requests for content. */
 export interface RequestObserver {
   /** Cheap, and never throws. */
   requestEnded(record: RequestRecord): void;

@@ -1,36 +1,39 @@
 import type { Cancellable } from "./cancellable.ts";
 import type { Peer } from "./router.ts";
 
-/** What a node is to do about content that nobody is known to hold. */
+/** A node's assignment for content without known holders. */
 export type Assignment =
-  /** Get it from upstream, for others too. */
+  /** Fetch it from upstream, for other nodes too. */
   | { readonly type: "fetch" }
-  /** Get it from upstream for itself: those it followed a moment ago had nothing. */
+  /** Fetch it from upstream for itself: its recent parents had no content. */
   | { readonly type: "leave" }
-  /** Get it from this peer, to which it is on its way, over so many others. */
+  /** Fetch it from this parent, which is itself fetching it, `depth` nodes from upstream. */
   | { readonly type: "follow"; readonly peer: Peer; readonly depth: number };
 
-/** What a turn is asked for. */
+/** Options of an assignment. */
 export interface AssignmentOptions extends Cancellable {
-  /** So little that one node can send it to all. */
+  /** So small that one node can send it to all others. */
   readonly small: boolean;
-  /** Id of the peer that was named before and was of no use. */
+  /** Id of the previously assigned parent, if it failed. */
   readonly failed?: string | undefined;
-  /** That one does get on, but slowly: perhaps upstream would be faster. */
+  /** That parent makes progress, but slowly: upstream may be faster. */
   readonly slow?: boolean;
 }
 
-/** Lets nodes that want the same at the same time agree on who gets it from upstream. */
+/** Lets nodes that want the same content at once agree on who fetches it from upstream. */
 export interface Elections {
   /**
-   * Asks what to do about a key. Bounded in time; undefined if nobody answers. Does not reject.
+   * Asks for an assignment for a key. Bounded in time; undefined without an answer. Does not
+   * reject.
    */
   assign(key: string, options: AssignmentOptions): Promise<Assignment | undefined>;
   /**
-   * Those who were named had nothing, and the client was sent upstream: when it asks for the same
-   * once more, it is not to wait again.
+   * The assigned parents had no content, and the client falls back to upstream: its next request
+   * for the same content must not wait again.
    */
   gaveUp(key: string): void;
-  /** Tells whether this node asked for a turn moments ago, so that it may soon have the content. */
+  /**
+   * Tells whether this node asked for an assignment recently, so that it may soon have the content.
+   */
   expects(key: string): boolean;
 }

@@ -1,8 +1,8 @@
 import type { Cancellable } from "./cancellable.ts";
 
-/** A node that holds something. */
+/** A node that holds content. */
 export interface Peer {
-  /** Stable identity, e.g. the libp2p peer id. */
+  /** Stable identity: the libp2p peer id. */
   readonly id: string;
   /** IP addresses without brackets, best first; at least one. */
   readonly addresses: readonly string[];
@@ -10,28 +10,31 @@ export interface Peer {
   readonly registryPort: number;
 }
 
-/** Finds who holds a key and makes known what this node holds. */
+/** Finds the holders of a key and advertises what this node holds. */
 export interface Router {
-  /** Makes keys findable by other nodes; resolves when they have been handed on, not when known everywhere. */
+  /** Advertises keys; resolves once they are handed on, not once they are known everywhere. */
   advertise(keys: readonly string[]): Promise<void>;
   /** Stops advertising keys; unknown keys are ignored. */
   withdraw(keys: readonly string[]): Promise<void>;
   /**
-   * Yields peers that hold the key as they are found, never this node itself, each once. Ends when
+   * Yields peers that hold the key as they are found, each once, never this node itself. Ends when
    * no more can be found; ends early without an error when the signal aborts.
    */
   lookup(key: string, options: Cancellable): AsyncIterable<Peer>;
-  /** A lookup of this key is likely to follow at once: it may begin. */
+  /** A lookup of this key is likely to follow: it may begin. */
   anticipate?(key: string): void;
   /**
-   * A peer did not answer somebody else. Until the router has found out whether it lives, no lookup
-   * waits for it. Unknown ids are ignored.
+   * Reports that a peer did not answer. Until the router has probed it, no lookup waits for it.
+   * Unknown ids are ignored.
    */
   reportFailure(id: string): void;
-  /** True once other nodes can be found, or it is known that there are none. */
+  /** True once other nodes can be found, or are known not to exist. */
   ready(): boolean;
-  /** Peers that are known right now. */
+  /** The peers known at present. */
   peers(): readonly Peer[];
-  /** True if a peer, yielded before perhaps, said that it leaves and is not back: do not ask it. */
+  /**
+   * True if a peer, even one already yielded, announced its departure and is not back: do not ask
+   * it.
+   */
   hasLeft(id: string): boolean;
 }

@@ -8,40 +8,40 @@ export interface Store {
   /** For logs: `containerd` or `oci-layout`. */
   readonly name: string;
   /**
-   * The digest that an image name (`registry/repository:tag`) points to; undefined if the store
-   * does not know the name. Rejects if the store cannot be asked.
+   * The digest of an image name (`registry/repository:tag`); undefined if the store does not know
+   * the name. Rejects if the store gives no answer.
    */
   resolve(name: string, options: Cancellable): Promise<Digest | undefined>;
   /**
-   * When the image of this name was made or last changed here, ms since 1970; undefined if the store
-   * does not know the name, or the time. Rejects if the store cannot be asked.
+   * When the image of this name was made or last changed here, ms since 1970; undefined if the name
+   * or the time is not known. Rejects if the store gives no answer.
    */
   updatedAt?(name: string, options: Cancellable): Promise<number | undefined>;
-  /** Differs once content was written anew; undefined if it is not held. Rejects as `resolve`. */
+  /** Changes once content is rewritten; undefined if it is not held. Rejects as `resolve`. */
   stamp?(digest: Digest, options: Cancellable): Promise<string | undefined>;
-  /** Size and media type of content held whole; undefined if it is not held. */
+  /** Size and media type of complete content; undefined if it is not held. */
   descriptor(digest: Digest, options: Cancellable): Promise<Descriptor | undefined>;
   /**
-   * Opens content, or the part of it that `range` names; undefined if it is not held. A stream that
-   * cannot be completed errors, it never ends early. The caller reads it to its end or cancels it,
-   * and owns the buffer of each chunk: it may transfer it.
+   * Opens content, or a part of it; undefined if it is not held. A stream that cannot be completed
+   * errors, it never ends early. The caller reads it to its end or cancels it, and owns the buffer
+   * of each chunk: it may transfer it.
    */
   open(
     digest: Digest,
     options: Cancellable & {
       readonly range?: ByteRange;
-      /** What `descriptor` said a moment ago: that need not be found out again. */
+      /** A recent result of `descriptor`, to save another query. */
       readonly held?: Descriptor;
     },
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>;
 }
 
-/** An image that the node knows, and what of its content is really there. */
+/** An image that the node knows, with its present content. */
 export interface StoredImage {
   /** The store's own name, e.g. `docker.io/library/nginx:1.27`. */
   readonly name: string;
   /** Digest of the index or manifest that the name points to. */
   readonly target: Digest;
-  /** Digests reachable from the target that are present, the target included if it is. */
+  /** Present digests reachable from the target, including the target if it is present. */
   readonly present: readonly Digest[];
 }

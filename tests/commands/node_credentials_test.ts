@@ -71,7 +71,7 @@ test("node's credentials: a bad file is one clear line, without its secrets", as
     for (
       const [text, reason] of [
         [`{"auths": {"r.example": {"password": "${HUSH}"`, /it is no (JSON|YAML)/],
-        [`[ "${HUSH}" ]`, /it is no object/],
+        [`[ "${HUSH}" ]`, /it is not an object/],
         ["x".repeat(1024 * 1024 + 1), /more than 1048576 bytes/],
       ] as const
     ) {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
-import { Admission, type AdmissionLimits, type Guest } from "../../lib/net/admission.ts";
+import {
+  Admission,
+  type AdmissionLimits,
+  type AdmittedConnection,
+} from "../../lib/net/admission.ts";
 import { ConnectionBudget } from "../../lib/net/connection_budget.ts";
 import { OpenFiles } from "../../lib/net/open_files.ts";
 import { test } from "../support/test.ts";
 
-class Visitor implements Guest {
+class Visitor implements AdmittedConnection {
   idleSince: number | undefined;
   closed = false;
   constructor(idleSince?: number) {
@@ -15,7 +19,7 @@ class Visitor implements Guest {
   }
 }
 
-const LIMITS: AdmissionLimits = { locals: 2, strangers: 4, perAddress: 3 };
+const LIMITS: AdmissionLimits = { local: 2, remote: 4, perAddress: 3 };
 
 function setup(limits = LIMITS, raise = () => false) {
   return new Admission({ limits: () => limits, raise, isLocal: (ip) => ip === "127.0.0.1" });
@@ -32,7 +36,7 @@ function fill(admission: Admission, address: string, most = 100): Visitor[] {
   return visitors;
 }
 
-test("admission: an address gets so many places, strangers so many in all, locals their own", () => {
+test("admission: limits per address, for all remote addresses, and for local ones", () => {
   const admission = setup();
   assert.equal(fill(admission, "10.0.0.1").length, 3);
   assert.equal(fill(admission, "10.0.0.2").length, 1);
@@ -41,7 +45,7 @@ test("admission: an address gets so many places, strangers so many in all, local
   assert.equal(admission.size, 6);
 });
 
-test("admission: a place that is given back, even twice, is free once", () => {
+test("admission: leaving twice frees one place", () => {
   const admission = setup();
   const [first] = fill(admission, "10.0.0.1");
   assert.ok(first);
@@ -51,7 +55,7 @@ test("admission: a place that is given back, even twice, is free once", () => {
   assert.equal(fill(admission, "10.0.0.1").length, 1);
 });
 
-test("admission: who comes last takes the place of who was idle longest, of its own address first", () => {
+test("admission: the longest idle connection is evicted, of the same address first", () => {
   const admission = setup();
   const [old, older, other] = [new Visitor(20), new Visitor(10), new Visitor(5)];
   assert.ok(admission.admit(other, "10.0.0.2"));
@@ -67,8 +71,8 @@ test("admission: who comes last takes the place of who was idle longest, of its 
   assert.equal(admission.size, 4);
 });
 
-test("admission: who has little keeps it, however fast others come", () => {
-  const admission = setup({ locals: 1, strangers: 4, perAddress: 3 });
+test("admission: an address with few connections keeps them while others flood", () => {
+  const admission = setup({ local: 1, remote: 4, perAddress: 3 });
   const few = new Visitor(1);
   assert.ok(admission.admit(few, "10.0.0.9"));
   for (let time = 2; time < 50; time++) {
@@ -81,7 +85,7 @@ test("admission: who has little keeps it, however fast others come", () => {
   assert.equal(few.closed, true);
 });
 
-test("admission: locals never make room for strangers, nor the other way round", () => {
+test("admission: local connections are never evicted for remote ones, nor vice versa", () => {
   const admission = setup();
   const local = new Visitor(1);
   const stranger = new Visitor(1);
@@ -94,7 +98,7 @@ test("admission: locals never make room for strangers, nor the other way round",
   assert.equal(local.closed, true);
 });
 
-test("admission: the addresses of one IPv6 network of 64 bits are one", () => {
+test("admission: an IPv6 /64 counts as one address", () => {
   const cases: [string, string, same: boolean][] = [
     ["2001:db8:0:1::1", "2001:db8::1:ffff:0:0:2", true],
     ["2001:db8:0:1::1", "2001:DB8:0000:0001:5::", true],
@@ -109,10 +113,10 @@ test("admission: the addresses of one IPv6 network of 64 bits are one", () => {
   }
 });
 
-test("admission: limits are raised before anybody has to go", () => {
+test("admission: limits are raised before a connection is evicted", () => {
   let most = 1;
   const admission = new Admission({
-    limits: () => ({ locals: 1, strangers: most, perAddress: most }),
+    limits: () => ({ local: 1, remote: most, perAddress: most }),
     raise: () => most < 5 && ++most > 0,
     isLocal: () => false,
   });
@@ -130,7 +134,7 @@ function files(limit: number) {
   return { found, asked, state };
 }
 
-test("open files: a low limit is known at once, a high one is looked for when it matters", () => {
+test("open files: a low limit is known at once, a high one is probed on demand", () => {
   const low = files(226);
   assert.deepEqual([low.found.known, low.found.complete], [226, true]);
   assert.equal(low.found.grow(100), false);
@@ -145,7 +149,7 @@ test("open files: a low limit is known at once, a high one is looked for when it
   assert.ok(Math.max(...high.asked) <= 4096);
 });
 
-test("connection budget: what is left for the agent's own, whatever the limit", () => {
+test("connection budget: a share stays for the agent's own files, whatever the limit", () => {
   for (const limit of [34, 64, 226, 1000, 1e6]) {
     const { found, state } = files(limit);
     const budget = new ConnectionBudget((ip) => ip === "10.0.0.9", found);
@@ -155,16 +159,16 @@ test("connection budget: what is left for the agent's own, whatever the limit", 
       return visitors.length;
     };
     const one = enter("http", "10.1.0.1");
-    let strangers = one;
-    for (let host = 2; host < 100; host++) strangers += enter("http", `10.1.0.${host}`);
+    let remote = one;
+    for (let host = 2; host < 100; host++) remote += enter("http", `10.1.0.${host}`);
     let routers = 0;
     for (let host = 1; host < 100; host++) routers += enter("router", `10.1.0.${host}`);
-    const locals = enter("http", "127.0.0.1");
+    const local = enter("http", "127.0.0.1");
     assert.equal(enter("http", "10.0.0.9"), 0, "own addresses are local, too");
     // Each blob takes a file, too.
-    assert.ok(2 * strangers + routers + locals <= limit, `${limit}: ${strangers}, ${routers}`);
-    assert.ok(locals >= 8 && strangers >= 4 && routers >= 4 && one >= 4, `${limit}: ${locals}`);
-    if (limit > 60) assert.ok(one < strangers, `${limit}: ${one} of ${strangers}`);
-    if (limit > 1000) assert.ok(one > 100 && strangers > 400, `${one} of ${strangers}`);
+    assert.ok(2 * remote + routers + local <= limit, `${limit}: ${remote}, ${routers}`);
+    assert.ok(local >= 8 && remote >= 4 && routers >= 4 && one >= 4, `${limit}: ${local}`);
+    if (limit > 60) assert.ok(one < remote, `${limit}: ${one} of ${remote}`);
+    if (limit > 1000) assert.ok(one > 100 && remote > 400, `${one} of ${remote}`);
   }
 });

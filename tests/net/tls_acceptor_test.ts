@@ -22,7 +22,7 @@ class Server {
   readonly accepted: Accepted[] = [];
   readonly acceptor: TlsAcceptor;
   readonly http = new Admission({
-    limits: () => ({ locals: 8, strangers: 0, perAddress: 0 }),
+    limits: () => ({ local: 8, remote: 0, perAddress: 0 }),
     raise: () => false,
     isLocal: () => true,
   });

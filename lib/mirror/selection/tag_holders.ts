@@ -59,7 +59,7 @@ export class TagHolders {
       } else if (strangers.length < MAX_STRANGERS) {
         strangers.push(peer);
         // It may be new here. Nobody else waits for that.
-        looking ??= trustedAddresses.lookAgain(options);
+        looking ??= trustedAddresses.refresh(options);
       }
     }
     await looking;

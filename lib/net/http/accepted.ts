@@ -1,15 +1,15 @@
-/** What a server shows to its clients, as PEM. */
+/** A server's certificate and key, PEM. */
 export interface ServerCertificate {
   readonly cert: string;
   readonly key: string;
 }
 
-/** A connection that was accepted. */
+/** An accepted connection. */
 export interface Accepted {
   readonly socket: Deno.TcpConn | Deno.TlsConn;
-  /** The client's; not always the socket's. */
+  /** The client's address; not always the socket's. */
   readonly remoteAddr: Deno.Addr;
-  /** Ends it even while there is a handshake; undefined: nothing does. */
+  /** Ends the connection even during its handshake; undefined if nothing can. */
   readonly cut?: () => void;
   close(): void;
 }

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 
-/** Line ends. */
 export const CR = 0x0d;
 export const LF = 0x0a;
 /** Ends a head. */
@@ -8,11 +7,11 @@ export const HEAD_END = "\r\n\r\n";
 const TAB = 0x09;
 
 /**
- * Whether something has arrived that no head has, so that its end need not be waited for: a TLS
- * handshake (containerd tries one where it does not know better, and asks in plain HTTP once it is
- * answered in plain HTTP), lines that end by LF alone.
+ * Whether the bytes cannot be a request head, so that waiting for its end is useless: a TLS
+ * handshake (containerd tries one on an unknown scheme, and uses plain HTTP once it is answered in
+ * plain HTTP), or lines that end with LF alone.
  */
-export function isNoHead(buffer: Uint8Array, from: number, to: number): boolean {
+export function cannotBeHead(buffer: Uint8Array, from: number, to: number): boolean {
   for (let at = from; at < to; at++) {
     const byte = buffer[at] ?? 0;
     if ((byte === LF) !== (buffer[at - 1] === CR)) return true;
@@ -21,7 +20,7 @@ export function isNoHead(buffer: Uint8Array, from: number, to: number): boolean 
   return false;
 }
 
-/** Where the head ends, its empty line included; undefined if it has not arrived. */
+/** End of the head, including its empty line; undefined if it has not arrived. */
 export function endOfHead(buffer: Uint8Array, held: number, from: number): number | undefined {
   for (
     let at = buffer.indexOf(LF, from + 3);
@@ -34,7 +33,7 @@ export function endOfHead(buffer: Uint8Array, held: number, from: number): numbe
   return undefined;
 }
 
-/** The first bytes, one character each: what `TextDecoder` calls latin1 is another encoding. */
+/** The first bytes, one character each. Not `TextDecoder`: its latin1 is windows-1252. */
 export function textOf(buffer: Uint8Array<ArrayBuffer>, length: number): string {
   return Buffer.from(buffer.buffer, buffer.byteOffset, length).toString("latin1");
 }

@@ -1,63 +1,68 @@
 import type { Runtime } from "../../ports/runtime.ts";
-import type { Guest } from "../admission.ts";
-import { CR, endOfHead, HEAD_END, isNoHead, LF, textOf } from "./head_bytes.ts";
+import type { AdmittedConnection } from "../admission.ts";
+import { cannotBeHead, CR, endOfHead, HEAD_END, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
 import { BadRequest, HeadParser, MAX_HEAD_BYTES, type RequestHead } from "./request_head.ts";
 import { writeResponse } from "./write_response.ts";
 
-/** Answers a request. */
+/** Handles a request. */
 export type Respond = (request: Request) => Response | Promise<Response>;
 
-/** A connection's two directions. */
+/** The used part of a connection. */
 export type Socket = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
 
-/** What a connection is served with. */
 export interface HttpConnectionOptions extends Pick<Runtime, "clock" | "log"> {
   readonly respond: Respond;
   readonly scheme: "http" | "https";
-  /** Stands in for `Host` in URLs of requests that have none, e.g. `127.0.0.1:5000`. */
+  /** Host in URLs of requests without `Host`, e.g. `127.0.0.1:5000`. */
   readonly defaultHost: string;
   /** Value of `Date`. */
   readonly date: () => string;
 }
 
-/** From the first byte of a head, or from the connection's start, to its last, ms. */
+/** Deadline of a head, ms, from its first byte or the connection's start. */
 export const HEAD_MS = 10_000;
 /**
- * Between requests, ms. Whoever uses connections again keeps them for a shorter time: nodes, and
- * containerd's registry client (30 s).
+ * Idle timeout between requests, ms. Longer than that of the clients: other nodes, and containerd's
+ * registry client (30 s).
  */
 export const IDLE_MS = 90_000;
 /**
- * A write may wait so long for the client to read, ms. containerd reads into the page cache, which
- * a busy disk stops for a second or two; and were it ever cut off, it would ask for the rest.
+ * How long a write may wait for the client to read, ms. containerd reads into the page cache, which
+ * a busy disk stalls for a second or two; if its connection is cut nevertheless, it requests the
+ * rest.
  */
 export const STALL_MS = 30_000;
-/** Less within that time is no progress, bytes: who reads a byte now and then does not read. */
+/**
+ * Minimum progress of a write within that time, bytes; a client that reads a byte now and then
+ * makes none.
+ */
 const PROGRESS_BYTES = 64 * 1024;
-/** What a refused client still sends is thrown away for so long, ms, that it sees the answer. */
+/**
+ * How long, ms, the rest of a rejected request is discarded so that the client sees the response.
+ */
 const LINGER_MS = 2000;
 const LINGER_BYTES = 256 * 1024;
 const FIRST_BUFFER_BYTES = 4 * 1024;
 
-/** What happens on a connection, and since when it has been waited for. */
+/** What the connection waits for. */
 type Phase = "head" | "idle" | "answer" | "send" | "linger";
 const LIMITS: Readonly<Record<Phase, number>> = {
   head: HEAD_MS,
   idle: IDLE_MS,
-  // Whoever answers has limits of its own.
+  // Handlers have deadlines of their own.
   answer: Infinity,
   send: STALL_MS,
   linger: LINGER_MS,
 };
 
-/** Serves one connection: one request after the other, without bodies. */
-export class HttpConnection implements Guest {
+/** Serves the requests of one connection, one after the other, without request bodies. */
+export class HttpConnection implements AdmittedConnection {
   readonly #socket: Socket;
   readonly #options: HttpConnectionOptions;
   #phase: Phase = "head";
   #since: number;
-  /** None for those that are not let in. */
+  /** Allocated on the first read: a rejected connection needs none. */
   #buffer = new Uint8Array(0);
   #held = 0;
   readonly #parser = new HeadParser();
@@ -76,38 +81,39 @@ export class HttpConnection implements Guest {
     this.#since = options.clock.now();
   }
 
-  /** {@inheritDoc Guest.idleSince} */
+  /** {@inheritDoc AdmittedConnection.idleSince} */
   get idleSince(): number | undefined {
     return this.#phase === "answer" || this.#phase === "send" ? undefined : this.#since;
   }
 
   /**
-   * Serves until either side closes it; does not reject. Resolves when the system has its socket
-   * back: Deno up to 2.6 does not end a write that waits, so that may take until the client goes.
+   * Serves until either side closes the connection; does not reject. Resolves when the socket is
+   * released: Deno up to 2.6 does not cancel a pending write, so that may take until the client
+   * leaves.
    */
   async run(): Promise<void> {
     try {
       await this.#serve();
     } catch (error) {
       if (error instanceof BadRequest && !this.#closed) await this.#refuse(error).catch(() => {});
-      // Else the client has gone, or the body broke, which whoever made it has logged.
+      // Otherwise the client left, or the body failed, which its producer has logged.
     }
     this.close();
     await this.#writing?.catch(() => {});
   }
 
-  /** Closes it if what it waits for has taken too long. */
+  /** Closes the connection if its present phase has exceeded its deadline. */
   check(): void {
     if (this.#options.clock.now() - this.#since >= LIMITS[this.#phase]) this.close();
   }
 
-  /** Ends it after the answer that is under way; at once if there is none. */
+  /** Closes the connection after the present response, or at once if there is none. */
   finish(): void {
     this.#last = true;
     if (this.idleSince !== undefined) this.close();
   }
 
-  /** {@inheritDoc Guest.close} */
+  /** {@inheritDoc AdmittedConnection.close} */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -118,7 +124,7 @@ export class HttpConnection implements Guest {
     try {
       this.#socket.close();
     } catch {
-      // The runtime has closed it.
+      // The runtime has closed it already.
     }
   }
 
@@ -132,12 +138,12 @@ export class HttpConnection implements Guest {
     }
   }
 
-  /** Says whether the client may ask again on the same connection. */
+  /** Responds, and returns whether the client may send another request on this connection. */
   async #answer(head: RequestHead): Promise<boolean> {
     const { respond, log } = this.#options;
     this.#enter("answer");
     const incoming = this.#request = incomingRequest(head, this.#options);
-    // So it is noticed if the client goes away. More than that is not read before it is its turn.
+    // Reads on to notice a client that leaves. Pipelined requests stay in the buffer.
     if (this.#held < this.#buffer.length) void this.#fill();
     let response: Response;
     try {
@@ -150,7 +156,8 @@ export class HttpConnection implements Guest {
       await response.body?.cancel();
       return false;
     }
-    // Asked to finish meanwhile, it says so: else the client's next request would be lost.
+    // After `finish` the response announces the close: otherwise the client's next request would be
+    // lost.
     const keepAlive = head.keepAlive && !head.hasBody && !this.#last;
     await this.#send(response, head.method, keepAlive);
     this.#request = undefined;
@@ -176,7 +183,7 @@ export class HttpConnection implements Guest {
       progress = sent;
       this.#enter("send");
     }
-    // What comes next is not the client's to do.
+    // The next wait is not for the client.
     this.#enter("answer");
   }
 
@@ -189,13 +196,13 @@ export class HttpConnection implements Guest {
     });
   }
 
-  /** Undefined at the end. */
+  /** Undefined at the end of the connection. */
   async #readHead(): Promise<RequestHead | undefined> {
     let scanned = 0;
     let checked = 0;
     while (true) {
       if (this.#held >= 2 && this.#buffer[0] === CR && this.#buffer[1] === LF) {
-        // Some end what they sent before by an empty line too many (RFC 9112, section 2.2).
+        // Some clients send an extra empty line after a request (RFC 9112, section 2.2).
         this.#drop(2);
         scanned = checked = 0;
       }
@@ -205,7 +212,9 @@ export class HttpConnection implements Guest {
         this.#drop(end);
         return this.#parser.parse(text);
       }
-      if (isNoHead(this.#buffer, checked, this.#held)) throw new BadRequest(400, "not HTTP/1.1");
+      if (cannotBeHead(this.#buffer, checked, this.#held)) {
+        throw new BadRequest(400, "not HTTP/1.1");
+      }
       checked = this.#held;
       if (this.#ended) return undefined;
       scanned = Math.max(0, this.#held - HEAD_END.length + 1);
@@ -219,7 +228,7 @@ export class HttpConnection implements Guest {
     this.#held -= bytes;
   }
 
-  /** Reads on; does not reject: a connection that breaks has come to its end. */
+  /** Reads on; does not reject: a broken connection counts as ended. */
   #fill(): Promise<void> {
     return this.#filling ??= this.#readOn();
   }
@@ -250,8 +259,8 @@ export class HttpConnection implements Guest {
   }
 
   /**
-   * Closed while something has arrived that was not read, the system would break the connection, and
-   * the client not see the answer (RFC 9112, section 9.6).
+   * With unread data the system would reset the connection on close, and the client would not see
+   * the response (RFC 9112, section 9.6).
    */
   async #linger(): Promise<void> {
     this.#enter("linger");

@@ -7,29 +7,27 @@ import { HttpConnection } from "./http_connection.ts";
 import { TlsAcceptor } from "./tls_acceptor.ts";
 import { traceRequests } from "./trace_requests.ts";
 
-/** What is known of a request besides itself. */
+/** Connection-level facts about a request. */
 export interface ConnectionInfo {
   readonly remoteAddr: Deno.Addr;
-  /** Bytes are encrypted on the way. */
+  /** True over TLS. */
   readonly secure: boolean;
 }
 
-/** What an {@link HttpService} works with. */
 export interface HttpServiceCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly handle: (request: Request, info: ConnectionInfo) => Response | Promise<Response>;
-  /** Bounds connections, those of other servers of this process included. */
+  /** Bounds connections, together with other servers of this process. */
   readonly connections: Pick<ConnectionBudget, "http" | "takesHandshake">;
 }
 
-/** Where an {@link HttpService} listens. */
 export interface HttpServiceOptions {
   readonly hostname: string;
   readonly port: number;
-  /** Serves by TLS, on a port that another server of this process may have as well. */
+  /** Serves over TLS, on a port that another server of this process may share. */
   readonly tls?: ServerCertificate | undefined;
 }
 
-/** How often it is looked for connections that have waited too long, ms. */
+/** Interval of deadline checks, ms. */
 const CHECK_MS = 1000;
 
 /** An HTTP/1.1 server (see docs/adr/0019-own-http-server.md). */
@@ -61,17 +59,17 @@ export class HttpService {
     });
   }
 
-  /** Where it listens. */
+  /** The bound address. */
   get address(): Deno.NetAddr {
     return this.#address;
   }
 
-  /** Whether connections wait in vain. */
+  /** Whether clients that connect now would wait in vain. */
   get deaf(): boolean {
     return this.#loop.deaf;
   }
 
-  /** Accepts no more; lets requests under way end, and connections with them. */
+  /** Stops accepting, and closes each connection after its request in progress. */
   drain(): Promise<void> {
     this.#loop.close();
     for (const connection of this.#connections) connection.finish();
@@ -79,14 +77,14 @@ export class HttpService {
     return new Promise((resolve) => this.#idle = resolve);
   }
 
-  /** Ends all connections that are left. */
+  /** Closes all remaining connections. */
   close(): void {
     this.#stop.abort();
     this.#loop.close();
     for (const connection of this.#connections) connection.close();
   }
 
-  /** At the same port each time. */
+  /** Listens on the same port each time. */
   #listen(tls: ServerCertificate | undefined): Acceptor<Accepted> {
     const { hostname, port } = this.#address;
     if (tls !== undefined) {
@@ -117,7 +115,7 @@ export class HttpService {
       ...{ clock, log },
     });
     if (!admission.admit(connection, ipOf(remoteAddr))) return connection.close();
-    // Without it the end of an answer may wait 40 ms for an acknowledgement (RFC 896).
+    // Otherwise the end of a response may wait 40 ms for an acknowledgement (RFC 896).
     if ("setNoDelay" in socket) socket.setNoDelay();
     this.#connections.add(connection);
     void connection.run().then(() => {

@@ -1,23 +1,23 @@
 import { lazyHeaders } from "./lazy_headers.ts";
 import type { RequestHead } from "./request_head.ts";
 
-/** A request whose client is followed. */
+/** A request that learns of its client's departure. */
 export interface IncomingRequest {
   readonly request: Request;
-  /** The client has gone, or its connection ends. */
+  /** Signals that the client left, or that the connection ends. */
   gone(): void;
 }
 
 /**
- * A request for handlers. What of it costs time is made when it is asked for, which the usual
- * answer does not need; that takes as long as all the rest.
+ * Makes a request for handlers. Its expensive parts are created on first use: the usual response
+ * needs none of them, and they would double the time per request.
  */
 export function incomingRequest(
   { method, target, host, fields }: RequestHead,
   { scheme, defaultHost }: { readonly scheme: string; readonly defaultHost: string },
 ): IncomingRequest {
   const request = new LazyRequest(method, `${scheme}://${host || defaultHost}${target}`, fields);
-  // It has what handlers use of a Request; the rest, bodies, says that it is none.
+  // It has the parts of a Request that handlers use; there is no body.
   return { request: request as unknown as Request, gone: () => request.gone() };
 }
 

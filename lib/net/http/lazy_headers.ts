@@ -1,11 +1,11 @@
 import type { RequestHead } from "./request_head.ts";
 
-/** What can be asked of headers that nobody changes. */
+/** The read-only part of Headers. */
 type ReadonlyHeaders = Omit<Headers, "append" | "delete" | "set">;
 
 /**
- * Headers of a request. Handlers look at four or five of them by name; to make the runtime's object
- * of them takes longer than that, so it is made for whoever wants all.
+ * Headers of a request. Handlers read four or five by name, which is faster than constructing the
+ * runtime's object; that is made only for iteration.
  */
 class LazyHeaders implements ReadonlyHeaders {
   readonly #fields: RequestHead["fields"];
@@ -59,7 +59,7 @@ class LazyHeaders implements ReadonlyHeaders {
 
 Object.setPrototypeOf(LazyHeaders.prototype, Headers.prototype);
 
-/** The fields as headers; they cannot be changed. */
+/** The fields as read-only headers. */
 export function lazyHeaders(fields: RequestHead["fields"]): Headers {
   return new LazyHeaders(fields) as unknown as Headers;
 }

@@ -1,19 +1,19 @@
-/** Request line and header fields of a request, checked. */
+/** Validated request line and header fields. */
 export interface RequestHead {
   readonly method: string;
-  /** Path and query, as they were sent. */
+  /** Path and query, as sent. */
   readonly target: string;
   /** `Host`; empty if there is none. */
   readonly host: string;
-  /** Names in lower case. */
+  /** Header fields, names in lower case. */
   readonly fields: readonly (readonly [name: string, value: string])[];
-  /** Whether the client wants to use the connection again. */
+  /** Whether the client wants to reuse the connection. */
   readonly keepAlive: boolean;
-  /** Whether a body follows: none is read here, so that it ends the connection. */
+  /** Whether a body follows. Bodies are not read, so it ends the connection. */
   readonly hasBody: boolean;
 }
 
-/** A request that is not answered by the handler. */
+/** A request that is rejected before the handler. */
 export class BadRequest extends Error {
   override readonly name = "BadRequest";
   readonly status: number;
@@ -24,37 +24,40 @@ export class BadRequest extends Error {
   }
 }
 
-/** Longest head that is taken, bytes: a path of 8 KiB, and credentials of some registries. */
+/** Longest head, bytes: a path of 8 KiB, and the credentials of some registries. */
 export const MAX_HEAD_BYTES = 32 * 1024;
 const MAX_FIELDS = 100;
-/** RFC 9112, section 3: single blanks, no others. */
+/** RFC 9112, section 3: single spaces only. */
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP\/([0-9])\.([0-9])$/;
-/** RFC 9112, section 5: no blank before the colon, no line folding. */
+/** RFC 9112, section 5: no whitespace before the colon, no line folding. */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
 /**
- * Visible ASCII, blanks, tabs, and bytes beyond ASCII, which cookies of other programs on the same
- * host have (RFC 9110, section 5.5): what ends or splits lines elsewhere is not among them.
+ * Visible ASCII, spaces, tabs, and bytes beyond ASCII, as in cookies of other programs on the same
+ * host (RFC 9110, section 5.5). Control characters, which other parsers may take for line ends, are
+ * excluded.
  */
 const PLAIN = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** RFC 9110, section 7.2: a name or an IP address, and a port. */
 const HOST = /^(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?$/;
-/** The target as proxies are asked (RFC 9112, section 3.2.2), which servers have to take as well. */
+/**
+ * The absolute form of a target (RFC 9112, section 3.2.2), for proxies, but servers must accept it
+ * too.
+ */
 const ABSOLUTE = /^https?:\/\/[^/?#]+/i;
 
-/** What the header fields say. */
 type FieldsPart = Omit<RequestHead, "method" | "target">;
 
 /**
- * Parses heads of requests, without the empty line that ends each (RFC 9112). Strict: whatever
- * another program on the way could understand in another way is refused. One for each connection:
- * clients send the same fields again and again, which are then parsed once.
+ * Parses request heads, without their final empty line (RFC 9112). Strict: anything that an
+ * intermediary could interpret differently is rejected. One per connection: clients repeat the same
+ * fields, which are then parsed once.
  */
 export class HeadParser {
   #text = "";
   #version = "";
   #fields: FieldsPart | undefined;
 
-  /** @throws {BadRequest} saying what is wrong with it. */
+  /** @throws {BadRequest} with the reason. */
   parse(text: string): RequestHead {
     const end = text.indexOf("\r\n");
     const first = end < 0 ? text : text.slice(0, end);
@@ -73,12 +76,12 @@ export class HeadParser {
   }
 }
 
-/** @param text each line begins with its line end. */
+/** @param text each line begins with its line break. */
 function parseFields(text: string, isCurrent: boolean): FieldsPart {
   const lines = text.split("\r\n").slice(1);
   if (lines.length > MAX_FIELDS) throw new BadRequest(431, `more than ${MAX_FIELDS} fields`);
   const fields = lines.map(parseField);
-  const host = theHost(fields, isCurrent);
+  const host = hostOf(fields, isCurrent);
   const options = valuesOf(fields, "connection").join(",").toLowerCase().split(",");
   return {
     ...{ host, fields },
@@ -94,7 +97,7 @@ function parseField(line: string): readonly [string, string] {
   if (field === null || !PLAIN.test(line)) throw new BadRequest(400, "malformed header field");
   const [, name = "", value = ""] = field;
   let end = value.length;
-  // Not `trimEnd`: it takes bytes beyond ASCII for blanks.
+  // Not `trimEnd`: it strips some characters beyond ASCII.
   while (value[end - 1] === " " || value[end - 1] === "\t") end--;
   return [name.toLowerCase(), value.slice(0, end)];
 }
@@ -104,7 +107,7 @@ function valuesOf(fields: Fields, wanted: string): string[] {
 }
 
 /** RFC 9112, section 3.2: exactly one, from HTTP/1.1 on. */
-function theHost(fields: Fields, needed: boolean): string {
+function hostOf(fields: Fields, needed: boolean): string {
   const [host, ...more] = valuesOf(fields, "host");
   const isWrong = more.length > 0 || (needed && host === undefined) || !isHost(host ?? "");
   if (isWrong) {
@@ -113,7 +116,7 @@ function theHost(fields: Fields, needed: boolean): string {
   return host ?? "";
 }
 
-/** Whatever it is, the request's URL is one: some handlers parse it. */
+/** The request's URL must be valid: some handlers parse it. */
 function isHost(host: string): boolean {
   return HOST.test(host) && (host === "" || URL.canParse(`http://${host}/`));
 }
@@ -127,7 +130,7 @@ function toPath(target: string): string {
   return full;
 }
 
-/** RFC 9112, section 6.3: framing that can be understood in two ways is an attack. */
+/** RFC 9112, section 6.3: ambiguous framing is an attack (request smuggling). */
 function announcesBody(fields: Fields): boolean {
   const lengths = valuesOf(fields, "content-length");
   const isCoded = fields.some(([name]) => name === "transfer-encoding");

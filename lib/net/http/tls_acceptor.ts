@@ -4,31 +4,29 @@ import type { ConnectionBudget } from "../connection_budget.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 import { TlsGate } from "./tls_gate.ts";
 
-/** What a {@link TlsAcceptor} works with. */
 export interface TlsAcceptorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly connections: Pick<ConnectionBudget, "http" | "takesHandshake">;
 }
 
-/** Where a {@link TlsAcceptor} listens. */
 export interface TlsAcceptorOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls: ServerCertificate;
 }
 
-/** A handshake takes no longer than this, ms, where it can be ended. */
+/** Deadline of a handshake, ms, where it can be cancelled. */
 const HANDSHAKE_MS = 10_000;
 
 /**
- * Accepts connections that have done their handshakes. The runtime cannot end a handshake: closed
- * meanwhile, a socket stays open until the client says or closes something. So their number is
- * bounded; once it is reached, connections come through a {@link TlsGate}, where they can be ended,
- * until most of those who held theirs have gone.
+ * Accepts TLS connections after their handshakes. The runtime cannot cancel a handshake: a socket
+ * that is closed meanwhile stays open until the client sends or closes something. So their number
+ * is bounded; at the bound, connections come through a {@link TlsGate}, where they can be closed,
+ * until most of the pending handshakes have ended.
  */
 export class TlsAcceptor implements Acceptor<Accepted> {
   readonly #collaborators: TlsAcceptorCollaborators;
   readonly #options: TlsAcceptorOptions;
-  /** Whose handshakes are under way and cannot be ended. */
+  /** Connections whose handshake is pending and cannot be cancelled. */
   readonly #held = new Set<Accepted>();
   readonly #greeted = new Set<Accepted>();
   readonly #done: Accepted[] = [];
@@ -44,7 +42,7 @@ export class TlsAcceptor implements Acceptor<Accepted> {
     this.#options = { ...options, port: this.#source.address.port };
   }
 
-  /** Where it listens. */
+  /** The configured address. */
   get address(): Deno.NetAddr {
     const { hostname, port } = this.#options;
     return { transport: "tcp", hostname, port };
@@ -61,14 +59,14 @@ export class TlsAcceptor implements Acceptor<Accepted> {
     }
   }
 
-  /** Takes no more, and ends what has not done its handshake, where that can be. */
+  /** Stops accepting, and closes connections with a pending handshake where possible. */
   close(): void {
     this.#stop.abort();
     this.#source.close();
     for (const accepted of [...this.#greeted, ...this.#done]) end(accepted);
   }
 
-  /** Goes over to the other way of listening if it is time for that. */
+  /** Switches between direct listening and the gate when due. */
   #choose(): void {
     const { connections, log, clock } = this.#collaborators;
     const before = this.#source;
@@ -92,7 +90,7 @@ export class TlsAcceptor implements Acceptor<Accepted> {
     try {
       this.#greet(await source.accept());
     } catch (error) {
-      // One that was closed has nothing to say any more.
+      // The error of a closed source is expected.
       if (source === this.#source) throw error;
     } finally {
       if (source === this.#source) this.#next = undefined;
@@ -126,7 +124,7 @@ export class TlsAcceptor implements Acceptor<Accepted> {
   }
 }
 
-/** The runtime's own listener for TLS. */
+/** The runtime's own TLS listener. */
 class DirectListener implements Acceptor<Accepted> {
   readonly #listener: Deno.TlsListener;
 
@@ -154,6 +152,6 @@ function end(accepted: Accepted): void {
   try {
     accepted.close();
   } catch {
-    // It is closed already.
+    // Already closed.
   }
 }

@@ -1,15 +1,13 @@
 import type { Runtime } from "../../ports/runtime.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
-import type { Admission, Guest } from "../admission.ts";
+import type { Admission, AdmittedConnection } from "../admission.ts";
 import { ipOf } from "../socket_address.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 
-/** What a {@link TlsGate} works with. */
 export interface TlsGateCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly admission: Admission;
 }
 
-/** Where a {@link TlsGate} stands. */
 export interface TlsGateOptions {
   readonly hostname: string;
   readonly port: number;
@@ -18,23 +16,26 @@ export interface TlsGateOptions {
 
 const LOOPBACK = "127.0.0.1";
 const PASSED_BYTES = 64 * 1024;
-/** The hello, or most of it; the rest is passed on as all else. */
+/** Holds the ClientHello, or most of it; the rest is proxied like everything else. */
 const FIRST_BYTES = 2 * 1024;
-/** Between both ends of a connection on loopback becoming known, ms, and how often it is looked. */
-const MEETING_MS = 200;
-const LOOK_MS = 5;
+/**
+ * How long to wait for both ends of a loopback connection to be known, ms, and the interval of
+ * checks.
+ */
+const MATCH_MS = 200;
+const POLL_MS = 5;
 
 /**
- * Stands before a listener for TLS and passes bytes on to it, over loopback. That costs twice the
- * processor time, so it is there only while so many clients hold handshakes that the runtime takes no
- * more: connections that come through the gate are plain ones here, and can be ended at any time.
+ * A TCP proxy before a TLS listener, over loopback. It costs twice the CPU time, so it is used only
+ * while clients hold so many pending handshakes that no more are allowed: its connections are plain
+ * TCP, and can be closed at any time.
  */
 export class TlsGate implements Acceptor<Accepted> {
   readonly #collaborators: TlsGateCollaborators;
   readonly #inner: Deno.TlsListener;
   readonly #loop: AcceptLoop<Deno.TcpConn>;
-  /** By the port from which each comes to the listener behind the gate. */
-  readonly #passing = new Map<number, Passage>();
+  /** By the port from which each connects to the inner listener. */
+  readonly #proxied = new Map<number, ProxiedConnection>();
 
   /** @throws what `Deno.listen` throws. */
   constructor(collaborators: TlsGateCollaborators, { hostname, port, tls }: TlsGateOptions) {
@@ -57,51 +58,51 @@ export class TlsGate implements Acceptor<Accepted> {
   async accept(): Promise<Accepted> {
     while (true) {
       const socket = await this.#inner.accept();
-      const passage = await this.#whoseIs((socket.remoteAddr as Deno.NetAddr).port);
-      if (passage !== undefined) {
-        const { remoteAddr } = passage;
-        return { socket, remoteAddr, cut: () => passage.close(), close: () => socket.close() };
+      const connection = await this.#connectionFrom((socket.remoteAddr as Deno.NetAddr).port);
+      if (connection !== undefined) {
+        const { remoteAddr } = connection;
+        return { socket, remoteAddr, cut: () => connection.close(), close: () => socket.close() };
       }
-      // It did not come through the gate.
+      // A connection that did not come through the gate.
       socket.close();
     }
   }
 
-  /** Takes no more; those that have come through go on. */
+  /** Stops accepting; proxied connections stay open. */
   close(): void {
     this.#loop.close();
     this.#inner.close();
   }
 
-  async #whoseIs(port: number): Promise<Passage | undefined> {
-    for (let waited = 0; waited < MEETING_MS; waited += LOOK_MS) {
-      const passage = this.#passing.get(port);
-      if (passage !== undefined) return passage;
-      await this.#collaborators.clock.sleep(LOOK_MS);
+  async #connectionFrom(port: number): Promise<ProxiedConnection | undefined> {
+    for (let waited = 0; waited < MATCH_MS; waited += POLL_MS) {
+      const connection = this.#proxied.get(port);
+      if (connection !== undefined) return connection;
+      await this.#collaborators.clock.sleep(POLL_MS);
     }
     return undefined;
   }
 
   #take(socket: Deno.TcpConn): void {
     const { admission, clock } = this.#collaborators;
-    const passage = new Passage(socket, clock.now());
-    if (!admission.admit(passage, ipOf(socket.remoteAddr))) return socket.close();
+    const connection = new ProxiedConnection(socket, clock.now());
+    if (!admission.admit(connection, ipOf(socket.remoteAddr))) return socket.close();
     const { port } = this.#inner.addr as Deno.NetAddr;
     let own: number | undefined;
-    const opened = (localPort: number) => this.#passing.set(own = localPort, passage);
-    void passage.run(port, opened).then(() => {
-      admission.leave(passage);
-      if (own !== undefined) this.#passing.delete(own);
+    const opened = (localPort: number) => this.#proxied.set(own = localPort, connection);
+    void connection.run(port, opened).then(() => {
+      admission.leave(connection);
+      if (own !== undefined) this.#proxied.delete(own);
     });
   }
 }
 
-/** One connection through the gate. */
-class Passage implements Guest {
+/** One proxied connection. */
+class ProxiedConnection implements AdmittedConnection {
   readonly remoteAddr: Deno.Addr;
   readonly #front: Deno.TcpConn;
   #back: Deno.TcpConn | undefined;
-  /** Until something is heard; then it is the server's to say. */
+  /** Set until the first bytes arrive; then the server decides. */
   idleSince: number | undefined;
   #closed = false;
 
@@ -111,7 +112,7 @@ class Passage implements Guest {
     this.idleSince = now;
   }
 
-  /** Passes on until it is over; does not reject. */
+  /** Proxies until either side ends; does not reject. */
   async run(port: number, opened: (localPort: number) => void): Promise<void> {
     const first = new Uint8Array(FIRST_BYTES);
     try {
@@ -125,14 +126,14 @@ class Passage implements Guest {
       back.setNoDelay();
       opened((back.localAddr as Deno.NetAddr).port);
       await writeAll(back, first.subarray(0, read));
-      // The server has the last word: it ends when its client has, too.
+      // The server decides when to end: it does when its client has ended, too.
       const ending = pass(this.#front, back).then(() => back.closeWrite()).catch(() => {});
       await pass(back, this.#front);
       await this.#front.closeWrite();
       this.close();
       await ending;
     } catch {
-      // Either end has gone.
+      // Either side has closed.
     } finally {
       this.close();
     }
@@ -144,7 +145,7 @@ class Passage implements Guest {
       try {
         socket?.close();
       } catch {
-        // It is closed already.
+        // Already closed.
       }
     }
   }
@@ -158,7 +159,7 @@ async function pass(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
       await writeAll(to, buffer.subarray(0, read));
     }
   } catch {
-    // Either end has gone.
+    // Either side has closed.
   }
 }
 

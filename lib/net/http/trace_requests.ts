@@ -7,16 +7,15 @@ import {
   trace,
 } from "@opentelemetry/api";
 
-/** Answers a request, of which more is known. */
 type Handle<Info> = (request: Request, info: Info) => Response | Promise<Response>;
 
 /**
- * The same, with a span for each request, if the runtime collects spans (`OTEL_DENO`). It makes them
- * by itself for its own server only. Names and attributes are those of OpenTelemetry's semantic
- * conventions for HTTP servers.
+ * Wraps a handler with a span per request, if the runtime collects spans (`OTEL_DENO`): it creates
+ * them only for its own server. Names and attributes follow OpenTelemetry's semantic conventions
+ * for HTTP servers.
  */
 export function traceRequests<Info>(handle: Handle<Info>): Handle<Info> {
-  // Without a collector the library has a provider that stands in for one.
+  // Without a collector the library's provider is a stub.
   if (trace.getTracerProvider() instanceof ProxyTracerProvider) return handle;
   const tracer = trace.getTracer("eddy");
   return async (request, info) => {

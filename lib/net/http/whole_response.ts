@@ -1,8 +1,8 @@
-/** A response whose body is in memory: sent in one piece, without a stream in between. */
+/** A response whose body is in memory: sent in one piece, without a stream. */
 export class WholeResponse extends Response {
-  /** The body; null: there is none. */
+  /** The body; null: none. */
   readonly whole: Uint8Array<ArrayBuffer> | string | null;
-  /** Its headers as they were given. */
+  /** The headers as given. */
   readonly fields: Readonly<Record<string, string>>;
 
   constructor(

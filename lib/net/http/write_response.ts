@@ -1,26 +1,26 @@
 import { Buffer } from "node:buffer";
 import { WholeResponse } from "./whole_response.ts";
 
-/** Where an answer goes. */
+/** Destination of a response. */
 export interface ResponseSink {
-  /** Sends bytes; resolves when the system has taken all of them. */
+  /** Sends bytes; resolves when the system has accepted all of them. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Told from what the body is read, so that it can be given up while it is waited for. */
+  /** Receives the body's reader, so that a pending read can be cancelled. */
   reads(body: ReadableStreamDefaultReader): void;
 }
 
-/** How an answer is to be sent. */
+/** How to frame a response. */
 export interface ResponseFraming {
-  /** The answer to HEAD has no body, whatever its length. */
+  /** A response to HEAD has no body, whatever its length. */
   readonly method: string;
   readonly keepAlive: boolean;
   /** Value of `Date`. */
   readonly date: string;
 }
 
-/** Chunks up to this size are copied to leave in one piece with the head, bytes. */
+/** Chunks up to this size are copied to be sent in one piece with the head, bytes. */
 const SMALL_BYTES = 128 * 1024;
-/** Reactions of promises that a body in memory takes until it can be read, and some more. */
+/** Microtask turns until a body in memory can be read, with some to spare. */
 const TURNS = 12;
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
@@ -36,10 +36,10 @@ const REASONS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Sends an answer (RFC 9112). A body whose length is not announced is taken whole first. One that
- * breaks, or has another length than announced, is never ended as if it were complete.
+ * Sends a response (RFC 9112). A body without an announced length is buffered first. A body that
+ * fails or deviates from the announced length is never ended as if it were complete.
  *
- * @throws {Error} if the connection has to be closed: it or the body broke.
+ * @throws {Error} if the connection must be closed: it or the body failed.
  */
 export async function writeResponse(
   response: Response,
@@ -55,7 +55,7 @@ export async function writeResponse(
     return await sink.write(joined(formatHead(response, framing, empty ? 0 : undefined)));
   }
   const announced = headers.get("content-length");
-  // Pages and metrics: they are made whole anyway.
+  // Pages and metrics, which are in memory anyway.
   const whole = announced === null ? new Uint8Array(await response.arrayBuffer()) : undefined;
   const head = formatHead(response, framing, whole?.length);
   if (whole !== undefined) return await sink.write(joined(head, whole));
@@ -72,7 +72,7 @@ export async function writeResponse(
 type Chunk = Uint8Array<ArrayBuffer>;
 type Reading = Promise<ReadableStreamReadResult<Chunk>>;
 
-/** The head leaves with the body's first bytes if they are there, else at once. */
+/** Sends the head with the body's first bytes if they are available, else at once. */
 async function writeBody(
   head: string,
   reader: ReadableStreamDefaultReader<Chunk>,
@@ -86,7 +86,7 @@ async function writeBody(
     return bytes;
   };
   let reading = reader.read();
-  const first = await atHand(reading);
+  const first = await available(reading);
   if (first !== undefined && first.length <= SMALL_BYTES) {
     await sink.write(joined(head, count(first)));
     reading = reader.read();
@@ -99,8 +99,8 @@ async function writeBody(
   if (left > 0) throw new Error(`body has ${left} bytes less than ${length}`);
 }
 
-/** What a reading has come to if it had not to wait for anything. */
-async function atHand(reading: Reading): Promise<Chunk | undefined> {
+/** The result of a read if it is available without waiting. */
+async function available(reading: Reading): Promise<Chunk | undefined> {
   let result: Chunk | undefined;
   let settled = false;
   reading.then(({ value }) => {
@@ -111,7 +111,7 @@ async function atHand(reading: Reading): Promise<Chunk | undefined> {
   return result;
 }
 
-/** One piece of both. Values in heads are such as `Headers` takes: a byte for each character. */
+/** Concatenates both. Header values are byte strings, as `Headers` accepts. */
 function joined(head: string, body?: Uint8Array): Chunk {
   const bytes = new Uint8Array(head.length + (body?.length ?? 0));
   Buffer.from(bytes.buffer).write(head, "latin1");
@@ -119,7 +119,7 @@ function joined(head: string, body?: Uint8Array): Chunk {
   return bytes;
 }
 
-/** @throws {Error} if the body has another length than announced. */
+/** @throws {Error} if the body deviates from the announced length. */
 function wholeOf({ status, whole, fields }: WholeResponse, framing: ResponseFraming): Chunk {
   const body = typeof whole === "string" ? Buffer.from(whole) : whole ?? undefined;
   const length = body?.length ?? 0;

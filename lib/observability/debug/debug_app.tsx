@@ -15,36 +15,33 @@ import { outcomeOf, RequestsPage, searchRequests } from "./pages/requests.tsx";
 import { SCRIPT, STYLE } from "./style.ts";
 import { type Insiders, isInsider } from "./insiders.ts";
 
-/** What the pages work with. */
 export interface DebugAppCollaborators {
   readonly source: DebugSource;
   readonly log: Log;
-  /** Set if there may be private images: who is shown their names. */
+  /** Set if there may be private images: who may see their names. */
   readonly privacy?: Insiders & { readonly isPublic: IsPublic } | undefined;
 }
 
-/** What the server tells of a connection, as the second argument of `app.fetch`. */
+/** The server's facts about a connection, the second argument of `app.fetch`. */
 export interface DebugBindings {
   remoteAddr?: Deno.Addr;
 }
 
 type DebugContext = Context<{ Bindings: DebugBindings }>;
 
-/** Whom a page is for. */
 interface Viewer {
   /** What may be shown. */
   readonly source: DebugSource;
-  /** Names of what is private are left out. */
-  readonly isStranger: boolean;
+  /** Names of private images are masked. */
+  readonly isMasked: boolean;
 }
 
-/** Settings of {@link createDebugApp}. */
 export interface DebugAppOptions {
-  /** Longest time for looking at the node, ms; default 10,000. */
+  /** Deadline of the node checks, ms; default 10,000. */
   checksMs?: number;
 }
 
-/** Nothing but what this server sends itself: a hostile name that got through would still be idle. */
+/** Only content of this server: an injected name could do nothing. */
 const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; " +
     "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
@@ -56,16 +53,16 @@ const HEADERS: Readonly<Record<string, string>> = {
 const ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">' +
   `<path d="${LOGO_PATH}" fill="none" stroke="#0b8aa8" stroke-width="3.2" ` +
   'stroke-linecap="round"/></svg>';
-/** What a page can be answered with. */
+/** Status codes of the pages. */
 type Status = 200 | 400 | 403 | 429;
 
-/** A search for more than that is a mistake. */
+/** Longest search text. */
 const MAX_QUERY = 512;
 
 /**
- * Makes the pages that show how the node is, and the same as JSON below `/debug/api`. They only
- * read; measuring is the one thing that causes traffic, and only to peers. Whoever is neither on the
- * node nor has the mirror's credentials is not shown what is private.
+ * Makes the pages that show the node's state, and the same as JSON below `/debug/api`. They are
+ * read-only; only measuring causes traffic, and only to peers. Private images are masked unless the
+ * client is on the node or has the mirror's credentials.
  */
 export function createDebugApp(
   collaborators: DebugAppCollaborators,
@@ -81,13 +78,13 @@ export function createDebugApp(
   const view = (c: DebugContext): Viewer =>
     privacy === undefined || masked === undefined ||
       isInsider(c.req.raw, c.env?.remoteAddr, privacy)
-      ? { source, isStranger: false }
-      : { source: masked, isStranger: true };
+      ? { source, isMasked: false }
+      : { source: masked, isMasked: true };
   const canSignIn = () => (privacy?.authorizations().length ?? 0) > 0;
   addPages(app, view, canSignIn, options);
   addApi(app, view, options);
   app.get("/debug/sign-in", (c) => {
-    if (!view(c).isStranger || !canSignIn()) return c.redirect("/debug/");
+    if (!view(c).isMasked || !canSignIn()) return c.redirect("/debug/");
     return c.text("want the credentials of the mirror\n", 401, {
       "www-authenticate": 'Basic realm="eddy"',
     });
@@ -96,7 +93,7 @@ export function createDebugApp(
   app.get("/debug/script.js", (c) => c.body(SCRIPT, 200, { "content-type": "text/javascript" }));
   app.get("/debug/icon.svg", (c) => c.body(ICON, 200, { "content-type": "image/svg+xml" }));
   app.get("/debug/web/metadata", (c) => c.json({ libp2p: { id: source.overview().id } }));
-  // Where Spegel has its pages, and where people look first.
+  // Spegel's paths, and the ones people try first.
   for (const path of ["/", "/debug", "/debug/web", "/debug/web/"]) {
     app.get(path, (c) => c.redirect("/debug/"));
   }
@@ -118,10 +115,10 @@ function addPages(
   options: DebugAppOptions,
 ): void {
   const show = async (c: DebugContext, page: PagePath, content: Child, status: Status = 200) => {
-    const { source, isStranger } = view(c);
+    const { source, isMasked } = view(c);
     const { node, id, version, conditions } = source.overview();
     const ready = conditions.every(({ met }) => met);
-    const leftOut = isStranger ? { canSignIn: canSignIn() } : undefined;
+    const leftOut = isMasked ? { canSignIn: canSignIn() } : undefined;
     const frame = { page, node, id, version, ready, leftOut };
     const document = <Layout frame={frame}>{content}</Layout>;
     return c.html(`<!doctype html>${await document.toString()}`, status);
@@ -177,14 +174,14 @@ function addApi(app: DebugApp, view: View, options: DebugAppOptions): void {
   app.get("/debug/api/config", (c) => c.json(view(c).source.settings()));
 }
 
-/** Measures what the parameter `image` names, if there is one. */
+/** Measures the image in the parameter `image`, if given. */
 async function measured(
   c: DebugContext,
   source: DebugSource,
 ): Promise<{ status: Status; measurement?: Measurement; error?: string }> {
   const image = text(c, "image");
   if (image === "") return { status: 200 };
-  // Another site must not make a browser cause traffic here.
+  // Other sites must not make a browser cause traffic here.
   if (c.req.header("sec-fetch-site") === "cross-site") {
     return { status: 403, error: "measuring has to be started from this page" };
   }

@@ -2,21 +2,21 @@ import type { Check } from "../../ports/check.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { MissReason } from "../../ports/mirror.ts";
 import type { RequestRecord } from "../../ports/requests.ts";
-import type { Measurement, MeasureWish } from "./measure.ts";
+import type { Measurement, MeasureRequest } from "./measure.ts";
 
-/** What the debug pages show. Each method answers from memory unless it takes a signal. */
+/** The data of the debug pages. Each method answers from memory unless it takes a signal. */
 export interface DebugSource {
   overview(): Overview;
-  /** What this node advertises, image by image. */
+  /** What this node advertises, by image. */
   advertised(): readonly AdvertisedContent[];
-  /** Requests for content that have ended, the newest first. */
+  /** Finished requests for content, newest first. */
   requests(): readonly RequestEntry[];
-  /** Options in force; secrets are masked already. */
+  /** Effective options, with secrets masked. */
   settings(): readonly Setting[];
-  /** Looks at the node now, or tells what was seen a moment ago. */
+  /** Checks the node, or returns recent results. */
   checks(options: Cancellable): Promise<readonly Check[]>;
-  /** Looks a reference up and pulls it from peers, for the sake of the figures alone. */
-  measure(reference: string, options: Cancellable & MeasureWish): Promise<Measurement>;
+  /** Looks a reference up and pulls it from peers, to measure it. */
+  measure(reference: string, options: Cancellable & MeasureRequest): Promise<Measurement>;
 }
 
 /** The node at a glance. */
@@ -28,71 +28,71 @@ export interface Overview {
   readonly node: string;
   readonly zone: string | undefined;
   readonly startedAt: Date;
-  /** The parts of readiness; ready if all are met. */
+  /** The conditions of readiness; the node is ready if all are met. */
   readonly conditions: readonly Condition[];
-  /** Where images are, and where this node listens, as label and value. */
+  /** Paths and listening addresses, as label and value. */
   readonly facts: readonly (readonly [label: string, value: string])[];
   readonly peers: readonly PeerView[];
   readonly advertised: { readonly digests: number; readonly tags: number };
   readonly totals: Totals;
-  /** What this node decided lately, the latest first; undefined if nodes do not agree on anything. */
+  /** This node's recent decisions as coordinator, latest first; undefined without rollouts. */
   readonly rollouts?: readonly RolloutView[];
 }
 
-/** Who gets some content from upstream, and who from whom. */
+/** The fetch tree of some content. */
 export interface RolloutView {
   /** Digest of the content. */
   readonly key: string;
   readonly members: readonly {
     /** Peer id. */
     readonly id: string;
-    /** Whom it follows; undefined: it gets it from upstream. */
+    /** Its parent; undefined: it fetches from upstream. */
     readonly parent: string | undefined;
-    /** Others found that it was of no use to them. */
+    /** A child reported it as failed. */
     readonly failed: boolean;
   }[];
 }
 
-/** Something that has to be so before the node is ready. */
+/** A condition of readiness. */
 export interface Condition {
   readonly name: string;
   readonly met: boolean;
 }
 
-/** Another node as this one sees it. */
+/** Another node as seen by this one. */
 export interface PeerView {
   readonly id: string;
   readonly addresses: readonly string[];
-  /** Port of its registry; 0 if it is not known any more. */
+  /** Port of its registry; 0 if no longer known. */
   readonly registryPort: number;
-  /** Usual time until it answers, ms; undefined if it was never asked. */
+  /** Typical time until it answers, ms; undefined if it was never asked. */
   readonly latencyMs: number | undefined;
-  /** Usual speed of one transfer; undefined if there was none. */
+  /** Typical throughput of one transfer; undefined if there was none. */
   readonly bytesPerSecond: number | undefined;
   readonly bytesFrom: number;
   readonly bytesTo: number;
-  /** Requests and transfers under way. */
+  /** Requests and transfers in progress. */
   readonly inFlight: number;
   /** `down`: did not answer. `shunned`: sent wrong content. `unknown`: was never asked. */
   readonly health: "good" | "down" | "shunned" | "unknown";
-  /** In the routing table of this node; others are only known from transfers. */
+  /** In this node's routing table; others are only known from transfers. */
   readonly connected: boolean;
 }
 
-/** Sums since the start. */
+/** Totals since the start. */
 export interface Totals {
-  /** Requests of the node's own containerd that were answered from the node's own images. */
+  /** Requests of the node's own containerd served from the node's own images. */
   readonly local: number;
   /** … from a peer. */
   readonly hits: number;
-  /** … not at all, so that upstream was asked. */
+  /** … not at all, so that containerd asked upstream. */
   readonly misses: number;
   readonly missReasons: Readonly<Partial<Record<MissReason | "other", number>>>;
   readonly bytesFrom: number;
   readonly bytesTo: number;
 }
 
-/** What is advertised of an image, or of content that belongs to none. */
+/** Advertised keys of an image, or of content without one. */
 export interface AdvertisedContent {
   /** Name of the image; undefined for content without one. */
   readonly image: string | undefined;
@@ -100,16 +100,16 @@ export interface AdvertisedContent {
   readonly digests: readonly string[];
 }
 
-/** A request with the time when it ended. */
+/** A request with its end time. */
 export interface RequestEntry extends RequestRecord {
   readonly at: Date;
 }
 
-/** An option in force. */
+/** An effective option. */
 export interface Setting {
   readonly flag: string;
   readonly value: string;
-  /** It is what it would be if nobody had set it. */
+  /** It has its default value. */
   readonly isDefault: boolean;
   readonly help: string;
 }

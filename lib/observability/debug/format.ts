@@ -1,4 +1,4 @@
-/** Bytes for people, e.g. `12.3 MB`; decimal units, as networks have them. */
+/** Formats bytes, e.g. `12.3 MB`, in decimal units as usual for networks. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let value = bytes;
@@ -11,7 +11,7 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
-/** Milliseconds for people, e.g. `0.42 ms`, `12 ms`, `1.5 s`. */
+/** Formats milliseconds, e.g. `0.42 ms`, `12 ms`, `1.5 s`. */
 export function formatMs(ms: number): string {
   if (ms < 9.995) return `${ms.toFixed(ms < 0.995 ? 2 : 1)} ms`;
   if (ms < 999.5) return `${ms.toFixed(0)} ms`;
@@ -26,22 +26,22 @@ function formatLong(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d`;
 }
 
-/** Bytes a second for people. */
+/** Formats a throughput. */
 export function formatSpeed(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
 }
 
-/** Whole numbers with thousands apart. */
+/** Formats whole numbers, with thousands separators. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en");
 }
 
-/** A part of a whole; empty if the whole is nothing. */
+/** Formats a share; a dash if the whole is 0. */
 export function formatPercent(part: number, whole: number): string {
   return whole === 0 ? "–" : `${(100 * part / whole).toFixed(0)} %`;
 }
 
-/** The end of an id tells ids apart; the beginning is the same for all. */
+/** The end of an id, which distinguishes ids: their beginnings are equal. */
 export function shortId(id: string): string {
   return id.length <= 14 ? id : `…${id.slice(-10)}`;
 }

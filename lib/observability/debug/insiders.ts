@@ -1,18 +1,18 @@
 import { ipOf } from "../../net/socket_address.ts";
 import { isAuthorized } from "../../oci/basic_auth.ts";
 
-/** Who may see everything. */
+/** Who may see private images. */
 export interface Insiders {
-  /** Tells whether an IP address is one of this node. */
+  /** Tells whether an IP address belongs to this node. */
   readonly isLocalClient: (address: string) => boolean;
-  /** `Authorization` headers that are accepted from elsewhere; empty: none is. */
+  /** Accepted `Authorization` headers of other clients; empty: none is accepted. */
   readonly authorizations: () => readonly string[];
 }
 
-/** Whoever adds these asks for somebody else, wherever it runs. */
+/** A proxy that adds these forwards another client's request. */
 const OF_PROXIES = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/** Tells whether a request comes from the node itself, or shows the mirror's credentials. */
+/** Tells whether a request comes from the node itself, or has the mirror's credentials. */
 export function isInsider(
   request: Request,
   remote: Deno.Addr | undefined,
@@ -22,7 +22,8 @@ export function isInsider(
   const accepted = authorizations();
   if (accepted.length > 0 && isAuthorized(headers.get("authorization"), accepted)) return true;
   if (OF_PROXIES.some((name) => headers.has(name))) return false;
-  // Another site's name can be made to lead here: a browser on the node must not read for that site.
+  // DNS rebinding: another site's name can resolve to this address, and a browser on the node must
+  // not read for that site.
   if (!isOwnName(new URL(url).hostname)) return false;
   if (remote === undefined || !("hostname" in remote)) return false;
   return isLocalClient(ipOf(remote));

@@ -10,17 +10,17 @@ import type {
 import type { Check } from "../../ports/check.ts";
 import { MeasureError } from "./measure_target.ts";
 
-/** Tells whether anybody may know of a repository, such as `docker.io/library/nginx`. */
+/** Tells whether a repository, such as `docker.io/library/nginx`, is public. */
 export type IsPublic = (repository: string) => boolean;
 
-/** Stands for the name of what is not known to be public. */
+/** Replaces the name of an image that is not known to be public. */
 const MASKED = "a private image";
 /** Options whose values may name images. */
 const NAMING_FLAGS = new Set(["private-images", "registry-filters"]);
 
 /**
- * Shows what a source shows, without names and digests of what is not known to be public. Measuring
- * is refused: it makes the node pull from peers, in the node's name.
+ * Wraps a source so that names and digests of images that are not known to be public are masked.
+ * Measuring is refused: it makes the node pull from peers on its own behalf.
  */
 export function maskPrivate(source: DebugSource, isPublic: IsPublic): DebugSource {
   const known = (reference: Reference | undefined) =>
@@ -52,14 +52,14 @@ export function maskPrivate(source: DebugSource, isPublic: IsPublic): DebugSourc
   };
 }
 
-/** How much there is of it the overview counts. */
+/** Its amount is visible in the overview. */
 const HIDDEN: AdvertisedContent = { image: MASKED, tags: [], digests: [] };
 
 function maskRollout(rollout: RolloutView, digests: ReadonlySet<string>): RolloutView {
   return digests.has(rollout.key) ? rollout : { ...rollout, key: MASKED };
 }
 
-/** What broke an answer may name the content. */
+/** The error may name the content. */
 function maskRequest(entry: RequestEntry): RequestEntry {
   const error = entry.error === undefined ? undefined : "broken off";
   return { ...entry, path: MASKED, registry: undefined, error };
@@ -70,12 +70,12 @@ function maskSetting(setting: Setting): Setting {
   return names ? { ...setting, value: "[masked]" } : setting;
 }
 
-/** Files, registries and images are named in what was seen. */
+/** The findings name files, registries and images. */
 function maskCheck({ name, state }: Check): Check {
   return { name, state, detail: "", fix: state === "ok" ? "" : "look at this page from the node" };
 }
 
-/** What a request was for; undefined if that cannot be told. */
+/** The reference of a request; undefined if it cannot be parsed. */
 function referenceOf({ path, registry }: RequestEntry): Reference | undefined {
   try {
     return parseDistributionPath(decodeURIComponent(path), registry)?.reference;

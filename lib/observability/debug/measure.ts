@@ -12,36 +12,34 @@ import { manifestChildren } from "../../oci/manifest.ts";
 import { MeasureError, parseTarget } from "./measure_target.ts";
 import { choosePlatform } from "./platform.ts";
 
-/** What a measurement works with: it reaches other nodes in no other way than a pull does. */
+/** Collaborators of a measurement: it reaches other nodes only in the way a pull does. */
 export interface MeasureCollaborators {
   readonly router: Pick<Router, "lookup">;
   readonly mirror: Mirror;
-  /** The filter that pulls are subject to. */
+  /** The filter for pulls. */
   readonly filter: ReferenceFilter;
   readonly clock: Clock;
 }
 
-/** Settings of {@link createMeasure}. */
 export interface MeasureOptions {
-  /** Longest time for looking peers up, ms; default 3,000. */
+  /** Deadline of the lookup, ms; default 3,000. */
   lookupMs?: number;
-  /** Longest time for all of the pull, ms; default 60,000. */
+  /** Deadline of the whole pull, ms; default 60,000. */
   pullMs?: number;
-  /** Most bytes that are pulled; default 4 GiB. */
+  /** Maximum bytes to pull; default 4 GiB. */
   maxBytes?: number;
-  /** Most pieces that are pulled; default 128. */
+  /** Maximum pieces to pull; default 128. */
   maxPieces?: number;
-  /** Most peers that are listed; default 50. */
+  /** Maximum peers to list; default 50. */
   maxPeers?: number;
 }
 
-/** What is wanted of one measurement. */
-export interface MeasureWish {
-  /** False: who holds it is looked up, and nothing is pulled. */
+export interface MeasureRequest {
+  /** False: looks up the holders without pulling. */
   readonly pull: boolean;
 }
 
-/** A peer that was found, and how long after the start of the lookup. */
+/** A peer that was found, and the time since the start of the lookup. */
 export interface FoundPeer {
   readonly id: string;
   readonly address: string;
@@ -53,23 +51,22 @@ export interface MeasuredPiece {
   readonly kind: "index" | "manifest" | "config" | "layer" | "blob";
   readonly digest: string;
   readonly mediaType: string;
-  /** Bytes that arrived. */
+  /** Bytes received. */
   readonly bytes: number;
-  /** From the start of the pull until it was asked for, ms. */
+  /** From the start of the pull to the request, ms. */
   readonly startMs: number;
-  /** Until a peer answered with headers, ms. */
+  /** From the request to a peer's response headers, ms. */
   readonly answerMs: number;
-  /** Until the last byte, ms. */
+  /** From the request to the last byte, ms. */
   readonly durationMs: number;
   /** Id of the peer that answered. */
   readonly peer: string;
-  /** Why it is not complete; undefined if it is. */
+  /** Why it is incomplete; undefined if it is complete. */
   readonly error?: string;
 }
 
-/** What a measurement found. */
 export interface Measurement {
-  /** As it was looked up. */
+  /** The reference that was looked up. */
   readonly reference: string;
   readonly key: string;
   readonly peers: readonly FoundPeer[];
@@ -77,21 +74,21 @@ export interface Measurement {
   readonly pieces: readonly MeasuredPiece[];
   readonly pullMs: number;
   readonly bytes: number;
-  /** Why there is less than was asked for; undefined if there is not. */
+  /** Why the result is partial; undefined if it is complete. */
   readonly problem?: string;
 }
 
 /**
- * Makes the function that measures a reference: who is found to hold it and how fast, then each of
- * its pieces pulled from peers one after the other and thrown away. One measurement at a time.
+ * Makes the function that measures a reference: it looks up the holders, then pulls each piece from
+ * peers, one after the other, and discards it. One measurement at a time.
  *
- * The function throws a {@link MeasureError} for input that cannot be measured; whatever peers do
- * becomes a part of the result.
+ * The function throws a {@link MeasureError} for input that cannot be measured; failures of peers
+ * are part of the result.
  */
 export function createMeasure(
   collaborators: MeasureCollaborators,
   options: MeasureOptions = {},
-): (text: string, options: Cancellable & MeasureWish) => Promise<Measurement> {
+): (text: string, options: Cancellable & MeasureRequest) => Promise<Measurement> {
   const limits = {
     lookupMs: options.lookupMs ?? 3_000,
     pullMs: options.pullMs ?? 60_000,
@@ -114,7 +111,7 @@ export function createMeasure(
     if (busy) throw new MeasureError("another measurement is under way, try again later", 429);
     busy = true;
     try {
-      return await new Measuring(collaborators, limits).run(reference, pull, signal);
+      return await new MeasurementRun(collaborators, limits).run(reference, pull, signal);
     } finally {
       busy = false;
     }
@@ -123,8 +120,7 @@ export function createMeasure(
 
 type Limits = Required<MeasureOptions>;
 
-/** One measurement. */
-class Measuring {
+class MeasurementRun {
   readonly #with: MeasureCollaborators;
   readonly #limits: Limits;
   readonly #pieces: MeasuredPiece[] = [];
@@ -222,7 +218,7 @@ class Measuring {
     }
   }
 
-  /** Pulls one piece; undefined if no peer had it, with the reason noted. */
+  /** Pulls one piece; undefined if no peer had it, with the reason recorded. */
   async #piece(
     kind: "manifest" | "blob",
     reference: Reference,
@@ -262,7 +258,7 @@ class Measuring {
       for await (const chunk of body ?? []) {
         bytes += chunk.length;
         this.#bytes += chunk.length;
-        // Manifests are bounded by the mirror.
+        // The mirror bounds the size of manifests.
         if (keep) kept.push(chunk);
         if (this.#bytes > this.#limits.maxBytes) throw new Error("more bytes than announced");
       }

@@ -1,7 +1,7 @@
 import { isDigest } from "../../oci/digest.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
 
-/** The reference is malformed, a measurement is under way already, or whoever asks may not. */
+/** The reference is malformed, another measurement is running, or the client may not measure. */
 export class MeasureError extends Error {
   override readonly name = "MeasureError";
   readonly status: 400 | 403 | 429;
@@ -13,12 +13,12 @@ export class MeasureError extends Error {
 }
 
 /**
- * Reads what a person types: a full name, a short one of Docker Hub (`nginx`, `nginx:1.27`), or a
- * digest alone.
+ * Parses user input: a full name, a short one of Docker Hub (`nginx`, `nginx:1.27`), or a digest
+ * alone.
  */
 export function parseTarget(text: string): Reference {
   const wanted = text.trim();
-  // Peers serve by digest whatever the repository: any name does.
+  // Peers serve digests under any repository name.
   if (isDigest(wanted)) return { registry: "", repository: "any", digest: wanted };
   const parsed = parseReference(wanted) ?? parseReference(`docker.io/${wanted}`);
   if (parsed === undefined || wanted.length > 512) {

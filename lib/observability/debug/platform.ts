@@ -1,12 +1,12 @@
 import { type Digest, isDigest } from "../../oci/digest.ts";
 
-/** Deno's names of processors to those of images. */
+/** Deno's names of architectures to those of images. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64" };
 
 /**
- * The image of an index that runs on a machine; the first one where none says so.
+ * Chooses the image of an index for a machine; the first one if none matches.
  *
- * @returns undefined if the index names none.
+ * @returns undefined if the index has no images.
  */
 export function choosePlatform(
   index: Uint8Array,

@@ -1,15 +1,14 @@
 import type { RequestObserver, RequestRecord } from "../../ports/requests.ts";
 import type { RequestEntry } from "./debug_source.ts";
 
-/** Settings of {@link RequestRing}. */
 export interface RequestRingOptions {
-  /** How many requests are kept; default 500. */
+  /** Number of requests to keep; default 500. */
   capacity?: number;
-  /** The time that requests are stamped with; default: the system's. */
+  /** Source of timestamps; default: the system's. */
   now?: () => Date;
 }
 
-/** Keeps the last requests; what is older makes room. */
+/** Keeps the last requests. */
 export class RequestRing implements RequestObserver {
   readonly #capacity: number;
   readonly #now: () => Date;
@@ -26,7 +25,6 @@ export class RequestRing implements RequestObserver {
     this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  /** The newest first. */
   newestFirst(): RequestEntry[] {
     const ordered = [...this.#entries.slice(this.#next), ...this.#entries.slice(0, this.#next)];
     return ordered.reverse();

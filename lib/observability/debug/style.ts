@@ -1,4 +1,4 @@
-/** The style of the pages, light and dark, down to the width of a phone. */
+/** Style sheet of the pages, light and dark, down to the width of a phone. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
@@ -141,8 +141,8 @@ details[open] summary .name::before { content: "▾"; }
 `;
 
 /**
- * The script of the pages; they work without it. Parts that are marked as live are read again every
- * few seconds while the page is looked at, and a form that takes long says so.
+ * Script of the pages; they work without it. It refreshes live parts every few seconds while the
+ * page is visible, and shows that a form is being processed.
  */
 export const SCRIPT = `
 "use strict";
@@ -154,7 +154,7 @@ async function refresh() {
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.querySelectorAll("[data-live]");
-  // Another set of parts: rather an old page than a mixed one.
+  // The page's structure changed: an old page is better than a mixed one.
   if (fresh.length !== live.length) return;
   live.forEach((part, index) => part.replaceWith(document.adoptNode(fresh[index])));
 }

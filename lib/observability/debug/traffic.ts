@@ -3,17 +3,17 @@ import type { Metrics } from "../../ports/metrics.ts";
 import type { MissReason } from "../../ports/mirror.ts";
 import type { Totals } from "./debug_source.ts";
 
-/** Peers and addresses whose bytes are told apart. */
+/** Maximum peers and addresses with separate sums. */
 const MAX_TRACKED = 10_000;
 
-/** Sums up what the metrics are told, peer by peer, which would be too many labels for them. */
+/** Sums metrics by peer, which would be too many labels for Prometheus. */
 export class Traffic {
   readonly #fetched = new LRUCache<string, number>({ max: MAX_TRACKED });
   readonly #served = new LRUCache<string, number>({ max: MAX_TRACKED });
   readonly #reasons: Partial<Record<MissReason | "other", number>> = {};
   readonly #sums = { local: 0, hit: 0, miss: 0, bytesFrom: 0, bytesTo: 0 };
 
-  /** Metrics that hand everything on to `next`, and are summed up here. */
+  /** Wraps metrics: passes everything on to `next` and sums it. */
   observe(next: Metrics): Metrics {
     return {
       ...next,

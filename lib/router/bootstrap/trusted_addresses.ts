@@ -10,7 +10,7 @@ import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.
 const MAX_ADDRESSES = 16_384;
 /** How long an address counts after an answer that lacks it, ms: answers are cut and vary. */
 const KEPT_MS = 5 * 60_000;
-/** Between two questions at {@link TrustedAddresses.lookAgain}; doubles while they bring nothing new, ms. */
+/** Between two questions at {@link TrustedAddresses.refresh}; doubles while they bring nothing new, ms. */
 const PAUSE = { minMs: 10_000, maxMs: 5 * 60_000 };
 /** Time for such a question, ms. */
 const ASK_TIMEOUT_MS = 3000;
@@ -73,7 +73,7 @@ export class TrustedAddresses implements Bootstrapper {
    * Asks the source again, unless that was done a moment ago, or in vain some minutes ago. Does not
    * reject; the signal only ends the waiting.
    */
-  async lookAgain({ signal }: Cancellable): Promise<void> {
+  async refresh({ signal }: Cancellable): Promise<void> {
     const { clock } = this.#collaborators;
     if (this.#asking === undefined && clock.now() - this.#askedAt >= this.#pauseMs) {
       this.#askedAt = clock.now();

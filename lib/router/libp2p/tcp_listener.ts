@@ -3,7 +3,7 @@ import type { ListenerEvents, Upgrader } from "@libp2p/interface";
 import { getThinWaistAddresses } from "@libp2p/utils";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { AcceptLoop } from "../../net/accept_loop.ts";
-import type { Admission, Guest } from "../../net/admission.ts";
+import type { Admission, AdmittedConnection } from "../../net/admission.ts";
 import { ipOf } from "../../net/socket_address.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import { InboundConnection } from "./inbound_connection.ts";
@@ -119,7 +119,7 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
 }
 
 /** Whoever has not yet said who it is makes room for others. */
-class Newcomer implements Guest {
+class Newcomer implements AdmittedConnection {
   readonly #socket: Deno.TcpConn;
   readonly #since: number;
   connection: InboundConnection | undefined;

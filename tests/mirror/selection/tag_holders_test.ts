@@ -28,7 +28,7 @@ class Names implements TrustedAddresses {
     return this.#named.has(address);
   }
 
-  lookAgain(): Promise<void> {
+  refresh(): Promise<void> {
     this.looks++;
     for (const address of this.later) this.#named.add(address);
     return Promise.resolve();

@@ -96,7 +96,7 @@ test("named: a source that fails changes nothing, however long", async () => {
   for (let hour = 0; hour < 24; hour++) {
     await clock.advance(60 * MINUTE);
     await assert.rejects(nodes.get(never), { message: "no such host" });
-    await nodes.lookAgain(never);
+    await nodes.refresh(never);
   }
   assert.ok(nodes.isTrusted("10.0.0.1"));
 });
@@ -119,23 +119,23 @@ test("named: the source is asked again at once, then more and more rarely while 
   const { clock, source, nodes } = setup();
   await nodes.get(never);
   source.asked = 0;
-  await Promise.all([nodes.lookAgain(never), nodes.lookAgain(never)]);
+  await Promise.all([nodes.refresh(never), nodes.refresh(never)]);
   assert.equal(source.asked, 1, "both wait for one question");
   const times: number[] = [];
   for (let step = 0; step < 90; step++) {
     const before = source.asked;
-    await nodes.lookAgain(never);
+    await nodes.refresh(never);
     if (source.asked > before) times.push(clock.now() / 1000);
     await clock.advance(20_000);
   }
   assert.deepEqual(times, [20, 60, 140, 300, 600, 900, 1200, 1500]);
   source.named = ["10.0.0.1"];
-  await nodes.lookAgain(never);
+  await nodes.refresh(never);
   await nodes.get(never);
   assert.ok(nodes.isTrusted("10.0.0.1"));
   source.asked = 0;
   await clock.advance(10_000);
-  await nodes.lookAgain(never);
+  await nodes.refresh(never);
   assert.equal(source.asked, 1, "it was not in vain: soon again");
 });
 
@@ -143,10 +143,10 @@ test("named: the pull is not kept by a source that is silent, nor does the stop 
   const { source, nodes } = setup();
   source.answer = () => new Promise(() => {});
   const impatient = new AbortController();
-  const looking = nodes.lookAgain(impatient);
+  const looking = nodes.refresh(impatient);
   impatient.abort();
   await looking;
-  const waiting = nodes.lookAgain(never);
+  const waiting = nodes.refresh(never);
   await nodes.stop();
   await waiting;
   assert.equal(source.asked, 1);

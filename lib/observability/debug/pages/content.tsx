@@ -2,10 +2,9 @@ import type { AdvertisedContent } from "../debug_source.ts";
 import { formatCount, shortDigest } from "../format.ts";
 import { Badge, Card, Empty } from "./layout.tsx";
 
-/** Images that are shown at once. */
 const MAX_IMAGES = 100;
 
-/** Entries that have the text in their name, a tag or a digest. */
+/** Entries with the text in their name, a tag or a digest. */
 export function searchContent(
   content: readonly AdvertisedContent[],
   query: string,
@@ -57,7 +56,7 @@ export function ContentPage(
   );
 }
 
-/** Digests listed of one image. */
+/** Listed digests per image. */
 const MAX_DIGESTS = 200;
 
 function Entry({ entry: { image, tags, digests } }: { entry: AdvertisedContent }) {

@@ -11,21 +11,19 @@ export const PAGES = [
   { path: "/debug/config", name: "Configuration" },
 ] as const;
 
-/** Path of a page. */
 export type PagePath = typeof PAGES[number]["path"];
 
-/** What all pages show around their own content. */
+/** Common data of all pages. */
 export interface Frame {
   readonly page: PagePath;
   readonly node: string;
   readonly id: string;
   readonly version: string;
   readonly ready: boolean;
-  /** Set if names of private images are left out, and whether credentials would help. */
+  /** Set if private images are masked, and whether credentials would help. */
   readonly leftOut: { readonly canSignIn: boolean } | undefined;
 }
 
-/** The document around a page. */
 export function Layout({ frame, children }: { frame: Frame; children?: Child }) {
   const title = PAGES.find(({ path }) => path === frame.page)?.name ?? "";
   return (
@@ -74,7 +72,7 @@ export function Layout({ frame, children }: { frame: Frame; children?: Child }) 
   );
 }
 
-/** Says what strangers do not see. */
+/** A note that private images are masked. */
 function LeftOut({ canSignIn }: { canSignIn: boolean }) {
   return (
     <p class="message quiet">
@@ -84,7 +82,7 @@ function LeftOut({ canSignIn }: { canSignIn: boolean }) {
   );
 }
 
-/** Water that turns behind a stone. */
+/** An eddy: water that turns behind a stone. */
 function Logo() {
   return (
     <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
@@ -103,7 +101,7 @@ function Logo() {
 export const LOGO_PATH =
   "M3 25c6 4 15 4 21-2 6-6 5-15-2-18-6-3-14 0-15 7-1 6 4 10 9 9 4-1 6-5 4-8-2-2-5-2-6 1";
 
-/** A titled part of a page. */
+/** A titled section of a page. */
 export function Card(
   { title, note, children }: { title: string; note?: Child; children?: Child },
 ) {
@@ -118,12 +116,12 @@ export function Card(
   );
 }
 
-/** What is shown where there is nothing. */
+/** Placeholder of an empty list. */
 export function Empty({ children }: { children?: Child }) {
   return <p class="empty">{children}</p>;
 }
 
-/** How something is, in colour and in words. */
+/** A state, in colour and in words. */
 export function Badge({ kind, children }: { kind: BadgeKind; children?: Child }) {
   return <span class={`badge ${kind}`}>{children}</span>;
 }
@@ -131,7 +129,7 @@ export function Badge({ kind, children }: { kind: BadgeKind; children?: Child })
 /** Colours of badges. */
 export type BadgeKind = "good" | "warning" | "bad" | "plain" | "accent";
 
-/** A bar over the part of `max` that `value` is, from `start` on. */
+/** A bar from `start` with the length `value`, on a scale of `max`. */
 export function Bar(
   { value, max, start = 0, label }: { value: number; max: number; start?: number; label: string },
 ) {

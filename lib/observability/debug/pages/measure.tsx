@@ -2,7 +2,7 @@ import type { Measurement } from "../measure.ts";
 import { formatBytes, formatMs, formatSpeed, shortDigest, shortId } from "../format.ts";
 import { Badge, Bar, Card, Empty } from "./layout.tsx";
 
-/** A form that measures a reference, and what it found. */
+/** A form to measure a reference, and the result. */
 export function MeasurePage(
   { image, measurement, error }: { image: string; measurement?: Measurement; error?: string },
 ) {

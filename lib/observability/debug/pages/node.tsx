@@ -9,7 +9,7 @@ const STATES: Readonly<Record<Check["state"], readonly [BadgeKind, string]>> = {
   skipped: ["plain", "– left out"],
 };
 
-/** What was looked at on the node. */
+/** Results of the node checks. */
 export function ChecksPage({ checks }: { checks: readonly Check[] }) {
   const failed = checks.filter(({ state }) => state === "failed").length;
   const warnings = checks.filter(({ state }) => state === "warning").length;
@@ -51,7 +51,7 @@ export function ChecksPage({ checks }: { checks: readonly Check[] }) {
   );
 }
 
-/** Options in force. */
+/** Effective options. */
 export function SettingsPage({ settings }: { settings: readonly Setting[] }) {
   const changed = settings.filter(({ isDefault }) => !isDefault);
   return (

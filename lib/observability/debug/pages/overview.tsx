@@ -11,7 +11,7 @@ import {
 import { Badge, type BadgeKind, Bar, Card, Empty } from "./layout.tsx";
 import { Rollouts } from "./rollouts.tsx";
 
-/** More rows make a page that nobody reads; the JSON has them all. */
+/** Maximum rows; the JSON has all peers. */
 const MAX_PEERS = 200;
 
 const HEALTH: Readonly<Record<PeerView["health"], readonly [BadgeKind, string, string]>> = {
@@ -21,7 +21,7 @@ const HEALTH: Readonly<Record<PeerView["health"], readonly [BadgeKind, string, s
   shunned: ["bad", "shunned", "sent content that is not what was asked for; it is not asked"],
 };
 
-/** What a reason means, and where to look. */
+/** The meaning of each reason, with a remedy. */
 export const REASONS: Readonly<Record<MissReason | "other", string>> = {
   "no-peer": "No node is known to hold it; the first pull of anything ends so.",
   "peers-unreachable": "Nodes hold it but did not answer: see that the registry port is open.",

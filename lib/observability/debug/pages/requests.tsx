@@ -3,10 +3,10 @@ import { formatBytes, formatCount, formatMs, shortId } from "../format.ts";
 import { Badge, type BadgeKind, Card, Empty } from "./layout.tsx";
 import { REASONS } from "./overview.tsx";
 
-/** Rows of the page; the JSON has all that are kept. */
+/** Maximum rows; the JSON has all requests that are kept. */
 const MAX_ROWS = 200;
 
-/** How a request ended, in the words of the page. */
+/** Result of a request, as named on the page. */
 export type Outcome = "local" | "peer" | "miss" | "served" | "refused" | "broken";
 
 const OUTCOMES: Readonly<Record<Outcome, readonly [BadgeKind, string]>> = {
@@ -18,20 +18,18 @@ const OUTCOMES: Readonly<Record<Outcome, readonly [BadgeKind, string]>> = {
   broken: ["bad", "broken off"],
 };
 
-/** Tells how a request ended. */
 export function outcomeOf(entry: RequestEntry): Outcome {
   if (entry.error !== undefined) return "broken";
   if (entry.status < 400) return entry.fromPeer ? "served" : entry.peer ? "peer" : "local";
   return entry.status === 404 && !entry.fromPeer ? "miss" : "refused";
 }
 
-/** What the page is narrowed down to; empty texts for everything. */
+/** Filters of the page; empty strings match everything. */
 export interface RequestQuery {
   readonly outcome: string;
   readonly text: string;
 }
 
-/** Requests that match. */
 export function searchRequests(
   entries: readonly RequestEntry[],
   { outcome, text }: RequestQuery,
@@ -148,7 +146,7 @@ function Row({ entry, now }: { entry: RequestEntry; now: Date }) {
   );
 }
 
-/** The reference in a request's path, or the path itself where there is none. */
+/** The reference in a request's path, or the path itself if there is none. */
 export function nameOf({ path, registry }: RequestEntry): string {
   const match = /^\/v2\/(.+)\/(?:manifests|blobs)\/([^/]+)$/.exec(path);
   if (match === null) return decoded(path);
@@ -158,7 +156,7 @@ export function nameOf({ path, registry }: RequestEntry): string {
   return decoded(`${registry ? `${registry}/` : ""}${repository}${separator}${short}`);
 }
 
-/** What a client meant by its escapes, if they are any. */
+/** Decodes the client's percent-encoding if it is valid. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);

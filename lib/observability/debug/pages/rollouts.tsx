@@ -2,10 +2,10 @@ import type { RolloutView } from "../debug_source.ts";
 import { formatCount, shortId } from "../format.ts";
 import { Badge, Card, Empty } from "./layout.tsx";
 
-/** More make a page that nobody reads; the JSON has them all. */
+/** Maximum fetch trees; the JSON has all. */
 const MAX_ROLLOUTS = 12;
 const MAX_ROWS = 100;
-/** Nobody is farther from upstream. */
+/** Bound of a tree's depth. */
 const MAX_DEPTH = 64;
 
 interface Row {
@@ -14,7 +14,7 @@ interface Row {
   readonly failed: boolean;
 }
 
-/** Who gets what from whom, as far as this node has decided it. */
+/** The fetch trees that this node coordinates. */
 export function Rollouts({ rollouts }: { rollouts: readonly RolloutView[] }) {
   return (
     <Card title="Rollouts" note="that this node decides, of the last minute">
@@ -47,7 +47,7 @@ function Tree({ rollout: { key, members } }: { rollout: RolloutView }) {
   );
 }
 
-/** Members, each below whom it follows; first those that go upstream. */
+/** Members in tree order: each below its parent, first those that fetch from upstream. */
 function rowsOf(members: RolloutView["members"]): Row[] {
   const children = new Map<string | undefined, RolloutView["members"][number][]>();
   for (const member of members) {
