@@ -191,6 +191,7 @@ async function startUpstream(directory: string): Promise<HttpServer> {
   const { app } = createRegistryApp({
     store: new OciLayoutStore(directory, { clock, log }),
     mirror,
+    tags: { resolve: (path) => Promise.resolve(path) },
     router: { ready: () => true },
     log,
     metrics: createMetrics({ version: VERSION }).metrics,

@@ -17,7 +17,7 @@ import type { AuthorizerCollaborators, AuthorizerOptions } from "./authorizer_se
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
 import { repositoryName } from "./repositories.ts";
-import { TagDigests } from "./tags/tag_digests.ts";
+import { UpstreamTags } from "./tags/upstream_tags.ts";
 
 const SERVE: Admission = { type: "serve", verified: true };
 const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };
@@ -37,13 +37,13 @@ export class Authorizer implements Access {
   readonly #collaborators: AuthorizerCollaborators;
   readonly #options: AuthorizerOptions;
   readonly #grants: Grants;
-  readonly #tags: TagDigests;
+  readonly #tags: UpstreamTags;
 
   constructor(collaborators: AuthorizerCollaborators, options: AuthorizerOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
     this.#grants = new Grants(collaborators.clock, options.privateTtlMs);
-    this.#tags = new TagDigests(collaborators.clock, options.tagTtlMs);
+    this.#tags = new UpstreamTags(collaborators, options.tagTtlMs);
   }
 
   /** {@inheritDoc Access.admit} */
@@ -264,19 +264,16 @@ export class Authorizer implements Access {
     if (tagName === undefined) return SERVE;
     if (!this.#options.verifyTags) return SERVE_UNVERIFIED;
     this.#tags.set(tagName, digest);
-    this.#collaborators.metrics.tagResolved("upstream");
     return { type: "serve", digest, verified: true };
   }
 
   #keptTag(tagName: string | undefined): Admission | undefined {
-    const digest = tagName === undefined ? undefined : this.#tags.get(tagName);
-    if (digest === undefined) return undefined;
-    this.#collaborators.metrics.tagResolved("cache");
-    return { type: "serve", digest, verified: true };
+    const digest = tagName === undefined ? undefined : this.#tags.reuse(tagName);
+    return digest && { type: "serve", digest, verified: true };
   }
 
   #unverified({ tagName }: Question): Admission {
-    if (tagName !== undefined) this.#collaborators.metrics.tagResolved("unverified");
+    if (tagName !== undefined) this.#tags.missed();
     return SERVE_UNVERIFIED;
   }
 

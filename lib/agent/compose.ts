@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import { TagResolver } from "../access/tags/tag_resolver.ts";
 import { Advertiser, type AdvertiserCollaborators } from "../advertiser/advertiser.ts";
 import { systemClock } from "../async/clock.ts";
 import { RateLimiter } from "../async/rate_limiter.ts";
@@ -205,7 +206,7 @@ function composeAdvertiser(
 /** Answers pulls of this node and of its peers. */
 function composeRegistry(
   { uploadLimit, maxUploads }: Config,
-  collaborators: RegistryCollaborators,
+  collaborators: Omit<RegistryCollaborators, "tags">,
   { advertiser, auth, tls }: {
     readonly advertiser: Advertiser;
     readonly auth: BasicAuth;
@@ -214,7 +215,8 @@ function composeRegistry(
 ): RegistryApp {
   const { clock } = collaborators;
   const uploads = uploadLimit === undefined ? undefined : new RateLimiter(clock, uploadLimit);
-  return createRegistryApp({ ...collaborators, uploads, later: setImmediate }, {
+  const tags = new TagResolver(collaborators);
+  return createRegistryApp({ ...collaborators, tags, uploads, later: setImmediate }, {
     filter: advertiser.serves,
     authorizations: auth.accepted,
     securePeers: tls?.required,

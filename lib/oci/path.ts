@@ -58,6 +58,14 @@ export function formatDistributionPath({ kind, reference }: DistributionPath): s
   return `/v2/${reference.repository}/${kind}s/${identifier}${query}`;
 }
 
+/** The same kind of content of the same repository, by digest. */
+export function byDigest(
+  { kind, reference: { registry, repository } }: DistributionPath,
+  digest: Digest,
+): DistributionPath {
+  return { kind, reference: { registry, repository, digest } };
+}
+
 function splitName(name: string, ns: string | undefined): { registry: string; repository: string } {
   let registry = ns;
   let repository = name;

@@ -1,6 +1,5 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { RateLimiter } from "../async/rate_limiter.ts";
-import { ipOf } from "../net/socket_address.ts";
 import type { Credentials } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
@@ -8,7 +7,6 @@ import { parseDistributionPath } from "../oci/path.ts";
 import { REQUEST_HEADERS, saysYes } from "../oci/peer_protocol.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
-import type { Log } from "../ports/log.ts";
 import type { Mirror } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
 import type { Store } from "../ports/store.ts";
@@ -16,15 +14,23 @@ import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Integrity } from "../ports/integrity.ts";
 import type { RequestObserver } from "../ports/requests.ts";
+import type { Tags } from "../ports/tags.ts";
 import type { Elections } from "../ports/rollout.ts";
-import { type Answer, errorAnswer } from "./answer.ts";
+import type { Answer } from "./answer.ts";
 import { credentialsOf } from "./client_credentials.ts";
-import { type HandlerName, RequestContext } from "./request_context.ts";
-import { type ClientPresence, followClient } from "./follow_client.ts";
+import {
+  type Handler,
+  observeRequests,
+  type RegistryBindings,
+  type RegistryContext,
+} from "./observe_requests.ts";
+import type { RequestContext } from "./request_context.ts";
+import type { ClientPresence } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
-import { applicableRange, createPull, type Pull } from "./pull.ts";
+import { createPull, type Pull } from "./pull.ts";
+import { applicableRange } from "./range_header.ts";
 import { rawPath, requestPath } from "./request_target.ts";
-import { proofOf, type ProveAnswer, provenAnswer, tagAnswer } from "./tag_answer.ts";
+import { proofOf, type ProveAnswer, provenAnswer, tagAnswer } from "./proven_answer.ts";
 import { Transfers } from "./transfers.ts";
 import { UploadSlots } from "./upload_slots.ts";
 
@@ -32,6 +38,8 @@ import { UploadSlots } from "./upload_slots.ts";
 export interface RegistryCollaborators extends Runtime {
   readonly store: Store;
   readonly mirror: Mirror;
+  /** Decides which content a tag means. */
+  readonly tags: Tags;
   readonly router: Pick<Router, "ready">;
   /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
@@ -76,15 +84,6 @@ export interface RegistryOptions {
   maxUrlLength?: number;
 }
 
-/** What the server tells of a connection, as the second argument of `app.fetch`. */
-export interface RegistryBindings {
-  remoteAddr?: Deno.Addr;
-  /** The server is done with each chunk of a body when it asks for the next. */
-  takesChunks?: boolean;
-  /** Bytes are encrypted on the way. */
-  secure?: boolean;
-}
-
 /** The registry and what it takes to stop it gracefully. */
 export interface RegistryApp {
   readonly app: Hono<{ Bindings: RegistryBindings }>;
@@ -100,18 +99,6 @@ export interface RegistryApp {
   drain(options: Cancellable): Promise<number>;
 }
 
-type RegistryContext = Context<{ Bindings: RegistryBindings }>;
-type Handler = (
-  c: RegistryContext,
-  context: RequestContext,
-  client: ClientPresence,
-) => Answer | Promise<Answer>;
-
-const API_VERSION = { "docker-distribution-api-version": "registry/2.0" };
-const ALLOW = { allow: "GET, HEAD" };
-/** What the log says when the client has gone before there was an answer. */
-const CLIENT_CLOSED_REQUEST = 499;
-
 /**
  * Makes the registry: the pull half of the OCI distribution specification (v1.1, endpoints end-1 to
  * end-3) for containerd and for other nodes, `/livez` and `/readyz`. Every failure is answered with
@@ -121,7 +108,9 @@ export function createRegistryApp(
   collaborators: RegistryCollaborators,
   options: RegistryOptions,
 ): RegistryApp {
-  const { router, peerAuth } = collaborators;
+  const { store, mirror, tags, router, peerAuth, access, isLocalClient = () => true } =
+    collaborators;
+  const { integrity, arrivals, elections, requests, later, clock, log, metrics } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 30_000, maxUrlLength = 8192 } = options;
   const {
     securePeers = false,
@@ -130,11 +119,22 @@ export function createRegistryApp(
     smallBlobBytes = 128 * 1024,
   } = options;
   const transfers = new Transfers();
-  const local = new LocalContent(collaborators, { storeTimeoutMs, smallBlobBytes });
+  const content = new LocalContent(
+    { store, integrity, clock, log },
+    { storeTimeoutMs, smallBlobBytes },
+  );
   const uploads = new UploadSlots(maxUploads);
-  const pull = createPull({ ...collaborators, local, uploads }, { filter, mirrorTimeoutMs });
-  const isLocalClient = collaborators.isLocalClient ?? (() => true);
-  const observed = observe({ ...collaborators, isLocalClient, transfers }, maxUrlLength);
+  const pull = createPull(
+    {
+      ...{ content, mirror, tags, access, uploads, integrity, arrivals, elections },
+      ...{ clock, log, metrics },
+    },
+    { filter, mirrorTimeoutMs },
+  );
+  const observed = observeRequests(
+    { transfers, uploads: collaborators.uploads, requests, later, clock, log, metrics },
+    { isLocalClient, maxUrlLength },
+  );
   let draining = false;
 
   const app = new Hono<{ Bindings: RegistryBindings }>();
@@ -148,7 +148,7 @@ export function createRegistryApp(
     const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
     context.proven = proof !== undefined;
     context.openOnly = saysYes(c.req.raw.headers, REQUEST_HEADERS.open);
-    return await serveV2({ ...collaborators, pull, proof, credentials }, c, context, client);
+    return await serveV2({ pull, proof, credentials, store, access }, c, context, client);
   };
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
@@ -166,70 +166,13 @@ export function createRegistryApp(
   };
 }
 
-/** Wraps handlers so that each request is logged, counted, and answered whatever is thrown. */
-function observe(
-  collaborators: ConstructorParameters<typeof RequestContext>[0] & {
-    readonly isLocalClient: (address: string) => boolean;
-  },
-  maxUrlLength: number,
-): (name: HandlerName, handler: Handler) => (c: RegistryContext) => Promise<Response> {
-  return (name, handler) => async (c) => {
-    const { method, url } = c.req.raw;
-    const remote = c.env?.remoteAddr;
-    const ip = remote === undefined ? "" : ipOf(remote);
-    const context = new RequestContext(collaborators, {
-      method,
-      path: rawPath(url),
-      ip,
-      handler: name,
-      freeTaken: c.env?.takesChunks === true,
-    });
-    const client = followClient(c.req.raw, collaborators.transfers);
-    let answer: Answer;
-    try {
-      if (url.length > maxUrlLength) throw urlTooLong(maxUrlLength);
-      answer = await handler(c, context, client);
-    } catch (thrown) {
-      const isTold = context.proven || collaborators.isLocalClient(ip);
-      answer = failureAnswer(thrown, client, collaborators.log, isTold);
-    } finally {
-      client.unfollow();
-    }
-    if (name === "v2") Object.assign(answer.headers, API_VERSION);
-    return context.respond(answer, client.abandon);
-  };
-}
-
-/**
- * Anything but an OciError is a defect here: it is logged whole, and the client learns nothing.
- *
- * @param isTold why; to others it would tell what this node can reach and what it holds.
- */
-function failureAnswer(
-  thrown: unknown,
-  client: ClientPresence,
-  log: Log,
-  isTold: boolean,
-): Answer {
-  if (thrown instanceof OciError) {
-    return errorAnswer(thrown, thrown.status === 405 ? ALLOW : thrown.headers, isTold);
-  }
-  if (client.signal.aborted) return { status: CLIENT_CLOSED_REQUEST, headers: {}, body: null };
-  log.error("request could not be handled", { error: thrown });
-  return {
-    status: 500,
-    headers: { "content-type": "application/json" },
-    body: `${JSON.stringify({ errors: [{ code: "UNKNOWN", message: "internal error" }] })}\n`,
-  };
-}
-
 async function serveV2(
   { pull, proof, credentials, store, access }: {
     readonly pull: Pull;
     readonly proof: ProveAnswer | undefined;
     readonly credentials: Credentials | undefined;
     readonly store: Store;
-    readonly access?: Access | undefined;
+    readonly access: Access | undefined;
   },
   c: RegistryContext,
   context: RequestContext,
@@ -280,8 +223,4 @@ function refuseMethod(c: RegistryContext): never {
 function refusePath(url: string): never {
   const path = JSON.stringify(rawPath(url).slice(0, 160));
   throw new OciError("UNSUPPORTED", `no such endpoint: ${path}`, { status: 404 });
-}
-
-function urlTooLong(limit: number): OciError {
-  return new OciError("NAME_INVALID", `URL is longer than ${limit} characters`, { status: 414 });
 }

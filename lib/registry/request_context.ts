@@ -25,9 +25,9 @@ export interface RequestContextCollaborators extends Runtime {
   /** Rate of what is sent to peers; undefined: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Told of requests for content, besides the log. */
-  readonly requests?: RequestObserver;
+  readonly requests?: RequestObserver | undefined;
   /** Does what no answer should wait for; default: at once. */
-  readonly later?: (work: () => void) => void;
+  readonly later?: ((work: () => void) => void) | undefined;
 }
 
 /** What is known of a request from the start. */

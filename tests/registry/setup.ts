@@ -1,3 +1,4 @@
+import { TagResolver } from "../../lib/access/tags/tag_resolver.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import type { DistributionPath } from "../../lib/oci/path.ts";
 import type { Cancellable } from "../../lib/ports/cancellable.ts";
@@ -59,8 +60,9 @@ export function setup(
     log: new MemoryLog(),
     metrics: memoryMetrics(),
   };
+  const collaborators = { ...fakes, clock: systemClock, ...replaced };
   const registry = createRegistryApp(
-    { ...fakes, clock: systemClock, ...replaced },
+    { tags: new TagResolver(collaborators), ...collaborators },
     // Streams are what most tests are about, and they need not be large for that.
     { filter: () => true, smallBlobBytes: 0, ...options },
   );

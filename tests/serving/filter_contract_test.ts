@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { TagResolver } from "../../lib/access/tags/tag_resolver.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { createDebugPages } from "../../lib/agent/debug_pages.ts";
 import type { AdvertisedContent } from "../../lib/observability/debug/debug_source.ts";
@@ -172,7 +173,10 @@ class TestNode {
     const watcher = { watch: () => this.#replay() };
     const advertiser = new Advertiser({ ...shared, watcher, router: this.#router, filter });
     const { app } = createRegistryApp(
-      { ...shared, mirror: this.#mirror, router: this.#router },
+      {
+        ...{ ...shared, mirror: this.#mirror, router: this.#router },
+        tags: new TagResolver({ ...shared, mirror: this.#mirror }),
+      },
       { filter: advertiser.serves },
     );
     this.#app = app;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../../lib/async/clock.ts";
 import type { Peer } from "../../../lib/ports/router.ts";
 import type { TrustedAddresses } from "../../../lib/ports/access.ts";
-import { TagOpinions } from "../../../lib/registry/tag_opinions.ts";
+import { TagResolver } from "../../../lib/access/tags/tag_resolver.ts";
 import { memoryMetrics } from "../../fakes/metrics.ts";
 import { MemoryStore } from "../../fakes/store.ts";
 import { test } from "../../support/test.ts";
@@ -126,13 +126,13 @@ test("the newest of several is the newest of those who are believed", async () =
   const older = { "x-eddy-tag-time": String(Date.now() - 2_000_000) };
   rig.add(RIGHT, { headers: older }, TAG);
   const store = new MemoryStore();
-  const opinions = new TagOpinions({
+  const tags = new TagResolver({
     ...{ store, mirror: rig.mirror, metrics: memoryMetrics(), clock: systemClock, log: rig.log },
   });
   const path = manifest("GET", "1");
-  assert.equal((await opinions.newest(path, never)).reference.tag, "1", "nobody disagrees");
+  assert.equal((await tags.resolve(path, undefined, never)).reference.tag, "1", "nobody disagrees");
   assert.deepEqual(await bytesOf(await rig.fetch(path)), RIGHT);
   store.tag(TAG, digestOf(RIGHT), Date.now() - 1_000_000);
-  assert.equal((await opinions.newest(path, never)).reference.tag, "1");
+  assert.equal((await tags.resolve(path, undefined, never)).reference.tag, "1");
   assert.equal(liar.asked.length, 0);
 });

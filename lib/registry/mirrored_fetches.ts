@@ -2,9 +2,10 @@ import { deadline } from "../async/deadline.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { DistributionPath } from "../oci/path.ts";
-import type { Log } from "../ports/log.ts";
-import type { Mirror, MirrorHit, MirrorMiss } from "../ports/mirror.ts";
-import { type AdmissionCollaborators, admit } from "./admission.ts";
+import type { Mirror, MirrorHit, MirrorMiss, MissReason } from "../ports/mirror.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import type { Tags } from "../ports/tags.ts";
+import type { Admissions } from "./admissions.ts";
 import type { Call } from "./call.ts";
 import {
   afterAnswer,
@@ -17,10 +18,11 @@ import {
   isCheck,
 } from "./fetch_states.ts";
 
-/** What {@link fetchMirrored} works with. */
-export interface FetchCollaborators extends AdmissionCollaborators {
-  readonly mirror: Mirror;
-  readonly log: Log;
+/** What {@link MirroredFetches} work with. */
+export interface FetchCollaborators extends Pick<Runtime, "log" | "metrics"> {
+  readonly mirror: Pick<Mirror, "fetch">;
+  readonly admissions: Admissions;
+  readonly tags: Tags;
 }
 
 /** What peers have, and what ends once the answer's body has. */
@@ -29,49 +31,56 @@ export interface Mirrored {
   readonly release: () => void;
 }
 
-/** Settings of {@link fetchMirrored}. */
+/** Settings of {@link MirroredFetches}. */
 export interface FetchOptions {
   /** How long the mirror may take until it has an answer; its body may take longer. */
   readonly mirrorTimeoutMs: number;
 }
 
-/**
- * Gets content from peers. If a peer says that the content is private, the client's right to it is
- * checked first. A client without that right gets only content that peers offer to everybody.
- *
- * @throws {OciError} what {@link admit} throws, 416 for a range that the content does not have; the
- * client's abort reason if it went away.
- */
-export async function fetchMirrored(
-  collaborators: FetchCollaborators,
-  call: Call,
-  path: DistributionPath,
-  options: FetchOptions,
-): Promise<Mirrored> {
-  return await new MirroredFetch(collaborators, call, path, options).run();
+/** Gets content from peers. */
+export class MirroredFetches {
+  readonly #collaborators: FetchCollaborators;
+  readonly #options: FetchOptions;
+
+  constructor(collaborators: FetchCollaborators, options: FetchOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+  }
+
+  /**
+   * Gets the content of one request. If a peer says that the content is private, the client's right
+   * to it is checked first. A client without that right gets only content that peers offer to
+   * everybody.
+   *
+   * @throws {OciError} what {@link Admissions.admit} throws, 416 for a range that the content does
+   * not have; the client's abort reason if it went away.
+   */
+  async fetch(call: Call, path: DistributionPath): Promise<Mirrored> {
+    return await new MirroredFetch(this.#collaborators, this.#options, call, path).run();
+  }
 }
 
 /** One fetch, which goes from state to state as `fetch_states.ts` says. */
 class MirroredFetch {
   readonly #collaborators: FetchCollaborators;
-  readonly #call: Call;
   readonly #options: FetchOptions;
+  readonly #call: Call;
   #path: DistributionPath;
   /** The last answer of peers. */
   #last: Mirrored | undefined;
-  /** Why the client may not have what is private, and the reason that goes with it. */
-  #denial: { readonly error: OciError; readonly reason: Call["context"]["reason"] } | undefined;
+  /** Why the client may not have private content, and the reason that goes with it. */
+  #denial: { readonly error: OciError; readonly reason: MissReason | undefined } | undefined;
 
   constructor(
     collaborators: FetchCollaborators,
+    options: FetchOptions,
     call: Call,
     path: DistributionPath,
-    options: FetchOptions,
   ) {
     this.#collaborators = collaborators;
+    this.#options = options;
     this.#call = call;
     this.#path = path;
-    this.#options = options;
   }
 
   async run(): Promise<Mirrored> {
@@ -92,8 +101,8 @@ class MirroredFetch {
 
   /** Where the client's right is not known yet, a layer is asked for as open content first. */
   #first(): FetchState {
-    const { request: { method }, context: { entitled } } = this.#call;
-    const isSettled = this.#collaborators.access === undefined || entitled;
+    const { request: { method } } = this.#call;
+    const isSettled = this.#collaborators.admissions.isSettled(this.#call);
     return isSettled || method === "HEAD" || this.#path.kind !== "blob" ? "any" : "open";
   }
 
@@ -103,17 +112,19 @@ class MirroredFetch {
       headersOnly: state === "headers",
       openOnly: state === "open" || state === "open-only",
     });
+    const { admissions } = this.#collaborators;
     const { result } = this.#last;
     if (!result.found) return result.reason === "peers-refused" ? "refused" : "absent";
-    return result.isPrivate && this.#collaborators.access !== undefined ? "private" : "found";
+    return result.isPrivate && admissions.checksPrivate ? "private" : "found";
   }
 
   async #check(): Promise<CheckEvent> {
-    const { context } = this.#call;
+    const { admissions, tags } = this.#collaborators;
+    const { request: { path }, context, client } = this.#call;
     try {
-      const { reference } = await admit(this.#collaborators, this.#call, true);
-      if (reference.digest === undefined || reference.digest === this.#digest) return "admitted";
-      this.#path = { ...this.#path, reference };
+      const upstream = await admissions.admit(this.#call, true);
+      if (upstream === undefined || upstream === this.#digest) return "admitted";
+      this.#path = await tags.resolve(path, upstream, client);
       return "admitted-other";
     } catch (error) {
       if (!(error instanceof OciError)) throw error;

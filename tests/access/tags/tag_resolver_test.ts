@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../lib/oci/digest.ts";
-import { parseReference } from "../../lib/oci/reference.ts";
-import type { MirrorRequest, TagAnswer } from "../../lib/ports/mirror.ts";
-import { TagOpinions } from "../../lib/registry/tag_opinions.ts";
-import { FakeClock } from "../fakes/clock.ts";
-import { MemoryLog } from "../fakes/log.ts";
-import { memoryMetrics } from "../fakes/metrics.ts";
-import { MemoryStore } from "../fakes/store.ts";
-import { test } from "../support/test.ts";
+import type { Digest } from "../../../lib/oci/digest.ts";
+import { parseReference } from "../../../lib/oci/reference.ts";
+import type { MirrorRequest, TagAnswer } from "../../../lib/ports/mirror.ts";
+import { TagResolver } from "../../../lib/access/tags/tag_resolver.ts";
+import { FakeClock } from "../../fakes/clock.ts";
+import { MemoryLog } from "../../fakes/log.ts";
+import { memoryMetrics } from "../../fakes/metrics.ts";
+import { MemoryStore } from "../../fakes/store.ts";
+import { test } from "../../support/test.ts";
 
 const NAME = "docker.io/library/app:1";
 const TODAY = Date.UTC(2026, 0, 2);
@@ -34,7 +34,7 @@ function setup(said: readonly (readonly [letter: string, hoursAgo: number | unde
     peer: `peer-${index}`,
     updatedAt: hoursAgo === undefined ? undefined : TODAY - hoursAgo * HOUR,
   }));
-  const opinions = new TagOpinions({
+  const tags = new TagResolver({
     ...{ store, clock, metrics, log: new MemoryLog(), today: () => TODAY },
     mirror: {
       tagAnswers: () => {
@@ -51,7 +51,7 @@ function setup(said: readonly (readonly [letter: string, hoursAgo: number | unde
       },
     },
   });
-  return { opinions, asked, absent, store, clock, metrics };
+  return { tags, asked, absent, store, clock, metrics };
 }
 
 const CASES: readonly {
@@ -99,7 +99,7 @@ for (const { name, own, said, absent, want } of CASES) {
         hoursAgo === undefined ? undefined : TODAY - hoursAgo * HOUR,
       );
     }
-    const path = await s.opinions.newest(PATH, never);
+    const path = await s.tags.resolve(PATH, undefined, never);
     if (want === undefined) assert.deepEqual(path, PATH);
     else assert.deepEqual(path.reference, { ...withoutTag(), digest: digest(want) });
   });
@@ -111,12 +111,12 @@ function withoutTag() {
 
 test("tags without upstream: peers are not asked for each request", async () => {
   const s = setup([["a", 3], ["b", 1]]);
-  const paths = await Promise.all([1, 2, 3].map(() => s.opinions.newest(PATH, never)));
-  paths.push(await s.opinions.newest(PATH, never));
+  const paths = await Promise.all([1, 2, 3].map(() => s.tags.resolve(PATH, undefined, never)));
+  paths.push(await s.tags.resolve(PATH, undefined, never));
   for (const { reference } of paths) assert.equal(reference.digest, digest("b"));
   assert.equal(s.asked.tags, 1);
   await s.clock.advance(5000);
-  await s.opinions.newest(PATH, never);
+  await s.tags.resolve(PATH, undefined, never);
   assert.equal(s.asked.tags, 2);
 });
 
@@ -124,12 +124,12 @@ test("tags by upstream: peers that have another digest are counted, now and then
   const s = setup([["a", 3], ["b", 1], ["c", undefined]]);
   const stale = () => s.metrics.calls.filter(([name]) => name === "staleTag").length;
   for (let request = 0; request < 3; request++) {
-    s.opinions.compare(PATH, digest("b"));
+    await s.tags.resolve(PATH, digest("b"), never);
     await new Promise((resolve) => setTimeout(resolve));
   }
   assert.equal(stale(), 2);
   await s.clock.advance(30_000);
-  s.opinions.compare(PATH, digest("b"));
+  await s.tags.resolve(PATH, digest("b"), never);
   await new Promise((resolve) => setTimeout(resolve));
   assert.equal(stale(), 4);
   assert.deepEqual(s.asked.manifests, []);
