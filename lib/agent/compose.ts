@@ -4,14 +4,12 @@ import { Advertiser, type AdvertiserCollaborators } from "../advertiser/advertis
 import { systemClock } from "../async/clock.ts";
 import { RateLimiter } from "../async/rate_limiter.ts";
 import type { Config } from "../config/options.ts";
-import { registryHost } from "../config/types.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
 import { RequestRing } from "../observability/debug/request_ring.ts";
 import { Traffic } from "../observability/debug/traffic.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { createMetricsApp } from "../observability/metrics_app.ts";
 import type { Digest } from "../oci/digest.ts";
-import { createReferenceFilter, type ReferenceFilter } from "../oci/filter.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Examine } from "../ports/check.ts";
@@ -36,6 +34,7 @@ import { createAgentMirror } from "./mirror.ts";
 import { openStore } from "./open_store.ts";
 import { PeerTls } from "./peer_tls.ts";
 import { Readiness } from "./readiness.ts";
+import { referenceFilterOf } from "./reference_filter.ts";
 import { createAgentRouter } from "./router.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { createBootstrap } from "./trusted_addresses.ts";
@@ -59,6 +58,7 @@ export type AgentParts = Awaited<ReturnType<typeof compose>>;
  * @throws {ConfigError} if the node does not fit the configuration.
  */
 export async function compose(config: Config, options: AgentOptions, stack: StopStack) {
+  const filter = await referenceFilterOf(config);
   const { runtime, exposition, traffic } = composeMetrics(config, options.log);
   const opened = await openStore(config, runtime, options);
   stack.push("store", opened.close);
@@ -78,7 +78,6 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
     stack,
   });
 
-  const filter = createFilter(config);
   const advertiser = composeAdvertiser(runtime, { watcher, store, integrity, router, filter });
   exposition.observe(advertiser);
   const readiness = new Readiness({ advertiser, router });
@@ -183,11 +182,6 @@ async function composePeers(
   });
   stack.push("mirror", () => mirror.close());
   return { tls, router, peerAuth, rollout, mirror };
-}
-
-function createFilter(config: Config): ReferenceFilter {
-  const mirroredRegistries = config.mirroredRegistries.map(registryHost);
-  return createReferenceFilter({ ...config, mirroredRegistries });
 }
 
 /** Advertises what the store holds, but for damaged content. */

@@ -1,5 +1,5 @@
 import { AGENT, DAY_MS, MIRROR, option } from "./option.ts";
-import { boolean, duration, list, oneOf, regularExpression } from "./types.ts";
+import { boolean, duration, goExpression, list, oneOf } from "./types.ts";
 
 /** What a tag means, and what is not shared. */
 export const TAG_OPTIONS = {
@@ -36,11 +36,11 @@ export const TAG_OPTIONS = {
     commands: AGENT,
   }),
   registryFilters: option({
-    type: list(regularExpression()),
+    type: list(goExpression()),
     default: "",
     placeholder: "REGEX…",
-    help: "References that match any of these regular expressions are neither served nor " +
-      "advertised.",
+    help: "References that match any of these regular expressions (Go's syntax, RE2) are " +
+      "neither served nor advertised.",
     commands: AGENT,
     list: true,
   }),

@@ -152,16 +152,12 @@ export function registryHost(name: string): string {
   return name.replace(/^https?:\/\//, "");
 }
 
-/** A regular expression of JavaScript; Go's leading `(?i)` is understood too. */
-export function regularExpression(): OptionType<RegExp> {
-  return scalar("a regular expression", (value) => {
-    const caseless = value.startsWith("(?i)");
-    try {
-      return new RegExp(caseless ? value.slice(4) : value, caseless ? "i" : "");
-    } catch {
-      return undefined;
-    }
-  });
+/**
+ * A regular expression in Go's syntax (RE2), as Spegel takes it. It is only compiled where it is
+ * used: the library for that is loaded for nodes that have such a filter.
+ */
+export function goExpression(): OptionType<string> {
+  return scalar("a regular expression", (value) => value);
 }
 
 /** A list, given as a list or as text separated by commas or blanks. */

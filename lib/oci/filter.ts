@@ -1,10 +1,16 @@
 import { formatReference, type Reference } from "./reference.ts";
 
+/** A pattern of image names. */
+export interface NamePattern {
+  /** Tells whether the pattern matches anywhere in the name. */
+  test(name: string): boolean;
+}
+
 export interface ReferenceFilterOptions {
   /** Mirrored registry hosts; empty, or with `_default` or `*` among them, for all. */
   mirroredRegistries: readonly string[];
   /** References that match any of these are neither served nor advertised. */
-  registryFilters: readonly RegExp[];
+  registryFilters: readonly NamePattern[];
   /** False: references by tag are neither resolved nor advertised. Digests are not affected. */
   resolveTags: boolean;
   /** False: the same for the tag `latest` alone. */
@@ -33,7 +39,7 @@ export function isWildcardRegistry(name: string): boolean {
 export function createReferenceFilter(options: ReferenceFilterOptions): ReferenceFilter {
   const all = options.mirroredRegistries.some(isWildcardRegistry);
   const mirrored = new Set(all ? [] : options.mirroredRegistries);
-  const filters = options.registryFilters.map((pattern) => new RegExp(pattern));
+  const filters = options.registryFilters;
   return (reference) => {
     if (reference.portless === true && mirrored.size + filters.length > 0) return false;
     if (mirrored.size > 0 && reference.registry !== "" && !mirrored.has(reference.registry)) {
@@ -45,16 +51,10 @@ export function createReferenceFilter(options: ReferenceFilterOptions): Referenc
     }
     const { registry, repository, tag } = reference;
     // Spegel matches names without a digest, so `^docker\.io/app$` covers its digests as well.
-    const names = new Set([
+    const names = [
       formatReference(reference),
       formatReference({ registry, repository, ...(tag === undefined ? {} : { tag }) }),
-    ]);
-    return !filters.some((pattern) =>
-      [...names].some((name) => {
-        // With the flag g a pattern continues from its last match, and would miss every other time.
-        pattern.lastIndex = 0;
-        return pattern.test(name);
-      })
-    );
+    ];
+    return !filters.some((pattern) => names.some((name) => pattern.test(name)));
   };
 }

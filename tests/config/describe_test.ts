@@ -20,7 +20,7 @@ test("describe: values read as users write them", () => {
     [["--registry-addr", "127.0.0.1:5000"], "127.0.0.1:5000"],
     [["--registry-addr", "[::1]:5000"], "[::1]:5000"],
     [["--mirror-resolve-timeout", "90500ms"], "1m30s500ms"],
-    [["--registry-filters", "(?i)^a/", "b{1,2}"], "(?i)^a\\/ b{1,2}"],
+    [["--registry-filters", "(?i)^a/", "b{1,2}"], "(?i)^a/ b{1,2}"],
     [["--resolve-tags=false"], "false"],
     [["--mirrored-registries", "docker.io,quay.io"], "docker.io quay.io"],
   ];

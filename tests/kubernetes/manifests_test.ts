@@ -92,7 +92,7 @@ helmTest("the program takes the arguments that it gives", async (program) => {
   const agent = parse("DaemonSet", "site-eddy");
   assert.deepEqual(agent.mirrorTargets, ["http://10.0.0.1:30020"]);
   assert.deepEqual(agent.mirroredRegistries, ["https://docker.io", "registry.example:5000"]);
-  assert.deepEqual(agent.registryFilters.map(String), ["/.*:latest$/", "/^ghcr\\.io\\//"]);
+  assert.deepEqual(agent.registryFilters, [".*:latest$", "^ghcr\\.io/"]);
   assert.deepEqual(agent.additionalMirrorRegistries, ["http://zot:5000"]);
   assert.equal(agent.startupTaint, "eddy.dev/starting");
   assert.equal(agent.kubernetesBootstrapService, "site-eddy-bootstrap");

@@ -6,10 +6,11 @@ import type { AdvertisedContent } from "../../lib/observability/debug/debug_sour
 import { RequestRing } from "../../lib/observability/debug/request_ring.ts";
 import { Traffic } from "../../lib/observability/debug/traffic.ts";
 import { Advertiser } from "../../lib/advertiser/advertiser.ts";
+import type { Config } from "../../lib/config/options.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
-import { registryHost } from "../../lib/config/types.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
-import { createReferenceFilter } from "../../lib/oci/filter.ts";
+import { referenceFilterOf } from "../../lib/agent/reference_filter.ts";
+import type { ReferenceFilter } from "../../lib/oci/filter.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { createRegistryApp } from "../../lib/registry/registry_app.ts";
@@ -90,7 +91,7 @@ for (const [store, open] of Object.entries(STORES)) {
     const held = await heldInMemory();
     for (const [flags, tags, digests] of CASES) {
       await t.step(flags.join(" ") || "no flags", async () => {
-        const node = new TestNode(held, flags);
+        const node = await TestNode.create(held, flags);
         await node.play(events);
         for (const surface of node.surfaces) {
           for (const image of images) {
@@ -163,12 +164,12 @@ class TestNode {
   readonly #advertiser: Advertiser;
   #events: readonly StoreEvent[] = [];
 
-  constructor(store: MemoryStore, flags: readonly string[]) {
+  static async create(store: MemoryStore, flags: readonly string[]): Promise<TestNode> {
     const config = parseConfig({ command: "agent", args: flags, env: {}, readFile: () => "" });
-    const filter = createReferenceFilter({
-      ...config,
-      mirroredRegistries: config.mirroredRegistries.map(registryHost),
-    });
+    return new TestNode(store, config, await referenceFilterOf(config));
+  }
+
+  private constructor(store: MemoryStore, config: Config, filter: ReferenceFilter) {
     const shared = { store, log: new MemoryLog(), metrics: memoryMetrics(), clock: systemClock };
     const watcher = { watch: () => this.#replay() };
     const advertiser = new Advertiser({ ...shared, watcher, router: this.#router, filter });
