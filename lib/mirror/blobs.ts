@@ -1,6 +1,6 @@
 import { OciError } from "../oci/error.ts";
 import { formatDistributionPath } from "../oci/path.ts";
-import { type ByteRange, resolveRange } from "../oci/range.ts";
+import { type ByteRange, resolveRange, singleRange } from "../oci/range.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest, MissReason } from "../ports/mirror.ts";
 import type { Wanted } from "./http/answer.ts";
 import { BadContentError } from "./transfer/bad_content_error.ts";
@@ -43,12 +43,10 @@ export class Blobs {
   }
 
   /**
-   * @throws {OciError} 416 for a range outside of the blob, 400 for a malformed one; the signal's
-   * reason when it aborts.
+   * @throws {OciError} 416 for a range outside of the blob; the signal's reason when it aborts.
    */
   async fetch(request: MirrorRequest, signal: AbortSignal): Promise<MirrorHit | MirrorMiss> {
-    const range = request.method === "GET" ? request.range : undefined;
-    requireOneRange(range);
+    const range = request.method === "GET" ? singleRange(request.range) : undefined;
     const { digest } = request.reference;
     const wanted: Wanted = {
       path: formatDistributionPath(request),
@@ -221,19 +219,6 @@ function headersOf({ descriptor, part, peer, isPrivate }: Source, { range }: Wan
     peer: peer.id,
     ...(range === undefined ? {} : { range: { start: part.start, end: part.end - 1 } }),
   };
-}
-
-/** Refuses malformed and multiple ranges; the size is not known before peers have answered. */
-function requireOneRange(range: string | undefined): void {
-  try {
-    resolveRange(range, Number.MAX_SAFE_INTEGER);
-  } catch (error) {
-    if (!(error instanceof OciError) || error.status !== 416) throw error;
-    const shown = JSON.stringify(range?.slice(0, 100));
-    throw new OciError(error.code, `range ${shown} is not one range that can be served`, {
-      status: 416,
-    });
-  }
 }
 
 function notSatisfiable(range: string | undefined, search: Search): OciError {

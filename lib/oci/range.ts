@@ -1,4 +1,3 @@
-import parseRange from "range-parser";
 import { OciError } from "./error.ts";
 
 /** A resolved byte range, both ends included (RFC 9110, section 14). */
@@ -10,33 +9,38 @@ export interface ByteRange {
 }
 
 /**
- * Resolves a `Range` header against content of `size` bytes (RFC 9110, section 14.2).
+ * The one byte range of a `Range` header, as `bytes=START-END`, `bytes=START-` or `bytes=-LENGTH`.
  *
- * @returns undefined without a header.
- * @throws {OciError} 400 if it is malformed or of another unit, 416 if it cannot be satisfied or
- * has several ranges, which registries need not serve. The detail of a 416 has the `size`, for its
+ * @returns undefined for what a server ignores, so that the whole content is the answer: another
+ * unit, a malformed range, several ranges (RFC 9110, section 14.2). Empty list elements do not count
+ * (section 5.6.1.2).
+ */
+export function singleRange(header: string | undefined): string | undefined {
+  const list = /^bytes=(.*)$/is.exec(header ?? "")?.[1] ?? "";
+  const [only = "", another] = list.split(",").map((part) => part.trim()).filter((part) => part);
+  const [, start = "", end = ""] = /^(\d*)-(\d*)$/.exec(only) ?? [];
+  if (another !== undefined || start + end === "") return undefined;
+  if (start !== "" && end !== "" && Number(end) < Number(start)) return undefined;
+  return `bytes=${start}-${end}`;
+}
+
+/**
+ * Resolves a range of {@link singleRange} against content of `size` bytes (RFC 9110, section 14.1.2).
+ *
+ * @returns undefined without a range.
+ * @throws {OciError} 416 if the range is outside of the content. The detail has the `size`, for the
  * `Content-Range` header.
  */
-export function resolveRange(header: string | undefined, size: number): ByteRange | undefined {
-  if (header === undefined) return undefined;
-  const suffix = /^bytes=-(\d+)$/i.exec(header);
-  // The parser rejects a suffix longer than the content; by the RFC it means the whole content.
-  if (suffix !== null && size > 0 && Number(suffix[1]) >= size) return { start: 0, end: size - 1 };
-  const ranges = parseRange(size, header);
-  if (ranges === -2 || (ranges !== -1 && ranges.type.toLowerCase() !== "bytes")) {
-    throw malformed(header);
-  }
-  const [range] = ranges === -1 ? [] : ranges;
-  if (ranges === -1 || range === undefined) {
-    throw notSatisfiable(`range ${quote(header)} is outside of ${size} bytes`, size);
-  }
-  if (ranges.length > 1) {
-    throw notSatisfiable(
-      `range ${quote(header)} asks for ${ranges.length} ranges, one is served`,
-      size,
-    );
-  }
-  return { start: range.start, end: range.end };
+export function resolveRange(range: string | undefined, size: number): ByteRange | undefined {
+  const [, first, last] = /^bytes=(\d*)-(\d*)$/.exec(range ?? "") ?? [];
+  if (first === undefined || last === undefined) return undefined;
+  const start = first === "" ? Math.max(0, size - Number(last)) : Number(first);
+  const end = first === "" || last === "" ? size - 1 : Math.min(Number(last), size - 1);
+  if (start <= end) return { start, end };
+  throw new OciError("SIZE_INVALID", `range ${quote(range ?? "")} is outside of ${size} bytes`, {
+    status: 416,
+    detail: { size },
+  });
 }
 
 /** Formats the `Content-Range` header of a 206 response. */
@@ -50,18 +54,6 @@ export function parseContentRange(header: string): (ByteRange & { size: number }
   if (match === null) return undefined;
   const [start, end, size] = match.slice(1).map(Number) as [number, number, number];
   return start <= end && end < size ? { start, end, size } : undefined;
-}
-
-function malformed(header: string): OciError {
-  return new OciError(
-    "SIZE_INVALID",
-    `range ${quote(header)} is malformed, want bytes=START-END`,
-    { status: 400 },
-  );
-}
-
-function notSatisfiable(message: string, size: number): OciError {
-  return new OciError("SIZE_INVALID", message, { status: 416, detail: { size } });
 }
 
 function quote(header: string): string {

@@ -32,7 +32,7 @@ export type MissReason =
 /** A request for content from peers. */
 export interface MirrorRequest extends DistributionPath {
   readonly method: "GET" | "HEAD";
-  /** `Range` header as sent by the client, for blobs. */
+  /** Range of a blob: `bytes=START-END`, `bytes=START-` or `bytes=-LENGTH`. */
   readonly range?: string;
   /** True: content that a peer marks as private is not wanted. */
   readonly openOnly?: boolean;
