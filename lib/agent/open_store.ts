@@ -15,6 +15,7 @@ import { probeContainerd } from "../store/containerd/probe_containerd.ts";
 import { OciLayoutStore } from "../store/oci_layout/oci_layout_store.ts";
 import { embeddedMirrorOf } from "./embedded_mirror.ts";
 import { checkContainerd } from "./preflight.ts";
+import { DEFAULT_REGISTRY_CONFIG_PATH } from "./registry_config_path.ts";
 
 /** A store that is open, and what else depends on its kind. */
 export interface OpenStore {
@@ -29,8 +30,6 @@ export interface OpenStore {
   readonly close: () => void;
 }
 
-/** Where containerd looks for registry hosts unless it is told otherwise. */
-const REGISTRY_CONFIG_PATH = "/etc/containerd/certs.d";
 const LAYOUT_PREFIX = "oci-layout:";
 /** Stands for containerd's namespace where whoever fills a layout writes as containerd does. */
 export const LAYOUT_NAMESPACE = "oci-layout";
@@ -92,7 +91,7 @@ async function openContainerd(
   // Paths of an installation go together: those of another containerd would be wrong.
   const installation = found?.socketPath === socketPath ? found : undefined;
   const registryConfigPath = config.containerdRegistryConfigPath ??
-    installation?.registryConfigPath ?? REGISTRY_CONFIG_PATH;
+    installation?.registryConfigPath ?? DEFAULT_REGISTRY_CONFIG_PATH;
   const client = new ContainerdClient(socketPath, { namespace: config.containerdNamespace });
   try {
     const contentPath = config.containerdContentPath;
