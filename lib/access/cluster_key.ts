@@ -6,7 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
 import type { NodeRequest, PeerAuth, PeerProof } from "../ports/access.ts";
-import { canonicalAddress } from "../net/canonical_address.ts";
+import { canonicalIp } from "../net/ip.ts";
 import { UsedProofs } from "./used_proofs.ts";
 
 /** Not `Authorization`, which may hold credentials of the mirror already. */
@@ -99,7 +99,7 @@ export class ClusterKey implements PeerAuth {
   async sign({ method, path, peer, address }: NodeRequest): Promise<PeerProof> {
     const id = crypto.randomUUID();
     const term = this.#terms.get(termKey({ peer, address }));
-    const claims = { m: method, p: path, a: canonicalAddress(address), b: term, jti: id };
+    const claims = { m: method, p: path, a: canonicalIp(address), b: term, jti: id };
     return { id, term, headers: { [TOKEN_HEADER]: await this.#sign(claims, peer) } };
   }
 
@@ -131,7 +131,7 @@ export class ClusterKey implements PeerAuth {
     if (claims === undefined) return undefined;
     const { m, p, a, b, jti = "", iat = 0, iss = "" } = claims;
     if (m !== method || p !== path) return undefined;
-    if (!this.#addresses().some((own) => canonicalAddress(own) === a)) return undefined;
+    if (!this.#addresses().some((own) => canonicalIp(own) === a)) return undefined;
     this.#compareClocks(this.#today() / 1000 - iat, iss);
     return this.#used.use(jti, b) ? jti : undefined;
   }
@@ -204,5 +204,5 @@ export class ClusterKey implements PeerAuth {
 }
 
 function termKey({ peer, address }: Pick<NodeRequest, "peer" | "address">): string {
-  return `${peer} ${canonicalAddress(address)}`;
+  return `${peer} ${canonicalIp(address)}`;
 }

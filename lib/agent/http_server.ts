@@ -2,6 +2,7 @@ import { systemClock } from "../async/clock.ts";
 import { messageOf } from "../async/thrown.ts";
 import type { ListenAddress } from "../config/types.ts";
 import { ConnectionBudget, type ServerConnections } from "../net/connection_budget.ts";
+import { formatHostPort } from "../net/host_port.ts";
 import type { ServerCertificate } from "../net/http/accepted.ts";
 import { type ConnectionInfo, HttpService } from "../net/http/http_service.ts";
 import { listenEverywhere } from "../net/listen_everywhere.ts";
@@ -75,7 +76,7 @@ export function startHttpServer(
   const server = listenOn(wanted, listen);
   const { hostname, port } = server.address;
   return {
-    address: formatAddress({ host: hostname, port }),
+    address: formatHostPort(hostname, port),
     hostname,
     port,
     deaf: () => server.deaf,
@@ -83,15 +84,11 @@ export function startHttpServer(
   };
 }
 
-function formatAddress({ host, port }: ListenAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 function listenOn(wanted: ListenAddress, listen: (host: string) => HttpService): HttpService {
   try {
     return listenEverywhere(wanted.host, listen);
   } catch (error) {
-    throw new ListenError(formatAddress(wanted), reasonOf(error), error);
+    throw new ListenError(formatHostPort(wanted.host, wanted.port), reasonOf(error), error);
   }
 }
 

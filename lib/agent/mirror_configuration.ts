@@ -5,7 +5,7 @@ import { watchConfiguration } from "../configurator/watch_configuration.ts";
 import type { Config } from "../config/options.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
-import type { ListenAddress } from "../config/types.ts";
+import { localUrl } from "../net/host_port.ts";
 
 type MirrorConfig =
   & Pick<
@@ -41,7 +41,7 @@ export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
 export function mirrorTargetsOf(
   { mirrorTargets, registryAddr }: Pick<Config, "mirrorTargets" | "registryAddr">,
 ): readonly string[] {
-  return mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)];
+  return mirrorTargets.length > 0 ? mirrorTargets : [localUrl(registryAddr)];
 }
 
 /** Writes the mirror configuration and logs what was done. */
@@ -68,10 +68,4 @@ export function keepMirrorConfiguration(
     stop.abort();
     return kept;
   };
-}
-
-/** The agent as containerd on the same node reaches it. */
-export function ownUrl({ host, port }: ListenAddress): string {
-  const everywhere = host === "" || host === "0.0.0.0" || host === "::";
-  return `http://${everywhere ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -2,6 +2,7 @@ import { deadline } from "../async/deadline.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { NodeTopology } from "../kubernetes/topology.ts";
+import { localUrl } from "../net/host_port.ts";
 import type { RegistryApp } from "../registry/registry_app.ts";
 import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
 import { type AgentOptions, type AgentParts, compose } from "./compose.ts";
@@ -65,8 +66,8 @@ async function start(config: Config, parts: AgentParts, stack: StopStack): Promi
   stack.push("kubernetes", kubernetes.follow(readiness.ready));
   return {
     id: router.id,
-    url: localUrl(registryServer),
-    metricsUrl: localUrl(metricsServer),
+    url: urlOf(registryServer),
+    metricsUrl: urlOf(metricsServer),
     ready: readiness.ready,
     topology: kubernetes.topology,
     stop: () => stack.stop(),
@@ -152,8 +153,6 @@ async function drain(
   await drained;
 }
 
-function localUrl({ hostname, port }: HttpServer): string {
-  const everywhere = hostname === "::" || hostname === "0.0.0.0";
-  const host = everywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `http://${host}:${port}`;
+function urlOf({ hostname, port }: HttpServer): string {
+  return localUrl({ host: hostname, port });
 }

@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { bytesOf } from "./ip.ts";
 
 /** An admitted connection. */
 export interface AdmittedConnection {
@@ -131,11 +131,6 @@ function longestIdle(connections: Iterable<AdmittedConnection>): AdmittedConnect
 
 /** An IPv6 address stands for its /64: its owner has all of it. */
 function groupOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [before = "", after] = address.split("%")[0]?.split("::") ?? [];
-  const head = before.split(":").filter((part) => part !== "");
-  const tail = after?.split(":").filter((part) => part !== "") ?? [];
-  const zeros = after === undefined ? 0 : 8 - head.length - tail.length;
-  const parts = [...head, ...Array<string>(Math.max(0, zeros)).fill("0"), ...tail];
-  return parts.slice(0, 4).map((part) => part.replace(/^0+(?=.)/, "").toLowerCase()).join(":");
+  const bytes = bytesOf(address);
+  return bytes?.length === 16 ? bytes.slice(0, 8).join() : address;
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { Admission } from "./admission.ts";
 import { OpenFiles } from "./open_files.ts";
-import { isLoopback } from "./socket_address.ts";
+import { isLoopback } from "./ip.ts";
 
 /**
  * Shares of the open file limit. A blob that is served needs a file besides its socket; the

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { ipOf } from "../net/socket_address.ts";
+import { ipOf } from "../net/ip.ts";
 import { OciError } from "../oci/error.ts";
 import type { Log } from "../ports/log.ts";
 import { type Answer, errorAnswer } from "./answer.ts";

@@ -1,5 +1,6 @@
+import { withoutBrackets } from "../net/host_port.ts";
+import { isLoopback } from "../net/ip.ts";
 import { DEFAULT_DHT_PREFIX } from "../oci/peer_protocol.ts";
-import { isLoopback, withoutBrackets } from "./libp2p/address.ts";
 
 /** Settings of the router. Fields that are left out get a default. */
 export interface RouterOptions {

@@ -1,4 +1,5 @@
-import { isIP } from "node:net";
+import { withoutBrackets } from "../net/host_port.ts";
+import { isLoopback } from "../net/ip.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 
 /** A server with a registry's content. */
@@ -46,7 +47,6 @@ export function isRegistryItself(host: string, registry: string): boolean {
 
 /** Tells whether a host name denotes this machine, without a lookup. */
 export function isLoopbackHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, "");
-  if (host === "localhost" || host.endsWith(".localhost") || host === "::1") return true;
-  return isIP(host) === 4 && host.startsWith("127.");
+  const host = withoutBrackets(hostname);
+  return host === "localhost" || host.endsWith(".localhost") || isLoopback(host);
 }

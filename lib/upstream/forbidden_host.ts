@@ -1,6 +1,8 @@
 import { lookup } from "node:dns/promises";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { untilAborted } from "../async/until_aborted.ts";
+import { withoutBrackets } from "../net/host_port.ts";
+import { bytesOf, Networks } from "../net/ip.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 
 /** Resolves a host name to addresses. */
@@ -16,32 +18,29 @@ export class ForbiddenTargetError extends Error {
  * network (where clouds serve a node's own credentials), multicast, and cloud metadata services at
  * other addresses. Private networks are allowed: companies have registries there.
  */
-const FORBIDDEN = new BlockList();
-for (
-  const [network, prefix, family] of [
-    ["0.0.0.0", 8, "ipv4"],
-    ["127.0.0.0", 8, "ipv4"],
-    ["169.254.0.0", 16, "ipv4"],
-    ["224.0.0.0", 4, "ipv4"],
-    ["255.255.255.255", 32, "ipv4"],
-    // Metadata: Alibaba, Azure's host, Oracle's older cloud (in a protocol assignment, RFC 6890).
-    ["100.100.100.200", 32, "ipv4"],
-    ["168.63.129.16", 32, "ipv4"],
-    ["192.0.0.0", 24, "ipv4"],
-    // Unspecified, loopback, and the obsolete IPv4-compatible addresses.
-    ["::", 96, "ipv6"],
-    ["fe80::", 10, "ipv6"],
-    ["fec0::", 10, "ipv6"],
-    ["ff00::", 8, "ipv6"],
-    // Teredo: contains the client's IPv4 address in obfuscated form.
-    ["2001::", 32, "ipv6"],
-    // Metadata: AWS, Google, Oracle, Scaleway.
-    ["fd00:ec2::", 32, "ipv6"],
-    ["fd20:ce::", 32, "ipv6"],
-    ["fd00:c1::", 32, "ipv6"],
-    ["fd00:42::42", 128, "ipv6"],
-  ] as const
-) FORBIDDEN.addSubnet(network, prefix, family);
+const FORBIDDEN = new Networks([
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "224.0.0.0/4",
+  "255.255.255.255/32",
+  // Metadata: Alibaba, Azure's host, Oracle's older cloud (in a protocol assignment, RFC 6890).
+  "100.100.100.200/32",
+  "168.63.129.16/32",
+  "192.0.0.0/24",
+  // Unspecified, loopback, and the obsolete IPv4-compatible addresses.
+  "::/96",
+  "fe80::/10",
+  "fec0::/10",
+  "ff00::/8",
+  // Teredo: contains the client's IPv4 address in obfuscated form.
+  "2001::/32",
+  // Metadata: AWS, Google, Oracle, Scaleway.
+  "fd00:ec2::/32",
+  "fd20:ce::/32",
+  "fd00:c1::/32",
+  "fd00:42::42/128",
+]);
 
 /** IPv4 addresses embedded in IPv6 addresses: prefix of the latter, positions of the bytes. */
 const EMBEDDING: readonly (readonly [start: readonly number[], at: readonly number[]])[] = [
@@ -66,17 +65,15 @@ export const systemResolve: ResolveAddresses = async (hostname) => {
 
 /** Tells whether an IP address is forbidden or malformed. */
 export function isForbiddenAddress(address: string): boolean {
-  const plain = withoutBrackets(address).replace(/%.*$/, "");
-  const family = isIP(plain);
-  if (family === 0) return true;
-  if (family === 4) return FORBIDDEN.check(plain, "ipv4");
+  const plain = withoutBrackets(address);
   const bytes = bytesOf(plain);
+  if (bytes === undefined) return true;
   const embedded = EMBEDDING.filter(([start]) => start.every((byte, at) => bytes[at] === byte))
     .map(([, at]) => at.map((index) => bytes[index]));
-  if (embedded.length === 0) return FORBIDDEN.check(plain, "ipv6");
+  if (embedded.length === 0) return FORBIDDEN.has(plain);
   // Of several readings, one that begins with 0 is invalid.
   const read = embedded.filter(([first]) => embedded.length === 1 || first !== 0);
-  return read.length === 0 || read.some((parts) => FORBIDDEN.check(parts.join("."), "ipv4"));
+  return read.length === 0 || read.some((parts) => FORBIDDEN.has(parts.join(".")));
 }
 
 /**
@@ -103,20 +100,4 @@ export async function addressesOf(
 ): Promise<readonly string[]> {
   const host = withoutBrackets(hostname);
   return isIP(host) === 0 ? await untilAborted(resolve(host), signal) : [host];
-}
-
-/** A URL's host name in the form that connections take. */
-export function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, "");
-}
-
-/** The 16 bytes of an IPv6 address. */
-function bytesOf(address: string): number[] {
-  // The URL parser yields the canonical form: hexadecimal groups, the longest run of zeros omitted.
-  const { hostname } = new URL(`http://[${address}]`);
-  const [before = "", after] = withoutBrackets(hostname).split("::");
-  const groups = (text: string) => text === "" ? [] : text.split(":").map((g) => parseInt(g, 16));
-  const [head, tail] = [groups(before), groups(after ?? "")];
-  const zeros = new Array<number>(8 - head.length - tail.length).fill(0);
-  return [...head, ...zeros, ...tail].flatMap((group) => [group >> 8, group & 0xff]);
 }

@@ -1,5 +1,6 @@
-import { BlockList, isIP } from "node:net";
-import { canonicalAddress } from "../net/canonical_address.ts";
+import { isIP } from "node:net";
+import { withoutBrackets } from "../net/host_port.ts";
+import { Networks } from "../net/ip.ts";
 
 /** Reads an environment variable. */
 export type ReadEnv = (name: string) => string | undefined;
@@ -34,21 +35,14 @@ function isProxyUrl(text: string | undefined): boolean {
 }
 
 function exemptions(list: string): (hostname: string) => boolean {
-  const networks = new BlockList();
+  const networks = new Networks();
   const names: string[] = [];
   for (const entry of list.split(",").map((text) => text.trim())) {
-    const [, address = "", prefix] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
-    const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-    const bits = Number(prefix ?? longest);
-    if (bits > longest || longest < 0) names.push(entry.replace(/^\./, ""));
-    else networks.addSubnet(address, bits, longest === 32 ? "ipv4" : "ipv6");
+    if (!networks.add(entry)) names.push(entry.replace(/^\./, ""));
   }
   return (hostname) => {
-    const host = hostname.replace(/^\[|\]$/g, "");
-    const family = isIP(host);
-    if (family !== 0) {
-      return networks.check(canonicalAddress(host), family === 4 ? "ipv4" : "ipv6");
-    }
+    const host = withoutBrackets(hostname);
+    if (isIP(host) !== 0) return networks.has(host);
     // Names are case-sensitive, as in the runtime.
     return names.some((name) =>
       name !== "" && (name === "*" || host === name || host.endsWith(`.${name}`))

@@ -21,7 +21,7 @@ const ETH0 = {
   name: "eth0",
   family: "IPv4",
   address: "192.168.1.5",
-  netmask: "255.255.255.0",
+  cidr: "192.168.1.5/24",
 } as const;
 
 /** A link in memory: everybody hears everybody, themselves included. */
@@ -173,7 +173,7 @@ test("mdns: any bytes are read without an error", () => {
 });
 
 test("mdns: a real link carries datagrams to others on this machine", async () => {
-  const lo = { name: "lo", family: "IPv4", address: "127.0.0.1", netmask: "255.0.0.0" } as const;
+  const lo = { name: "lo", family: "IPv4", address: "127.0.0.1", cidr: "127.0.0.1/8" } as const;
   const log = new MemoryLog();
   const list = () => [lo];
   const collaborators = { clock: systemClock, log, open: openMulticastLink, list };

@@ -6,16 +6,21 @@ import {
 import { test } from "../support/test.ts";
 
 const LIST: readonly InterfaceInfo[] = [
-  ["lo", "127.0.0.1", "255.0.0.0"],
-  ["eth0", "192.168.1.5", "255.255.255.0"],
-  ["eth0", "192.168.1.99", "255.255.255.0"],
-  ["eth1", "203.0.113.7", "255.255.255.0"],
-  ["enp3s0", "10.1.2.3", "255.255.0.0"],
-  ["docker0", "172.17.0.1", "255.255.0.0"],
-  ["cni0", "10.42.0.1", "255.255.255.0"],
-  ["wg0", "10.9.0.1", "255.255.255.0"],
-].map(([name = "", address = "", netmask = ""]) => ({ name, address, netmask, family: "IPv4" }));
-const IPV6 = { name: "eth2", family: "IPv6", address: "fd00::1", netmask: "ffff::" } as const;
+  ["lo", "127.0.0.1/8"],
+  ["eth0", "192.168.1.5/24"],
+  ["eth0", "192.168.1.99/24"],
+  ["eth1", "203.0.113.7/24"],
+  ["enp3s0", "10.1.2.3/16"],
+  ["docker0", "172.17.0.1/16"],
+  ["cni0", "10.42.0.1/24"],
+  ["wg0", "10.9.0.1/24"],
+].map(([name = "", cidr = ""]) => ({
+  name,
+  address: cidr.replace(/\/.*/, ""),
+  cidr,
+  family: "IPv4",
+}));
+const IPV6 = { name: "eth2", family: "IPv6", address: "fd00::1", cidr: "fd00::1/16" } as const;
 
 for (
   const [names, wanted] of [

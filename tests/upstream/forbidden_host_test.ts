@@ -20,7 +20,8 @@ test("addresses that nobody may send this node to", () => {
     64:ff9b::127.0.0.1 64:ff9b::a9fe:a9fe 64:FF9B::6464:64c8 64:ff9b::
     64:ff9b:1::127.0.0.1 64:ff9b:1:a9fe:a9:fe00:: 64:ff9b:1:a9:fe:a9fe:: 64:ff9b:1:0:a9:fea9:fe00::
     2002:7f00:1:: 2002:a9fe:a9fe::1 2001:0:4136:e378:8000:63bf:3fff:fdd2 2001::1
-    nonsense 127.1 0x7f.0.0.1 256.0.0.1 ::ffff:256.0.0.1 1:2
+    127.0.0.1%eth0 ::1%eth0 ::ffff:127.0.0.1%eth0
+    nonsense 127.1 010.0.0.1 0177.0.0.1 2130706433 0x7f000001 0x7f.0.0.1 256.0.0.1 ::ffff:256.0.0.1 1:2
   `;
   for (const address of forbidden.trim().split(/\s+/)) {
     assert.equal(isForbiddenAddress(address), true, address);

@@ -5,8 +5,8 @@ import type { AdvertisedContent, Overview } from "../../observability/debug/debu
 import type { Measurement } from "../../observability/debug/measure.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import { ownUrl } from "../../agent/mirror_configuration.ts";
 import { messageOf } from "../../async/thrown.ts";
+import { localUrl } from "../../net/host_port.ts";
 
 /** An answer, as far as the checks need it. */
 export interface AgentReply {
@@ -35,8 +35,8 @@ export class AgentClient {
 
   constructor(config: Config, authorization: string | undefined, options: Cancellable) {
     const { mirrorTargets, registryAddr, metricsAddr } = config;
-    this.targets = mirrorTargets.length > 0 ? mirrorTargets : [ownUrl(registryAddr)];
-    this.#metricsUrl = ownUrl(metricsAddr);
+    this.targets = mirrorTargets.length > 0 ? mirrorTargets : [localUrl(registryAddr)];
+    this.#metricsUrl = localUrl(metricsAddr);
     this.authorization = authorization;
     this.#options = options;
   }

@@ -1,8 +1,8 @@
 import { deadline } from "../../async/deadline.ts";
 import { parseConfig } from "../../config/parse.ts";
+import { localUrl } from "../../net/host_port.ts";
 import type { Setting } from "../../observability/debug/debug_source.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import { ownUrl } from "../../agent/mirror_configuration.ts";
 import { serviceEnvironment } from "./service_environment.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,7 +26,7 @@ export async function agentEnvironment(
 ): Promise<Environment> {
   const env = { ...await serviceEnvironment(), ...sources.env };
   const { metricsAddr } = parseConfig({ command: "doctor", ...sources, env });
-  return { ...await askAgent(`${ownUrl(metricsAddr)}/debug/api/config`, options), ...env };
+  return { ...await askAgent(`${localUrl(metricsAddr)}/debug/api/config`, options), ...env };
 }
 
 /**

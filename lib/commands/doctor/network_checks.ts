@@ -9,6 +9,7 @@ import type {
 } from "../../observability/debug/debug_source.ts";
 import type { Check } from "../../ports/check.ts";
 import { failed, ok, skipped } from "../../agent/preflight.ts";
+import { formatHostPort } from "../../net/host_port.ts";
 import { checkPeerTls } from "./tls_checks.ts";
 import { type AgentClient, PEER_REQUEST_MS, refusalOf } from "./agent_client.ts";
 
@@ -162,5 +163,5 @@ async function checkFromPeers(
 }
 
 function urlOf({ addresses: [address = ""], registryPort }: PeerView): string {
-  return `http://${address.includes(":") ? `[${address}]` : address}:${registryPort}`;
+  return `http://${formatHostPort(address, registryPort)}`;
 }

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../../net/host_port.ts";
 import type { Connect, Place, Wire } from "./connect.ts";
 import { MAX_HEAD_BYTES, parseHead, type ResponseHead } from "./head.ts";
 
@@ -63,8 +64,7 @@ export class HttpConnection {
   ): Promise<HttpConnection> {
     const { address, port } = place;
     const wire = await connect(place, signal);
-    const host = address.includes(":") ? `[${address}]` : address;
-    return new HttpConnection(wire, `${host}:${port}`, whenIdle);
+    return new HttpConnection(wire, formatHostPort(address, port), whenIdle);
   }
 
   /** Bytes of the body that have not been read. */

@@ -1,4 +1,4 @@
-import { canonicalAddress } from "../../net/canonical_address.ts";
+import { canonicalIp } from "../../net/ip.ts";
 import type { Peer } from "../../ports/router.ts";
 
 /**
@@ -30,6 +30,5 @@ export function placeOf({ peer, address }: Pick<Sender, "peer" | "address">): st
 
 /** Address and port of a registry in one form, however the address is written. */
 export function place(address: string, port: number): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  return `${mapped ?? canonicalAddress(address)} ${port}`;
+  return `${canonicalIp(address)} ${port}`;
 }

@@ -1,7 +1,8 @@
 import type { Runtime } from "../../ports/runtime.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
 import type { ConnectionBudget } from "../connection_budget.ts";
-import { ipOf } from "../socket_address.ts";
+import { formatHostPort } from "../host_port.ts";
+import { ipOf } from "../ip.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 import { HttpConnection } from "./http_connection.ts";
 import { TlsAcceptor } from "./tls_acceptor.ts";
@@ -110,7 +111,7 @@ export class HttpService {
     const connection = new HttpConnection(socket, {
       respond: (request) => this.#handle(request, info),
       scheme: this.#secure ? "https" : "http",
-      defaultHost: `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
+      defaultHost: formatHostPort(hostname, port),
       date: () => this.#date,
       ...{ clock, log },
     });

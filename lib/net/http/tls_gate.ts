@@ -1,7 +1,7 @@
 import type { Runtime } from "../../ports/runtime.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
 import type { Admission, AdmittedConnection } from "../admission.ts";
-import { ipOf } from "../socket_address.ts";
+import { ipOf } from "../ip.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 
 export interface TlsGateCollaborators extends Pick<Runtime, "clock" | "log"> {

@@ -1,4 +1,4 @@
-import { ipOf } from "../../net/socket_address.ts";
+import { ipOf } from "../../net/ip.ts";
 import { isAuthorized } from "../../oci/basic_auth.ts";
 
 /** Who may see private images. */

@@ -1,11 +1,11 @@
 import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
 import { ConnectionBudget } from "../../net/connection_budget.ts";
+import { withoutBrackets } from "../../net/host_port.ts";
 import { HttpService } from "../../net/http/http_service.ts";
 import { listenEverywhere } from "../../net/listen_everywhere.ts";
 import { BOOTSTRAP_PATH, type BootstrapEntry } from "../../oci/peer_protocol.ts";
 import type { Log } from "../../ports/log.ts";
-import { withoutBrackets } from "../libp2p/address.ts";
 import { RouterListenError } from "../libp2p/router_listen_error.ts";
 import type { BootstrapSelf } from "./bootstrapper.ts";
 

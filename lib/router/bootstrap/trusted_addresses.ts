@@ -1,9 +1,9 @@
 import { deadline } from "../../async/deadline.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
+import { canonicalIp } from "../../net/ip.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
-import { canonicalIp } from "../libp2p/address.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 
 /** Addresses that are remembered: those of 8,000 nodes with two families. */

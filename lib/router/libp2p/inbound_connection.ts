@@ -3,7 +3,7 @@ import { AbstractMultiaddrConnection } from "@libp2p/utils";
 import { multiaddr } from "@multiformats/multiaddr";
 import { errorOf } from "../../async/thrown.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
-import { ipOf } from "../../net/socket_address.ts";
+import { ipOf } from "../../net/ip.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { toMultiaddrString } from "./address.ts";
 

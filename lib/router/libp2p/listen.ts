@@ -1,7 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { getThinWaistAddresses } from "@libp2p/utils";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
-import { toMultiaddrString, withoutBrackets } from "./address.ts";
+import { withoutBrackets } from "../../net/host_port.ts";
+import { toMultiaddrString } from "./address.ts";
 
 const ANY_IPV4 = "0.0.0.0";
 const ANY_IPV6 = "::";

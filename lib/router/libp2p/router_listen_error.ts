@@ -1,4 +1,6 @@
 import { messageOf } from "../../async/thrown.ts";
+import { formatHostPort } from "../../net/host_port.ts";
+
 /** Errors of the system, by name or number, which the library has in the middle of its messages. */
 const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/EADDRINUSE|os error 98\b/, "the address is already in use"],
@@ -21,7 +23,7 @@ export class RouterListenError extends Error {
   ) {
     const text = messageOf(cause);
     const known = REASONS.find(([pattern]) => pattern.test(text))?.[1];
-    const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-    super(`${what} cannot listen on ${address}: ${known ?? text.split("\n")[0]}`, { cause });
+    const reason = known ?? text.split("\n")[0];
+    super(`${what} cannot listen on ${formatHostPort(host, port)}: ${reason}`, { cause });
   }
 }

@@ -4,7 +4,7 @@ import { getThinWaistAddresses } from "@libp2p/utils";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { AcceptLoop } from "../../net/accept_loop.ts";
 import type { Admission, AdmittedConnection } from "../../net/admission.ts";
-import { ipOf } from "../../net/socket_address.ts";
+import { ipOf } from "../../net/ip.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 

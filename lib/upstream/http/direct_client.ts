@@ -1,9 +1,5 @@
-import {
-  addressesOf,
-  allowedAddresses,
-  type ResolveAddresses,
-  withoutBrackets,
-} from "../forbidden_host.ts";
+import { withoutBrackets } from "../../net/host_port.ts";
+import { addressesOf, allowedAddresses, type ResolveAddresses } from "../forbidden_host.ts";
 import { Connection, type WireRequest } from "./connection.ts";
 import { type Connect, dial } from "./dial.ts";
 import type { Head } from "./head.ts";

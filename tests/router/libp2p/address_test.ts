@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { multiaddr } from "@multiformats/multiaddr";
-import {
-  isLoopback,
-  isUsableIp,
-  toIpPort,
-  toMultiaddrString,
-} from "../../../lib/router/libp2p/address.ts";
+import { isLoopback } from "../../../lib/net/ip.ts";
+import { isUsableIp, toIpPort, toMultiaddrString } from "../../../lib/router/libp2p/address.ts";
 import { test } from "../../support/test.ts";
 
 const ID = "12D3KooWEy9KWfkVHDvQNu2HnsBstNEJ6HPijJnsKepor4jQ51AG";

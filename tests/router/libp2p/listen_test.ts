@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import { multiaddr } from "@multiformats/multiaddr";
-import { isLoopback } from "../../../lib/router/libp2p/address.ts";
+import { isLoopback } from "../../../lib/net/ip.ts";
 import { decideListening } from "../../../lib/router/libp2p/listen.ts";
 import { test } from "../../support/test.ts";
 import { Cluster, eventually, findsExactly, makeNode } from "../cluster.ts";

@@ -1,4 +1,5 @@
-import { BlockList, isIPv4 } from "node:net";
+import { isIPv4 } from "node:net";
+import { Networks } from "../../../net/ip.ts";
 
 /** An interface, or rather one IPv4 address of it. */
 export interface SiteInterface {
@@ -11,14 +12,11 @@ export interface SiteInterface {
 /** What is asked of an interface as the runtime lists it. */
 export type InterfaceInfo = Pick<
   Deno.NetworkInterfaceInfo,
-  "name" | "family" | "address" | "netmask"
+  "name" | "family" | "address" | "cidr"
 >;
 
 /** Private (RFC 1918): elsewhere, multicast has no business. */
-const PRIVATE = new BlockList();
-PRIVATE.addSubnet("10.0.0.0", 8, "ipv4");
-PRIVATE.addSubnet("172.16.0.0", 12, "ipv4");
-PRIVATE.addSubnet("192.168.0.0", 16, "ipv4");
+const PRIVATE = new Networks(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]);
 /** Networks of containers, virtual machines and tunnels, which are not the site's. */
 const VIRTUAL =
   /^(lo|docker|br-|veth|cni|flannel|cali|cilium|lxc|kube|nerdctl|podman|virbr|vnet|tun|tap|wg|tailscale|zt)/;
@@ -32,23 +30,15 @@ export function siteInterfaces(
   names: readonly string[],
 ): SiteInterface[] {
   const found = new Map<string, SiteInterface>();
-  for (const { name, family, address, netmask } of list) {
+  for (const { name, family, address, cidr } of list) {
     if (family !== "IPv4" || !isIPv4(address) || found.has(name)) continue;
     const isOwn = names.length > 0
       ? names.includes(name)
-      : PRIVATE.check(address, "ipv4") && !VIRTUAL.test(name);
+      : PRIVATE.has(address) && !VIRTUAL.test(name);
     if (!isOwn) continue;
-    const mask = toNumber(netmask);
-    const subnet = (toNumber(address) & mask) >>> 0;
-    found.set(name, {
-      name,
-      address,
-      contains: (other) => isIPv4(other) && (toNumber(other) & mask) >>> 0 === subnet,
-    });
+    const subnet = new Networks();
+    subnet.add(cidr);
+    found.set(name, { name, address, contains: (other) => subnet.has(other) });
   }
   return [...found.values()];
-}
-
-function toNumber(address: string): number {
-  return address.split(".").reduce((sum, part) => ((sum << 8) | Number(part)) >>> 0, 0);
 }
