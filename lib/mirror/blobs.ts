@@ -4,18 +4,30 @@ import { type ByteRange, resolveRange, singleRange } from "../oci/range.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest, MissReason } from "../ports/mirror.ts";
 import type { Wanted } from "./http/answer.ts";
 import { BadContentError } from "./transfer/bad_content_error.ts";
-import { type MirrorKit, startSearch } from "./transfer/kit.ts";
+import type { Tainted } from "./transfer/tainted.ts";
+import type { Transfers } from "./transfer/transfers.ts";
+import type { Searches } from "./selection/searches.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { Search } from "./selection/search.ts";
 import type { Source } from "./selection/source.ts";
-import { Transfer } from "./transfer/transfer.ts";
 import { joinChunks, wholeBody } from "./whole/whole_body.ts";
 import { SlabList } from "./memory/content_memory.ts";
 import { Held } from "./whole/held.ts";
 import { isLead, type Lead, SharedBlobs, type WholeBlob } from "./whole/shared_blobs.ts";
-import { type Hold, WholeBlobs } from "./whole/whole_blobs.ts";
+import type { Hold, WholeBlobs } from "./whole/whole_blobs.ts";
 
 /** What comes of one peer's answer: a hit, why there is none, or that the next peer is asked. */
 type Outcome = MirrorHit | MissReason | "next";
+
+/** What {@link Blobs} work with. */
+export interface BlobsCollaborators extends Pick<Runtime, "log" | "metrics"> {
+  readonly searches: Searches;
+  readonly transfers: Transfers;
+  readonly wholes: WholeBlobs;
+  readonly tainted: Tainted;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
 
 /** A request on its way. */
 interface Errand {
@@ -33,13 +45,16 @@ interface Errand {
  * peers that have proved who they are where there are any, and verified before its last bytes.
  */
 export class Blobs {
-  readonly #kit: MirrorKit;
+  readonly #collaborators: BlobsCollaborators;
+  readonly #verify: boolean;
   readonly #wholes: WholeBlobs;
   readonly #shared = new SharedBlobs();
 
-  constructor(kit: MirrorKit) {
-    this.#kit = kit;
-    this.#wholes = new WholeBlobs(kit);
+  /** @param verify whether blobs that are passed on as they come are verified. */
+  constructor(collaborators: BlobsCollaborators, verify: boolean) {
+    this.#collaborators = collaborators;
+    this.#wholes = collaborators.wholes;
+    this.#verify = verify;
   }
 
   /**
@@ -80,7 +95,7 @@ export class Blobs {
     signal: AbortSignal,
     lead?: Lead,
   ): Promise<MirrorHit | MirrorMiss> {
-    const search = startSearch(this.#kit, request);
+    const search = this.#collaborators.searches.begin(request);
     const { range: _range, knownFrom: _known, largeFrom: _large, ...whole } = wanted;
     using hold = this.#wholes.begin({
       ...{ search, signal, wanted: whole, client: request.client ?? "" },
@@ -156,7 +171,7 @@ export class Blobs {
     const { wanted, search, hold, signal } = errand;
     const { path, openOnly = false, knownFrom, largeFrom } = wanted;
     const { descriptor: { digest }, isProven } = source;
-    const transfer = new Transfer(
+    const transfer = this.#collaborators.transfers.begin(
       {
         first: source,
         wanted: {
@@ -167,21 +182,21 @@ export class Blobs {
           ...(largeFrom === undefined ? {} : { largeFrom }),
         },
       },
-      { ...this.#kit, search },
-      { ...this.#kit.options, signal },
+      search,
+      { signal },
     );
     try {
       // A client that is given headers and then nothing fails; without them it goes on upstream.
       const first = await transfer.next();
-      if (!isProven && !transfer.isWhole && this.#kit.options.verify) {
-        this.#kit.tainted.addPart(digest, source.part.start);
+      if (!isProven && !transfer.isWhole && this.#verify) {
+        this.#collaborators.tainted.addPart(digest, source.part.start);
       }
       return { ...headersOf(source, wanted), body: transfer.stream(first) };
     } catch (error) {
       signal.throwIfAborted();
       hold.failed();
-      if (error instanceof BadContentError) this.#kit.metrics.peerSwitched("lied");
-      else this.#kit.log.warn("getting a blob failed", { digest, error });
+      if (error instanceof BadContentError) this.#collaborators.metrics.peerSwitched("lied");
+      else this.#collaborators.log.warn("getting a blob failed", { digest, error });
       return "next";
     }
   }
@@ -192,10 +207,10 @@ export class Blobs {
     const hit = { found: true as const, descriptor, peer, isPrivate };
     const { size, digest } = descriptor;
     const part = partOf(blob, range);
-    if (part === undefined) this.#kit.tainted.clear(digest);
+    if (part === undefined) this.#collaborators.tainted.clear(digest);
     const { start = 0, end = size - 1 } = part ?? {};
     const body = blob instanceof Held
-      ? { body: blob.body({ start, end: end + 1 }, signal, this.#kit.closing) }
+      ? { body: blob.body({ start, end: end + 1 }, signal, this.#collaborators.closing) }
       : wholeBody(part === undefined ? blob.content : blob.content.slice(start, end + 1));
     return Object.assign(body, hit, part === undefined ? {} : { range: part });
   }

@@ -1,27 +1,35 @@
 import { detectMediaType, isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import { formatDistributionPath } from "../oci/path.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../ports/mirror.ts";
-import { type MirrorKit, startSearch } from "./transfer/kit.ts";
+import type { MirrorOptions } from "./options.ts";
+import type { Searches } from "./selection/searches.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import { ContentCache, type VerifiedContent } from "./whole/content_cache.ts";
 import type { Search } from "./selection/search.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Source } from "./selection/source.ts";
 import { joinChunks, wholeBody } from "./whole/whole_body.ts";
 import { ChunkList } from "./memory/content_memory.ts";
-import { WholeReader } from "./whole/whole_reader.ts";
+import type { CreateWholeReader, WholeReader } from "./whole/whole_reader.ts";
+
+/** What {@link Manifests} work with. */
+export interface ManifestsCollaborators extends Pick<Runtime, "clock" | "log"> {
+  readonly searches: Searches;
+  readonly createReader: CreateWholeReader;
+}
 
 /**
  * Gets manifests from peers, whole and verified before anything of them is passed on. HEAD gets the
  * manifest as well: a tag must not resolve to a digest that then cannot be had.
  */
 export class Manifests {
-  readonly #kit: MirrorKit;
+  readonly #collaborators: ManifestsCollaborators;
   readonly #cache: ContentCache;
   readonly #flights = new SingleFlight<VerifiedContent | MirrorMiss>();
 
-  constructor(kit: MirrorKit) {
-    this.#kit = kit;
-    this.#cache = new ContentCache(kit.clock, kit.options);
+  constructor(collaborators: ManifestsCollaborators, options: MirrorOptions) {
+    this.#collaborators = collaborators;
+    this.#cache = new ContentCache(collaborators.clock, options);
   }
 
   /** @throws the signal's reason when it aborts. */
@@ -46,9 +54,10 @@ export class Manifests {
   }
 
   async #find(request: MirrorRequest, signal: AbortSignal): Promise<VerifiedContent | MirrorMiss> {
-    const search = startSearch(this.#kit, request);
+    const { searches, createReader } = this.#collaborators;
+    const search = searches.begin(request);
     const openOnly = request.openOnly === true;
-    const reader = new WholeReader(this.#kit, { search, openOnly });
+    const reader = createReader({ search, openOnly });
     try {
       while (reader.goesOn) {
         const source = await search.open({
@@ -97,7 +106,7 @@ export class Manifests {
       return { descriptor: { digest, size, mediaType }, content, peer, isPrivate };
     }
     search.refuse();
-    this.#kit.log.warn("what a peer sent is no manifest", { peer, digest });
+    this.#collaborators.log.warn("what a peer sent is no manifest", { peer, digest });
     return undefined;
   }
 }

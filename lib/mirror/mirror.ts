@@ -13,14 +13,18 @@ import { ConnectionPool, type Send } from "./http/pool.ts";
 import { Hashes } from "./hashing/hashes.ts";
 import { Deliveries } from "./split/deliveries.ts";
 import { Doubts } from "./transfer/doubts.ts";
-import type { MirrorKit } from "./transfer/kit.ts";
 import { link } from "../async/link.ts";
 import { Manifests } from "./manifests.ts";
 import { type MirrorOptions, mirrorOptions } from "./options.ts";
 import { PeerClient, type ProvePeers } from "./http/peer_client.ts";
 import { PeerHealth, type PeerHealthReport } from "./selection/peer_health.ts";
 import { Prober } from "./selection/prober.ts";
-import { askTag } from "./tags.ts";
+import { askTag } from "./ask_tag.ts";
+import { PenaltyBox } from "./selection/penalty_box.ts";
+import { Searches } from "./selection/searches.ts";
+import { Transfers } from "./transfer/transfers.ts";
+import { WholeBlobs } from "./whole/whole_blobs.ts";
+import { type CreateWholeReader, WholeReader } from "./whole/whole_reader.ts";
 import { TagHolders } from "./selection/tag_holders.ts";
 import { SplitPolicy } from "./split/split_policy.ts";
 import { Tainted } from "./transfer/tainted.ts";
@@ -44,7 +48,7 @@ export interface MirrorCollaborators extends Runtime {
   /** Connects to peers; default by TCP. */
   readonly connect?: Connect | undefined;
   /** Whether it has peers show certificates, at least where they can; default false. */
-  readonly connectsSecurely?: boolean;
+  readonly connectsSecurely?: boolean | undefined;
   /** Sends requests to peers; default over direct connections. */
   readonly send?: Send;
   /** Source of randomness in [0, 1); default `Math.random`. */
@@ -73,44 +77,17 @@ export function createMirror(
   given: Partial<MirrorOptions> = {},
 ): HttpMirror {
   const options = mirrorOptions(given);
-  const { router, elections, log, metrics, clock, random = Math.random } = collaborators;
-  const connections = new ConnectionPool(options, collaborators.connect);
-  const { send = connections.send.bind(connections) } = collaborators;
-  const table = new PeerHealth(clock, options);
-  const { authorizations = () => [], peerAuth, trustedAddresses } = collaborators;
-  const client = new PeerClient(
-    { clock, send, authorizations, peerAuth },
-    options,
-  );
-  const hashes = new Hashes({ clock, log });
-  const prober = new Prober(table, client);
-  const doubts = new Doubts({ client, table, clock });
+  const { router, clock, log } = collaborators;
   const life = link();
   const closing = life.signal;
-  const kit: MirrorKit = {
-    router,
-    elections,
-    log,
-    metrics,
-    clock,
-    random,
-    table,
-    client,
-    prober,
-    closing,
-    deliveries: new Deliveries(options.maxTrackedPeers),
-    doubts,
+  const peers = composePeers(collaborators, options, closing);
+  const { manifests, blobs, doubts, hashes } = composeFetchers(
+    collaborators,
     options,
-    hashes,
-    splits: new SplitPolicy(clock, options),
-    tainted: new Tainted(clock),
-    inVain: new AskedInVain(clock, options.shunMs),
-    provesPeers: peerAuth !== undefined || collaborators.connectsSecurely === true,
-    downloads: collaborators.downloads,
-    tagHolders: trustedAddresses && new TagHolders({ router, trustedAddresses, clock, log }),
-  };
-  const manifests = new Manifests(kit);
-  const blobs = new Blobs(kit);
+    { ...peers, closing },
+  );
+  const { searches, health, prober, connections } = peers;
+  const { resolveTimeoutMs } = options;
   return {
     async fetch(request, { signal }) {
       try {
@@ -127,7 +104,8 @@ export function createMirror(
     },
     anticipate: ({ reference }) => router.anticipate?.(referenceKey(reference)),
     kept: (request) => request.kind === "manifest" ? manifests.kept(request) : undefined,
-    tagAnswers: (path, options) => askTag(kit, path, options),
+    tagAnswers: (path, { signal }) =>
+      askTag({ searches, clock, closing }, path, { resolveTimeoutMs, signal }),
     async close() {
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));
@@ -135,6 +113,78 @@ export function createMirror(
       connections.close();
       hashes.close();
     },
-    health: () => table.snapshot(),
+    health: () => health.snapshot(),
   };
+}
+
+/** Finds and asks peers, and remembers how they do. */
+function composePeers(
+  collaborators: MirrorCollaborators,
+  options: MirrorOptions,
+  closing: AbortSignal,
+) {
+  const { router, elections, trustedAddresses, clock, log, metrics } = collaborators;
+  const { authorizations = () => [], peerAuth, random = Math.random } = collaborators;
+  const connections = new ConnectionPool(options, collaborators.connect);
+  const { send = connections.send.bind(connections) } = collaborators;
+  const client = new PeerClient({ clock, send, authorizations, peerAuth }, options);
+  const penalties = new PenaltyBox(clock, options);
+  const health = new PeerHealth({ clock, penalties }, options);
+  const prober = new Prober({ health, penalties, client });
+  const searches = new Searches({
+    router,
+    elections,
+    tagHolders: trustedAddresses && new TagHolders({ router, trustedAddresses, clock, log }),
+    inVain: new AskedInVain(clock, options.shunMs),
+    health,
+    penalties,
+    prober,
+    client,
+    clock,
+    log,
+    metrics,
+    random,
+    closing,
+  }, options);
+  return { connections, client, penalties, health, prober, searches };
+}
+
+/** Gets manifests and blobs from the peers that are found. */
+function composeFetchers(
+  { downloads, peerAuth, connectsSecurely = false, clock, log, metrics }: MirrorCollaborators,
+  options: MirrorOptions,
+  { client, health, penalties, searches, closing }:
+    & Omit<ReturnType<typeof composePeers>, "connections" | "prober">
+    & { readonly closing: AbortSignal },
+) {
+  const hashes = new Hashes({ clock, log });
+  const doubts = new Doubts({ client, health, clock });
+  const tainted = new Tainted(clock);
+  const transfers = new Transfers({
+    deliveries: new Deliveries(options.maxTrackedPeers),
+    splits: new SplitPolicy(clock, options),
+    health,
+    penalties,
+    hashes,
+    doubts,
+    tainted,
+    downloads,
+    clock,
+    log,
+    metrics,
+    closing,
+  }, options);
+  const createReader: CreateWholeReader = (init) =>
+    new WholeReader({ transfers, doubts, tainted, log, metrics }, options, init);
+  const provesPeers = peerAuth !== undefined || connectsSecurely;
+  const wholes = new WholeBlobs(
+    { createReader, tainted, penalties, provesPeers, clock, log, closing },
+    options,
+  );
+  const blobs = new Blobs(
+    { searches, transfers, wholes, tainted, log, metrics, closing },
+    options.verify,
+  );
+  const manifests = new Manifests({ searches, createReader, clock, log }, options);
+  return { manifests, blobs, doubts, hashes };
 }

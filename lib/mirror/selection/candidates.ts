@@ -14,7 +14,7 @@ export interface CandidatesCollaborators extends Pick<Runtime, "clock" | "log"> 
   readonly router: Pick<Router, "lookup" | "hasLeft">;
   /** Asked when nobody else is left; undefined: nobody is. */
   readonly parents?: ElectedParents | undefined;
-  readonly table: PeerHealth;
+  readonly health: PeerHealth;
   readonly inVain: AskedInVain;
   readonly prober: Prober;
   /** Source of randomness in [0, 1). */
@@ -71,9 +71,9 @@ export class Candidates {
 
   /** How many of them can be asked just now. */
   get able(): number {
-    const { router, table } = this.#collaborators;
+    const { router, health } = this.#collaborators;
     return [...this.#known.values()].filter((peer) =>
-      !this.#banned.has(peer.id) && !router.hasLeft(peer.id) && table.standing(peer) === "good"
+      !this.#banned.has(peer.id) && !router.hasLeft(peer.id) && health.standing(peer) === "good"
     ).length;
   }
 
@@ -89,15 +89,15 @@ export class Candidates {
 
   /** Whether any peer that was found is not asked because of wrong content. */
   get shunned(): boolean {
-    const { table } = this.#collaborators;
-    return [...this.#known.values()].some((peer) => table.standing(peer) === "shunned");
+    const { health } = this.#collaborators;
+    return [...this.#known.values()].some((peer) => health.standing(peer) === "shunned");
   }
 
   /** Whether there are peers that are only too busy, or busy with just this stream. */
   isBusy(stream: string): boolean {
-    const { table } = this.#collaborators;
+    const { health } = this.#collaborators;
     return this.#open().some((peer) =>
-      table.standing(peer) === "good" && !table.free(peer.id, stream)
+      health.standing(peer) === "good" && !health.free(peer.id, stream)
     );
   }
 
@@ -200,13 +200,13 @@ export class Candidates {
 
   /** Hands out the best peer. */
   #take(stream: string | undefined, again = false): Candidate | undefined {
-    const { table, prober } = this.#collaborators;
+    const { health, prober } = this.#collaborators;
     const peer = this.#best(stream, again);
     if (peer === undefined) return undefined;
     this.#tried.add(peer.id);
     // Those that were down are looked at meanwhile, so that the load is not left to the others.
     for (const other of this.#open()) prober.revive(other);
-    return { peer, release: table.begin(peer.id, stream) };
+    return { peer, release: health.begin(peer.id, stream) };
   }
 
   /**
@@ -214,12 +214,12 @@ export class Candidates {
    * whoever wants a large blob a second time cannot wait for all of it, nor can it be kept for him.
    */
   async #freed(signal: AbortSignal, stream: string): Promise<Candidate | undefined> {
-    const { clock, table } = this.#collaborators;
+    const { clock, health } = this.#collaborators;
     const until = clock.now() + this.#options.busyWaitMs;
     while (true) {
       const leftMs = until - clock.now();
       if (leftMs <= 0) return this.#take(stream, true);
-      await this.#wait(Math.min(leftMs, BUSY_POLL_MS), signal, table.freed());
+      await this.#wait(Math.min(leftMs, BUSY_POLL_MS), signal, health.freed());
       const best = this.#take(stream);
       if (best !== undefined) return best;
     }
@@ -227,14 +227,14 @@ export class Candidates {
 
   /** The cheapest, asked in vain last; of those that cost about the same any, to spread load. */
   #best(stream: string | undefined, again: boolean): Peer | undefined {
-    const { table, inVain, random } = this.#collaborators;
+    const { health, inVain, random } = this.#collaborators;
     const able = this.#open().filter((peer) =>
-      table.standing(peer) === "good" &&
-      (stream === undefined || table.free(peer.id, stream, again))
+      health.standing(peer) === "good" &&
+      (stream === undefined || health.free(peer.id, stream, again))
     );
     const ranked = able.map((peer) => ({
       peer,
-      rank: Math.round(2 * Math.log2(table.cost(peer.id))) +
+      rank: Math.round(2 * Math.log2(health.cost(peer.id))) +
         (inVain.has(this.#key, peer) ? LAST : 0),
     }));
     const lowest = Math.min(...ranked.map(({ rank }) => rank));
@@ -247,8 +247,8 @@ export class Candidates {
     signal: AbortSignal,
     stream: string | undefined,
   ): Promise<Candidate | undefined> {
-    const { table, prober } = this.#collaborators;
-    const probes = this.#open().filter((peer) => table.standing(peer) === "down").flatMap(
+    const { health, prober } = this.#collaborators;
+    const probes = this.#open().filter((peer) => health.standing(peer) === "down").flatMap(
       (peer) => {
         const probe = prober.revive(peer);
         return probe === undefined
@@ -266,13 +266,13 @@ export class Candidates {
 
   /** Somebody to whom it is on its way. */
   async #parent(signal: AbortSignal, stream: string | undefined): Promise<Candidate | undefined> {
-    const { parents, table, router } = this.#collaborators;
+    const { parents, health, router } = this.#collaborators;
     for (let names = 0; names < MAX_NAMES && !signal.aborted; names++) {
       const turn = await parents?.next({ signal });
       if (turn === undefined) break;
       const { peer, depth } = turn;
-      if (router.hasLeft(peer.id) || table.standing(peer) !== "good") continue;
-      return { peer, release: table.begin(peer.id, stream), depth };
+      if (router.hasLeft(peer.id) || health.standing(peer) !== "good") continue;
+      return { peer, release: health.begin(peer.id, stream), depth };
     }
     return undefined;
   }

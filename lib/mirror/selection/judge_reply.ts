@@ -2,7 +2,7 @@ import { ANSWER_HEADERS } from "../../oci/peer_protocol.ts";
 import type { Peer } from "../../ports/router.ts";
 import { judgeAnswer, type Verdict, type Wanted } from "../http/answer.ts";
 import type { PeerReply } from "../http/peer_client.ts";
-import type { PeerHealth } from "./peer_health.ts";
+import type { PenaltyBox } from "./penalty_box.ts";
 
 /** What {@link judgeReply} judges. */
 export interface JudgedReply {
@@ -13,7 +13,7 @@ export interface JudgedReply {
 
 /** By what {@link judgeReply} judges besides. */
 export interface JudgeReplyOptions {
-  readonly table: Pick<PeerHealth, "misleads" | "suspicion">;
+  readonly penalties: Pick<PenaltyBox, "isBannedRelay" | "suspicion">;
   /** Whether this node takes what others are still getting: where nodes agree on who fetches. */
   readonly follows: boolean;
 }
@@ -24,7 +24,7 @@ export interface JudgeReplyOptions {
  */
 export function judgeReply(
   { peer, reply, wanted }: JudgedReply,
-  { table, follows }: JudgeReplyOptions,
+  { penalties, follows }: JudgeReplyOptions,
 ): Verdict {
   const { status, headers, address, isProven, isKnown } = reply;
   const verdict = judgeAnswer(status, headers, wanted);
@@ -35,14 +35,14 @@ export function judgeReply(
   if (isArriving(reply)) {
     // Whoever says so is excused for what is wrong: a way out that liars would take, too.
     if (!follows) return { type: "refused", why: "it has not got it yet" };
-    if (table.misleads({ peer, address })) {
+    if (penalties.isBannedRelay({ peer, address })) {
       return { type: "refused", why: "what it was still getting was wrong of late" };
     }
   }
   const { knownFrom = Infinity, largeFrom = Infinity, suspicion = 0 } = wanted;
   const { descriptor: { size } } = verdict;
   const isUnwelcome = size >= knownFrom ||
-    (size >= largeFrom && table.suspicion({ peer, address }) > suspicion);
+    (size >= largeFrom && penalties.suspicion({ peer, address }) > suspicion);
   return !isKnown && isUnwelcome
     ? { type: "stranger", why: "somebody else may have it who is known" }
     : verdict;

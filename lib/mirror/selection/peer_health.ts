@@ -1,10 +1,9 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
-import { PenaltyBox } from "./penalty_box.ts";
+import type { PenaltyBox } from "./penalty_box.ts";
 import type { MirrorOptions } from "../options.ts";
 import { ASSUMED_TTFB_MS, newEntry, type PeerEntry } from "./peer_entry.ts";
-import { place, placeOf, type Sender, type Suspicion } from "../http/sender.ts";
 
 /** What is known of a peer, for a page to look at. */
 export interface PeerHealthReport {
@@ -43,33 +42,30 @@ const BUSY_PAUSE_MS = 50;
 /** Speed from which on a peer is not preferred for being faster. */
 const FAST_BYTES_PER_SECOND = 100e6;
 
+/** What {@link PeerHealth} works with. */
+export interface PeerHealthCollaborators {
+  readonly clock: Pick<Clock, "now">;
+  readonly penalties: Pick<PenaltyBox, "isShunned">;
+}
+
 /** Health and load of peers: who is asked first, who not at all. Bounded, forgets the eldest. */
 export class PeerHealth {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "now">;
   readonly #options: MirrorOptions;
   readonly #entries: LRUCache<string, PeerEntry>;
-  readonly #penaltyBox: PenaltyBox;
+  readonly #penalties: Pick<PenaltyBox, "isShunned">;
   #freed = Promise.withResolvers<void>();
 
-  constructor(clock: Clock, options: MirrorOptions) {
+  constructor({ clock, penalties }: PeerHealthCollaborators, options: MirrorOptions) {
     this.#clock = clock;
     this.#options = options;
     this.#entries = new LRUCache({ max: options.maxTrackedPeers });
-    this.#penaltyBox = new PenaltyBox(clock, options);
+    this.#penalties = penalties;
   }
 
   standing(peer: Peer): Standing {
-    if (this.usable(peer).addresses.length < Math.min(peer.addresses.length, 1)) return "shunned";
+    if (this.#penalties.isShunned(peer)) return "shunned";
     return this.#entries.get(peer.id)?.down ? "down" : "good";
-  }
-
-  /** The peer with those of its addresses at which it may be asked: nobody lied there of late. */
-  usable(peer: Peer): Peer {
-    if (this.#penaltyBox.isEmpty) return peer;
-    const addresses = peer.addresses.filter((address) =>
-      !this.#penaltyBox.isShunned(place(address, peer.registryPort))
-    );
-    return addresses.length === peer.addresses.length ? peer : { ...peer, addresses };
   }
 
   /** The lower, the better a choice. Unitless; grows with load, delay, slowness and failures. */
@@ -196,33 +192,6 @@ export class PeerHealth {
     entry.bytesPerSecond = entry.bytesPerSecond === undefined
       ? speed
       : entry.bytesPerSecond + ALPHA * (speed - entry.bytesPerSecond);
-  }
-
-  /** Sent content that is not what was asked for. Returns for how long it is not asked there, ms. */
-  lied(sender: Sender): number {
-    return this.#penaltyBox.add(placeOf(sender));
-  }
-
-  /**
-   * Passed on wrong content that it was still getting: somebody else may have deceived it. Returns
-   * for how long nothing of the kind is taken from it, ms.
-   */
-  misled(sender: Sender): number {
-    return this.#penaltyBox.addRelay(placeOf(sender));
-  }
-
-  /** Whether what it is still getting is not to be taken from it. */
-  misleads(sender: Pick<Sender, "peer" | "address">): boolean {
-    return this.#penaltyBox.isBadRelay(placeOf(sender));
-  }
-
-  /** May have sent something wrong that was passed on: what it sends is to be verified before. */
-  suspect(sender: Sender, suspicion: Suspicion): void {
-    this.#penaltyBox.suspect(placeOf(sender), suspicion);
-  }
-
-  suspicion(sender: Pick<Sender, "peer" | "address">): Suspicion {
-    return this.#penaltyBox.suspicion(placeOf(sender));
   }
 
   /** Whether a peer that is down may be probed now. */

@@ -1,24 +1,28 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../ports/clock.ts";
-import type { Suspicion } from "../http/sender.ts";
+import type { Peer } from "../../ports/router.ts";
+import { place, placeOf, type Sender, type Suspicion } from "../http/sender.ts";
 
-/** Wrong content that a peer passed on before it had verified it is excused so many times. */
+/** A peer that relayed wrong content before it could verify it is excused so many times. */
 const EXCUSED = 2;
-/** For so long nothing of the kind is taken from it: whoever deceived it may be found out by then, ms. */
+/** An excused relay is not used for so long, ms: the peer that deceived it may be found by then. */
 const EXCUSED_MS = 10_000;
 
 /** Settings of {@link PenaltyBox}. */
 export interface PenaltyBoxOptions {
-  /** How long a place from which wrong content came is not asked, ms. */
+  /** How long an address that sent wrong content is not asked, ms. */
   readonly shunMs: number;
-  /** Places that are remembered. */
+  /** Addresses that are remembered. */
   readonly maxTrackedPeers: number;
 }
 
+/** Where content comes from. */
+export type Origin = Pick<Sender, "peer" | "address">;
+
 /**
- * Places, by `placeOf`, from which content came that is not what was asked for. They are not asked
- * for a while, whoever is there. Those that passed it on before they could verify it are still
- * believed what they hold, only not what they are still getting.
+ * Addresses of registries that sent content that is not what was asked for. They are not asked for a
+ * while, whatever the id of the peer there. A peer that relayed wrong content before it could verify
+ * it is still asked for what it holds, but not for what it is still getting.
  */
 export class PenaltyBox {
   readonly #clock: Pick<Clock, "now">;
@@ -35,50 +39,59 @@ export class PenaltyBox {
     this.#relays = new LRUCache({ max: options.maxTrackedPeers });
   }
 
-  /** Whether nobody is shunned, at next to no cost. */
-  get isEmpty(): boolean {
-    return this.#shunned.size === 0;
-  }
-
-  isShunned(place: string): boolean {
-    return (this.#shunned.get(place) ?? -Infinity) > this.#clock.now();
-  }
-
-  /** Unless it is 0 nothing is passed on from there that was not verified, if that can be helped. */
-  suspicion(place: string): Suspicion {
-    const suspect = this.#suspects.get(place);
-    return suspect !== undefined && suspect.until > this.#clock.now() ? suspect.suspicion : 0;
-  }
-
-  /** Whether what is still arriving there is not taken. */
-  isBadRelay(place: string): boolean {
-    return (this.#relays.get(place)?.until ?? -Infinity) > this.#clock.now();
-  }
-
-  /** It alone sent wrong content. Returns for how long it is not asked, ms. */
-  add(place: string): number {
+  /** Shuns the only sender of wrong content. Returns for how long, ms. */
+  shun(origin: Origin): number {
     const { shunMs } = this.#options;
-    this.#shunned.set(place, this.#clock.now() + shunMs);
+    this.#shunned.set(placeOf(origin), this.#clock.now() + shunMs);
     return shunMs;
   }
 
-  /** It may have sent something wrong: a body broke off there, or several together were wrong. */
-  suspect(place: string, suspicion: Suspicion): void {
-    const until = this.#clock.now() + this.#options.shunMs;
-    const before = this.suspicion(place);
-    this.#suspects.set(place, { until, suspicion: before > suspicion ? before : suspicion });
+  /** Whether all addresses of a peer are shunned. */
+  isShunned(peer: Peer): boolean {
+    return peer.addresses.length > 0 && this.usable(peer).addresses.length === 0;
+  }
+
+  /** The peer with those of its addresses that are not shunned. */
+  usable(peer: Peer): Peer {
+    if (this.#shunned.size === 0) return peer;
+    const now = this.#clock.now();
+    const addresses = peer.addresses.filter((address) =>
+      (this.#shunned.get(place(address, peer.registryPort)) ?? -Infinity) <= now
+    );
+    return addresses.length === peer.addresses.length ? peer : { ...peer, addresses };
   }
 
   /**
-   * It passed on wrong content that it was still getting.
-   *
-   * @returns for how long nothing of the kind is taken from it, ms.
+   * Stops using a peer as a relay: it relayed wrong content, by which another peer may have deceived
+   * it. Returns for how long, ms.
    */
-  addRelay(place: string): number {
+  banRelay(origin: Origin): number {
     const { shunMs } = this.#options;
-    const excused = (this.#relays.get(place)?.excused ?? 0) + 1;
+    const at = placeOf(origin);
+    const excused = (this.#relays.get(at)?.excused ?? 0) + 1;
     const forMs = excused <= EXCUSED ? Math.min(EXCUSED_MS, shunMs) : shunMs;
-    this.#relays.set(place, { until: this.#clock.now() + forMs, excused });
+    this.#relays.set(at, { until: this.#clock.now() + forMs, excused });
     return forMs;
+  }
+
+  /** Whether content that a peer is still getting is not taken from it. */
+  isBannedRelay(origin: Origin): boolean {
+    return (this.#relays.get(placeOf(origin))?.until ?? -Infinity) > this.#clock.now();
+  }
+
+  /** Content of this origin, of which a part was passed on, was wrong or broke off. */
+  suspect(origin: Origin, suspicion: Suspicion): void {
+    const until = this.#clock.now() + this.#options.shunMs;
+    const before = this.suspicion(origin);
+    this.#suspects.set(placeOf(origin), {
+      until,
+      suspicion: before > suspicion ? before : suspicion,
+    });
+  }
+
+  /** Unless it is 0, content is verified before any of it is passed on, where that is possible. */
+  suspicion(origin: Origin): Suspicion {
+    const suspect = this.#suspects.get(placeOf(origin));
+    return suspect !== undefined && suspect.until > this.#clock.now() ? suspect.suspicion : 0;
   }
 }

@@ -2,22 +2,32 @@ import type { Peer } from "../../ports/router.ts";
 import { link } from "../../async/link.ts";
 import type { PeerClient } from "../http/peer_client.ts";
 import type { PeerHealth } from "./peer_health.ts";
+import type { PenaltyBox } from "./penalty_box.ts";
 
 /** Probes at the same time. */
 const MAX_PROBES = 8;
+
+/** What a {@link Prober} works with. */
+export interface ProberCollaborators {
+  readonly health: PeerHealth;
+  readonly penalties: Pick<PenaltyBox, "usable">;
+  readonly client: PeerClient;
+}
 
 /**
  * Finds out in the background whether peers answer, so that no request has to wait for one that is
  * gone, and one that came back is used again at once.
  */
 export class Prober {
-  readonly #table: PeerHealth;
+  readonly #health: PeerHealth;
+  readonly #penalties: Pick<PenaltyBox, "usable">;
   readonly #client: PeerClient;
   readonly #running = new Map<string, Promise<boolean>>();
   readonly #life = link();
 
-  constructor(table: PeerHealth, client: PeerClient) {
-    this.#table = table;
+  constructor({ health, penalties, client }: ProberCollaborators) {
+    this.#health = health;
+    this.#penalties = penalties;
     this.#client = client;
   }
 
@@ -27,12 +37,12 @@ export class Prober {
    * @returns whether it answered, once known; never rejects. Undefined if none was begun.
    */
   revive(peer: Peer): Promise<boolean> | undefined {
-    return this.#table.probeDue(peer.id) ? this.#begin(peer) : undefined;
+    return this.#health.probeDue(peer.id) ? this.#begin(peer) : undefined;
   }
 
   /** Begins a probe of a peer that was outrun, unless it has sent bytes of late. */
   suspect(peer: Peer): void {
-    if (this.#table.standing(peer) === "good" && !this.#table.active(peer.id)) {
+    if (this.#health.standing(peer) === "good" && !this.#health.active(peer.id)) {
       this.#begin(peer);
     }
   }
@@ -54,15 +64,15 @@ export class Prober {
   /** The API version check (distribution specification, end-1); any answer is a sign of life. */
   async #probe(peer: Peer): Promise<boolean> {
     const reached = await this.#client.reach(
-      this.#table.usable(peer),
+      this.#penalties.usable(peer),
       { path: "/v2/", method: "GET" },
       this.#life.signal,
-      { preferred: this.#table.address(peer.id) },
+      { preferred: this.#health.address(peer.id) },
     );
     if (reached.type === "aborted") return false;
     const alive = reached.type === "answered";
     if (alive) reached.reply.dismiss();
-    this.#table.probed(peer.id, alive);
+    this.#health.probed(peer.id, alive);
     return alive;
   }
 }

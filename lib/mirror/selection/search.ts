@@ -10,6 +10,7 @@ import { isArriving, judgeReply } from "./judge_reply.ts";
 import type { MirrorOptions } from "../options.ts";
 import type { PeerClient } from "../http/peer_client.ts";
 import type { PeerHealth } from "./peer_health.ts";
+import type { PenaltyBox } from "./penalty_box.ts";
 import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "../http/race.ts";
 import type { Sender } from "../http/sender.ts";
@@ -30,7 +31,8 @@ export interface SearchCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Who is believed what a tag means; undefined: whoever holds it, or it is no tag. */
   readonly holders?: { readonly strangers: number } | undefined;
   readonly client: PeerClient;
-  readonly table: PeerHealth;
+  readonly health: PeerHealth;
+  readonly penalties: PenaltyBox;
   readonly prober: Prober;
   readonly metrics: Pick<Metrics, "followBegan" | "followFailed">;
   /** Aborts when the mirror is closed. */
@@ -99,7 +101,7 @@ export class Search {
   }
 
   async #race(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
-    const { candidates, clock, table, closing } = this.#collaborators;
+    const { candidates, clock, health, closing } = this.#collaborators;
     const { resolveRetries } = this.#options;
     const strangers = this.#strangers;
     using either = link(signal, closing);
@@ -108,7 +110,7 @@ export class Search {
       {
         next: (turn, hedging) => candidates.next(turn, { stream, hedging }),
         ask: (candidate, turn) => this.#ask(candidate, wanted, turn),
-        hedgeMs: ({ peer, depth }) => depth === undefined ? table.hedgeMs(peer.id) : Infinity,
+        hedgeMs: ({ peer, depth }) => depth === undefined ? health.hedgeMs(peer.id) : Infinity,
         discard: (source) => {
           source.close();
           candidates.putBack(source.peer.id);
@@ -140,9 +142,9 @@ export class Search {
    * @throws the signal's reason when it aborts.
    */
   async openAt(peer: Peer, wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
-    const { table, closing } = this.#collaborators;
+    const { health, closing } = this.#collaborators;
     using either = link(signal, closing);
-    const candidate = { peer, release: table.begin(peer.id) };
+    const candidate = { peer, release: health.begin(peer.id) };
     const source = await this.#ask(candidate, wanted, either.signal);
     if (either.signal.aborted) source?.close();
     either.signal.throwIfAborted();
@@ -162,12 +164,12 @@ export class Search {
 
   /** Cuts off whoever alone sent wrong content, where he is. */
   lied(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
-    const { table, candidates, log } = this.#collaborators;
+    const { health, penalties, candidates, log } = this.#collaborators;
     this.#lies++;
     const { peer, address } = sender;
-    const shunMs = table.lied(sender);
+    const shunMs = penalties.shun(sender);
     // The index may have named somebody else's address for the peer before its own.
-    if (table.standing(peer) !== "shunned") candidates.putBack(peer.id);
+    if (health.standing(peer) !== "shunned") candidates.putBack(peer.id);
     log.warn("peer sent wrong content and is shunned", {
       ...{ peer: peer.id, address, reason: "bad-content", shunMs },
       ...fields,
@@ -176,12 +178,12 @@ export class Search {
 
   /** One passed on wrong content that it was still getting: that may be another's fault. */
   misled(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
-    const { table, candidates, log } = this.#collaborators;
+    const { penalties, candidates, log } = this.#collaborators;
     this.#lies++;
     const { peer, address } = sender;
     candidates.ban(peer.id);
     log.warn("peer passed on wrong content that it was still getting", {
-      ...{ peer: peer.id, address, reason: "bad-content", pauseMs: table.misled(sender) },
+      ...{ peer: peer.id, address, reason: "bad-content", pauseMs: penalties.banRelay(sender) },
       ...fields,
     });
   }
@@ -238,19 +240,19 @@ export class Search {
     wanted: Wanted,
     signal: AbortSignal,
   ): Promise<Source | undefined> {
-    const { candidates, client, table, prober, log, clock } = this.#collaborators;
+    const { candidates, client, health, penalties, prober, log, clock } = this.#collaborators;
     this.#attempts++;
-    const reached = await client.reach(table.usable(peer), wanted, signal, {
-      preferred: table.address(peer.id),
+    const reached = await client.reach(penalties.usable(peer), wanted, signal, {
+      preferred: health.address(peer.id),
       budgetMs: depth === undefined ? undefined : NAMED_RESPONSE_MS,
     });
     if (reached.type !== "answered") {
       release();
       if (reached.type !== "aborted") {
-        table.failed(peer.id, reached.ms);
+        health.failed(peer.id, reached.ms);
         this.#collaborators.router.reportFailure(peer.id);
       } else if (signal.reason instanceof RaceOver) {
-        table.outrun(peer.id, reached.ms);
+        health.outrun(peer.id, reached.ms);
         prober.suspect(peer);
         // It lost by a little, perhaps: it may send a part, or go on where the winner fails.
         candidates.putBack(peer.id);
@@ -259,9 +261,9 @@ export class Search {
       return undefined;
     }
     const { reply } = reached;
-    table.answered(peer.id, reached.ms);
-    table.reachedAt(peer, reply.address);
-    const options = { table, follows: candidates.parents !== undefined };
+    health.answered(peer.id, reached.ms);
+    health.reachedAt(peer, reply.address);
+    const options = { penalties, follows: candidates.parents !== undefined };
     const verdict = judgeReply({ peer, reply, wanted }, options);
     if (verdict.type === "offer") {
       const arriving = isArriving(reply);
@@ -282,7 +284,7 @@ export class Search {
     }
     release();
     reply.dismiss();
-    if (verdict.type === "busy") table.busy(peer.id);
+    if (verdict.type === "busy") health.busy(peer.id);
     if (verdict.type === "busy" || verdict.type === "refused") {
       candidates.inVain({ peer, address: reply.address });
     }

@@ -144,10 +144,10 @@ export class PartReader {
     if (this.#source.arriving) metrics.upstreamSpared(bytes);
   }
 
-  /** Tells the table how the peer does; not for each chunk, whose timing says little. */
+  /** Notes how the peer does; not for each chunk, whose timing says little. */
   #report(): void {
     const { bytes, waitedMs } = this.#unreported;
-    if (bytes > 0) this.#collaborators.table.progressed(this.#source.peer.id, bytes, waitedMs);
+    if (bytes > 0) this.#collaborators.health.progressed(this.#source.peer.id, bytes, waitedMs);
     this.#unreported = { bytes: 0, waitedMs: 0 };
   }
 
@@ -166,7 +166,7 @@ export class PartReader {
 
   /** Goes on elsewhere, or stays if there is time and nobody else. */
   async #recover(trouble: Trouble): Promise<void> {
-    const { search, table } = this.#collaborators;
+    const { search, health } = this.#collaborators;
     const { peer, arriving } = this.#source;
     if (trouble === "dead") this.#giveUp(trouble, `no byte in ${this.#options.giveUpMs} ms`);
     if (this.#switches >= this.#options.maxSwitches) {
@@ -174,13 +174,13 @@ export class PartReader {
     }
     // Of what it does not have itself, the lack is not its fault.
     if (trouble === "died") {
-      if (!arriving) table.broke(peer.id);
+      if (!arriving) health.broke(peer.id);
       this.#source.close();
       return await this.#replace(SECOND_LOOKS_MS, trouble);
     }
     if (!arriving) search.ban(peer.id);
     if (trouble === "slow") this.#watch.forgiveSlowness();
-    else if (!arriving) table.stalled(peer.id, this.#options.responseTimeoutMs);
+    else if (!arriving) health.stalled(peer.id, this.#options.responseTimeoutMs);
     await this.#replace([0], trouble);
   }
 

@@ -10,7 +10,7 @@ import type { Source } from "../selection/source.ts";
 /** What a `PartReader` works with. */
 export interface PartReaderCollaborators extends Runtime {
   readonly search: Search;
-  readonly table: PeerHealth;
+  readonly health: PeerHealth;
   readonly deliveries: Deliveries;
   /** Aborts when the mirror is closed. */
   readonly closing: AbortSignal;

@@ -16,7 +16,7 @@ const MAX_TOLD = 1024;
 /** What {@link Doubts} work with. */
 export interface DoubtsCollaborators {
   readonly client: Pick<PeerClient, "reach">;
-  readonly table: Pick<PeerHealth, "address">;
+  readonly health: Pick<PeerHealth, "address">;
   readonly clock: Pick<Clock, "now">;
 }
 
@@ -54,10 +54,10 @@ export class Doubts {
   }
 
   async #tell(peer: Peer, path: string): Promise<void> {
-    const { client, table } = this.#collaborators;
+    const { client, health } = this.#collaborators;
     const wanted = { path, method: "HEAD" as const, isDoubted: true };
     const reached = await client.reach(peer, wanted, this.#life.signal, {
-      preferred: table.address(peer.id),
+      preferred: health.address(peer.id),
     });
     if (reached.type === "answered") reached.reply.dismiss();
   }

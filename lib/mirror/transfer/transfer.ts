@@ -12,6 +12,7 @@ import type {
   PartReaderInit,
   PartReaderOptions,
 } from "../split/part_reader_init.ts";
+import type { PenaltyBox } from "../selection/penalty_box.ts";
 import { placeOf, type Sender } from "../http/sender.ts";
 import type { SplitPolicy } from "../split/split_policy.ts";
 import { SplitReader } from "../split/split_reader.ts";
@@ -29,6 +30,8 @@ export interface TransferCollaborators extends PartReaderCollaborators {
   readonly splits: SplitPolicy;
   /** Told of what was passed on and came out wrong. */
   readonly tainted: Tainted;
+  /** Told of its senders. */
+  readonly penalties: Pick<PenaltyBox, "suspect">;
 }
 
 /**
@@ -245,7 +248,7 @@ export class Transfer {
 
   /** The client may have got wrong bytes: of what broke off, too, where a stranger did that. */
   #taint(error: unknown): void {
-    const { tainted, table } = this.#collaborators;
+    const { tainted, penalties } = this.#collaborators;
     const isPassedOn = this.#offset > this.#init.first.part.start;
     if (!isPassedOn || !this.#options.verify) return;
     const strangers = this.#contributors.senders.filter(({ isProven }) => !isProven);
@@ -253,7 +256,7 @@ export class Transfer {
     if (!isWrong && strangers.length === 0) return;
     tainted.add(this.#digest, isWrong ? error.evidence : undefined);
     for (const stranger of strangers) {
-      table.suspect(stranger, this.#contributors.hasLeft(stranger) ? 2 : 1);
+      penalties.suspect(stranger, this.#contributors.hasLeft(stranger) ? 2 : 1);
     }
   }
 

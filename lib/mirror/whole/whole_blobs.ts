@@ -3,13 +3,16 @@ import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Wanted } from "../http/answer.ts";
-import type { MirrorKit } from "../transfer/kit.ts";
+import type { MirrorOptions } from "../options.ts";
+import type { Runtime } from "../../ports/runtime.ts";
+import type { PenaltyBox } from "../selection/penalty_box.ts";
+import type { Tainted } from "../transfer/tainted.ts";
 import type { Search } from "../selection/search.ts";
 import type { Source } from "../selection/source.ts";
 import { ChunkList, SlabList } from "../memory/content_memory.ts";
 import { MemoryBudget, type Room } from "../memory/memory_budget.ts";
 import { SLAB_BYTES, Slabs } from "../memory/slabs.ts";
-import { type WholeContent, WholeReader } from "./whole_reader.ts";
+import type { CreateWholeReader, WholeContent, WholeReader } from "./whole_reader.ts";
 
 /** Contents that came too slowly to be held back, and for how long that is remembered, ms. */
 const MAX_SLOW = 1000;
@@ -40,34 +43,49 @@ export interface HoldInit extends Cancellable {
   readonly client: string;
 }
 
+/** What {@link WholeBlobs} work with. */
+export interface WholeBlobsCollaborators extends Pick<Runtime, "clock" | "log"> {
+  readonly createReader: CreateWholeReader;
+  readonly tainted: Tainted;
+  readonly penalties: Pick<PenaltyBox, "suspicion">;
+  /** Whether peers can prove who they are: by a key, or by certificates. */
+  readonly provesPeers: boolean;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
+
 /** Decides which blobs are got whole, and lends the memory for that. */
 export class WholeBlobs {
-  readonly #kit: MirrorKit;
+  readonly #collaborators: WholeBlobsCollaborators;
+  readonly #options: MirrorOptions;
   readonly #budget: MemoryBudget;
   readonly #slabs: Slabs;
   readonly #slow = new LRUCache<Digest, number>({ max: MAX_SLOW });
 
-  constructor(kit: MirrorKit) {
-    this.#kit = kit;
-    this.#budget = new MemoryBudget(kit.clock, kit.options.verifyWholeTotalBytes);
-    this.#slabs = new Slabs(kit.clock);
-    kit.closing.addEventListener("abort", () => this.#slabs.close(), { once: true });
+  constructor(collaborators: WholeBlobsCollaborators, options: MirrorOptions) {
+    this.#collaborators = collaborators;
+    this.#options = options;
+    const { clock, closing } = collaborators;
+    this.#budget = new MemoryBudget(clock, options.verifyWholeTotalBytes);
+    this.#slabs = new Slabs(clock);
+    closing.addEventListener("abort", () => this.#slabs.close(), { once: true });
   }
 
   /** From which size on it matters who sends a blob. */
   get large(): Pick<Wanted, "knownFrom" | "largeFrom"> {
-    const { provesPeers, options: { verify, smallBlobBytes } } = this.#kit;
+    const { verify, smallBlobBytes } = this.#options;
     const largeFrom = 1 + (verify ? this.#limitBytes : smallBlobBytes);
-    return { largeFrom, ...(provesPeers ? { knownFrom: largeFrom } : {}) };
+    return { largeFrom, ...(this.#collaborators.provesPeers ? { knownFrom: largeFrom } : {}) };
   }
 
   plan(source: Source, { range }: Wanted): Plan {
     const { descriptor: { digest, size }, part, arriving, isTrusted, isProven } = source;
-    const { options: { verify, smallBlobBytes }, provesPeers, tainted, table } = this.#kit;
+    const { verify, smallBlobBytes } = this.#options;
+    const { provesPeers, tainted, penalties } = this.#collaborators;
     const isPart = range !== undefined;
     if (!verify) return !isPart && size <= smallBlobBytes ? "whole" : "stream";
     if (size <= smallBlobBytes) return "whole";
-    const isSuspect = !isProven && table.suspicion(source) > 0;
+    const isSuspect = !isProven && penalties.suspicion(source) > 0;
     // As after a part that nobody could verify: if it does not fit, upstream has its turn first.
     if (isSuspect && size > this.#limitBytes) tainted.addSuspect(digest);
     const isDoubtful = isSuspect || tainted.has(digest, isPart ? part.start : undefined);
@@ -81,25 +99,31 @@ export class WholeBlobs {
 
   /** Begins to look after one request. To be disposed of when there is an answer. */
   begin(init: HoldInit): Hold {
+    const { createReader, clock, log, closing } = this.#collaborators;
     const tooSlow = (digest: Digest) => {
-      this.#slow.set(digest, this.#kit.clock.now() + SLOW_MS);
+      this.#slow.set(digest, clock.now() + SLOW_MS);
     };
     const [budget, slabs] = [this.#budget, this.#slabs];
-    return new Hold({ ...this.#kit, budget, slabs, tooSlow }, init);
+    return new Hold(
+      { createReader, budget, slabs, tooSlow, clock, log, closing },
+      this.#options,
+      init,
+    );
   }
 
   get #limitBytes(): number {
     const { totalBytes } = this.#budget;
-    return Math.min(this.#kit.options.verifyWholeBytes, totalBytes - totalBytes % SLAB_BYTES);
+    return Math.min(this.#options.verifyWholeBytes, totalBytes - totalBytes % SLAB_BYTES);
   }
 
   #isSlow(digest: Digest): boolean {
-    return (this.#slow.get(digest) ?? -Infinity) > this.#kit.clock.now();
+    return (this.#slow.get(digest) ?? -Infinity) > this.#collaborators.clock.now();
   }
 }
 
 /** What a {@link Hold} works with. */
-export interface HoldCollaborators extends MirrorKit {
+export interface HoldCollaborators
+  extends Pick<WholeBlobsCollaborators, "createReader" | "clock" | "log" | "closing"> {
   readonly budget: MemoryBudget;
   readonly slabs: Slabs;
   /** Told of what did not come in time. */
@@ -108,17 +132,19 @@ export interface HoldCollaborators extends MirrorKit {
 
 /** Gets a blob whole for one request, within a limit of time and memory for all of it. */
 export class Hold implements Disposable {
-  readonly #kit: HoldCollaborators;
+  readonly #collaborators: HoldCollaborators;
+  readonly #options: MirrorOptions;
   readonly #init: HoldInit;
   readonly #reader: WholeReader;
   #limit: Link | undefined;
   #late = false;
 
-  constructor(kit: HoldCollaborators, init: HoldInit) {
-    this.#kit = kit;
+  constructor(collaborators: HoldCollaborators, options: MirrorOptions, init: HoldInit) {
+    this.#collaborators = collaborators;
+    this.#options = options;
     this.#init = init;
     const { search, wanted: { openOnly = false } } = init;
-    this.#reader = new WholeReader(kit, { search, openOnly });
+    this.#reader = collaborators.createReader({ search, openOnly });
   }
 
   /** Whether another peer's answer may be tried. */
@@ -142,7 +168,8 @@ export class Hold implements Disposable {
    * @throws the signal's reason when it aborts.
    */
   async room({ descriptor: { size }, isProven }: Source): Promise<Place | undefined> {
-    const { options, budget, slabs } = this.#kit;
+    const { budget, slabs } = this.#collaborators;
+    const options = this.#options;
     if (size <= options.smallBlobBytes) return { memory: new ChunkList(), room: UNCOUNTED };
     const { client: flow, signal } = this.#init;
     const waitMs = isProven ? KNOWN_WAIT_MS : options.verifyWholeWaitMs;
@@ -157,7 +184,7 @@ export class Hold implements Disposable {
    */
   async read(source: Source, { memory }: Place): Promise<WholeContent | undefined> {
     const { search, wanted, signal } = this.#init;
-    const { options } = this.#kit;
+    const options = this.#options;
     const { digest, size } = source.descriptor;
     const limit = this.#begin();
     try {
@@ -177,8 +204,8 @@ export class Hold implements Disposable {
     } catch (error) {
       signal.throwIfAborted();
       if (!this.#late) throw error;
-      this.#kit.tooSlow(digest);
-      this.#kit.log.warn("a blob came too slowly to be verified before it is passed on", {
+      this.#collaborators.tooSlow(digest);
+      this.#collaborators.log.warn("a blob came too slowly to be verified before it is passed on", {
         digest,
         size,
         limitMs: options.verifyWholeMs,
@@ -194,7 +221,8 @@ export class Hold implements Disposable {
   /** The time begins with the first byte that is held back. */
   #begin(): Link {
     if (this.#limit !== undefined) return this.#limit;
-    const { clock, closing, options: { verifyWholeMs } } = this.#kit;
+    const { clock, closing } = this.#collaborators;
+    const { verifyWholeMs } = this.#options;
     const limit = link(this.#init.signal, closing);
     this.#limit = limit;
     clock.sleep(verifyWholeMs, limit).then(() => {

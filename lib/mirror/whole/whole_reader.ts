@@ -2,12 +2,27 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { BadContentError } from "../transfer/bad_content_error.ts";
 import type { Evidence } from "../transfer/evidence.ts";
-import type { MirrorKit } from "../transfer/kit.ts";
+import type { Doubts } from "../transfer/doubts.ts";
+import type { Tainted } from "../transfer/tainted.ts";
+import type { Transfers } from "../transfer/transfers.ts";
+import type { Runtime } from "../../ports/runtime.ts";
 import type { MirrorOptions } from "../options.ts";
 import type { Search } from "../selection/search.ts";
 import type { Source } from "../selection/source.ts";
-import { Transfer } from "../transfer/transfer.ts";
 import type { ContentMemory } from "../memory/content_memory.ts";
+
+/** What a {@link WholeReader} works with. */
+export interface WholeReaderCollaborators extends Pick<Runtime, "log" | "metrics"> {
+  readonly transfers: Transfers;
+  readonly doubts: Pick<Doubts, "tell">;
+  readonly tainted: Pick<Tainted, "evidence">;
+}
+
+/** Settings of a {@link WholeReader}. */
+export type WholeReaderLimits = Pick<MirrorOptions, "resolveRetries" | "maxCandidates">;
+
+/** Makes a reader for one request. */
+export type CreateWholeReader = (init: WholeReaderInit) => WholeReader;
 
 /** What a {@link WholeReader} reads. */
 export interface WholeReaderInit {
@@ -34,21 +49,27 @@ export interface WholeContent {
  * together sent something wrong it comes from one alone, so that it is known whose it is.
  */
 export class WholeReader {
-  readonly #kit: MirrorKit;
+  readonly #collaborators: WholeReaderCollaborators;
+  readonly #limits: WholeReaderLimits;
   readonly #init: WholeReaderInit;
   #unsolved: { readonly evidence: Evidence; readonly digest: Digest }[] = [];
   #single = false;
   #failures = 0;
   #lies = 0;
 
-  constructor(kit: MirrorKit, init: WholeReaderInit) {
-    this.#kit = kit;
+  constructor(
+    collaborators: WholeReaderCollaborators,
+    limits: WholeReaderLimits,
+    init: WholeReaderInit,
+  ) {
+    this.#collaborators = collaborators;
+    this.#limits = limits;
     this.#init = init;
   }
 
   /** Whether another answer may be tried: those that were wrong cost nothing but time. */
   get goesOn(): boolean {
-    const { resolveRetries, maxCandidates } = this.#kit.options;
+    const { resolveRetries, maxCandidates } = this.#limits;
     // Each alone is asked to the end: whoever sent rubbish together with others may well run again.
     return this.#failures < (this.#single ? maxCandidates : resolveRetries) &&
       this.#lies < maxCandidates;
@@ -70,10 +91,10 @@ export class WholeReader {
   ): Promise<WholeContent | undefined> {
     const { search, openOnly } = this.#init;
     const { digest } = first.descriptor;
-    const transfer = new Transfer(
+    const transfer = this.#collaborators.transfers.begin(
       { first, wanted: { path, method: "GET", openOnly } },
-      { ...this.#kit, search },
-      { ...this.#kit.options, ...options, verify: true, single: this.#single, signal },
+      search,
+      { ...options, verify: true, single: this.#single, signal },
     );
     try {
       await transfer.whole(memory);
@@ -85,7 +106,7 @@ export class WholeReader {
       if (error instanceof BadContentError) this.#wrong(error, digest);
       else {
         this.#failures++;
-        this.#kit.log.warn("getting content failed", { digest, error });
+        this.#collaborators.log.warn("getting content failed", { digest, error });
       }
       return undefined;
     }
@@ -93,7 +114,7 @@ export class WholeReader {
 
   #wrong({ evidence }: BadContentError, digest: Digest): void {
     this.#lies++;
-    this.#kit.metrics.peerSwitched("lied");
+    this.#collaborators.metrics.peerSwitched("lied");
     if (evidence === undefined) return;
     this.#unsolved.push({ evidence, digest });
     // All of them once more, each alone.
@@ -103,7 +124,7 @@ export class WholeReader {
 
   /** Blames those who sent something else than what is known now, here or in a body before. */
   #solve(digest: Digest, path: string, right: ContentMemory): void {
-    const { doubts, tainted } = this.#kit;
+    const { doubts, tainted } = this.#collaborators;
     const solved = this.#unsolved.filter((one) => one.digest === digest);
     this.#unsolved = [];
     for (const evidence of [tainted.evidence(digest), ...solved.map((one) => one.evidence)]) {

@@ -54,7 +54,7 @@ function rig() {
       return promise.then(() => ({ type: "failed" as const, ms: 1 }));
     },
   };
-  const doubts = new Doubts({ client, table: { address: () => undefined }, clock });
+  const doubts = new Doubts({ client, health: { address: () => undefined }, clock });
   return { clock, asked, answers, doubts };
 }
 

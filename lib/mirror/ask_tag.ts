@@ -3,7 +3,8 @@ import { MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import { type DistributionPath, formatDistributionPath } from "../oci/path.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { TagAnswer } from "../ports/mirror.ts";
-import { type MirrorKit, startSearch } from "./transfer/kit.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import type { Searches } from "./selection/searches.ts";
 import type { Search } from "./selection/search.ts";
 
 /** Peers that are asked about a tag. */
@@ -11,19 +12,32 @@ const MAX_ASKED = 4;
 /** How long they have after the time in which the first of them has to be found, ms. */
 const ANSWER_MS = 50;
 
+/** What {@link askTag} works with. */
+export interface AskTagCollaborators extends Pick<Runtime, "clock"> {
+  readonly searches: Searches;
+  /** Aborts when the mirror is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** Settings of {@link askTag}. */
+export interface AskTagOptions extends Cancellable {
+  /** How long the first peer is waited for, ms. */
+  readonly resolveTimeoutMs: number;
+}
+
 /** Asks peers what a tag points to at them. Never rejects but with the signal's reason. */
 export async function askTag(
-  kit: MirrorKit,
+  { searches, clock, closing }: AskTagCollaborators,
   path: DistributionPath,
-  { signal }: Cancellable,
+  { resolveTimeoutMs, signal }: AskTagOptions,
 ): Promise<readonly TagAnswer[]> {
   signal.throwIfAborted();
   const answers: TagAnswer[] = [];
-  const search = startSearch(kit, path);
-  const life = link(signal, kit.closing);
+  const search = searches.begin(path);
+  const life = link(signal, closing);
   try {
     const asking = Array.from({ length: MAX_ASKED }, () => ask(search, path, life.signal, answers));
-    const limit = kit.clock.sleep(kit.options.resolveTimeoutMs + ANSWER_MS, life);
+    const limit = clock.sleep(resolveTimeoutMs + ANSWER_MS, life);
     // Those that are late are told so by the abort; nobody waits for them.
     await Promise.race([Promise.allSettled(asking), limit]).catch(() => {});
     signal.throwIfAborted();
