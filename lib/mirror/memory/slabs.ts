@@ -3,6 +3,11 @@ import type { Clock } from "../../ports/clock.ts";
 
 /** Bytes of a slab. */
 export const SLAB_BYTES = 1024 * 1024;
+/**
+ * Bytes that are asked for at once, of which only those in use are resident: from this size on the C
+ * library takes memory from the system and gives it back. Smaller pieces it would keep.
+ */
+const REGION_BYTES = 32 * SLAB_BYTES;
 /** Memory that nobody used for so long is given back to the system, ms. */
 const IDLE_MS = 5_000;
 
@@ -15,6 +20,8 @@ type Slab = Uint8Array<ArrayBuffer>;
  */
 export class Slabs {
   readonly #clock: Pick<Clock, "sleep">;
+  readonly #regions: ArrayBuffer[] = [];
+  /** The next one is the last. */
   readonly #free: Slab[] = [];
   #taken = 0;
   #idle: Link | undefined;
@@ -26,7 +33,7 @@ export class Slabs {
   take(): Slab {
     this.#taken++;
     this.#idle?.abort();
-    return this.#free.pop() ?? new Uint8Array(SLAB_BYTES);
+    return this.#free.pop() ?? this.#grow();
   }
 
   give(slab: Slab): void {
@@ -34,10 +41,23 @@ export class Slabs {
     if (--this.#taken === 0) this.#dropLater();
   }
 
-  /** Gives what is not in use back to the system. */
+  /** Gives the memory back to the system, as soon as nothing of it is in use. */
   close(): void {
     this.#idle?.abort();
-    for (const { buffer } of this.#free.splice(0)) buffer.transfer(0);
+    this.#free.length = 0;
+    const regions = this.#regions.splice(0);
+    // Else the collector does, when whoever has a slab is done with it.
+    if (this.#taken === 0) { for (const region of regions) region.transfer(0); }
+  }
+
+  /** Asks for another region; returns its first slab. */
+  #grow(): Slab {
+    const region = new ArrayBuffer(REGION_BYTES);
+    this.#regions.push(region);
+    for (let at = REGION_BYTES - SLAB_BYTES; at > 0; at -= SLAB_BYTES) {
+      this.#free.push(new Uint8Array(region, at, SLAB_BYTES));
+    }
+    return new Uint8Array(region, 0, SLAB_BYTES);
   }
 
   #dropLater(): void {

