@@ -53,8 +53,9 @@ await deno(
   // whoever is first there could have code run by root.
   "--no-code-cache",
   ...PERMISSIONS,
-  // Young garbage is given 6 MB instead of 48: under load a quarter less memory, at the same speed.
-  "--v8-flags=--max-semi-space-size=2",
+  // Young garbage is given 6 MB instead of 48, old garbage half as much as there is in use instead of
+  // up to three times that: under load half of the memory, at the same speed.
+  "--v8-flags=--max-semi-space-size=2,--heap-growing-percent=50",
   "-o",
   `${root}dist/eddy`,
   ...Deno.args,
