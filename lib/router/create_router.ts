@@ -7,11 +7,10 @@ import { loadIdentity } from "./libp2p/identity.ts";
 import { Libp2pRouter } from "./libp2p_router.ts";
 import { resolveRouterOptions, type RouterOptions } from "./options.ts";
 
-/** Collaborators of the router. */
 export interface RouterCollaborators extends Runtime {
-  /** Tells with which peers to begin; started and stopped with the router. */
+  /** Source of bootstrap peers; started and stopped with the router. */
   readonly bootstrapper: Bootstrapper;
-  /** Lets other nodes' connections in, or not; default: limits of the router's own. */
+  /** Admits connections of other nodes; default: limits of the router's own. */
   readonly admission?: Admission | undefined;
 }
 
@@ -19,8 +18,8 @@ export interface RouterCollaborators extends Runtime {
  * Makes the router: reads or creates the identity and builds the libp2p node. Nothing listens until
  * it is started.
  *
- * @throws {RangeError} naming the option that is out of range.
- * @throws {Error} naming the identity file that cannot be used.
+ * @throws {RangeError} for an option that is out of range.
+ * @throws {Error} if the identity file cannot be used.
  */
 export async function createRouter(
   collaborators: RouterCollaborators,

@@ -23,26 +23,26 @@ import { disableLibraryRecords } from "./libp2p/disable_library_records.ts";
 import type { ProviderStore } from "./providers/provider_store.ts";
 import type { WorkBudget } from "../async/work_budget.ts";
 
-/** Time to connect and for one batch of records to be acknowledged. */
+/** Deadline of connecting and of a batch's acknowledgement, ms. */
 const BATCH_TIMEOUT_MS = 5000;
 
-/** Collaborators of the parts that make the index. */
+/** Collaborators of the DHT's parts. */
 export interface IndexCollaborators extends Runtime {
   readonly host: Host;
 }
 
-/** What several of the parts work with. */
+/** Shared by several parts. */
 export interface IndexContext {
   readonly table: RoutingTable;
   readonly store: ProviderStore<Provider>;
   readonly budget: WorkBudget;
   readonly client: DhtClient;
   readonly isDown: (id: string) => boolean;
-  /** This node as a provider, as of now. */
+  /** This node as a provider, with its present addresses. */
   readonly self: () => Provider;
 }
 
-/** Makes a client of other nodes' DHT. */
+/** Makes a DHT client. */
 export function createClient(
   { host: { node, dht }, clock }: IndexCollaborators,
   { requestTimeoutMs }: { readonly requestTimeoutMs: number },
@@ -53,7 +53,7 @@ export function createClient(
   }, { requestTimeoutMs });
 }
 
-/** Our server in the place of the library's. */
+/** Replaces the library's DHT server by Eddy's. */
 export function serveDht(
   { host, clock, log }: IndexCollaborators,
   options: ResolvedRouterOptions,
@@ -72,7 +72,7 @@ export function serveDht(
   host.dht.rpc.onIncomingStream = (stream, connection) => server.serve(stream, connection);
 }
 
-/** Makes what finds the holders of a key. */
+/** Makes the lookup of a key's holders. */
 export function createLookup(
   collaborators: IndexCollaborators,
   options: ResolvedRouterOptions,
@@ -84,14 +84,14 @@ export function createLookup(
     ...collaborators,
     ...context,
     self: node.peerId,
-    // What a peer has said of itself counts, whatever others say of it.
+    // A peer's own announcement takes precedence over what other nodes say of it.
     toPeer: (info) => table.mapped(info.id) ?? toPeer(info),
     isDoubtful: walking.isDown,
     sources: createLookupSources({ ...walking, store }),
   }, options);
 }
 
-/** What walks through the DHT need. */
+/** Makes the collaborators of DHT walks. */
 export function createWalking(
   { host: { node, dht } }: IndexCollaborators,
   { table, client, isDown }: IndexContext,
@@ -101,7 +101,7 @@ export function createWalking(
     self: node.peerId,
     table,
     client,
-    // Nobody waits for a peer that did not answer, before it is known whether it is alive.
+    // A suspect peer is not asked until the monitor knows whether it is alive.
     isDown: (id) => isDown(id) || monitor.isSuspect(id),
     decode: createPeerDecoder(),
     async introduce({ id, multiaddrs }) {
@@ -131,7 +131,7 @@ export function closestBy(
   };
 }
 
-/** Makes what keeps own keys known. */
+/** Makes the publisher of this node's keys. */
 export function createPublisher(
   collaborators: IndexCollaborators,
   options: ResolvedRouterOptions,

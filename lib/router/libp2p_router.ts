@@ -12,10 +12,10 @@ import {
   type RouterPartsCollaborators,
 } from "./router_parts.ts";
 
-/** How often expired records are removed and own addresses are read again. */
+/** Interval of removing expired records and refreshing own addresses, ms. */
 const MAINTENANCE_INTERVAL_MS = 60_000;
-/** Keys whose records are looked at between two breaths. */
-const SWEPT_AT_ONCE = 2000;
+/** Keys swept between two yields of the work budget. */
+const SWEEP_SIZE = 2000;
 const STOP_TIMEOUT_MS = 3000;
 
 /** The router on libp2p's Kademlia DHT, compatible with Spegel's. */
@@ -38,23 +38,23 @@ export class Libp2pRouter implements Router {
     return this.#collaborators.host.node.peerId.toString();
   }
 
-  /** Records of other nodes that this node keeps. */
+  /** Number of other nodes' records stored here. */
   get recordCount(): number {
     return this.#parts.store.size;
   }
 
-  /** Connections to other nodes that are open. */
+  /** Number of open connections to other nodes. */
   get connectionCount(): number {
     return this.#collaborators.host.node.getConnections().length;
   }
 
-  /** Multiaddrs that other nodes are told, each with the peer id; empty before the start. */
+  /** Announced multiaddrs, each with the peer id; empty before the start. */
   get listenAddresses(): readonly string[] {
     return this.#announced().map((address) => `${address}/p2p/${this.id}`);
   }
 
   /**
-   * Listens, and begins to look for peers; resolves when it listens, not when it is ready.
+   * Starts listening and looking for peers; resolves when it listens, not when it is ready.
    *
    * @throws {RouterListenError} if the address cannot be listened on.
    */
@@ -88,9 +88,9 @@ export class Libp2pRouter implements Router {
   }
 
   /**
-   * Tells the peers that this node leaves, so that they ask it for nothing any more, and ends
-   * announcing and looking for peers; what is known can still be looked up until {@link stop}. Takes
-   * half a second at most and does not reject.
+   * Announces the departure to peers, so that they stop asking this node, and stops announcing keys
+   * and looking for peers; lookups still answer from what is known until {@link stop}. Takes at
+   * most half a second and does not reject.
    */
   async leave(): Promise<void> {
     const { publisher, monitor, goodbye } = this.#parts;
@@ -101,14 +101,14 @@ export class Libp2pRouter implements Router {
     this.#collaborators.log.info("said goodbye", { peers: told });
   }
 
-  /** Leaves the network and closes everything, within three seconds. May be called again. */
+  /** Leaves the network and closes everything, within three seconds. Idempotent. */
   stop(): Promise<void> {
     this.#stopped ??= this.#close();
     return this.#stopped;
   }
 
   /**
-   * Takes other secrets from now on; connections to nodes that have none of them are closed.
+   * Replaces the secrets; connections that use none of the new ones are closed.
    *
    * @throws {Error} if the router was made without secrets.
    */
@@ -140,15 +140,15 @@ export class Libp2pRouter implements Router {
   }
 
   /**
-   * True as soon as a peer is known, or the first round of bootstrapping is over, whatever came of
-   * it (a lone node is ready), or `readyTimeoutMs` after the start.
+   * True once a peer is known, or the first bootstrap round is over, successful or not (a lone node
+   * is ready), or `readyTimeoutMs` after the start.
    */
   ready(): boolean {
     const { table, bootstrap } = this.#parts;
     return table.size > 0 || bootstrap.completed || this.#waitedEnough;
   }
 
-  /** Whether connections of other nodes, or their questions at start, wait in vain. */
+  /** Whether the router or its bootstrap server can no longer accept connections. */
   deaf(): boolean {
     const { host, bootstrapper } = this.#collaborators;
     return host.deaf() || (bootstrapper.deaf?.() ?? false);
@@ -164,7 +164,7 @@ export class Libp2pRouter implements Router {
     return this.#parts.departures.has(id);
   }
 
-  /** Agreement with other nodes on who gets content from upstream. */
+  /** Agreement with other nodes on who fetches content from upstream. */
   get elections(): FetchTrees {
     return this.#parts.fetchTrees;
   }
@@ -195,7 +195,7 @@ export class Libp2pRouter implements Router {
   async #maintain(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await this.#collaborators.clock.sleep(MAINTENANCE_INTERVAL_MS, this.#stop);
-      while (!this.#parts.store.sweep(SWEPT_AT_ONCE)) await this.#parts.budget.breathe();
+      while (!this.#parts.store.sweep(SWEEP_SIZE)) await this.#parts.budget.breathe();
       try {
         await this.#parts.refreshOwnAddresses();
         await prunePeerStore(this.#collaborators.host, this.#parts.table);

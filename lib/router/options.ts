@@ -2,61 +2,66 @@ import { withoutBrackets } from "../net/host_port.ts";
 import { isLoopback } from "../net/ip.ts";
 import { DEFAULT_DHT_PREFIX } from "../oci/peer_protocol.ts";
 
-/** Settings of the router. Fields that are left out get a default. */
+/** Settings of the router. Omitted fields have defaults. */
 export interface RouterOptions {
   /**
    * Where to listen. An empty host is every interface, IPv4 and IPv6. A loopback host makes
    * loopback addresses announced. Port 0 picks a free one (not together with an empty host).
    */
   readonly listen: { readonly host: string; readonly port: number };
-  /** Port of every peer's registry; or how to tell it from the port of the peer's router. */
+  /** Port of every peer's registry, or a function of the port of the peer's router. */
   readonly registryPort: number | ((routerPort: number) => number);
-  /** Times that are left out are those of this network; default `lan`. */
+  /** Profile with the defaults of the times below; default `lan`. */
   readonly network?: NetworkProfile;
   /** Directory of the identity; without it, the node gets a new identity at each start. */
   readonly dataDir?: string | undefined;
-  /** Prefix of the DHT's protocol; nodes with different prefixes never meet. */
+  /** Prefix of the DHT's protocol; nodes with different prefixes stay separate. */
   readonly protocolPrefix?: string;
   /**
-   * Only nodes that have one of these secrets in common are met, at least 32 characters each; empty:
-   * everybody is.
+   * Secrets of a closed network, at least 32 characters each: only nodes that share one can
+   * connect; empty: all nodes can.
    */
   readonly secrets?: readonly string[] | undefined;
   /** Uses peers' loopback addresses; default: only if the listen host is one. */
   readonly allowLoopback?: boolean;
-  /** How long records of other nodes live, ms. */
+  /** Lifetime of other nodes' records, ms. */
   readonly recordTtlMs?: number;
-  /** How often each own key is announced anew, ms; well inside every node's record lifetime. */
+  /**
+   * Interval at which each own key is announced again, ms; well within every node's record
+   * lifetime.
+   */
   readonly reprovideIntervalMs?: number;
-  /** How long a TCP connection to one address of a peer may take, ms. */
+  /** Deadline of a TCP connection to one address of a peer, ms. */
   readonly connectTimeoutMs?: number;
-  /** How long one address of a peer is tried, handshakes included, ms. */
+  /** Deadline of a dial to one address of a peer, handshakes included, ms. */
   readonly dialTimeoutMs?: number;
-  /** How long an answer of a peer's DHT is waited for, ms; a dial may be part of it. */
+  /** Deadline of an answer of a peer's DHT, ms, including a dial. */
   readonly requestTimeoutMs?: number;
-  /** How long a whole lookup may take, ms. */
+  /** Deadline of a whole lookup, ms. */
   readonly lookupTimeoutMs?: number;
-  /** Connections that are kept; for a while there may be twice as many. */
+  /** Connections to keep; for a while there may be twice as many. */
   readonly maxConnections?: number | undefined;
-  /** Records of other nodes kept in all. */
+  /** Maximum records of other nodes, in total. */
   readonly maxRecords?: number;
-  /** Records kept of one other node. */
+  /** Maximum records of one other node. */
   readonly maxRecordsPerPeer?: number;
-  /** How often each known peer is pinged, ms; longer when there are many. */
+  /** Interval at which each known peer is pinged, ms; longer with many peers. */
   readonly pingIntervalMs?: number;
-  /** Agrees with other nodes on who gets content from upstream that nobody has. */
+  /** Whether to agree with other nodes on who fetches content from upstream that no node has. */
   readonly rollout?: boolean;
-  /** Zone of this node, asked for each time: others of that zone are followed first. */
+  /** Returns this node's zone: parents in the same zone are preferred. */
   readonly zone?: () => string | undefined;
-  /** Ready at the latest so long after the start, ms. */
+  /** Time after which the router counts as ready in any case, ms. */
   readonly readyTimeoutMs?: number;
 }
 
-/** Defaults of {@link RouterOptions}, apart from those of {@link NETWORK_PROFILES}. */
+/** Defaults of {@link RouterOptions}, except those of {@link NETWORK_PROFILES}. */
 export const ROUTER_DEFAULTS = {
   protocolPrefix: DEFAULT_DHT_PREFIX,
   secrets: [],
-  /** Spegel announces every 15 minutes, up to 2 minutes late twice. */
+  /**
+   * Spegel announces every 15 minutes, and each of two announcements may be up to 2 minutes late.
+   */
   recordTtlMs: 19 * 60_000,
   reprovideIntervalMs: 10 * 60_000,
   maxConnections: 300,
@@ -66,7 +71,7 @@ export const ROUTER_DEFAULTS = {
   rollout: false,
 } as const;
 
-/** What of {@link RouterOptions} depends on the network between the nodes. */
+/** The part of {@link RouterOptions} that depends on the network between the nodes. */
 type NetworkTimes = Required<
   Pick<
     RouterOptions,
@@ -74,7 +79,7 @@ type NetworkTimes = Required<
   >
 >;
 
-/** Times that suit one room, sites with tens of milliseconds between them, and bad lines. */
+/** Times for one room, for sites tens of milliseconds apart, and for bad lines. */
 export const NETWORK_PROFILES = {
   lan: {
     connectTimeoutMs: 200,
@@ -99,7 +104,7 @@ export const NETWORK_PROFILES = {
   },
 } as const satisfies Record<string, NetworkTimes>;
 
-/** The name of a set of times. */
+/** The name of a profile. */
 export type NetworkProfile = keyof typeof NETWORK_PROFILES;
 
 /** Router options with every default filled in. */
@@ -107,10 +112,9 @@ export type ResolvedRouterOptions =
   & Required<Defined<Omit<RouterOptions, "dataDir" | "zone">>>
   & Pick<RouterOptions, "dataDir" | "zone">;
 
-/** Without fields that are undefined. */
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
-/** Fills in the defaults and checks the ranges. @throws {RangeError} naming the field. */
+/** Fills in the defaults and validates the ranges. @throws {RangeError} with the field's name. */
 export function resolveRouterOptions(
   options: RouterOptions,
 ): ResolvedRouterOptions {

@@ -34,19 +34,17 @@ import { ProviderStore } from "./providers/provider_store.ts";
 import { FetchTrees } from "./rollout/fetch_trees.ts";
 import { WorkBudget } from "../async/work_budget.ts";
 
-/** Records kept of one key, and named in one answer. */
+/** Maximum records of one key, and providers in one answer. */
 const MAX_PROVIDERS_PER_KEY = 128;
 const MAX_ANSWER = 20;
 /** A multihash of 66 bytes (sha2-512 and its header) in base64. */
 const MAX_KEY_LENGTH = 88;
 
-/** Collaborators of the router's parts. */
 export interface RouterPartsCollaborators extends Runtime {
   readonly host: Host;
   readonly bootstrapper: Bootstrapper;
 }
 
-/** The parts of a router, connected with each other. */
 export interface RouterParts {
   /** Records of other nodes. */
   readonly store: ProviderStore<Provider>;
@@ -59,12 +57,12 @@ export interface RouterParts {
   readonly goodbye: Goodbye;
   /** Peers that said goodbye. */
   readonly departures: Departures;
-  /** Asks peers; lookups and pings share its streams. */
+  /** Lookups and pings share its streams. */
   readonly client: DhtClient;
   readonly budget: WorkBudget;
   readonly limiter: ConnectionLimiter;
   readonly fetchTrees: FetchTrees;
-  /** Reads again where this node listens. */
+  /** Refreshes this node's own addresses. */
   refreshOwnAddresses(): Promise<void>;
 }
 
@@ -137,7 +135,7 @@ export function createRouterParts(
   };
 }
 
-/** What agrees with other nodes on who goes upstream. */
+/** Makes the agreement on who fetches from upstream. */
 function createFetchTrees(
   { host: { node }, clock, log, metrics }: RouterPartsCollaborators,
   { zone = () => undefined }: Pick<ResolvedRouterOptions, "zone">,
@@ -182,7 +180,7 @@ function createLimiter(
   }, options);
 }
 
-/** What happens when a peer says goodbye, and the same again when it turns up while it leaves. */
+/** Handles a peer's goodbye, also when the peer reappears while it leaves. */
 function createGoodbye(
   { host, log }: RouterPartsCollaborators,
   { store, departures }: {

@@ -56,7 +56,7 @@ export class HttpService {
     this.#loop = new AcceptLoop({ listen, take, clock, log }, `${hostname}:${port}`);
     this.#loop.open();
     this.#check().catch((error) => {
-      if (!this.#stop.signal.aborted) log.error("connections are no longer looked at", { error });
+      if (!this.#stop.signal.aborted) log.error("deadline checks of connections failed", { error });
     });
   }
 

@@ -7,49 +7,50 @@ import type { IpPort } from "../libp2p/address.ts";
 import { shuffle } from "./shuffle.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
 
-/** Time to learn the list, and to connect to one of its peers. */
+/** Deadlines of reading the list, and of dialling one of its peers, ms. */
 const GET_TIMEOUT_MS = 5000;
 const DIAL_TIMEOUT_MS = 2000;
-/** Peers of a list that are looked at in one round, and that are dialled, chosen at random. */
+/** Peers of a list considered per round, and dialled, chosen at random. */
 const MAX_CONSIDERED = 64;
 const MAX_DIALLED = 6;
-/** While nobody is known. */
+/** Delays between rounds while no peer is known, ms. */
 const RETRY = { baseMs: 50, maxMs: 10_000 };
-/** With so few peers, or more, the list is read again after this time (and up to half longer). */
+/**
+ * Interval of rounds, plus up to half of it as jitter, with at most this many peers and with more.
+ */
 const FEW_PEERS = 3;
 const FEW_INTERVAL_MS = 60_000;
 const MANY_INTERVAL_MS = 10 * 60_000;
-/** Between a connection and its peer's place in the routing table lie two short exchanges. */
+/** How long a connected peer may take to enter the routing table, ms: two short exchanges. */
 const SETTLE_MS = 1000;
 const SETTLE_STEP_MS = 20;
 
-/** A peer to dial: every address has a port. */
+/** A peer to dial; every address has a port. */
 export interface DialTarget {
   readonly id?: string;
   readonly addresses: readonly IpPort[];
 }
 
-/** Outcome of one dial. */
+/** Result of a dial. */
 export type DialOutcome = "connected" | "self" | "failed";
 
-/** Collaborators of a {@link BootstrapLoop}. */
 export interface BootstrapLoopCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly bootstrapper: Bootstrapper;
-  /** Connects to a peer that is not connected yet. Does not reject. */
+  /** Connects to a peer. Does not reject. */
   readonly dial: (target: DialTarget, options: Cancellable) => Promise<DialOutcome>;
-  /** Tells whether this is the node itself, or a peer that is known already. */
+  /** Tells whether a target is this node, or a known peer. */
   readonly skip: (target: DialTarget) => boolean;
-  /** How many peers the routing table has. */
+  /** Number of peers in the routing table. */
   readonly peerCount: () => number;
-  /** Port of this node's router, for addresses that have none. */
+  /** Port of this node's router, the default for addresses without one. */
   readonly routerPort: () => number;
 }
 
-/** Finds the first peers, finds them again when all are lost, and now and then looks for more. */
+/** Finds the first peers, and new ones after all are lost or from time to time. */
 export class BootstrapLoop {
   readonly #collaborators: BootstrapLoopCollaborators;
   #completed = false;
-  /** Why the list could not be learned the last time; empty if it could. */
+  /** Why reading the list failed last; empty if it succeeded. */
   #failure = "";
   #wake = new AbortController();
 
@@ -57,17 +58,17 @@ export class BootstrapLoop {
     this.#collaborators = collaborators;
   }
 
-  /** True once a first round is over, whatever came of it. */
+  /** True once the first round is over, successful or not. */
   get completed(): boolean {
     return this.#completed;
   }
 
-  /** Begins the next round now, e.g. since the last peer was lost. */
+  /** Starts the next round now, e.g. after the last peer was lost. */
   wake(): void {
     this.#wake.abort();
   }
 
-  /** Goes on until the signal aborts; then rejects with its reason. */
+  /** Runs until the signal aborts; then rejects with its reason. */
   async run(options: Cancellable): Promise<never> {
     const { peerCount } = this.#collaborators;
     let delays = backoff(RETRY);
@@ -92,7 +93,7 @@ export class BootstrapLoop {
       this.#failure = "";
     } catch (error) {
       options.signal.throwIfAborted();
-      // Every round tries again; the log need not say the same thing each time.
+      // Logged once, though every round retries.
       const failure = messageOf(error);
       const level = failure === this.#failure ? "debug" : "warn";
       this.#failure = failure;

@@ -1,49 +1,46 @@
 import type { Cancellable } from "../../ports/cancellable.ts";
 
-/** Where a peer's router may be reached. */
+/** An address of a peer's router. */
 export interface BootstrapAddress {
   /** IP address without brackets. */
   readonly ip: string;
-  /** Undefined: the port that this node's own router listens on. */
+  /** Undefined: the port of this node's own router. */
   readonly port?: number;
 }
 
-/** A peer to begin with. */
+/** A bootstrap peer. */
 export interface BootstrapPeer {
-  /** Its peer id, if it is known; else whoever answers at the addresses is taken. */
+  /** Its peer id; undefined: any peer at the addresses is accepted. */
   readonly id?: string;
   /** At least one. */
   readonly addresses: readonly BootstrapAddress[];
-  /**
-   * True: it is one that somebody has met, or that says so itself; nobody who was configured names
-   * it.
-   */
+  /** True: named by another node, or by itself, not by a configured source. */
   readonly unverified?: true;
 }
 
-/** A node for others to begin with. */
+/** A node, as bootstrap peer of others. */
 export interface BootstrapContact {
   readonly id: string;
   /** Multiaddrs, without the peer id. */
   readonly addresses: readonly string[];
 }
 
-/** This node, for others to begin with. */
+/** This node, as bootstrap peer of others. */
 export interface BootstrapSelf {
   readonly id: string;
   /** Announced multiaddrs, without the peer id. */
   addresses(): readonly string[];
-  /** Some other peers that are known, chosen at random. */
+  /** Some other known peers, chosen at random. */
   others?(limit: number): readonly BootstrapContact[];
 }
 
-/** Tells with which peers to begin. */
+/** A source of bootstrap peers. */
 export interface Bootstrapper {
   /** Called once, before the first `get`. */
   start?(self: BootstrapSelf): Promise<void>;
-  /** Peers to begin with, this node perhaps among them; rejects if they cannot be learned now. */
+  /** The bootstrap peers, possibly including this node; rejects if they cannot be read now. */
   get(options: Cancellable): Promise<BootstrapPeer[]>;
-  /** Whether it listens for other nodes and they wait in vain. */
+  /** Whether it serves other nodes but can no longer accept their connections. */
   deaf?(): boolean;
   /** Called once, at the end. */
   stop?(): Promise<void>;

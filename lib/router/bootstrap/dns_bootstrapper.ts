@@ -4,29 +4,27 @@ import { rememberHosts } from "./remember_hosts.ts";
 import { type ResolveHost, resolveHost } from "./resolve_host.ts";
 import { type ResolveService, resolveService } from "./resolve_service.ts";
 
-/** Addresses of one answer that are looked at: more than fit into one. */
+/** Maximum addresses of one answer; more than fit into one. */
 const MAX_ADDRESSES = 8192;
-/** Instances of a service that are looked at: each of them has to be resolved. */
+/** Maximum instances of a service: each must be resolved. */
 const MAX_INSTANCES = 512;
 
-/** Settings of {@link createDnsBootstrapper}. */
 export interface DnsBootstrapperOptions {
   /**
-   * Name whose A and AAAA records are the peers, e.g. that of a headless service; or, if it begins
-   * with an underscore, such as `_router._tcp.eddy.example`, whose SRV records are.
+   * Name with A and AAAA records of the peers, e.g. of a headless service; or, if it begins with an
+   * underscore, such as `_router._tcp.eddy.example`, with SRV records.
    */
   readonly domain: string;
 }
 
-/** Collaborators of a {@link createDnsBootstrapper}. */
 export interface DnsBootstrapperCollaborators {
   readonly resolve?: ResolveHost;
   readonly resolveSrv?: ResolveService;
 }
 
 /**
- * Begins with all addresses of one DNS name, each at this node's own router port; with SRV records,
- * each at the record's port.
+ * Bootstraps from all addresses of a DNS name, at this node's own router port; from SRV records, at
+ * each record's port.
  */
 export function createDnsBootstrapper(
   options: DnsBootstrapperOptions,

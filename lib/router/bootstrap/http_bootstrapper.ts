@@ -10,29 +10,30 @@ import {
 import { parsePeer } from "./parse_peer.ts";
 import { readCertificates } from "./read_certificates.ts";
 
-/** An answer that is longer is not one, bytes. */
+/** Maximum length of an answer, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** Peers of one answer that are looked at, and addresses of each. */
+/** Maximum peers of one answer, and addresses of each. */
 const MAX_PEERS = 4096;
 const MAX_ADDRESSES = 16;
 const REQUEST_TIMEOUT_MS = 3000;
 
-/** Settings of {@link createHttpBootstrapper}. */
 export interface HttpBootstrapperOptions {
-  /** Where to serve this node's identity as `/id`; undefined: not at all. Empty host: everywhere. */
+  /**
+   * Where to serve this node's identity as `/id`; undefined: nowhere. Empty host: all addresses.
+   */
   readonly listen?:
     & { readonly host: string; readonly port: number }
     & IdentityServerCollaborators;
-  /** Where to ask, http or https, e.g. `http://eddy-bootstrap:5002/id`. */
+  /** URL of the list, http or https, e.g. `http://eddy-bootstrap:5002/id`. */
   readonly url: string;
   /**
-   * Directory of `ca.crt`, the authority of an https URL, and of `tls.crt` and `tls.key`, which are
-   * shown to it. Read anew each time: certificates are renewed.
+   * Directory of `ca.crt`, the CA of an https URL, and of the client certificate `tls.crt` and
+   * `tls.key`. Read for each request: certificates are renewed.
    */
   readonly certificates?: string;
 }
 
-/** An HTTP bootstrapper, and where it listens. */
+/** An HTTP bootstrapper, with its listening port. */
 export interface HttpBootstrapper extends Bootstrapper {
   start(self: BootstrapSelf): Promise<void>;
   stop(): Promise<void>;
@@ -41,9 +42,9 @@ export interface HttpBootstrapper extends Bootstrapper {
 }
 
 /**
- * Begins with the peers that a URL lists, as `[{"ID": "…", "Addrs": ["/ip4/…/tcp/5001"]}]`, the
- * JSON form of go-libp2p's AddrInfo, which Spegel uses too. `ID` may be empty; `Hearsay` is true for
- * those whom the answering node has only met.
+ * Bootstraps from the peers that a URL lists as `[{"ID": "…", "Addrs": ["/ip4/…/tcp/5001"]}]`,
+ * go-libp2p's AddrInfo in JSON, which Spegel uses too. `ID` may be empty; `Hearsay` is true for
+ * peers other than the responding node.
  *
  * @throws {TypeError} if the URL is not http or https.
  */
@@ -76,7 +77,7 @@ export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBo
   };
 }
 
-/** Reads the JSON answer. @throws {TypeError} if it has another shape. */
+/** Parses the JSON answer. @throws {TypeError} if it has another shape. */
 export function parseAnswer(text: string): BootstrapPeer[] {
   const list: unknown = JSON.parse(text);
   if (!Array.isArray(list)) throw new TypeError("bootstrap answer is not a JSON array");
@@ -97,7 +98,7 @@ export function parseAnswer(text: string): BootstrapPeer[] {
   });
 }
 
-/** Addresses of a kind that is not used, such as QUIC, are left out. */
+/** Unsupported addresses, such as QUIC, are skipped. */
 function toAddress(text: unknown): { ip: string; port?: number }[] {
   if (typeof text !== "string") throw new TypeError("bootstrap answer has a bad address");
   try {

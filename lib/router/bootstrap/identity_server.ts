@@ -9,30 +9,29 @@ import type { Log } from "../../ports/log.ts";
 import { RouterListenError } from "../libp2p/router_listen_error.ts";
 import type { BootstrapSelf } from "./bootstrapper.ts";
 
-/** Other peers that an answer names besides this node: whoever asks should not depend on one. */
+/** Other peers named in an answer, so that the client does not depend on one node. */
 const MAX_OTHERS = 7;
 const SHUTDOWN_TIMEOUT_MS = 1000;
 
-/** What the server works with. */
 export interface IdentityServerCollaborators {
   readonly log: Log;
-  /** Bounds connections; default: this server's alone. */
+  /** Bounds connections; default: separate limits for this server. */
   readonly connections?: ConnectionBudget | undefined;
 }
 
-/** Answers other nodes' HTTP bootstrap. */
+/** Serves other nodes' HTTP bootstrap. */
 export interface IdentityServer {
   readonly port: number;
-  /** Whether connections wait in vain to be accepted. */
+  /** Whether it can no longer accept connections. */
   deaf(): boolean;
   /** Ends within a second; does not reject. */
   stop(): Promise<void>;
 }
 
 /**
- * Serves `/id`: this node and some others, in the JSON form of go-libp2p's AddrInfo.
+ * Serves `/id`: this node and some others, as go-libp2p's AddrInfo in JSON.
  *
- * @param listen empty host: everywhere.
+ * @param listen empty host: all addresses.
  * @throws {RouterListenError} if the address cannot be listened on.
  */
 export function startIdentityServer(
@@ -60,7 +59,7 @@ function answer(request: Request, self: BootstrapSelf): Response {
     return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
   }
   const others = self.others?.(MAX_OTHERS) ?? [];
-  // This node comes first: Spegel reads three.
+  // This node comes first: Spegel reads only three.
   const entries: readonly BootstrapEntry[] = [
     { ID: self.id, Addrs: self.addresses() },
     ...others.map(({ id, addresses }) => ({ ID: id, Addrs: addresses, Hearsay: true })),

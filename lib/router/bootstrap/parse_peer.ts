@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 
-/** A peer as a person or a file names it. */
+/** A parsed bootstrap peer. */
 export interface NamedPeer {
   readonly id?: string;
   /** IP address without brackets, or a DNS name. */
@@ -18,7 +18,7 @@ const DNS_NAME =
  * Parses a bootstrap peer: `HOST`, `HOST:PORT`, `[IPV6]:PORT`, or a multiaddr
  * `/ip4|ip6|dns|dns4|dns6/HOST[/tcp/PORT][/p2p/ID]`.
  *
- * @throws {TypeError} that quotes the text and says what is wanted.
+ * @throws {TypeError} with the text and the expected form.
  */
 export function parsePeer(text: string): NamedPeer {
   const peer = text.startsWith("/") ? fromMultiaddr(text) : fromHostPort(text);

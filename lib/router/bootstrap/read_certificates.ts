@@ -1,19 +1,19 @@
 import { join } from "node:path";
 
-/** What a client trusts and shows, as PEM. */
+/** Trusted and own certificates of a client, PEM. */
 export interface ClientCertificates {
-  /** Authorities; undefined: those that the system trusts. */
+  /** CA certificates; undefined: the system's. */
   readonly caCerts?: string[];
-  /** Own certificate and its key; both or none. */
+  /** Client certificate and its key; both or none. */
   readonly cert?: string;
   readonly key?: string;
 }
 
 /**
- * Reads `ca.crt`, `tls.crt` and `tls.key` from a directory, the names that Kubernetes gives them.
- * Each may be missing, but a certificate needs its key.
+ * Reads `ca.crt`, `tls.crt` and `tls.key` from a directory, as named by Kubernetes. Each may be
+ * missing, but a certificate needs its key.
  *
- * @throws {Error} if a file cannot be read, or only one of `tls.crt` and `tls.key` is there.
+ * @throws {Error} if a file cannot be read, or only one of `tls.crt` and `tls.key` exists.
  */
 export async function readCertificates(directory: string): Promise<ClientCertificates> {
   const [authority, cert, key] = await Promise.all(

@@ -1,13 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { ResolveHost } from "./resolve_host.ts";
 
-/** Names that are remembered, and how long, ms. */
+/** Cached names, and their lifetime, ms. */
 const MAX_HOSTS = 1024;
 const KEPT_MS = 24 * 3_600_000;
 
 /**
- * The same resolver, which goes on to say what a name meant last where it cannot be resolved any
- * more: one of several name servers that is away must not take nodes off a list.
+ * Wraps a resolver so that a name that no longer resolves keeps its last addresses: a name server
+ * that is down must not remove nodes from a list.
  */
 export function rememberHosts(resolve: ResolveHost): ResolveHost {
   const known = new LRUCache<string, string[]>({ max: MAX_HOSTS, ttl: KEPT_MS, ttlResolution: 0 });

@@ -3,15 +3,14 @@ import { type NamedPeer, parsePeer } from "./parse_peer.ts";
 import { rememberHosts } from "./remember_hosts.ts";
 import { type ResolveHost, resolveHost } from "./resolve_host.ts";
 
-/** Settings of {@link createStaticBootstrapper}. */
 export interface StaticBootstrapperOptions {
-  /** Peers as {@link parsePeer} reads them; may be empty: the node is then alone. */
+  /** Peers in the form of {@link parsePeer}; may be empty for a lone node. */
   readonly peers: readonly string[];
 }
 
 /**
- * Begins with the peers of a list. Names in it are resolved anew each time; one that cannot be
- * resolved is taken for what it was last, or left out as long as another can.
+ * Bootstraps from a list of peers. Names are resolved for each round; one that no longer resolves
+ * keeps its last addresses, or is skipped while another resolves.
  *
  * @throws {TypeError} if a peer is malformed.
  */
@@ -36,7 +35,7 @@ export function createStaticBootstrapper(
   };
 }
 
-/** With an id, all addresses are one peer's; without, each may be another one's. */
+/** With an id, all addresses belong to one peer; without, each may belong to another. */
 function toPeers({ id, port }: NamedPeer, ips: readonly string[]): BootstrapPeer[] {
   const addresses = ips.map((ip) => port === undefined ? { ip } : { ip, port });
   if (id !== undefined) return [{ id, addresses }];

@@ -6,31 +6,32 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 
-/** Addresses that are remembered: those of 8,000 nodes with two families. */
+/** Maximum addresses: those of 8,000 dual-stack nodes. */
 const MAX_ADDRESSES = 16_384;
-/** How long an address counts after an answer that lacks it, ms: answers are cut and vary. */
+/**
+ * How long an address stays trusted after an answer without it, ms: answers are truncated and vary.
+ */
 const KEPT_MS = 5 * 60_000;
-/** Between two questions at {@link TrustedAddresses.refresh}; doubles while they bring nothing new, ms. */
+/** Interval of {@link TrustedAddresses.refresh}; doubles while answers have no new address, ms. */
 const PAUSE = { minMs: 10_000, maxMs: 5 * 60_000 };
-/** Time for such a question, ms. */
+/** Deadline of a refresh, ms. */
 const ASK_TIMEOUT_MS = 3000;
 
-/** What {@link TrustedAddresses} works with. */
 export interface TrustedAddressesCollaborators {
-  /** Tells with which peers to begin, and thereby whom the operator named. */
+  /** The configured source of bootstrap peers. */
   readonly bootstrapper: Bootstrapper;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
 
 /**
- * A bootstrapper that remembers the addresses that its source names. A source that cannot be asked
- * changes nothing; an address that it does not name any more counts for a while.
+ * A bootstrapper that collects the IP addresses that its source names. A failing source changes
+ * nothing; an address that is no longer named stays trusted for a while.
  */
 export class TrustedAddresses implements Bootstrapper {
   readonly #collaborators: TrustedAddressesCollaborators;
   readonly #stop = new AbortController();
-  /** Canonical address to the time until which it counts: for ever, if the last answer has it. */
+  /** Canonical address to its expiry; Infinity while the last answer has it. */
   readonly #until = new Map<string, number>();
   #askedAt = -Infinity;
   #pauseMs = PAUSE.minMs;
@@ -63,15 +64,15 @@ export class TrustedAddresses implements Bootstrapper {
     await this.#collaborators.bootstrapper.stop?.();
   }
 
-  /** Tells whether the source names an IP address, or did so a short while ago. */
+  /** Tells whether the source names an IP address, or did recently. */
   isTrusted(address: string): boolean {
     const until = this.#until.get(canonicalIp(address));
     return until !== undefined && until > this.#collaborators.clock.now();
   }
 
   /**
-   * Asks the source again, unless that was done a moment ago, or in vain some minutes ago. Does not
-   * reject; the signal only ends the waiting.
+   * Reads the source again, unless that was done recently, or some minutes ago without new
+   * addresses. Does not reject; the signal only ends the wait.
    */
   async refresh({ signal }: Cancellable): Promise<void> {
     const { clock } = this.#collaborators;
@@ -88,7 +89,7 @@ export class TrustedAddresses implements Bootstrapper {
     try {
       await untilAborted(this.get(limit), limit.signal);
     } catch (error) {
-      this.#collaborators.log.debug("who is named by bootstrap cannot be learned", { error });
+      this.#collaborators.log.debug("trusted addresses cannot be refreshed", { error });
     }
   }
 

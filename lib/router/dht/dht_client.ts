@@ -9,7 +9,7 @@ import {
 
 const PING = encodeMessage({ type: MESSAGE_TYPE.ping });
 
-/** Asks other nodes' DHT. */
+/** A DHT client. */
 export class DhtClient extends StreamClient<DhtMessage> {
   constructor(
     collaborators: Omit<StreamClientCollaborators<DhtMessage>, "decode">,
@@ -19,7 +19,7 @@ export class DhtClient extends StreamClient<DhtMessage> {
   }
 
   /**
-   * Resolves when the peer answered, however late.
+   * Resolves when the peer answers, without a deadline.
    *
    * @throws if the peer is not reached, or the stream breaks, or the signal's reason.
    */

@@ -5,24 +5,24 @@ import { Buffer } from "node:buffer";
 const SHA2_256 = 0x12;
 const SHA2_256_BYTES = 32;
 
-/** A key as the DHT sees it. */
+/** A key in the DHT. */
 export interface DhtKey {
-  /** The multihash, base64: what maps are indexed by. */
+  /** The multihash in base64, as a map key. */
   readonly id: string;
-  /** The multihash as it goes over the wire: two bytes of header and the sha2-256 digest. */
+  /** The multihash on the wire: two bytes of header and the sha2-256 digest. */
   readonly multihash: Uint8Array;
 }
 
 /**
  * Maps a digest or `registry/repository:tag` to its DHT key: sha2-256 of its UTF-8 bytes, as the
- * multihash of Spegel's CIDs (version 1, codec raw), which alone goes over the wire.
+ * multihash of Spegel's CIDs (version 1, codec raw); only the multihash goes over the wire.
  */
 export function dhtKey(key: string): DhtKey {
   const multihash = Uint8Array.of(SHA2_256, SHA2_256_BYTES, ...sha256(key));
   return { id: multihashId(multihash), multihash };
 }
 
-/** The index under which a multihash is kept in maps. */
+/** Map key of a multihash. */
 export function multihashId(multihash: Uint8Array): string {
   return Buffer.from(multihash.buffer, multihash.byteOffset, multihash.byteLength)
     .toString("base64");

@@ -1,7 +1,7 @@
 /**
- * The messages of the Kademlia DHT, which the library has but does not export (libp2p specification
- * kad-dht, section "RPC messages"; field numbers from its protobuf definition). Written by hand, so
- * that tens of thousands of records cost little.
+ * Codec of the Kademlia DHT's messages, which the library does not export (libp2p specification
+ * kad-dht, section "RPC messages"; field numbers from its protobuf definition). Hand-written, so
+ * that tens of thousands of records are cheap.
  */
 
 /** Values of `Message.type`. */
@@ -22,11 +22,11 @@ const PROVIDER_TAG = 0x4a;
 /** `Peer.id`, field 1, bytes, and `Peer.addrs`, field 2, repeated bytes. */
 const PEER_ID_TAG = 0x0a;
 const PEER_ADDRESS_TAG = 0x12;
-/** Peers of one message, and addresses of one peer, that are read; more are taken for an attack. */
+/** Maximum peers of one message, and addresses of one peer; more is considered an attack. */
 const MAX_PEERS = 64;
 const MAX_ADDRESSES = 16;
 
-/** A peer as it goes over the wire. */
+/** A peer on the wire. */
 export interface WirePeer {
   /** Multihash of its peer id. */
   readonly id: Uint8Array;
@@ -34,7 +34,7 @@ export interface WirePeer {
   readonly addresses: readonly Uint8Array[];
 }
 
-/** A message as it was read. Its parts are views of what was received. */
+/** A decoded message. Its parts are views of the received bytes. */
 export interface DhtMessage {
   readonly type: number;
   readonly key: Uint8Array;
@@ -43,7 +43,7 @@ export interface DhtMessage {
   readonly providers: readonly Uint8Array[];
 }
 
-/** Bytes that are not a message of the DHT. */
+/** A malformed DHT message. */
 export class DhtMessageError extends Error {
   override readonly name = "DhtMessageError";
 }
@@ -56,7 +56,7 @@ export function encodePeer(peer: WirePeer): Uint8Array {
   ]);
 }
 
-/** Encodes a message, its length first. */
+/** Encodes a message with its length prefix. */
 export function encodeMessage(
   message: Partial<DhtMessage> & { readonly type: number },
 ): Uint8Array {
@@ -71,8 +71,8 @@ export function encodeMessage(
 }
 
 /**
- * Encodes one ADD_PROVIDER for each multihash, and behind them a PING whose echo says that all were
- * read: each with its length first, all in one piece.
+ * Encodes one ADD_PROVIDER for each multihash, followed by a PING whose echo acknowledges all of
+ * them; each with its length prefix, in one buffer.
  */
 export function encodeRecords(
   multihashes: readonly Uint8Array[],
@@ -99,7 +99,7 @@ export function encodeRecords(
   return whole;
 }
 
-/** Reads a message without its length. @throws {DhtMessageError} if it is none. */
+/** Decodes a message without its length prefix. @throws {DhtMessageError} if it is malformed. */
 export function decodeMessage(bytes: Uint8Array): DhtMessage {
   let type = 0;
   let key: Uint8Array = bytes.subarray(0, 0);
@@ -114,7 +114,7 @@ export function decodeMessage(bytes: Uint8Array): DhtMessage {
   return { type, key, closer, providers };
 }
 
-/** Reads a peer. @throws {DhtMessageError} if it is none. */
+/** Decodes a peer. @throws {DhtMessageError} if it is malformed. */
 export function decodePeer(bytes: Uint8Array): WirePeer {
   let id: Uint8Array = bytes.subarray(0, 0);
   const addresses: Uint8Array[] = [];
@@ -127,9 +127,9 @@ export function decodePeer(bytes: Uint8Array): WirePeer {
 
 interface Field {
   readonly tag: number;
-  /** Of a field with a length; else empty. */
+  /** Content of a length-delimited field; else empty. */
   readonly value: Uint8Array;
-  /** Of a varint field; else 0. */
+  /** Value of a varint field; else 0. */
   readonly number: number;
 }
 
@@ -158,9 +158,9 @@ function* fields(bytes: Uint8Array): Generator<Field, void, undefined> {
 }
 
 /**
- * The number at an offset and where it ends; undefined if the bytes end within it.
+ * Decodes the varint at an offset; undefined if the bytes end within it.
  *
- * @throws {DhtMessageError} if it is longer than any number of the DHT's.
+ * @throws {DhtMessageError} if it is longer than any number in the DHT.
  */
 export function decodeVarint(
   bytes: Uint8Array,
@@ -176,7 +176,7 @@ export function decodeVarint(
   throw new DhtMessageError("number is too long");
 }
 
-/** The parts of a field with a length. */
+/** The parts of a length-delimited field. */
 function field(tag: number, value: Uint8Array): Uint8Array[] {
   return [
     value.length <= 0x7f ? Uint8Array.of(tag, value.length) : tagAndLength(tag, value),
@@ -188,7 +188,7 @@ function tagAndLength(tag: number, value: Uint8Array): Uint8Array {
   return Uint8Array.of(tag, ...varint(value.length));
 }
 
-/** A number as the DHT writes it. */
+/** Encodes a varint. */
 export function varint(value: number): Uint8Array {
   const bytes: number[] = [];
   let rest = value;

@@ -18,37 +18,36 @@ import type { Nearby } from "./nearest_peers.ts";
 import { Provider } from "./provider.ts";
 import type { WorkBudget } from "../../async/work_budget.ts";
 
-/** Peers that one answer names: Kademlia's k. */
+/** Peers in one answer: Kademlia's k. */
 const CLOSEST = 20;
-/** A stream on which nothing comes for so long is closed, ms; as go-libp2p's servers do. */
+/** Idle timeout of a stream, ms; the same as go-libp2p's servers. */
 const IDLE_MS = 60_000;
-/** Time to take an answer, ms. */
+/** How long a peer may take to read an answer, ms. */
 const SEND_TIMEOUT_MS = 10_000;
-/** A peer whose records are refused has to wait so long after each piece, ms. */
+/** Delay after each chunk of a peer whose records are rejected, ms. */
 const FLOOD_PAUSE_MS = 100;
 /** Longest key, bytes: a multihash of sha2-512. */
 const MAX_KEY_BYTES = 66;
 
-/** Who provides what, as other nodes have said. */
+/** Provider records of other nodes. */
 export interface ProviderRecords {
   /** Adds or renews a record. Returns false if a limit forbids it. */
   add(key: string, provider: Provider): boolean;
-  /** Providers of a key that are not known to be gone. */
+  /** Live providers of a key. */
   get(key: string): readonly Provider[];
 }
 
-/** Collaborators of a {@link DhtServer}. */
 export interface DhtServerCollaborators {
   /** Records of other nodes. */
   readonly store: ProviderRecords;
   readonly table: Nearby;
   /** Tells whether this node provides a key. */
   readonly provides: (id: string) => boolean;
-  /** This node as a provider, as of now. */
+  /** This node as a provider, with its present addresses. */
   readonly self: () => Provider;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
-  /** Tells whether another node can be reached at an address. */
+  /** Tells whether an address can be another node's. */
   readonly isUsable: (address: Multiaddr) => boolean;
   readonly budget: Pick<WorkBudget, "breathe">;
   readonly clock: Pick<Clock, "sleep">;
@@ -56,9 +55,9 @@ export interface DhtServerCollaborators {
 }
 
 /**
- * Answers what other nodes ask the DHT. The library's own server spends eighty microseconds on each
- * record, stores the sender's addresses again with each, and answers from lists that it scans; this
- * one reads all that has arrived at a time and keeps to the router's budget.
+ * Serves the DHT's protocol. The library's own server spends eighty microseconds on each record,
+ * stores the sender's addresses again with each, and answers from lists that it scans; this one
+ * processes everything that has arrived at once, within the router's work budget.
  */
 export class DhtServer {
   readonly #collaborators: DhtServerCollaborators;
@@ -67,22 +66,22 @@ export class DhtServer {
     this.#collaborators = collaborators;
   }
 
-  /** Serves one stream until the other side ends it. Never rejects. */
+  /** Serves one stream until the peer closes it. Never rejects. */
   async serve(stream: Stream, connection: Connection): Promise<void> {
-    const visitor = new Visitor(connection.remotePeer, this.#collaborators);
-    const end = () => stream.abort(new Error("nothing came for a while"));
+    const remote = new RemotePeer(connection.remotePeer, this.#collaborators);
+    const end = () => stream.abort(new Error("the stream was idle"));
     let idle = setTimeout(end, IDLE_MS);
     try {
       const frames = new FrameDecoder();
       for await (const piece of readStream(stream)) {
         clearTimeout(idle);
-        // Questions are answered at once; only records have to wait.
-        if (visitor.takeAdded()) await this.#collaborators.budget.breathe();
+        // Queries are answered at once; only records are subject to the budget.
+        if (remote.takeAdded()) await this.#collaborators.budget.breathe();
         for (const frame of frames.push(piece)) {
-          const answer = this.#handle(frame, visitor);
+          const answer = this.#handle(frame, remote);
           if (answer !== undefined && !stream.send(answer)) await drained(stream);
         }
-        if (visitor.takeRefused()) await this.#collaborators.clock.sleep(FLOOD_PAUSE_MS);
+        if (remote.takeRefused()) await this.#collaborators.clock.sleep(FLOOD_PAUSE_MS);
         idle = setTimeout(end, IDLE_MS);
       }
       if (stream.status !== "open") return;
@@ -91,32 +90,32 @@ export class DhtServer {
       await stream.close(limit);
     } catch (error) {
       const peer = connection.remotePeer.toString();
-      this.#collaborators.log.debug("a DHT stream was broken off", { peer, error });
+      this.#collaborators.log.debug("a DHT stream failed", { peer, error });
       stream.abort(errorOf(error));
     } finally {
       clearTimeout(idle);
     }
   }
 
-  /** @throws {DhtMessageError} if the message makes no sense; it costs its sender the stream. */
-  #handle(frame: Uint8Array, visitor: Visitor): Uint8Array | undefined {
+  /** @throws {DhtMessageError} if the message is malformed, which closes the stream. */
+  #handle(frame: Uint8Array, remote: RemotePeer): Uint8Array | undefined {
     const message = decodeMessage(frame);
     const { type, key } = message;
     switch (type) {
       case MESSAGE_TYPE.ping:
         return encodeMessage({ type });
       case MESSAGE_TYPE.addProvider:
-        visitor.add(checkedKey(key), message);
+        remote.add(checkedKey(key), message);
         return undefined;
       case MESSAGE_TYPE.getProviders:
         return encodeMessage({
           type,
           key,
           providers: this.#providers(multihashId(checkedKey(key))),
-          closer: this.#closest(key, visitor.id),
+          closer: this.#closest(key, remote.id),
         });
       case MESSAGE_TYPE.findNode:
-        return encodeMessage({ type, key, closer: this.#closest(checkedKey(key), visitor.id) });
+        return encodeMessage({ type, key, closer: this.#closest(checkedKey(key), remote.id) });
       default:
         throw new DhtMessageError(`message type ${type} is not served`);
     }
@@ -128,20 +127,20 @@ export class DhtServer {
     return (provides(id) ? [self(), ...others] : others).map(({ wire }) => wire);
   }
 
-  /** The nearest that can be dialled; whoever asks is not told of itself. */
-  #closest(key: Uint8Array, visitor: PeerId): Uint8Array[] {
+  /** The nearest peers that can be dialled, without the querying peer itself. */
+  #closest(key: Uint8Array, remote: PeerId): Uint8Array[] {
     return this.#collaborators.table.nearest(kademliaId(key), CLOSEST + 1)
-      .flatMap(({ peer, wire }) => wire === undefined || peer.equals(visitor) ? [] : [wire])
+      .flatMap(({ peer, wire }) => wire === undefined || peer.equals(remote) ? [] : [wire])
       .slice(0, CLOSEST);
   }
 }
 
 /** The peer at the other end of a stream. */
-class Visitor {
+class RemotePeer {
   readonly id: PeerId;
   readonly #collaborators: DhtServerCollaborators;
   readonly #multihash: Uint8Array;
-  /** What the last record said of the peer, and what came of it. */
+  /** The provider in the last record, encoded and decoded. */
   #said: Uint8Array = new Uint8Array(0);
   #provider: Provider | undefined;
   #added = false;
@@ -153,27 +152,27 @@ class Visitor {
     this.#multihash = id.toMultihash().bytes;
   }
 
-  /** Whether a record came since the last call. */
+  /** Whether a record arrived since the last call. */
   takeAdded(): boolean {
     const added = this.#added;
     this.#added = false;
     return added;
   }
 
-  /** Whether a record was refused since the last call. */
+  /** Whether a record was rejected since the last call. */
   takeRefused(): boolean {
     const refused = this.#refused;
     this.#refused = false;
     return refused;
   }
 
-  /** Takes in a record. Nobody can add one for somebody else, or without a usable address. */
+  /** Adds a record. A peer can add records only for itself, and only with a usable address. */
   add(key: Uint8Array, { providers }: DhtMessage): void {
     this.#added = true;
     for (const said of providers) {
       if (!equal(said, this.#said)) {
         this.#provider = this.#read(said);
-        // A copy: the message is a part of all that has arrived.
+        // A copy: the message is a view of the receive buffer.
         this.#said = said.slice();
       }
       if (this.#provider === undefined) continue;
@@ -192,7 +191,7 @@ class Visitor {
 }
 
 async function drained(stream: Stream): Promise<void> {
-  // One that is broken already would never say so.
+  // A broken stream would never report it.
   if (!stream.writableNeedsDrain || stream.status !== "open") return;
   using limit = deadline(SEND_TIMEOUT_MS);
   await stream.onDrain(limit);

@@ -1,20 +1,20 @@
 import type { Stream } from "@libp2p/interface";
 import { decodeVarint, DhtMessageError } from "./dht_message.ts";
 
-/** A message with 64 peers of 16 addresses stays below it. */
+/** Longest message, bytes; one with 64 peers of 16 addresses is shorter. */
 const MAX_FRAME_BYTES = 256 * 1024;
-/** So much is held for a reader that does not come; then the sender has to wait. */
+/** Bytes buffered for a slow reader before the sender must wait. */
 const MAX_HELD_BYTES = 256 * 1024;
 const NOTHING = new Uint8Array(0);
 
-/** Cuts what is received into messages, each of which has its length first. */
+/** Splits received bytes into messages with length prefixes. */
 export class FrameDecoder {
   #rest: Uint8Array = NOTHING;
 
   /**
-   * The messages that are complete with this piece.
+   * The messages completed by this chunk.
    *
-   * @throws {DhtMessageError} if one is too long to be read.
+   * @throws {DhtMessageError} if one is too long.
    */
   *push(piece: Uint8Array): Generator<Uint8Array, void, undefined> {
     const bytes = this.#rest.length === 0 ? piece : join(this.#rest, piece);
@@ -36,10 +36,10 @@ export class FrameDecoder {
 }
 
 /**
- * Yields what a stream receives until the other side ends it. While the reader is slow the stream is
- * paused, and the other side has to wait.
+ * Yields the bytes of a stream until the peer closes it. While the reader is slow the stream is
+ * paused, which makes the peer wait.
  *
- * @throws what broke the stream.
+ * @throws the error that broke the stream.
  */
 export async function* readStream(stream: Stream): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces: Uint8Array[] = [];

@@ -5,37 +5,35 @@ import type { DhtMessage } from "./dht_message.ts";
 import type { Nearby, RoutingPeer } from "./nearest_peers.ts";
 import { Shortlist } from "./shortlist.ts";
 
-/** Peers that are asked at once. */
+/** Concurrent queries. */
 const PARALLEL = 4;
-/** Peers in the table that are looked at: connected ones among them are asked first. */
+/** Nearest peers of the routing table; connected ones among them are asked first. */
 const CONSIDERED = 20;
-/** Peers that one walk asks at most, whatever it is told of. */
+/** Maximum peers asked by one walk, whatever the answers name. */
 const MAX_ASKED = 64;
 
-/** Collaborators of {@link DhtWalk}. */
 export interface DhtWalkCollaborators {
   readonly self: PeerId;
   readonly table: Nearby;
   readonly client: Pick<DhtClient, "ask">;
-  /** Reads a peer of an answer; undefined if it is none, or cannot be reached. */
+  /** Decodes a peer of an answer; undefined if it is malformed or cannot be reached. */
   readonly decode: (wire: Uint8Array) => PeerInfo | undefined;
-  /** Makes a peer that is not in the table dialable. */
+  /** Makes a peer outside of the routing table dialable. */
   readonly introduce: (peer: PeerInfo) => Promise<void>;
   /** Tells whether a peer is connected. */
   readonly isConnected: (peer: PeerId) => boolean;
-  /** Tells whether a peer is dead, or may be: it is not asked. */
+  /** Tells whether a peer is dead or suspect: it is not asked. */
   readonly isDown: (id: string) => boolean;
   /** Called with a peer that did not answer. */
   readonly onFailure: (peer: PeerId) => void;
 }
 
-/** What is asked, and what for. */
 export interface DhtWalkOptions extends Cancellable {
-  /** Where in the key space. */
+  /** Target in the key space. */
   readonly position: Uint8Array;
-  /** The encoded question. */
+  /** The encoded query. */
   readonly question: Uint8Array;
-  /** The walk is over when so many of the nearest have answered. */
+  /** The walk ends when this many of the nearest peers have answered. */
   readonly width: number;
   /** Called with each answer. */
   readonly onAnswer?: (answer: DhtMessage) => void;
@@ -44,10 +42,10 @@ export interface DhtWalkOptions extends Cancellable {
 }
 
 /**
- * Asks the peers nearest to a position, a few at once, and those nearer ones that they name, until
- * the nearest have all answered or turned out to be dead (Kademlia's lookup; the libp2p
- * specification kad-dht, sections "Peer routing" and "Content provider discovery"). The library's
- * own opens a stream for each question.
+ * Kademlia's iterative lookup: asks the peers nearest to a position, a few at once, and nearer ones
+ * that they name, until the nearest have all answered or failed (libp2p specification kad-dht,
+ * sections "Peer routing" and "Content provider discovery"). The library's own opens a stream for
+ * each query.
  */
 export class DhtWalk {
   readonly #collaborators: DhtWalkCollaborators;
@@ -62,13 +60,13 @@ export class DhtWalk {
     for (const { peer } of this.#start()) this.#list.add({ id: peer, multiaddrs: [] });
   }
 
-  /** Resolves with the nearest peers that answered, the nearest first. Does not reject. */
+  /** Resolves with the nearest peers that answered, nearest first. Does not reject. */
   async run(): Promise<PeerInfo[]> {
     await Promise.all(Array.from({ length: PARALLEL }, () => this.#work()));
     return this.#list.nearestAnswered();
   }
 
-  /** Any of the nearest twenty may answer: those at hand are asked first. */
+  /** Any of the nearest twenty may answer: connected ones are asked first. */
   #start(): RoutingPeer[] {
     const { table, isConnected, isDown } = this.#collaborators;
     const { position, width } = this.#options;
@@ -101,7 +99,7 @@ export class DhtWalk {
       this.#follow(answer);
       this.#list.answered(peer);
     } catch {
-      // Why a peer does not answer is the monitor's concern.
+      // The peer monitor finds out why a peer does not answer.
       this.#list.failed(peer);
       if (!signal.aborted) onFailure(peer.id);
     }

@@ -3,26 +3,23 @@ import type { PeerId } from "@libp2p/interface";
 /** A peer and its position in the key space. */
 export interface Positioned {
   readonly peer: PeerId;
-  /** Its Kademlia id; compared by its first four bytes, which tell any two nodes apart. */
+  /** Its Kademlia id; compared by its first four bytes, which distinguish any two nodes. */
   readonly position: Uint8Array;
 }
 
 /** A peer of the routing table. */
 export interface RoutingPeer extends Positioned {
-  /** As it goes into answers; undefined while no address is known. */
+  /** Its encoded form in answers; undefined while no address is known. */
   readonly wire: Uint8Array | undefined;
 }
 
-/** The routing table, as far as the DHT needs it. */
+/** The routing table as seen by the DHT. */
 export interface Nearby {
-  /** The peers nearest to a position in the key space, the nearest first. */
+  /** The peers nearest to a position in the key space, nearest first. */
   nearest(position: Uint8Array, count: number): readonly RoutingPeer[];
 }
 
-/**
- * Peers in the order of their positions, so that those nearest to a key by XOR are found without
- * looking at all of them. Never changes.
- */
+/** Peers sorted by position, to find those nearest to a key by XOR without a scan. Immutable. */
 export class NearestPeers<T extends Positioned> {
   readonly #peers: readonly T[];
   readonly #positions: Uint32Array;
@@ -34,12 +31,12 @@ export class NearestPeers<T extends Positioned> {
     this.#positions = Uint32Array.from(sorted, ({ at }) => at);
   }
 
-  /** How many peers there are. */
+  /** Number of peers. */
   get size(): number {
     return this.#peers.length;
   }
 
-  /** Those nearest to a position, the nearest first. */
+  /** The peers nearest to a position, nearest first. */
   to(position: Uint8Array, count: number): T[] {
     const found: T[] = [];
     this.#collect(prefix(position), 0, this.#peers.length, 31, count, found);
@@ -64,7 +61,7 @@ export class NearestPeers<T extends Positioned> {
     this.#collect(key, far[0], far[1], bit - 1, count, found);
   }
 
-  /** Within a range whose peers agree on all higher bits: where the bit turns to one. */
+  /** Within a range whose peers agree on all higher bits: the first peer whose bit is one. */
   #firstWithBit(bit: number, from: number, to: number): number {
     let [low, high] = [from, to];
     while (low < high) {

@@ -6,12 +6,12 @@ import * as Multihash from "multiformats/hashes/digest";
 import { multihashId } from "./dht_key.ts";
 import { decodePeer } from "./dht_message.ts";
 
-/** Peers are named again and again; so many are remembered as they were read. */
+/** Cached peers: the same ones are named again and again. */
 const MAX_REMEMBERED = 4096;
 
 /**
- * Makes a reader of the peers in answers; what cannot be read of a peer is left out, and a peer
- * without an id or without an address is none.
+ * Makes a cached decoder of the peers in answers. Malformed addresses are skipped; without an id or
+ * an address the result is undefined.
  */
 export function createPeerDecoder(): (wire: Uint8Array) => PeerInfo | undefined {
   const remembered = new LRUCache<string, PeerInfo>({ max: MAX_REMEMBERED });

@@ -2,11 +2,11 @@ import type { PeerId } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { encodePeer } from "./dht_message.ts";
 
-/** A peer that holds something, with the addresses that it gave itself. */
+/** A peer that holds content, with the addresses that it announced itself. */
 export class Provider {
   readonly id: PeerId;
   readonly multiaddrs: Multiaddr[];
-  /** As it goes into answers. */
+  /** Its encoded form in answers. */
   readonly wire: Uint8Array;
 
   constructor(id: PeerId, multiaddrs: readonly Multiaddr[]) {

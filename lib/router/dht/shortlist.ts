@@ -9,28 +9,28 @@ interface Candidate {
   state: State;
 }
 
-/** The peers nearest to a key that a search knows, and how far it got with them. */
+/** The nearest peers known to a lookup, with the state of each query. */
 export class Shortlist {
   readonly #position: Uint8Array;
   readonly #width: number;
-  /** The nearest first. */
+  /** Nearest first. */
   readonly #candidates: Candidate[] = [];
   readonly #byName = new Map<string, Candidate>();
   #pending = 0;
   #changed = Promise.withResolvers<void>();
 
-  /** A search is over when the nearest `width` peers that are not dead have answered. */
+  /** @param width the lookup ends when this many of the nearest live peers have answered. */
   constructor(position: Uint8Array, width: number) {
     this.#position = position;
     this.#width = width;
   }
 
-  /** How many peers have been asked and not answered yet. */
+  /** Number of unanswered queries. */
   get pending(): number {
     return this.#pending;
   }
 
-  /** Resolves when one of them answered or failed. */
+  /** Resolves when a query is answered or fails. */
   get changed(): Promise<void> {
     return this.#changed.promise;
   }
@@ -47,7 +47,7 @@ export class Shortlist {
     this.#candidates.splice(at < 0 ? this.#candidates.length : at, 0, candidate);
   }
 
-  /** The nearest peer that was not asked yet; undefined if it is none of the nearest. */
+  /** The nearest peer that was not asked yet; undefined if it is not among the nearest `width`. */
   next(): PeerInfo | undefined {
     let nearer = 0;
     for (const candidate of this.#candidates) {
@@ -62,19 +62,17 @@ export class Shortlist {
     return undefined;
   }
 
-  /** The nearest `width` peers that answered, the nearest first. */
+  /** The nearest `width` peers that answered, nearest first. */
   nearestAnswered(): PeerInfo[] {
     return this.#candidates.filter(({ state }) => state === "answered")
       .slice(0, this.#width)
       .map(({ peer }) => peer);
   }
 
-  /** The peer answered. */
   answered(peer: PeerInfo): void {
     this.#settle(peer, "answered");
   }
 
-  /** The peer did not answer. */
   failed(peer: PeerInfo): void {
     this.#settle(peer, "failed");
   }

@@ -7,29 +7,27 @@ import type { Clock } from "../../ports/clock.ts";
 import { FrameDecoder, readStream } from "./dht_stream.ts";
 import type { OpenStream } from "../libp2p/kad_dht.ts";
 
-/** A stream that nobody needed for so long is closed, ms; go-libp2p's servers close after 60 s. */
+/** Idle timeout of a stream, ms; go-libp2p's servers close after 60 s. */
 const IDLE_MS = 30_000;
-/** Questions on one stream without an answer; beyond that the peer is taken to be stuck. */
+/** Unanswered requests on one stream; beyond that the peer counts as stuck. */
 const MAX_WAITING = 256;
 
-/** Collaborators of a {@link StreamClient}. */
 export interface StreamClientCollaborators<Answer> {
   /** Opens a stream of the protocol, over an existing or a new connection. */
   readonly openStream: OpenStream;
-  /** Reads an answer. @throws if it makes no sense, which costs the peer the stream. */
+  /** Decodes an answer. @throws if it is malformed, which closes the stream. */
   readonly decode: (frame: Uint8Array) => Answer;
   readonly clock: Pick<Clock, "now">;
 }
 
-/** Settings of a {@link StreamClient}. */
 export interface StreamClientOptions {
-  /** How long an answer is waited for, ms; connecting is a part of it. */
+  /** Deadline of an answer, ms, including connecting. */
   readonly requestTimeoutMs: number;
 }
 
 /**
- * Asks peers over one stream each that stays open, several questions at a time. Opening a stream
- * costs both sides several times what an answer does.
+ * Sends requests to peers over one long-lived stream each, several at a time. Opening a stream
+ * costs both sides several times as much as an answer.
  */
 export class StreamClient<Answer> {
   readonly #collaborators: StreamClientCollaborators<Answer>;
@@ -43,7 +41,7 @@ export class StreamClient<Answer> {
     this.#options = options;
   }
 
-  /** When a question was last put to a peer, by the clock; undefined if none is remembered. */
+  /** When a peer was last asked, by the clock; undefined if that is not known. */
   lastAsked(peer: PeerId): number | undefined {
     return this.#channels.get(peer.toString())?.lastAsked;
   }
@@ -51,7 +49,7 @@ export class StreamClient<Answer> {
   /**
    * Sends encoded messages, the last of which has an answer, and resolves with that.
    *
-   * @throws if the peer is not reached or does not answer in time, or the signal's reason.
+   * @throws if the peer is not reached or misses the deadline, or the signal's reason.
    */
   async ask(peer: PeerId, messages: Uint8Array, options: Cancellable): Promise<Answer> {
     using limit = deadline(this.#options.requestTimeoutMs, options);
@@ -61,7 +59,7 @@ export class StreamClient<Answer> {
       try {
         return await kept.ask(messages, limit);
       } catch (error) {
-        // The other side closes streams as it likes; only a new one that fails means something.
+        // A peer may close an existing stream at any time; only failure of a new one is an error.
         if (limit.signal.aborted || kept.isOpen) throw error;
       }
     }
@@ -71,7 +69,8 @@ export class StreamClient<Answer> {
   }
 
   /**
-   * Resolves with the answer, however late; such a question does not count as one.
+   * Sends a message and waits for its answer without a deadline; it does not count for {@link
+   * lastAsked}.
    *
    * @throws if the peer is not reached, or the stream breaks, or the signal's reason.
    */
@@ -87,7 +86,7 @@ export class StreamClient<Answer> {
     for (const channel of this.#channels.values()) channel.close(this.#stop.signal.reason);
   }
 
-  /** One attempt for all that wait; it goes on when they no longer do. */
+  /** One attempt for all callers; it continues when they stop waiting. */
   #open(peer: PeerId): Promise<Channel<Answer>> {
     const name = peer.toString();
     const running = this.#opening.get(name);
@@ -115,7 +114,7 @@ interface Question<Answer> {
   readonly reject: (reason: unknown) => void;
 }
 
-/** One stream; answers come in the order of the questions. */
+/** One stream; answers arrive in the order of the requests. */
 class Channel<Answer> {
   lastAsked: number | undefined;
   readonly #stream: Stream;
@@ -149,7 +148,7 @@ class Channel<Answer> {
     } catch (error) {
       this.close(error);
     }
-    // Who asked may lose interest: the answer comes all the same, in its turn.
+    // The caller may stop waiting; the answer arrives nevertheless, in its turn.
     return await untilAborted(promise, signal);
   }
 

@@ -26,7 +26,7 @@ export function isUsableIp(ip: string, options: { allowLoopback: boolean }): boo
 /**
  * The address and port of a multiaddr of the form `/ip4|ip6/ADDRESS/tcp/PORT[/p2p/ID]`.
  *
- * @returns undefined for any other form: names are never resolved, relays never used.
+ * @returns undefined for any other form: names and relays are not supported.
  */
 export function toIpPort(address: Multiaddr): IpPort | undefined {
   const [host, transport, peer, ...rest] = address.getComponents();
@@ -40,7 +40,7 @@ export function toIpPort(address: Multiaddr): IpPort | undefined {
   return { ip: host.value, port };
 }
 
-/** Writes an address as a multiaddr string. */
+/** Formats an address as a multiaddr. */
 export function toMultiaddrString({ ip, port }: IpPort): string {
   return `/${isIPv6(ip) ? "ip6" : "ip4"}/${ip}/tcp/${port}`;
 }

@@ -4,51 +4,51 @@ import { hkdfSync } from "node:crypto";
 import { closedNoiseProtocol } from "../../oci/peer_protocol.ts";
 import { noiseCrypto } from "./noise_crypto.ts";
 
-/** Bytes of what is made of a secret: as many as SHA-256 gives, and enough to tell two apart. */
+/** Bytes derived from a secret: SHA-256's length, and enough to distinguish two names. */
 const PROLOGUE_BYTES = 32;
 const NAME_BYTES = 8;
-/** Makes keys of this use differ from those of any other use of the same secret (RFC 5869, info). */
+/** Separates these derived keys from any other use of the secret (RFC 5869, info). */
 const PROLOGUE_LABEL = "eddy router prologue 1";
 const NAME_LABEL = "eddy router name 1";
 
 type Components = Parameters<ReturnType<typeof noise>>[0];
 
-/** What of the library is needed; public at run time in the pinned version. */
+/** The used part of the library's upgrader; public at run time in the pinned version. */
 interface Upgrader {
-  /** By protocol, the one that is tried first first. Read anew for each connection. */
+  /** Encrypters by protocol, in order of preference. Read for each connection. */
   readonly connectionEncrypters: Map<string, ConnectionEncrypter>;
 }
 
 /**
- * A network that only nodes with a common secret can join: each connection is secured by a protocol
- * whose name (`/eddy/noise/ID`) and whose Noise prologue are derived from the secret by HKDF-SHA256
- * (RFC 5869). Both sides of a handshake must have the same prologue (Noise revision 34, section 6);
- * it is never sent. Nodes with several secrets meet all that share one of them.
+ * A network for nodes with a common secret: each connection is secured by a protocol whose name
+ * (`/eddy/noise/ID`) and Noise prologue are derived from the secret by HKDF-SHA256 (RFC 5869). Both
+ * sides of a handshake must have the same prologue (Noise revision 34, section 6); it is never
+ * sent. Nodes with several secrets can connect to all nodes that share one of them.
  */
 export class ClosedNetwork {
   #secrets: readonly string[];
   #components: Components | undefined;
 
-  /** @param secrets at least one; connections are made with the first that the peer has too. */
+  /** @param secrets at least one, in order of preference. */
   constructor(secrets: readonly string[]) {
     this.#secrets = secrets;
   }
 
-  /** Makes the libp2p node secure its connections so; for its `connectionEncrypters`. */
+  /** Secures the libp2p node's connections; for its `connectionEncrypters`. */
   readonly encrypter = (components: Components): ConnectionEncrypter => {
     this.#components = components;
     const [first = ""] = this.#secrets;
     return createEncrypter(first, components);
   };
 
-  /** Lets the node's other secrets count too; the node must have been made. */
+  /** Enables the other secrets; the libp2p node must exist. */
   open(): void {
     this.#install();
   }
 
   /**
-   * Takes other secrets from now on, and closes the connections that none of them would have made:
-   * who has only a secret that is no longer valid is out.
+   * Replaces the secrets, and closes the connections that use none of the new ones, so that a node
+   * with only a revoked secret is excluded.
    */
   replace(secrets: readonly string[], node: Libp2p): void {
     this.#secrets = secrets;
@@ -82,7 +82,7 @@ function createEncrypter(secret: string, components: Components): ConnectionEncr
   return encrypter;
 }
 
-/** Name of the protocol that secures connections with a secret; the secret cannot be told from it. */
+/** Protocol name of a secret; the secret cannot be derived from it. */
 export function protocolOf(secret: string): string {
   return closedNoiseProtocol(derive(secret, NAME_LABEL, NAME_BYTES).toHex());
 }

@@ -4,36 +4,34 @@ import { errorOf } from "../../async/thrown.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 
-/** How often connections are counted, ms. */
+/** Interval of checks, ms. */
 const INTERVAL_MS = 10_000;
-/** A connection this young has a purpose, ms. */
+/** Age below which a connection is not closed, ms. */
 const YOUNG_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** Collaborators of a {@link ConnectionLimiter}. */
 export interface ConnectionLimiterCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly connections: () => readonly Connection[];
-  /** Tells whether a connection is kept whatever happens: that of a neighbour in the key space. */
+  /** Tells whether a peer's connection must stay: that of a neighbour in the key space. */
   readonly isNeeded: (peer: PeerId) => boolean;
-  /** When a peer was last asked something, by the clock; undefined: never. */
+  /** When a peer was last asked, by the clock; undefined: never. */
   readonly lastAsked: (peer: PeerId) => number | undefined;
 }
 
-/** Settings of a {@link ConnectionLimiter}. */
 export interface ConnectionLimiterOptions {
-  /** Connections that are kept. */
+  /** Number of connections to keep. */
   readonly maxConnections: number;
 }
 
 /**
- * Closes connections when there are more than are to be kept, the least recently used first. In a network of a
- * few hundred nodes everybody is connected to everybody; beyond that it would cost a node of a
- * thousand 190 MB. The library closes the newest first, without a look at what they are used for.
+ * Closes the least recently used connections above the limit. In a network of a few hundred nodes
+ * all are connected to each other; beyond that it would cost a node of a thousand 190 MB. The
+ * library would close the newest first, whether they are used or not.
  */
 export class ConnectionLimiter {
   readonly #collaborators: ConnectionLimiterCollaborators;
   readonly #options: ConnectionLimiterOptions;
-  /** When each connection was first seen here. */
+  /** When each connection was first seen. */
   readonly #since = new WeakMap<Connection, number>();
 
   constructor(collaborators: ConnectionLimiterCollaborators, options: ConnectionLimiterOptions) {
@@ -41,7 +39,7 @@ export class ConnectionLimiter {
     this.#options = options;
   }
 
-  /** Goes on until the signal aborts; then rejects with its reason. */
+  /** Runs until the signal aborts; then rejects with its reason. */
   async run(options: Cancellable): Promise<never> {
     while (true) {
       await this.#collaborators.clock.sleep(INTERVAL_MS, options);
@@ -49,7 +47,7 @@ export class ConnectionLimiter {
     }
   }
 
-  /** Closes what is too much. Does not reject unless the signal aborts. */
+  /** Closes the excess. Does not reject unless the signal aborts. */
   async prune(options: Cancellable): Promise<void> {
     const { connections, clock, log } = this.#collaborators;
     const all = connections().filter(({ status }) => status === "open");

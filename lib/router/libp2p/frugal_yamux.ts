@@ -1,14 +1,14 @@
 import { yamux } from "@chainsafe/libp2p-yamux";
 
-/** Half of a stream's first window: a sender never runs dry, and go-libp2p does the same. */
-const LEAST_CREDIT_BYTES = 128 * 1024;
-/** Streams for which credit is held back. */
+/** Half of a stream's initial window: the sender never runs out, and go-libp2p does the same. */
+const MIN_CREDIT_BYTES = 128 * 1024;
+/** Maximum streams with withheld credit. */
 const MAX_STREAMS = 4096;
 /** Frame type and flags (yamux specification, "Framing"). */
 const WINDOW_UPDATE = 1;
 const FIN_OR_RST = 4 | 8;
 
-/** A frame's head, as the library has it. */
+/** A frame's header in the library. */
 interface FrameHeader {
   readonly type: number;
   readonly flag: number;
@@ -16,24 +16,24 @@ interface FrameHeader {
   readonly length: number;
 }
 
-/** The part of the library's muxer that is used; public at run time only, hence all in this file. */
+/** The used part of the library's muxer; public at run time only, hence confined to this file. */
 interface FrameSender {
   sendFrame(header: FrameHeader, data?: unknown): boolean;
 }
 
-/** The part of a secured connection that is used; public at run time only. */
+/** The used part of a secured connection; public at run time only. */
 interface FrameReceiver {
   readonly decoder?: { lengthDecoder: (data: { readonly length: number }) => number };
 }
 
-/** What the library takes for "the length is not there yet". */
+/** The error by which the library detects an incomplete length prefix. */
 const TOO_SHORT = new RangeError("the length of a message is incomplete");
 const LENGTH_BYTES = 2;
 
 /**
- * The library's yamux, which tells the other side of new credit once there is enough of it. By
- * itself it does so after each frame: for the small messages of a DHT as many packets again, each
- * encrypted, sent and decrypted before the question in it is looked at.
+ * The library's yamux with batched window updates. By itself it sends one after each frame: for the
+ * DHT's small messages that doubles the packets, each encrypted, sent and decrypted before the
+ * request in it is processed.
  */
 export function frugalYamux(): ReturnType<typeof yamux> {
   const create = yamux();
@@ -51,8 +51,8 @@ export function frugalYamux(): ReturnType<typeof yamux> {
 }
 
 /**
- * After each message Noise's decoder looks for the length of the next and learns by an error that
- * there is none. To make one, with its stack, costs more than to decrypt a message of the DHT.
+ * After each message Noise's decoder reads the next length and learns by an error that it is
+ * incomplete. Creating an error, with its stack, costs more than decrypting a DHT message.
  */
 export function expectShortReads({ decoder }: FrameReceiver): void {
   if (decoder === undefined) return;
@@ -63,7 +63,7 @@ export function expectShortReads({ decoder }: FrameReceiver): void {
   };
 }
 
-/** Makes a muxer collect window updates without flags by stream. */
+/** Collects a muxer's window updates without flags, by stream. */
 export function holdCredit(muxer: FrameSender): void {
   const send = muxer.sendFrame.bind(muxer);
   const held = new Map<number, number>();
@@ -72,7 +72,7 @@ export function holdCredit(muxer: FrameSender): void {
     if ((flag & FIN_OR_RST) !== 0) held.delete(streamID);
     if (type !== WINDOW_UPDATE || flag !== 0) return send(header, data);
     const length = (held.get(streamID) ?? 0) + header.length;
-    if (length < LEAST_CREDIT_BYTES && (held.has(streamID) || held.size < MAX_STREAMS)) {
+    if (length < MIN_CREDIT_BYTES && (held.has(streamID) || held.size < MAX_STREAMS)) {
       held.set(streamID, length);
       return true;
     }

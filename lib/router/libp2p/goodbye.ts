@@ -5,20 +5,19 @@ import { STREAM_PROTOCOLS } from "../../oci/peer_protocol.ts";
 import type { Log } from "../../ports/log.ts";
 
 /**
- * Opening a stream of this protocol says: I leave. Nothing is sent on it. Who says so is known from
- * the connection, which both sides have authenticated, so nobody can say it for somebody else; nodes
- * that do not speak it refuse the stream and are none the worse for it.
+ * Opening a stream of this protocol announces that the node leaves. No data is sent. The connection
+ * is authenticated, so no node can announce another's departure; nodes without support reject the
+ * stream, without further effect.
  */
 const { goodbye: GOODBYE_PROTOCOL } = STREAM_PROTOCOLS;
 
-/** Time in which everybody is told; those who are not by then find out by themselves. */
-const SAY_TIMEOUT_MS = 500;
-/** Peers that are told at the same time. */
-const TOLD_AT_ONCE = 64;
-/** Streams of one peer: one is all that is needed. */
+/** Deadline of telling all peers; the others find out by their monitors. */
+const TIMEOUT_MS = 500;
+/** Peers told concurrently. */
+const CONCURRENCY = 64;
+/** Maximum streams per peer: one suffices. */
 const MAX_STREAMS = 2;
 
-/** Collaborators of a {@link Goodbye}. */
 export interface GoodbyeCollaborators {
   readonly node: Libp2p;
   readonly log: Log;
@@ -28,7 +27,7 @@ export interface GoodbyeCollaborators {
   readonly onReturn: (peer: PeerId) => void;
 }
 
-/** Tells peers that this node leaves, and listens to those that do. */
+/** Announces this node's departure, and receives those of peers. */
 export class Goodbye {
   readonly #collaborators: GoodbyeCollaborators;
   readonly #unlisten = new DisposableStack();
@@ -38,12 +37,11 @@ export class Goodbye {
     this.#collaborators = collaborators;
   }
 
-  /** True once this node has said goodbye, or is about to. */
+  /** True once this node leaves. */
   get leaving(): boolean {
     return this.#leaving;
   }
 
-  /** Begins to listen. */
   async start(): Promise<void> {
     const { node } = this.#collaborators;
     const listener: EventListener = (event) =>
@@ -55,21 +53,20 @@ export class Goodbye {
     });
   }
 
-  /** Stops listening. */
   stop(): void {
     this.#unlisten.dispose();
   }
 
   /**
-   * Tells all peers that are connected, and from then on each that connects. Does not reject;
-   * resolves within half a second.
+   * Tells all connected peers, and each that connects later. Does not reject; resolves within half
+   * a second.
    *
-   * @returns how many were told.
+   * @returns the number of peers that were told.
    */
   async say(): Promise<number> {
     this.#leaving = true;
     const connections = this.#collaborators.node.getConnections();
-    using limit = deadline(SAY_TIMEOUT_MS);
+    using limit = deadline(TIMEOUT_MS);
     let next = 0;
     let told = 0;
     const work = async () => {
@@ -78,7 +75,7 @@ export class Goodbye {
         if (connection !== undefined && await this.#tell(connection, limit.signal)) told++;
       }
     };
-    await Promise.all(Array.from({ length: TOLD_AT_ONCE }, work));
+    await Promise.all(Array.from({ length: CONCURRENCY }, work));
     return told;
   }
 
@@ -86,7 +83,7 @@ export class Goodbye {
     const { node, log } = this.#collaborators;
     const peer = connection.remotePeer;
     try {
-      // A peer that has just connected has not said yet what it speaks.
+      // Identify may not have finished for a new connection.
       const { protocols } = await node.peerStore.get(peer, { signal })
         .catch(() => ({ protocols: [] as string[] }));
       if (protocols.length > 0 && !protocols.includes(GOODBYE_PROTOCOL)) return false;
@@ -94,7 +91,7 @@ export class Goodbye {
       await stream.close({ signal });
       return true;
     } catch (error) {
-      log.debug("a peer could not be told that this node leaves", {
+      log.debug("saying goodbye to a peer failed", {
         peer: peer.toString(),
         error,
       });
@@ -104,7 +101,7 @@ export class Goodbye {
 
   #heard(stream: Stream, connection: Connection): void {
     this.#collaborators.onLeave(connection.remotePeer);
-    const limit = deadline(SAY_TIMEOUT_MS);
+    const limit = deadline(TIMEOUT_MS);
     stream.close(limit).catch((error) => {
       this.#collaborators.log.debug("closing the stream of a goodbye failed", { error });
       stream.abort(errorOf(error));
@@ -114,7 +111,7 @@ export class Goodbye {
   #connected(connection: Connection): void {
     this.#collaborators.onReturn(connection.remotePeer);
     if (!this.#leaving) return;
-    const limit = deadline(SAY_TIMEOUT_MS);
+    const limit = deadline(TIMEOUT_MS);
     this.#tell(connection, limit.signal).finally(() => limit[Symbol.dispose]());
   }
 }

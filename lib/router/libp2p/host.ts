@@ -19,26 +19,26 @@ import { createTransport } from "./transport.ts";
 
 /** Peers stay in the peer store until they are removed: the library never renews an address. */
 const FOREVER_MS = Number.MAX_SAFE_INTEGER;
-/** The library's own limits make a thousand nodes that start together refuse each other. */
+/** The library's own limits make a thousand nodes that start together reject each other. */
 const MAX_PENDING_CONNECTIONS = 256;
 const MAX_CONNECTIONS_PER_SECOND_AND_HOST = 64;
 const MAX_DHT_STREAMS = 256;
-/** Addresses of a peer that are tried one after the other, when nobody waits for it. */
+/** Addresses of a peer dialled one after the other, in background dials. */
 const MAX_ADDRESS_DIALS = 8;
 /** Bits of distance by which the routing table is split; 8 keep lookups short at 1,000 nodes. */
 const PREFIX_LENGTH = 8;
 
-/** What runs: the libp2p node and its parts that the router needs. */
+/** The libp2p node and its parts that the router needs. */
 export interface Host {
   readonly node: Libp2p<{ ping: Ping }>;
   readonly dht: DhtInternals;
-  /** Addresses that the node listens on, wildcards resolved; empty before the start. */
+  /** Listening addresses, with wildcards resolved; empty before the start. */
   listening(): Multiaddr[];
-  /** Those of them that other nodes are told. Neither has the peer id. */
+  /** The announced subset of them. Neither includes the peer id. */
   announced(): Multiaddr[];
-  /** Who may connect; undefined: everybody. */
+  /** Restricts who may connect; undefined: every node may. */
   readonly closed: ClosedNetwork | undefined;
-  /** Whether connections of other nodes wait in vain. */
+  /** Whether it can no longer accept connections. */
   deaf(): boolean;
 }
 
@@ -63,15 +63,15 @@ export async function createHost(
     start: false,
     addresses: {
       listen: [...listen],
-      // The library leaves out public addresses that nobody has verified; here all nodes are in
-      // one network, and what a node listens on is what it is reached at.
+      // The library omits public addresses that are not verified; here all nodes are in one
+      // network, and are reachable at their listening addresses.
       announceFilter: () => announced(),
     },
     transports: [transport.create],
     connectionEncrypters: [closed?.encrypter ?? noise({ crypto: noiseCrypto() })],
     streamMuxers: [frugalYamux()],
     connectionManager: connectionLimits(options, dialTimeout),
-    // Aborts connections after one failed ping; the peer monitor asks twice.
+    // It aborts connections after one failed ping; the peer monitor asks twice.
     connectionMonitor: { enabled: false },
     peerStore: {
       addressFilter: (_peer, address) => Promise.resolve(isUsable(address)),
@@ -90,7 +90,7 @@ export async function createHost(
         maxInboundStreams: MAX_DHT_STREAMS,
         maxOutboundStreams: MAX_DHT_STREAMS,
         networkDialTimeout: exactly(options.requestTimeoutMs),
-        // A newcomer is met in the background and may be busy with meeting others.
+        // New peers are pinged in the background and may be busy with others.
         pingNewContactTimeout: exactly(dialTimeout),
         pingOldContactTimeout: exactly(dialTimeout),
       }),
@@ -113,16 +113,17 @@ function connectionLimits(options: ResolvedRouterOptions, dialTimeout: number) {
   return {
     dialTimeout,
     addressDialTimeout: options.dialTimeoutMs,
-    // Those who keep fewer still take more for a while: refused, a peer would be taken for dead.
+    // Peers that keep fewer connections still accept more for a while: a rejected peer would be
+    // taken for dead.
     maxConnections: 2 * options.maxConnections + MAX_PENDING_CONNECTIONS,
     maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
     inboundConnectionThreshold: MAX_CONNECTIONS_PER_SECOND_AND_HOST,
-    // Lost peers are tried again by the peer monitor.
+    // The peer monitor retries lost peers.
     reconnectRetries: 0,
   };
 }
 
-/** A timeout that does not adapt: the library's own begin at five seconds. */
+/** A fixed timeout: the library's adaptive ones begin at five seconds. */
 function exactly(timeoutMs: number): { minTimeout: number; maxTimeout: number } {
   return { minTimeout: timeoutMs, maxTimeout: timeoutMs };
 }

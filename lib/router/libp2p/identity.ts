@@ -6,16 +6,16 @@ import type { PrivateKey } from "@libp2p/interface";
 import { messageOf } from "../../async/thrown.ts";
 import { clearTemporaries, replaceFile } from "../../files/write_durably.ts";
 
-/** File of the data directory that holds the identity, as Spegel names it. */
+/** Identity file in the data directory, named as Spegel's. */
 const KEY_FILE = "private.key";
-/** No PEM file of an Ed25519 key is larger, bytes. */
+/** Upper bound of a PEM file of an Ed25519 key, bytes. */
 const MAX_KEY_FILE_BYTES = 16 * 1024;
 
 /**
- * The node's identity: the Ed25519 key in `private.key` of the data directory (PKCS#8, PEM), which
- * is created, readable by its owner only, when it is missing. Without a directory, a new identity.
+ * Loads the node's identity: the Ed25519 key in `private.key` of the data directory (PKCS#8, PEM),
+ * created if missing and readable by its owner only. Without a directory, a new identity.
  *
- * @throws {Error} naming the file, if it cannot be read or written or holds no such key.
+ * @throws {Error} with the file's name, if it cannot be read or written or holds no such key.
  */
 export async function loadIdentity(dataDir?: string): Promise<PrivateKey> {
   if (dataDir === undefined || dataDir === "") return await toLibp2pKey(newKey());
@@ -25,7 +25,7 @@ export async function loadIdentity(dataDir?: string): Promise<PrivateKey> {
   return await parseIdentity(pem, file);
 }
 
-/** Parses a PEM file of an identity; `file` is named in errors. */
+/** Parses a PEM file of an identity; `file` is its name in errors. */
 export async function parseIdentity(pem: string, file: string): Promise<PrivateKey> {
   let key: KeyObject;
   try {

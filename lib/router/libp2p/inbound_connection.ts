@@ -7,21 +7,21 @@ import { ipOf } from "../../net/ip.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { toMultiaddrString } from "./address.ts";
 
-/** Bytes that wait to be written before whoever writes them is asked to wait. */
+/** Bytes queued for writing before the writer is asked to wait. */
 const HIGH_WATER_BYTES = 64 * 1024;
-/** Read at once; what is handed on keeps it, so that it is not much. */
+/** Read size; small, since delivered data keeps its buffer alive. */
 const READ_BYTES = 16 * 1024;
-/** A rest that is not worth reading into. */
+/** Minimum remaining buffer to read into. */
 const SMALL_REST_BYTES = 1024;
-/** The library's own: without a byte in either direction a connection is dead. Peers are pinged. */
+/** Inactivity timeout in both directions, ms, the library's own. Peers are pinged. */
 const INACTIVITY_MS = 120_000;
-/** A write waits so long for the peer to read. */
+/** How long a write may wait for the peer to read, ms. */
 const STALL_MS = 30_000;
 
-/** What can be read and written: an accepted socket. */
+/** The used part of an accepted socket. */
 export type InboundSocket = Pick<Deno.TcpConn, "read" | "write" | "close" | "remoteAddr">;
 
-/** What the library gives away of a piece of data. */
+/** The used part of the library's data. */
 interface Data extends Iterable<Uint8Array> {
   readonly byteLength: number;
 }
@@ -53,26 +53,26 @@ export class InboundConnection extends AbstractMultiaddrConnection {
     this.#activeAt = clock.now();
   }
 
-  /** Begins to read; what arrives waits until somebody listens. */
+  /** Starts reading; data is buffered until there is a listener. */
   start(): void {
     void this.#read();
   }
 
-  /** Ends the connection if nothing has happened on it, or a write has waited, for too long. */
+  /** Aborts the connection if it has been inactive, or a write has waited, for too long. */
   check(): void {
     const now = this.#clock.now();
-    if (now - this.#activeAt >= INACTIVITY_MS) this.abort(new Error("nothing was heard"));
+    if (now - this.#activeAt >= INACTIVITY_MS) this.abort(new Error("the connection was inactive"));
     else if (now - this.#writesSince >= STALL_MS) this.abort(new Error("the peer does not read"));
   }
 
-  /** Resolves when the system has the socket back, which a write that waits may delay. */
+  /** Resolves when the socket is released, which a pending write may delay. */
   async released(): Promise<void> {
     await this.#lastWrite?.catch(() => {});
   }
 
-  /** Takes everything; says whether more is welcome. */
+  /** Accepts all data; returns whether more may be sent. */
   override sendData(data: Data): { sentBytes: number; canSendMore: boolean } {
-    // A message and its length are two pieces; they leave in one packet.
+    // A message and its length prefix are two pieces; they are sent in one packet.
     for (const piece of data) this.#queue.push(piece);
     this.#queued += data.byteLength;
     if (!this.#isWriting) this.#writing = this.#write();
@@ -126,7 +126,7 @@ export class InboundConnection extends AbstractMultiaddrConnection {
   /** Does not reject. */
   async #write(): Promise<void> {
     this.#isWriting = true;
-    // What is sent in one go is written in one go.
+    // Collects everything that is sent in the same turn into one write.
     await undefined;
     try {
       while (this.#queue.length > 0 && !this.#closed) {
@@ -170,7 +170,7 @@ export class InboundConnection extends AbstractMultiaddrConnection {
     try {
       this.#socket.close();
     } catch {
-      // The runtime has closed it.
+      // The runtime has closed it already.
     }
   }
 }

@@ -2,22 +2,21 @@ import type { AbortOptions, Connection, PeerId, Stream } from "@libp2p/interface
 import type { CID } from "multiformats/cid";
 
 /**
- * What is used of kad-dht beyond its public types. All of it is public at run time in the version
- * that the project pins; {@link dhtInternals} checks that it still is. Nothing else may reach into
- * the library.
+ * The used parts of kad-dht beyond its public types. All are public at run time in the pinned
+ * version; {@link dhtInternals} checks that they still are. No other file may use the library's
+ * internals.
  */
 export interface DhtInternals {
   /** Peers by distance; never evicts one by itself. Emits `peer:add` and `peer:remove`. */
   readonly routingTable: LibraryRoutingTable;
-  /** Serves the DHT's protocol. Its handler is replaced by ours before the start. */
+  /** Serves the DHT's protocol. Its handler is replaced by Eddy's before the start. */
   readonly rpc: { onIncomingStream(stream: Stream, connection: Connection): Promise<void> };
-  /** Asked and told by the library for provider records. */
+  /** The library's store of provider records. */
   readonly providers: ProviderRecords;
   /** Protocol name, e.g. `/spegel/kad/1.0.0`. */
   readonly protocol: string;
 }
 
-/** The routing table. */
 export interface LibraryRoutingTable extends EventTarget {
   readonly size: number;
   closestPeers(kademliaId: Uint8Array, options?: { readonly count?: number }): PeerId[];
@@ -26,7 +25,7 @@ export interface LibraryRoutingTable extends EventTarget {
   queueRoutingTableUpdate(peer: PeerId): void;
 }
 
-/** Provider records; the methods are replaced by ours. */
+/** Provider records; the methods are replaced by Eddy's. */
 export interface ProviderRecords {
   addProvider(key: CID, provider: PeerId): Promise<void>;
   removeProvider(key: CID, provider: PeerId): Promise<void>;
@@ -37,10 +36,10 @@ export interface ProviderRecords {
 export type OpenStream = (peer: PeerId, options: AbortOptions) => Promise<Stream>;
 
 /**
- * Reaches into the DHT service.
+ * Accesses the internals of the DHT service.
  *
- * @throws {Error} if a member that is needed is not there, so that an update of the library is
- * noticed at the start and not in the middle of a pull.
+ * @throws {Error} if a required member is missing, so that an incompatible update of the library
+ * fails at the start and not during a pull.
  */
 export function dhtInternals(dht: object): DhtInternals {
   require(dht, ["routingTable", "rpc", "providers", "protocol"]);

@@ -9,19 +9,19 @@ const ANY_IPV6 = "::";
 
 /** Where a router listens. */
 export interface Listening {
-  /** Multiaddrs to listen on. The library makes do with those that can be had. */
+  /** Multiaddrs to listen on. The library uses those that are available. */
   readonly addresses: readonly string[];
-  /** Adds to what the library knows of listening addresses those that it does not see. */
+  /** Completes the library's listening addresses with those it does not see. */
   complete(addresses: readonly Multiaddr[]): Multiaddr[];
 }
 
-/** What a socket on `::` accepts on this machine. */
+/** Which families a socket on `::` accepts on this machine. */
 type Ipv6Sockets = "both" | "ipv6" | "none";
 
 /**
- * Decides where to listen. Without a host that is everywhere: on one socket for IPv6 and IPv4 where
- * there is such a thing. The runtime cannot keep a socket on `::` to IPv6 alone, so that a second
- * one for IPv4 would find the port taken, and the other way round.
+ * Decides where to listen. Without a host on all addresses: on one dual-stack socket where
+ * available. The runtime cannot restrict a socket on `::` to IPv6, so a second one for IPv4 would
+ * find the port taken, and vice versa.
  *
  * @throws {RangeError} if the host is neither an IP address nor `localhost` nor empty.
  */
@@ -49,7 +49,7 @@ export async function decideListening(
   };
 }
 
-/** Tries it out, on loopback and a port of chance. */
+/** Tests it on loopback and a random port. */
 async function probeIpv6(): Promise<Ipv6Sockets> {
   let listener: Deno.TcpListener;
   try {

@@ -3,11 +3,11 @@ import type { ICryptoInterface } from "@chainsafe/libp2p-noise";
 import { createCipheriv } from "node:crypto";
 
 /**
- * The cryptography of Noise as this runtime can do it.
+ * Noise's cryptography on this runtime.
  *
- * The library leaves messages of 1,200 bytes and more to the runtime's own ChaCha20-Poly1305
- * (RFC 8439), which Deno 2.6 lacks: there a single such message ends its connection. Without it
- * the library's WebAssembly takes all sizes, as it takes the small ones everywhere.
+ * For messages of 1,200 bytes and more the library uses the runtime's ChaCha20-Poly1305 (RFC 8439),
+ * which Deno 2.6 lacks: one such message would break its connection. The library's WebAssembly,
+ * which handles small messages everywhere, then handles all sizes.
  */
 export function noiseCrypto(): ICryptoInterface {
   return hasNativeCipher() ? defaultCrypto : {

@@ -3,9 +3,9 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import type { IpPort } from "./address.ts";
 
 /**
- * Tells whether a TCP connection can be made to any of the endpoints before the signal aborts. The
- * kernel of a host accepts one however busy the process behind it is, so this tells a host that is
- * gone, or a process that ended, from one that is late. Never rejects.
+ * Tells whether any of the endpoints accepts a TCP connection before the signal aborts. The kernel
+ * accepts one however busy the process is, so this distinguishes a dead host or process from a slow
+ * one. Never rejects.
  */
 export async function probeTcp(
   endpoints: readonly IpPort[],

@@ -8,24 +8,23 @@ import { ipOf } from "../../net/ip.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 
-/** How often it is looked for connections on which nothing happens, ms. */
+/** Interval of inactivity checks, ms. */
 const CHECK_MS = 5000;
 
-/** What accepts connections of other nodes works with. */
 export interface InboundCollaborators extends Pick<Runtime, "clock" | "log"> {
-  /** Lets connections in, or not. */
+  /** Admits or rejects connections. */
   readonly admission: Admission;
 }
 
-/** What the library gives a listener. */
+/** What the library passes to a listener. */
 interface LibraryParts {
   readonly upgrader: Upgrader;
   readonly logger: ComponentLogger;
 }
 
 /**
- * Listens for other nodes. The library's own listener is the runtime's, which never hears again once
- * there were too many open files, and lets in whoever comes.
+ * Listens for other nodes. The library's own listener is the runtime's, which never accepts again
+ * after too many open files, and has no admission.
  */
 export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #collaborators: InboundCollaborators;
@@ -42,7 +41,7 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
     this.#library = library;
   }
 
-  /** Whether connections wait in vain. */
+  /** Whether it can no longer accept connections. */
   get deaf(): boolean {
     return this.#loop?.deaf ?? false;
   }
@@ -65,7 +64,9 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
     this.#loop = loop;
     this.#address = address;
     this.#check().catch((error) => {
-      if (!this.#stop.signal.aborted) log.error("connections are no longer looked at", { error });
+      if (!this.#stop.signal.aborted) {
+        log.error("inactivity checks of connections failed", { error });
+      }
     });
     this.safeDispatchEvent("listening");
   }
@@ -91,21 +92,21 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
 
   #take(socket: Deno.TcpConn): void {
     const { admission, clock } = this.#collaborators;
-    const guest = new Newcomer(socket, clock.now());
-    if (!admission.admit(guest, ipOf(socket.remoteAddr))) return socket.close();
+    const admitted = new PendingInbound(socket, clock.now());
+    if (!admission.admit(admitted, ipOf(socket.remoteAddr))) return socket.close();
     const log = this.#library.logger.forComponent("eddy:inbound");
-    const connection = guest.connection = new InboundConnection(socket, { clock, log });
+    const connection = admitted.connection = new InboundConnection(socket, { clock, log });
     this.#connections.add(connection);
     connection.addEventListener("close", () => {
       this.#connections.delete(connection);
-      void connection.released().then(() => admission.leave(guest));
+      void connection.released().then(() => admission.leave(admitted));
     });
-    // Nagle's algorithm and delayed acknowledgement would make each small exchange take 40 ms.
+    // Nagle's algorithm and delayed acknowledgement would add 40 ms to each small exchange.
     socket.setNoDelay();
     connection.start();
     const { signal } = this.#stop;
     this.#library.upgrader.upgradeInbound(connection, { signal }).then(
-      () => guest.isKnown = true,
+      () => admitted.isAuthenticated = true,
       (error) => connection.abort(error),
     );
   }
@@ -118,12 +119,12 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
   }
 }
 
-/** Whoever has not yet said who it is makes room for others. */
-class Newcomer implements AdmittedConnection {
+/** An inbound connection; it can be evicted until its peer is authenticated. */
+class PendingInbound implements AdmittedConnection {
   readonly #socket: Deno.TcpConn;
   readonly #since: number;
   connection: InboundConnection | undefined;
-  isKnown = false;
+  isAuthenticated = false;
 
   constructor(socket: Deno.TcpConn, since: number) {
     this.#socket = socket;
@@ -131,11 +132,11 @@ class Newcomer implements AdmittedConnection {
   }
 
   get idleSince(): number | undefined {
-    return this.isKnown ? undefined : this.#since;
+    return this.isAuthenticated ? undefined : this.#since;
   }
 
   close(): void {
     if (this.connection === undefined) this.#socket.close();
-    else this.connection.abort(new Error("others need the place"));
+    else this.connection.abort(new Error("evicted for another connection"));
   }
 }

@@ -13,26 +13,26 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../async/deadline.ts";
 import { type InboundCollaborators, TcpListener } from "./tcp_listener.ts";
 
-/** Settings of {@link createTransport}. */
 export interface TransportOptions {
   /**
-   * How long a TCP connection may take, ms, in which a host that is gone is told from one that is
-   * busy: what comes after it, the handshakes, may take the rest of the dial's time.
+   * Deadline of a TCP connection, ms. It distinguishes a dead host from a busy one: the handshakes
+   * that follow may take the rest of the dial's time.
    */
   readonly connectTimeoutMs: number;
 }
 
-/** A transport, and whether it hears. */
+/** A transport, and whether it accepts connections. */
 export interface RouterTransport {
   /** For the library. */
   readonly create: (components: TCPComponents) => Transport;
-  /** Whether connections wait in vain at one of its listeners. */
+  /** Whether one of its listeners can no longer accept connections. */
   deaf(): boolean;
 }
 
 /**
- * TCP with Nagle's algorithm switched off, a time limit for connecting, and listeners of our own. The transport's own `noDelay` option does nothing in some versions of the runtime,
- * where each small exchange then takes 40 ms (Nagle and delayed acknowledgement).
+ * TCP without Nagle's algorithm, with a connect deadline and listeners of Eddy's own. The
+ * transport's `noDelay` option does nothing in some versions of the runtime, where each small
+ * exchange then takes 40 ms (Nagle and delayed acknowledgement).
  */
 export function createTransport(
   inbound: InboundCollaborators,
@@ -57,7 +57,7 @@ export function createTransport(
   return { create, deaf: () => [...listeners].some(({ deaf }) => deaf) };
 }
 
-/** The upgrader sees each socket first. */
+/** Wraps the upgrader, which sees each socket first. */
 function withoutDelay(upgrader: Upgrader, onConnect: () => void): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
@@ -73,7 +73,7 @@ function withoutDelay(upgrader: Upgrader, onConnect: () => void): Upgrader {
   });
 }
 
-/** What is not in the public type, yet there at run time in the pinned version. */
+/** Not in the public type, but present at run time in the pinned version. */
 interface SocketConnection {
   readonly socket?: Socket;
   /** Writes each of the pieces. */
@@ -88,8 +88,8 @@ function prepare(connection: MultiaddrConnection): void {
 }
 
 /**
- * A message and its length are two pieces: written one after the other they are two packets, and
- * the other side wakes up twice.
+ * A message and its length prefix are two pieces: written separately they are two packets, and the
+ * peer wakes up twice.
  */
 function writeAtOnce(connection: SocketConnection): void {
   const sendData = connection.sendData?.bind(connection);

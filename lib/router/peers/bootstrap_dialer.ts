@@ -7,28 +7,26 @@ import type { DialOutcome, DialTarget } from "../bootstrap/bootstrap_loop.ts";
 import type { Host } from "../libp2p/host.ts";
 import type { RoutingTable } from "./routing_table.ts";
 
-/** How often it is said that peers secure their connections in another way, ms. */
+/** Interval of warnings about peers that secure their connections differently, ms. */
 const REPORT_EVERY_MS = 10 * 60_000;
 
-/** Collaborators of {@link createBootstrapDialer}. */
 export interface BootstrapDialerCollaborators {
   readonly host: Host;
   readonly table: Pick<RoutingTable, "knows" | "find">;
-  /** Where this node's router listens, loopback included. */
+  /** This node's listening addresses, loopback included. */
   readonly own: () => readonly IpPort[];
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
 
-/** How the bootstrap loop reaches peers. */
+/** Dials peers for the bootstrap loop. */
 export interface BootstrapDialer {
-  /** Tells whether a target is this node, or a peer that is known already. */
+  /** Tells whether a target is this node, or a known peer. */
   skip(target: DialTarget): boolean;
   /** Connects to a target; never rejects. */
   dial(target: DialTarget, options: Cancellable): Promise<DialOutcome>;
 }
 
-/** Makes a {@link BootstrapDialer} on libp2p. */
 export function createBootstrapDialer(
   collaborators: BootstrapDialerCollaborators,
 ): BootstrapDialer {
@@ -51,7 +49,7 @@ export function createBootstrapDialer(
       } catch (error) {
         if (isSelf(error)) return "self";
         if (options.signal.aborted) return "failed";
-        const report = isStranger(error) && clock.now() - reportedAt >= REPORT_EVERY_MS;
+        const report = isSecurityMismatch(error) && clock.now() - reportedAt >= REPORT_EVERY_MS;
         if (report) {
           reportedAt = clock.now();
           log.warn(
@@ -67,13 +65,13 @@ export function createBootstrapDialer(
   };
 }
 
-/** The peer is there, but both sides cannot agree on how to secure the connection. */
-function isStranger(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.some(isStranger);
+/** The peer is alive, but there is no common way to secure the connection. */
+function isSecurityMismatch(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isSecurityMismatch);
   return error instanceof Error && error.name === "EncryptionFailedError";
 }
 
-/** The library notices that it called itself only when the other side shows its identity. */
+/** The library detects a connection to itself only when the other side shows its identity. */
 function isSelf(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isSelf);
   return error instanceof Error && error.name === "InvalidPeerIdError";

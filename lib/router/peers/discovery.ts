@@ -3,27 +3,26 @@ import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 
-/** Between two walks: often while the network is getting known, rarely when nothing is new. */
+/** Delays between walks, ms: short while new peers are found, long otherwise. */
 const INTERVAL = { baseMs: 1000, maxMs: 60_000 };
-/** Time for one walk. */
+/** Deadline of a walk, ms. */
 const WALK_TIMEOUT_MS = 10_000;
 /** Header of a sha2-256 multihash: code and length. */
 const SHA2_256_HEADER = [0x12, 32];
 
-/** Collaborators of a {@link Discovery}. */
 export interface DiscoveryCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Walks the DHT; resolves with the peers nearest to a multihash. Does not reject. */
   readonly closest: (target: Uint8Array, options: Cancellable) => Promise<readonly unknown[]>;
   /** Multihash of this node's peer id. */
   readonly self: Uint8Array;
-  /** How many peers the routing table has. */
+  /** Number of peers in the routing table. */
   readonly peerCount: () => number;
 }
 
 /**
- * Walks the DHT towards this node and towards random keys, so that it meets its neighbours and some
- * of everyone else. The library does so a second after the start and then only every five minutes,
- * which is too early and too late when many nodes start together.
+ * Walks the DHT towards this node and towards random keys, to find its neighbours and some of all
+ * other nodes. The library does so a second after the start and then every five minutes, which is
+ * too early and too late when many nodes start together.
  */
 export class Discovery {
   readonly #collaborators: DiscoveryCollaborators;
@@ -32,7 +31,7 @@ export class Discovery {
     this.#collaborators = collaborators;
   }
 
-  /** Goes on until the signal aborts; then rejects with its reason. */
+  /** Runs until the signal aborts; then rejects with its reason. */
   async run(options: Cancellable): Promise<never> {
     const { clock, peerCount, self } = this.#collaborators;
     let delays = backoff(INTERVAL);

@@ -8,10 +8,9 @@ import type { PeerActions } from "./peer_monitor.ts";
 import type { RoutingTable } from "./routing_table.ts";
 import { probeTcp } from "../libp2p/probe_tcp.ts";
 
-/** Peers offered to the routing table a round; each costs a ping. */
-const OFFERED_A_ROUND = 4;
+/** Peers offered to the routing table per round; each costs a ping. */
+const OFFERS_PER_ROUND = 4;
 
-/** Collaborators of {@link createPeerActions}. */
 export interface PeerActionsCollaborators {
   readonly host: Host;
   readonly table: Pick<RoutingTable, "ids" | "info" | "has" | "mapped" | "size">;
@@ -21,7 +20,7 @@ export interface PeerActionsCollaborators {
   readonly departures: Pick<Departures, "has">;
 }
 
-/** Makes what the peer monitor does to peers, on libp2p. */
+/** Implements the peer monitor's actions on libp2p. */
 export function createPeerActions(
   collaborators: PeerActionsCollaborators,
   { connectTimeoutMs, maxConnections }: {
@@ -34,19 +33,22 @@ export function createPeerActions(
     using limit = deadline(connectTimeoutMs);
     return await probeTcp(table.mapped(peer)?.endpoints ?? [], limit);
   };
-  /** The table takes whoever answers libp2p's ping, so also nodes of a cluster with another prefix. */
+  /**
+   * The table accepts any peer that answers libp2p's ping, including nodes of a cluster with
+   * another prefix.
+   */
   const speaksDht = async (peer: PeerId, options: Cancellable) => {
     const known = await node.peerStore.get(peer).catch(() => undefined);
     const protocols = known?.protocols ?? [];
     if (protocols.length > 0) return protocols.includes(dht.protocol);
-    // It has not said yet what it speaks, or what it said was forgotten when it was lost.
+    // Identify has not finished, or its result was forgotten when the peer was lost.
     return await client.ping(peer, options).then(() => true, () => false);
   };
   return {
     known: () => table.ids(),
-    // The DHT's own PING, on a stream that is open anyway: a tenth of what a stream for each costs.
+    // The DHT's own PING, on an open stream: a tenth of the cost of a stream per ping.
     async ping(peer, options) {
-      // Among more peers than there are connections to, a look whether anybody listens must do.
+      // With more peers than connections, a TCP probe must do.
       const isMeshed = table.size <= maxConnections || node.getConnections(peer).length > 0;
       if (isMeshed) await client.ping(peer, options);
       else if (!await takesConnections(peer)) throw new Error("the peer takes no connection");
@@ -60,10 +62,10 @@ export function createPeerActions(
       await node.dial(named.length > 0 ? named : peer, options);
       if (await speaksDht(peer, options)) dht.routingTable.queueRoutingTableUpdate(peer);
     },
-    async offerStrangers() {
-      const strangers = node.getPeers()
+    async offerConnected() {
+      const candidates = node.getPeers()
         .filter((peer) => !table.has(peer) && !departures.has(peer.toString()));
-      for (const peer of strangers.slice(0, OFFERED_A_ROUND)) {
+      for (const peer of candidates.slice(0, OFFERS_PER_ROUND)) {
         using limit = deadline(connectTimeoutMs);
         if (await speaksDht(peer, limit)) dht.routingTable.queueRoutingTableUpdate(peer);
       }

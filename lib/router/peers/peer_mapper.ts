@@ -2,31 +2,30 @@ import type { PeerInfo } from "@libp2p/interface";
 import type { Peer } from "../../ports/router.ts";
 import { type IpPort, isUsableIp, toIpPort } from "../libp2p/address.ts";
 
-/** Addresses of one peer that are looked at; more are taken for an attack. */
+/** Maximum addresses of one peer; more is considered an attack. */
 const MAX_ADDRESSES = 16;
 
-/** Settings of {@link createPeerMapper}. */
 export interface PeerMapperOptions {
   readonly allowLoopback: boolean;
-  /** Port of every peer's registry; or how to tell it from the port of the peer's router. */
+  /** Port of every peer's registry, or a function of the port of the peer's router. */
   readonly registryPort: number | ((routerPort: number) => number);
-  /** Where this node's router listens: another peer that claims the same is not reached there. */
+  /** This node's listening addresses: a peer that claims one of them is not reachable there. */
   readonly own: () => readonly IpPort[];
 }
 
-/** A peer as it was found, and the addresses of its router. */
+/** A peer, and the addresses of its router. */
 export interface MappedPeer {
   readonly peer: Peer;
   /** At least one. */
   readonly endpoints: readonly IpPort[];
 }
 
-/** Turns what the DHT says of a peer into the port's form; undefined if no address is usable. */
+/** Converts the DHT's peer to the port's; undefined if no address is usable. */
 export type PeerMapper = (info: PeerInfo) => MappedPeer | undefined;
 
 /**
- * Makes a {@link PeerMapper}. Addresses that lead nowhere are left out, among them this node's own
- * (bridges such as docker0 have the same address on every node).
+ * Makes a {@link PeerMapper}. Unusable addresses are skipped, among them this node's own (bridges
+ * such as docker0 have the same address on every node).
  */
 export function createPeerMapper(options: PeerMapperOptions): PeerMapper {
   const { registryPort } = options;

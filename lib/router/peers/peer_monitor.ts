@@ -4,63 +4,61 @@ import { deadline } from "../../async/deadline.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 
-/** Pings a second, in all: the interval grows with the number of peers. */
+/** Pings per second, in total: the interval grows with the number of peers. */
 const MAX_PINGS_PER_SECOND = 20;
-/** A peer whose host takes no connection so many times in a row is dead. */
+/** Consecutive failed connections after which a peer is dead. */
 const REFUSALS_BEFORE_DEAD = 2;
 /**
- * A peer whose host does take a connection is busy, or this process is, or it is frozen: it gets
- * this long, ms. Breaking off what is merely slow costs both sides more than waiting.
+ * How long a peer may stay silent while its host accepts connections, ms: the peer or this process
+ * is busy, or the peer is frozen. Dropping a slow peer costs both sides more than waiting.
  */
 const SILENCE_BEFORE_DEAD_MS = 6000;
-/** Time between two looks at a silent peer, ms. */
-const LOOK_MS = 100;
-/** Lost peers that are tried again. */
+/** Interval of checks of a silent peer, ms. */
+const CHECK_MS = 100;
+/** Maximum lost peers that are retried. */
 const MAX_LOST = 256;
-/** How long a lost peer is tried again: as long as records of it may turn up. */
+/** How long a lost peer is retried, ms: as long as records of it may turn up. */
 const LOST_FOR_MS = 20 * 60_000;
 /**
- * A lost peer is tried again after a quarter of the time since it was lost, within these limits, ms:
- * often while it may be a short outage. A try costs next to nothing as long as nobody listens there.
+ * A lost peer is retried after a quarter of the time since it was lost, within these limits, ms:
+ * often during what may be a short outage. A retry is cheap while nothing listens there.
  */
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
-/** Lost peers that are tried in one round. */
-const RETRIES_A_ROUND = 8;
+/** Lost peers retried per round. */
+const RETRIES_PER_ROUND = 8;
 
-/** What the monitor does to peers. */
+/** The monitor's actions on peers. */
 export interface PeerActions {
   /** Peers of the routing table. */
   known(): readonly PeerId[];
-  /** Resolves when the peer answered; dials it if needed. */
+  /** Resolves when the peer answers; dials it if needed. */
   ping(peer: PeerId, options: Cancellable): Promise<unknown>;
-  /** Tells whether the peer's host takes a TCP connection for it. Does not reject. */
+  /** Tells whether the peer accepts a TCP connection. Does not reject. */
   takesConnections(peer: PeerId): Promise<boolean>;
-  /** Where the peer can be dialled. */
+  /** Dialable addresses of the peer. */
   addresses(peer: PeerId): Promise<readonly Multiaddr[]>;
-  /** Connects; resolves when there is a connection. */
+  /** Connects to the peer. */
   dial(peer: PeerId, addresses: readonly Multiaddr[], options: Cancellable): Promise<unknown>;
   /**
-   * Offers peers that are connected but not in the routing table to it. The library does so once,
-   * when it has identified a peer, and not again if its ping then takes too long.
+   * Offers connected peers that are not in the routing table to it. The library does so once, after
+   * identify, and not again if its ping then times out.
    */
-  offerStrangers(): Promise<void>;
-  /** Removes a dead peer from the routing table and closes what is open to it. */
+  offerConnected(): Promise<void>;
+  /** Removes a dead peer from the routing table and closes its connections. */
   evict(peer: PeerId): Promise<void>;
-  /** Forgets what a dead peer has told: it is not tried again. */
+  /** Deletes the records of a dead peer, which is no longer retried. */
   forget(peer: PeerId): void;
 }
 
-/** Collaborators of a {@link PeerMonitor}. */
 export interface PeerMonitorCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly actions: PeerActions;
 }
 
-/** Settings of a {@link PeerMonitor}. */
 export interface PeerMonitorOptions {
-  /** How often each peer is pinged, ms; longer when there are many. */
+  /** Interval at which each peer is pinged, ms; longer with many peers. */
   readonly pingIntervalMs: number;
-  /** A ping that takes longer makes its peer suspect, and a dial that does has failed, ms. */
+  /** Time after which an unanswered ping makes its peer suspect, and a dial has failed, ms. */
   readonly pingTimeoutMs: number;
 }
 
@@ -72,8 +70,8 @@ interface Lost {
 }
 
 /**
- * Notices peers that died or froze and removes them, which the library never does, and tries them
- * again for a while, so that a partition heals.
+ * Detects dead and frozen peers and removes them, which the library never does, and retries them
+ * for a while, so that a partition heals.
  */
 export class PeerMonitor {
   readonly #collaborators: PeerMonitorCollaborators;
@@ -89,7 +87,7 @@ export class PeerMonitor {
     this.#options = options;
   }
 
-  /** Begins to ping, until {@link stop}. */
+  /** Starts pinging, until {@link stop}. */
   start(): void {
     for (const run of [this.#run(), this.#recover()]) {
       run.catch((error) => {
@@ -99,29 +97,28 @@ export class PeerMonitor {
     }
   }
 
-  /** Ends all checks. */
   stop(): void {
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
   }
 
-  /** Tells whether a peer was found dead and has not come back. */
+  /** Tells whether a peer is dead and has not returned. */
   isDown(id: string): boolean {
     return this.#lost.has(id);
   }
 
-  /** Tells whether a peer does not answer right now, and it is not clear yet whether it is dead. */
+  /** Tells whether a peer does not answer, and may be dead. */
   isSuspect(id: string): boolean {
     return this.#suspects.has(id);
   }
 
-  /** A peer did not answer a question: it is suspect, and checked at once. */
+  /** Reports an unanswered request: the peer is suspect, and checked at once. */
   suspect(peer: PeerId): void {
     if (this.#stop.signal.aborted || this.isDown(peer.toString())) return;
     this.#suspects.add(peer.toString());
     void this.check(peer);
   }
 
-  /** The peer is alive. */
+  /** Reports a sign of life. */
   seen(peer: PeerId): void {
     this.#lost.delete(peer.toString());
   }
@@ -151,13 +148,15 @@ export class PeerMonitor {
         this.#options.pingIntervalMs,
         known.length * 1000 / MAX_PINGS_PER_SECOND,
       );
-      // One after the other, so that the work is spread; a check that takes long is not waited for.
+      // One after the other, to spread the work; a slow check is not awaited.
       for (const peer of known) {
         await clock.sleep(interval / known.length, this.#stop);
         void this.check(peer);
       }
       if (known.length === 0) await clock.sleep(interval, this.#stop);
-      actions.offerStrangers().catch((error) => log.debug("a stranger has left", { error }));
+      actions.offerConnected().catch((error) =>
+        log.debug("offering a peer to the routing table failed", { error })
+      );
     }
   }
 
@@ -171,7 +170,7 @@ export class PeerMonitor {
     log.info("peer is gone", { peer: name });
   }
 
-  /** Resolves with false as soon as it is clear that the peer is dead; with true when stopped. */
+  /** Resolves with false as soon as the peer is known to be dead; with true when stopped. */
   async #answers(peer: PeerId): Promise<boolean> {
     const { actions, log } = this.#collaborators;
     const name = peer.toString();
@@ -179,19 +178,21 @@ export class PeerMonitor {
     const signal = AbortSignal.any([done.signal, this.#stop.signal]);
     try {
       return await Promise.race([
-        // Not given up when it is late: an answer is an answer.
+        // No deadline: a late answer counts.
         this.#ping(peer, { signal }),
         this.#silence(name, () => actions.takesConnections(peer), { signal }),
       ]);
     } catch (error) {
-      if (!this.#stop.signal.aborted) log.debug("a check was broken off", { peer: name, error });
+      if (!this.#stop.signal.aborted) {
+        log.debug("checking a peer was interrupted", { peer: name, error });
+      }
       return true;
     } finally {
       done.abort();
     }
   }
 
-  /** Resolves with true when a ping was answered; pings that fail are repeated. */
+  /** Resolves with true when a ping is answered; failed pings are repeated. */
   async #ping(peer: PeerId, options: Cancellable): Promise<boolean> {
     const { actions, clock, log } = this.#collaborators;
     while (true) {
@@ -202,12 +203,12 @@ export class PeerMonitor {
         options.signal.throwIfAborted();
         log.debug("peer does not answer", { peer: peer.toString(), error });
         this.#suspects.add(peer.toString());
-        await clock.sleep(LOOK_MS, options);
+        await clock.sleep(CHECK_MS, options);
       }
     }
   }
 
-  /** Resolves with false when the peer has been silent for so long that it is dead. */
+  /** Resolves with false when the peer has been silent long enough to be dead. */
   async #silence(
     name: string,
     takesConnections: () => Promise<boolean>,
@@ -215,9 +216,9 @@ export class PeerMonitor {
   ): Promise<boolean> {
     const { clock } = this.#collaborators;
     const { pingTimeoutMs } = this.#options;
-    for (let silentMs = 0, refusals = 0; silentMs < SILENCE_BEFORE_DEAD_MS; silentMs += LOOK_MS) {
-      // Steps count, not the clock: when this process is held up the peer is not to blame.
-      await clock.sleep(LOOK_MS, options);
+    for (let silentMs = 0, refusals = 0; silentMs < SILENCE_BEFORE_DEAD_MS; silentMs += CHECK_MS) {
+      // Counts steps, not clock time: the peer is not to blame for pauses of this process.
+      await clock.sleep(CHECK_MS, options);
       if (silentMs >= pingTimeoutMs) this.#suspects.add(name);
       if (!this.#suspects.has(name)) continue;
       refusals = await takesConnections() ? 0 : refusals + 1;
@@ -249,13 +250,13 @@ export class PeerMonitor {
         if (now - lost.since > LOST_FOR_MS) this.#giveUp(lost);
       }
       const due = [...this.#lost.values()].filter(({ retryAt }) => retryAt <= now);
-      for (const lost of due.slice(0, RETRIES_A_ROUND)) {
+      for (const lost of due.slice(0, RETRIES_PER_ROUND)) {
         this.#retry(lost).catch((error) => log.warn("trying a lost peer again failed", { error }));
       }
     }
   }
 
-  /** Until the next try is due, or another peer is lost; a moment at least. */
+  /** Sleeps until the next retry is due, or another peer is lost; at least a moment. */
   async #sleepUntilDue(): Promise<void> {
     const { clock } = this.#collaborators;
     await clock.sleep(RETRY_MIN_MS, this.#stop);

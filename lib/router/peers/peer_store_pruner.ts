@@ -2,10 +2,10 @@ import type { PeerId } from "@libp2p/interface";
 import type { Host } from "../libp2p/host.ts";
 import type { RoutingTable } from "./routing_table.ts";
 
-/** Peers whose addresses are kept; answers of the DHT may name any number. */
+/** Maximum peers in the peer store; answers of the DHT may name any number. */
 const MAX_KEPT = 4096;
 
-/** Forgets peers that are neither connected nor in the routing table, when there are too many. */
+/** Removes peers that are neither connected nor in the routing table, if there are too many. */
 export async function prunePeerStore(
   { node }: Pick<Host, "node">,
   table: Pick<RoutingTable, "has">,

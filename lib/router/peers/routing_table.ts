@@ -11,11 +11,10 @@ import type { MappedPeer, PeerMapper } from "./peer_mapper.ts";
 import { Provider } from "../dht/provider.ts";
 import { shuffle } from "../bootstrap/shuffle.ts";
 
-/** Collaborators of a {@link RoutingTable}. */
 export interface RoutingTableCollaborators extends Pick<Runtime, "log" | "metrics"> {
   readonly host: Host;
   readonly toPeer: PeerMapper;
-  /** Called when a peer can be sent to: it is in the routing table and connected, maybe anew. */
+  /** Called when a peer of the routing table is connected, for the first time or again. */
   readonly onJoin: (peer: PeerId) => void;
   /** Called when a peer left the routing table. */
   readonly onLeave: (peer: PeerId) => void;
@@ -28,7 +27,7 @@ interface Entry extends RoutingPeer {
   wire: Uint8Array | undefined;
 }
 
-/** Mirrors the DHT's routing table in the port's terms, so that it can be read at any time. */
+/** Mirrors the DHT's routing table in the port's types, for synchronous reads. */
 export class RoutingTable {
   readonly #collaborators: RoutingTableCollaborators;
   readonly #entries = new Map<string, Entry>();
@@ -39,7 +38,7 @@ export class RoutingTable {
     this.#collaborators = collaborators;
   }
 
-  /** Begins to follow the routing table. */
+  /** Starts following the library's routing table. */
   start(): void {
     const { node, dht } = this.#collaborators.host;
     this.#listen(dht.routingTable, "peer:add", (id) => this.#joined(id));
@@ -52,27 +51,24 @@ export class RoutingTable {
     });
   }
 
-  /** Stops following. */
   stop(): void {
     this.#unlisten.dispose();
   }
 
-  /** How many peers there are. */
+  /** Number of peers. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Tells whether a peer is in the routing table. */
   has(id: PeerId): boolean {
     return this.#entries.has(id.toString());
   }
 
-  /** Ids of all peers. */
   ids(): PeerId[] {
     return [...this.#entries.values()].map(({ peer }) => peer);
   }
 
-  /** The peers nearest to a position in the key space, the nearest first. */
+  /** The peers nearest to a position in the key space, nearest first. */
   nearest(position: Uint8Array, count: number): readonly RoutingPeer[] {
     this.#nearest ??= new NearestPeers(this.#entries.values());
     return this.#nearest.to(position, count);
@@ -83,7 +79,7 @@ export class RoutingTable {
     return [...this.#entries.values()];
   }
 
-  /** What a peer of the table has said of itself; undefined if it is not in the table. */
+  /** A peer's own announcement; undefined if it is not in the table. */
   mapped(id: PeerId): MappedPeer | undefined {
     return this.#entries.get(id.toString())?.mapped;
   }
@@ -93,7 +89,7 @@ export class RoutingTable {
     return this.#entries.get(id)?.peer;
   }
 
-  /** All peers whose addresses are known. */
+  /** All peers with known addresses. */
   peers(): Peer[] {
     return [...this.#entries.values()].flatMap(({ mapped }) => mapped?.peer ?? []);
   }
@@ -106,7 +102,7 @@ export class RoutingTable {
     return shuffle(known).slice(0, limit);
   }
 
-  /** Tells whether a router at this address belongs to a peer of the table. */
+  /** Tells whether a peer of the table has its router at this address. */
   knows(ip: string, port: number): boolean {
     return [...this.#entries.values()].some(({ mapped }) =>
       mapped?.endpoints.some((endpoint) => endpoint.ip === ip && endpoint.port === port)
@@ -150,7 +146,7 @@ export class RoutingTable {
   }
 
   #listen(target: EventTarget, type: string, handle: (id: PeerId) => void): void {
-    // The parameter's type is left to the listener's: DOM and Node.js declare Event differently.
+    // DOM and Node.js declare Event differently, hence the cast.
     const listener: EventListener = (event) => handle((event as CustomEvent<PeerId>).detail);
     target.addEventListener(type, listener);
     this.#unlisten.defer(() => target.removeEventListener(type, listener));

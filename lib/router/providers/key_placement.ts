@@ -6,14 +6,14 @@ import { type DhtKey, kademliaId } from "../dht/dht_key.ts";
 import { NearestPeers, type Positioned } from "../dht/nearest_peers.ts";
 import type { WorkBudget } from "../../async/work_budget.ts";
 
-/** Peers that keep each record: Kademlia's k. */
+/** Peers that store each record: Kademlia's k. */
 export const REPLICAS = 20;
-/** Time to look for the peers of a region. */
+/** Deadline of looking up the peers of a region, ms. */
 const REGION_LOOKUP_TIMEOUT_MS = 5000;
-/** How long what was found in a region is used again, ms. */
+/** Lifetime of a cached region, ms. */
 const REGION_KNOWN_FOR_MS = 60_000;
-/** Keys that are placed between two breaths. */
-const PIECE = 256;
+/** Keys placed between two yields of the work budget. */
+const CHUNK = 256;
 
 /** A key and its position. */
 export interface PlacedKey extends DhtKey {
@@ -26,7 +26,6 @@ export interface Parcel<K extends PlacedKey> {
   readonly keys: readonly K[];
 }
 
-/** Collaborators of a {@link KeyPlacement}. */
 export interface KeyPlacementCollaborators {
   /** The peers of the routing table. */
   readonly table: { readonly size: number; positioned(): readonly Positioned[] };
@@ -37,9 +36,9 @@ export interface KeyPlacementCollaborators {
 }
 
 /**
- * Decides which peers keep which keys: everyone while there are at most 20, else the 20 nearest.
- * The routing table alone may know too few of those in a larger network, so lookups into the keys'
- * regions follow.
+ * Decides which peers store which keys: all peers if there are at most 20, else the 20 nearest. In
+ * a larger network the routing table may know too few of those, so it also looks up the keys'
+ * regions.
  */
 export class KeyPlacement {
   readonly #collaborators: KeyPlacementCollaborators;
@@ -50,27 +49,27 @@ export class KeyPlacement {
     this.#collaborators = collaborators;
   }
 
-  /** How many first bits a peer shares with nearly all keys that it is to keep. */
+  /** Number of leading bits that a peer shares with nearly all keys that it stores. */
   sharedBits(): number {
     const { size } = this.#collaborators.table;
     return Math.max(0, Math.floor(Math.log2((size + 1) / REPLICAS)) - 1);
   }
 
-  /** Those of the keys that a peer of the table is to keep. */
+  /** The keys that a peer of the table is to store. */
   async belongingTo<K extends PlacedKey>(peer: PeerId, keys: readonly K[]): Promise<readonly K[]> {
     const { table, budget } = this.#collaborators;
     if (table.size <= REPLICAS) return keys;
     const nearest = new NearestPeers(table.positioned());
     const belonging: K[] = [];
     for (const [index, key] of keys.entries()) {
-      if (index % PIECE === 0) await budget.breathe();
+      if (index % CHUNK === 0) await budget.breathe();
       const keepers = nearest.to(key.kademliaId, REPLICAS);
       if (keepers.some((keeper) => keeper.peer.equals(peer))) belonging.push(key);
     }
     return belonging;
   }
 
-  /** Sorts keys by those peers of the table that are to keep them. */
+  /** Groups keys by the peers of the table that are to store them. */
   async place<K extends PlacedKey>(keys: readonly K[]): Promise<Parcel<K>[]> {
     const peers = this.#collaborators.table.positioned();
     if (keys.length === 0) return [];
@@ -79,8 +78,8 @@ export class KeyPlacement {
   }
 
   /**
-   * Looks into the keys' regions for peers that the table does not know, and sorts the keys by those
-   * of them that are to keep them.
+   * Looks up the keys' regions for peers outside of the table, and groups the keys by those that
+   * are to store them.
    */
   async placeFurther<K extends PlacedKey>(
     keys: readonly K[],
@@ -110,7 +109,7 @@ export class KeyPlacement {
     const nearest = new NearestPeers(peers);
     const parcels = new Map<string, { peer: PeerId; keys: K[] }>();
     for (const [index, key] of keys.entries()) {
-      if (index % PIECE === 0) await this.#collaborators.budget.breathe();
+      if (index % CHUNK === 0) await this.#collaborators.budget.breathe();
       for (const { peer } of nearest.to(key.kademliaId, REPLICAS)) {
         if (!isWanted(peer)) continue;
         const parcel = parcels.get(peer.toString());

@@ -4,28 +4,31 @@ import type { Peer } from "../../ports/router.ts";
 import type { DhtKey } from "../dht/dht_key.ts";
 import { type LookupCollaborators, type LookupOptions, LookupSearch } from "./lookup_search.ts";
 
-/** How long an answer is used again. */
+/** Lifetime of a cached result, ms. */
 const FOUND_FOR_MS = 5000;
-/** How long one with few holders is: what is new spreads, and those few should not serve all. */
+/**
+ * Lifetime of a result with few holders, ms: new content spreads, and those few should not serve
+ * all.
+ */
 const FEW_FOR_MS = 1000;
-/** How long "nobody" is used again: long enough for a burst of requests for one image. */
+/** Lifetime of an empty result, ms: enough for a burst of requests for one image. */
 const NOTHING_FOR_MS = 250;
-/** Keys whose answers are remembered. */
+/** Cached keys. */
 const MAX_REMEMBERED = 10_000;
 
-interface Remembered {
+interface CachedSearch {
   readonly search: LookupSearch;
-  /** Clock time; Infinity while the search runs. */
+  /** Expiry by the clock; Infinity while the search runs. */
   until: number;
-  /** Clock time of the search's end; Infinity while it runs. */
+  /** End of the search by the clock; Infinity while it runs. */
   since: number;
 }
 
-/** Finds who holds a key: one search for all that ask at the same time, remembered briefly. */
+/** Finds the holders of a key: one search for all concurrent callers, cached briefly. */
 export class Lookup {
   readonly #collaborators: LookupCollaborators;
   readonly #options: LookupOptions;
-  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED });
+  readonly #cached = new LRUCache<string, CachedSearch>({ max: MAX_REMEMBERED });
   readonly #stop = new AbortController();
 
   constructor(collaborators: LookupCollaborators, options: LookupOptions) {
@@ -42,26 +45,25 @@ export class Lookup {
     }
   }
 
-  /** Begins a search that whoever asks in a moment follows; what comes of it is remembered. */
+  /** Starts a search ahead of the callers that follow it; its result is cached. */
   begin(key: DhtKey): void {
     if (!this.#stop.signal.aborted) this.#searchFor(key);
   }
 
-  /** Ends all searches. */
   stop(): void {
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
-    this.#remembered.clear();
+    this.#cached.clear();
   }
 
   #searchFor(key: DhtKey): LookupSearch {
     const { clock, log } = this.#collaborators;
-    const remembered = this.#remembered.get(key.id);
-    if (remembered !== undefined && remembered.until > clock.now() && !this.#isStale(remembered)) {
-      return remembered.search;
+    const cached = this.#cached.get(key.id);
+    if (cached !== undefined && cached.until > clock.now() && !this.#isStale(cached)) {
+      return cached.search;
     }
     const search = new LookupSearch(this.#collaborators, this.#options);
     const entry = { search, until: Infinity, since: Infinity };
-    this.#remembered.set(key.id, entry);
+    this.#cached.set(key.id, entry);
     search.run(key, this.#stop).catch((error) => {
       log.warn("looking for the holders of a key failed", { error });
     }).finally(() => {
@@ -71,8 +73,8 @@ export class Lookup {
     return search;
   }
 
-  /** Nobody who was found answers any more: others may have got it since. */
-  #isStale({ search: { found }, since }: Remembered): boolean {
+  /** None of the holders answers any more: others may have got the content since. */
+  #isStale({ search: { found }, since }: CachedSearch): boolean {
     const { clock, isDoubtful } = this.#collaborators;
     return found.length > 0 && clock.now() - since >= NOTHING_FOR_MS &&
       found.every(({ id }) => isDoubtful(id));

@@ -6,45 +6,43 @@ import type { Peer } from "../../ports/router.ts";
 import type { DhtKey } from "../dht/dht_key.ts";
 import type { PeerMapper } from "../peers/peer_mapper.ts";
 
-/** With so many holders known from own records, nobody else is asked. */
+/** Number of holders in own records that makes queries unnecessary. */
 const ENOUGH = 3;
-/** Holders that one search yields at most. */
+/** Maximum holders yielded by one search. */
 const MAX_FOUND = 20;
 
-/** What a walk through the DHT reports to. */
+/** The search that a DHT walk reports to. */
 export interface Seeker extends Cancellable {
-  /** Takes a holder. */
+  /** Called with a holder. */
   readonly found: (peer: PeerInfo) => void;
   /** Tells whether there are enough holders. */
   readonly enough: () => boolean;
 }
 
-/** Where a search looks. */
+/** Sources of holders. */
 export interface LookupSources {
-  /** Providers of a key that this node keeps records of. */
+  /** Providers of a key in this node's own records. */
   own(key: DhtKey): readonly PeerInfo[];
-  /** Asks the nearest peers until there are enough holders, or all of them have answered. */
+  /** Asks the nearest peers until there are enough holders, or all have answered. */
   ask(key: DhtKey, seeker: Seeker): Promise<void>;
 }
 
-/** Collaborators of a {@link Lookup}. */
 export interface LookupCollaborators extends Runtime {
   readonly self: PeerId;
   readonly sources: LookupSources;
   readonly toPeer: PeerMapper;
   /** Tells whether a peer is known to be dead. */
   readonly isDown: (id: string) => boolean;
-  /** Tells whether a peer is known to be dead or does not answer just now. */
+  /** Tells whether a peer is dead or suspect. */
   readonly isDoubtful: (id: string) => boolean;
 }
 
-/** Settings of a {@link Lookup}. */
 export interface LookupOptions {
-  /** How long one search may take, ms. */
+  /** Deadline of a search, ms. */
   readonly lookupTimeoutMs: number;
 }
 
-/** One search for the holders of a key, which any number of callers follow. */
+/** One search for the holders of a key, shared by any number of callers. */
 export class LookupSearch {
   readonly found: Peer[] = [];
   readonly #collaborators: LookupCollaborators;
@@ -60,24 +58,24 @@ export class LookupSearch {
     this.#seen.add(collaborators.self.toString());
   }
 
-  /** True once nothing more will be found. */
+  /** True once the search is over. */
   get done(): boolean {
     return this.#done;
   }
 
-  /** True if there are so many holders that it does not matter who else has it. */
+  /** True if there are so many holders that further ones do not matter. */
   get enough(): boolean {
     return this.found.length >= ENOUGH;
   }
 
-  /** True if it ended by itself, rather than because it failed. */
+  /** True if all sources have answered, rather than failed. */
   get exhausted(): boolean {
     return this.#exhausted;
   }
 
   /**
-   * Looks into own records, then asks the nearest peers. It goes on when nobody follows any more:
-   * it is short, and others ask for the same.
+   * Reads own records, then asks the nearest peers. It continues without callers: it is short, and
+   * others ask for the same key.
    */
   async run(key: DhtKey, options: Cancellable): Promise<void> {
     const { clock, sources } = this.#collaborators;
@@ -95,7 +93,7 @@ export class LookupSearch {
     }
   }
 
-  /** Yields what is found, from the beginning. */
+  /** Yields all holders, including those already found. */
   async *follow({ signal }: Cancellable): AsyncGenerator<Peer, void, undefined> {
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();

@@ -5,15 +5,14 @@ import type { LookupSources } from "./lookup_search.ts";
 import type { Provider } from "../dht/provider.ts";
 import type { ProviderStore } from "./provider_store.ts";
 
-/** The nearest peers that a search asks; each of them alone should know all holders. */
+/** Number of nearest peers to ask; each alone should know all holders. */
 const ASKED = 8;
 
-/** Collaborators of {@link createLookupSources}. */
 export interface LookupSourcesCollaborators extends DhtWalkCollaborators {
   readonly store: Pick<ProviderStore<Provider>, "get">;
 }
 
-/** Makes the sources of a search out of the provider records and the DHT. */
+/** Makes the sources of a search: the provider records and the DHT. */
 export function createLookupSources(collaborators: LookupSourcesCollaborators): LookupSources {
   const { store, decode } = collaborators;
   return {

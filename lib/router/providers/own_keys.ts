@@ -1,10 +1,10 @@
 import { type DhtKey, kademliaId } from "../dht/dht_key.ts";
 import type { PlacedKey } from "./key_placement.ts";
 
-/** Parts into which the key space is split: one for each value of the first byte. */
+/** Number of parts of the key space: one per value of the first byte. */
 export const PARTS = 256;
 
-/** The keys that this node provides, by where they are in the key space. */
+/** The keys that this node provides, by position in the key space. */
 export class OwnKeys {
   readonly #byId = new Map<string, PlacedKey>();
   readonly #parts: Map<string, PlacedKey>[] = Array.from({ length: PARTS }, () => new Map());
@@ -17,7 +17,7 @@ export class OwnKeys {
     return this.#byId.has(id);
   }
 
-  /** Adds a key; undefined if it is there already. */
+  /** Adds a key; undefined if it exists. */
   add(key: DhtKey): PlacedKey | undefined {
     if (this.#byId.has(key.id)) return undefined;
     const placed = { ...key, kademliaId: kademliaId(key.multihash) };
@@ -33,12 +33,12 @@ export class OwnKeys {
     this.#part(key).delete(id);
   }
 
-  /** The keys of so many parts from one on. */
+  /** The keys of `count` parts from `from` on. */
   inParts(from: number, count: number): PlacedKey[] {
     return this.#parts.slice(from, from + count).flatMap((part) => [...part.values()]);
   }
 
-  /** The keys that share so many first bits (at most 8 count) with a position. */
+  /** The keys that share this many leading bits (at most 8 count) with a position. */
   sharing(bits: number, position: Uint8Array): PlacedKey[] {
     const width = PARTS >> Math.min(bits, 8);
     const first = position[0] ?? 0;

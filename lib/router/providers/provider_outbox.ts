@@ -6,44 +6,42 @@ import type { DhtKey } from "../dht/dht_key.ts";
 import { encodeRecords } from "../dht/dht_message.ts";
 import type { WorkBudget } from "../../async/work_budget.ts";
 
-/** Records between two acknowledgements. */
+/** Records per acknowledgement. */
 const BATCH = 256;
-/** Attempts for one peer before its keys are left to the next round. */
+/** Attempts per peer before its keys are left to the next reprovide. */
 const MAX_ATTEMPTS = 3;
-/** Peers that are sent to at once. */
+/** Peers served concurrently. */
 const MAX_PARALLEL = 16;
-/** Keys that wait for one peer; what does not fit is left to the next round. */
+/** Maximum queued keys of one peer; further ones are left to the next reprovide. */
 const MAX_WAITING = 200_000;
 
-/** Collaborators of a {@link ProviderOutbox}. */
 export interface ProviderOutboxCollaborators extends Pick<Runtime, "clock" | "log"> {
-  /** Streams of its own, so that no lookup waits behind records. */
+  /** A client with separate streams, so that no lookup waits behind records. */
   readonly client: Pick<DhtClient, "ask" | "stop">;
-  /** This node as a provider, encoded, as of now. */
+  /** This node as an encoded provider, with its present addresses. */
   readonly self: () => Uint8Array;
   /** Tells whether a key is still to be announced. */
   readonly provides: (id: string) => boolean;
   readonly budget: Pick<WorkBudget, "run">;
 }
 
-/** What waits for one peer. Keys for several peers are in the same arrays, which are not copied. */
-interface Box {
+/** One peer's queue. Keys for several peers share the same arrays, which are not copied. */
+interface PeerQueue {
   readonly peer: PeerId;
   readonly parcels: (readonly DhtKey[])[];
-  /** Where to go on in the first parcel. */
+  /** Index of the next key in the first parcel. */
   offset: number;
   waiting: number;
   readonly emptied: Promise<void>;
 }
 
 /**
- * Sends provider records to peers: per peer one stream, all its records back to back, and a PING
- * after each batch whose echo says that the batch was read. The library opens two streams for each
- * key and peer instead.
+ * Sends provider records: one stream per peer with all its records back to back, and a PING after
+ * each batch whose echo acknowledges it. The library opens two streams per key and peer instead.
  */
 export class ProviderOutbox {
   readonly #collaborators: ProviderOutboxCollaborators;
-  readonly #boxes = new Map<string, Box>();
+  readonly #boxes = new Map<string, PeerQueue>();
   readonly #queue: (() => void)[] = [];
   readonly #stop = new AbortController();
   #running = 0;
@@ -52,7 +50,7 @@ export class ProviderOutbox {
     this.#collaborators = collaborators;
   }
 
-  /** Sends keys to a peer, after what is already waiting for it. Never rejects. */
+  /** Queues keys for a peer; resolves when its queue is empty. Never rejects. */
   send(peer: PeerId, keys: readonly DhtKey[]): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.resolve();
     const name = peer.toString();
@@ -75,14 +73,13 @@ export class ProviderOutbox {
     return box.emptied;
   }
 
-  /** Ends all sending. */
   stop(): void {
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
     for (const go of this.#queue.splice(0)) go();
     this.#collaborators.client.stop();
   }
 
-  async #deliver(box: Box): Promise<void> {
+  async #deliver(box: PeerQueue): Promise<void> {
     await this.#acquire();
     try {
       const delays = backoff({ baseMs: 100, maxMs: 1000 });
@@ -112,8 +109,8 @@ export class ProviderOutbox {
     this.#running++;
   }
 
-  /** What was not acknowledged is still in the box when it throws. */
-  async #sendAll(box: Box): Promise<void> {
+  /** When it throws, unacknowledged keys stay in the queue. */
+  async #sendAll(box: PeerQueue): Promise<void> {
     const { client, budget, provides, self } = this.#collaborators;
     for (let parcel = box.parcels[0]; parcel !== undefined; parcel = box.parcels[0]) {
       const batch = parcel.slice(box.offset, box.offset + BATCH);

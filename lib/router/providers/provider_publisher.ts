@@ -6,48 +6,46 @@ import { OwnKeys, PARTS } from "./own_keys.ts";
 import type { ProviderOutbox } from "./provider_outbox.ts";
 import type { WorkBudget } from "../../async/work_budget.ts";
 
-/** Keys are announced anew in portions of about so many. */
+/** Approximate keys per portion of a reprovide. */
 const PORTION = 128;
-/** Portions at least, so that few keys are spread too. */
+/** Minimum portions, so that few keys are spread too. */
 const MIN_PORTIONS = 16;
-/** Keys that are taken in between two breaths. */
-const PIECE = 128;
-/** `advertise` waits no longer for peers to acknowledge; sending goes on behind it. */
+/** Keys added between two yields of the work budget. */
+const CHUNK = 128;
+/** How long `advertise` waits for acknowledgements, ms; sending continues in the background. */
 const HANDOVER_MS = 1000;
 /**
- * A new peer is told our keys after this time and up to so much longer: it is ready then, joins
- * coincide, and nodes that start together do not all tell each other in the same moment.
+ * Delay before a new peer is sent this node's keys, and its jitter, ms: the peer is ready then,
+ * several joins coincide, and nodes that start together do not all send to each other at once.
  */
 const JOIN_DELAY_MS = 200;
 const JOIN_JITTER_MS = 500;
 /**
- * A peer that comes and goes is told all keys no more often than this, doubled with each bit that
- * peers and their keys share: in a large network connections come and go, and peers with them not.
+ * Minimum interval of sending all keys to the same peer, ms, doubled per bit that peers and their
+ * keys share: in a large network connections come and go more often than peers.
  */
 const JOIN_INTERVAL_MS = 10_000;
 
-/** Collaborators of a {@link ProviderPublisher}. */
 export interface ProviderPublisherCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly placement: Pick<
     KeyPlacement,
     "place" | "placeFurther" | "belongingTo" | "sharedBits"
   >;
   readonly budget: Pick<WorkBudget, "breathe">;
-  /** Makes the outbox, which asks back whether a key is still ours. */
+  /** Makes the outbox; `provides` tells it whether a key is still provided. */
   readonly outbox: (provides: (id: string) => boolean) => Pick<ProviderOutbox, "send" | "stop">;
-  /** Source of chance in [0, 1); default `Math.random`. */
+  /** Source of randomness in [0, 1); default `Math.random`. */
   readonly random?: () => number;
 }
 
-/** Settings of a {@link ProviderPublisher}. */
 export interface ProviderPublisherOptions {
-  /** How often each own key is announced anew, ms. */
+  /** Interval at which each own key is announced again, ms. */
   readonly reprovideIntervalMs: number;
 }
 
 /**
- * Keeps this node's own keys known: announces new ones at once, all that concern it to a peer that
- * joins, and each one again before its records expire.
+ * Announces this node's keys: new ones at once, the relevant ones to a peer that joins, and each
+ * again before its records expire.
  */
 export class ProviderPublisher {
   readonly #collaborators: ProviderPublisherCollaborators;
@@ -55,8 +53,8 @@ export class ProviderPublisher {
   readonly #random: () => number;
   readonly #outbox: Pick<ProviderOutbox, "send" | "stop">;
   readonly #keys = new OwnKeys();
-  /** When each peer was last told all keys; only peers that are known now. */
-  readonly #told = new Map<string, number>();
+  /** When each known peer was last sent all keys. */
+  readonly #sentAt = new Map<string, number>();
   readonly #joining = new Set<string>();
   readonly #stop = new AbortController();
 
@@ -72,22 +70,21 @@ export class ProviderPublisher {
     return this.#keys.has(id);
   }
 
-  /** Begins to announce keys anew, until {@link stop}. */
+  /** Starts announcing keys periodically, until {@link stop}. */
   start(): void {
     this.#inBackground("announcing keys anew", () => this.#reprovide());
   }
 
-  /** Ends all announcing. */
   stop(): void {
     this.#stop.abort(new DOMException("router is stopped", "AbortError"));
     this.#outbox.stop();
   }
 
-  /** Announces keys; those that are announced already are left alone. Never rejects. */
+  /** Announces keys; known ones are ignored. Never rejects. */
   async advertise(keys: readonly string[]): Promise<void> {
     const added: PlacedKey[] = [];
     for (const [index, key] of keys.entries()) {
-      if (index % PIECE === PIECE - 1) await this.#collaborators.budget.breathe();
+      if (index % CHUNK === CHUNK - 1) await this.#collaborators.budget.breathe();
       const own = this.#keys.add(dhtKey(key));
       if (own !== undefined) added.push(own);
     }
@@ -99,12 +96,15 @@ export class ProviderPublisher {
     await Promise.race([sent, waited]);
   }
 
-  /** Stops announcing keys. Records at other nodes live until they expire: no message recalls them. */
+  /**
+   * Stops announcing keys. Records at other nodes live until they expire: the protocol has no
+   * withdrawal.
+   */
   withdraw(keys: readonly string[]): void {
     for (const key of keys) this.#keys.delete(dhtKey(key).id);
   }
 
-  /** A peer can be sent to from now on. */
+  /** Reports that a peer has joined. */
   peerJoined(peer: PeerId): void {
     const name = peer.toString();
     if (this.#joining.has(name)) return;
@@ -112,23 +112,23 @@ export class ProviderPublisher {
     this.#inBackground("announcing keys to a new peer", () => this.#tell(peer));
   }
 
-  /** A peer is gone; all that it knew of us counts as lost. */
+  /** Reports that a peer is gone; its records of this node count as lost. */
   peerLeft(peer: PeerId): void {
-    this.#told.delete(peer.toString());
+    this.#sentAt.delete(peer.toString());
   }
 
   async #tell(peer: PeerId): Promise<void> {
     const { clock, placement } = this.#collaborators;
     const name = peer.toString();
     try {
-      const last = this.#told.get(name) ?? -Infinity;
+      const last = this.#sentAt.get(name) ?? -Infinity;
       const delay = JOIN_DELAY_MS + this.#random() * JOIN_JITTER_MS;
       const interval = JOIN_INTERVAL_MS * 2 ** placement.sharedBits();
       await clock.sleep(Math.max(delay, last + interval - clock.now()), this.#stop);
     } finally {
       this.#joining.delete(name);
     }
-    this.#told.set(name, clock.now());
+    this.#sentAt.set(name, clock.now());
     const position = kademliaId(peer.toMultihash().bytes);
     const near = this.#keys.sharing(placement.sharedBits(), position);
     const keys = await placement.belongingTo(peer, near);
@@ -136,8 +136,8 @@ export class ProviderPublisher {
   }
 
   /**
-   * Goes round the key space once an interval, from a random place on, in portions small enough to
-   * be no burst and large enough that the streams they open do not weigh more than they do.
+   * Goes round the key space once per interval, from a random position, in portions that are small
+   * enough to avoid bursts and large enough to be worth the streams they open.
    */
   async #reprovide(): Promise<void> {
     const { clock } = this.#collaborators;
@@ -152,7 +152,7 @@ export class ProviderPublisher {
     }
   }
 
-  /** To those who are known first: looking for others takes a while. */
+  /** To known peers first: looking up others takes a while. */
   async #publish(keys: readonly PlacedKey[]): Promise<void> {
     const { placement } = this.#collaborators;
     const sent = this.#send(await placement.place(keys));

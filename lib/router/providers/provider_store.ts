@@ -1,23 +1,21 @@
 import type { Clock } from "../../ports/clock.ts";
 
-/** Collaborators of a {@link ProviderStore}. */
 export interface ProviderStoreCollaborators {
   readonly clock: Clock;
-  /** Source of chance in [0, 1) for the order of answers; default `Math.random`. */
+  /** Source of randomness in [0, 1) for the order of answers; default `Math.random`. */
   readonly random?: () => number;
 }
 
-/** Settings of a {@link ProviderStore}. */
 export interface ProviderStoreOptions {
-  /** How long a record lives after it was last added, ms. */
+  /** Lifetime of a record after it was last added, ms. */
   readonly ttlMs: number;
-  /** Records kept in all; when there are more, the provider with most of them gives some up. */
+  /** Maximum records in total; above it, the provider with the most records loses some. */
   readonly maxRecords: number;
-  /** Records kept of one provider. */
+  /** Maximum records of one provider. */
   readonly maxRecordsPerProvider: number;
-  /** Providers kept of one key; the record nearest to its expiry makes room for a new one. */
+  /** Maximum providers of one key; a new one replaces the record nearest to its expiry. */
   readonly maxProvidersPerKey: number;
-  /** Providers in one answer. */
+  /** Maximum providers in one answer. */
   readonly maxAnswer: number;
   /** Longest key, in characters of its base64 form. */
   readonly maxKeyLength: number;
@@ -27,7 +25,7 @@ export interface ProviderStoreOptions {
 interface StoredRecord<P> {
   readonly key: string;
   readonly holder: Holder<P>;
-  /** Clock time in whole ms: a small integer needs no memory of its own. */
+  /** Expiry by the clock in whole ms: a small integer needs no memory of its own. */
   expiresAt: number;
   nextOfKey: StoredRecord<P> | undefined;
   previousOfHolder: StoredRecord<P> | undefined;
@@ -35,24 +33,23 @@ interface StoredRecord<P> {
 }
 
 interface Holder<P> {
-  /** As it was last added. */
+  /** As last added. */
   provider: P;
   newest: StoredRecord<P> | undefined;
   records: number;
 }
 
-/** What the largest provider gives up at once when the store is full, as a share of all records. */
-const GIVEN_UP = 1 / 100;
+/** Share of all records that the largest provider loses at once when the store is full. */
+const EVICTED_SHARE = 1 / 100;
 
 /**
- * Which peers said that they hold which key. Records expire when read, are bounded per provider,
- * per key and in all, and are answered in random order, so that load spreads over the providers.
- * When there is no more room it comes from whoever has the most records: no number of flooders
- * keeps an honest peer out.
+ * Provider records: which peers announced which key. Records expire when read, are bounded per
+ * provider, per key and in total, and are answered in random order to spread load. When the store
+ * is full the provider with the most records loses some, so that no number of flooding peers
+ * displaces an honest one.
  *
  * The library's own store is a flat list that is scanned on each lookup, never expires and answers
- * everything it has. Lists that are linked through the records take a third of the memory that a
- * map of maps does.
+ * everything it has. Lists linked through the records take a third of the memory of nested maps.
  */
 export class ProviderStore<P extends { toString(): string }> {
   readonly #clock: Clock;
@@ -60,7 +57,7 @@ export class ProviderStore<P extends { toString(): string }> {
   readonly #options: ProviderStoreOptions;
   /** Key → its first record. */
   readonly #keys = new Map<string, StoredRecord<P>>();
-  /** Provider's name → what is known of it; only providers with records. */
+  /** Provider's name → its records; only providers with records. */
   readonly #holders = new Map<string, Holder<P>>();
   #records = 0;
   #sweeping: Iterator<StoredRecord<P>> | undefined;
@@ -71,7 +68,7 @@ export class ProviderStore<P extends { toString(): string }> {
     this.#options = options;
   }
 
-  /** Records that are kept, expired ones that nobody asked for included. */
+  /** Number of records, including expired ones not yet removed. */
   get size(): number {
     return this.#records;
   }
@@ -94,7 +91,7 @@ export class ProviderStore<P extends { toString(): string }> {
     }
     if (this.#records >= maxRecords && !this.#makeRoom(known?.records ?? 0)) return false;
     this.#makeRoomOf(key);
-    // Looked up again: making room may have forgotten it.
+    // Looked up again: making room may have removed it.
     let holder = this.#holders.get(name);
     if (holder === undefined) {
       holder = { provider, newest: undefined, records: 0 };
@@ -115,22 +112,22 @@ export class ProviderStore<P extends { toString(): string }> {
     return this.#sample(live);
   }
 
-  /** Removes one record, if there is one. */
+  /** Removes a record, if it exists. */
   remove(key: string, provider: P): void {
     const holder = this.#holders.get(provider.toString());
     const record = holder && this.#find(key, holder);
     if (record !== undefined) this.#unlink(record);
   }
 
-  /** Removes all records of a provider, e.g. because it is gone. */
+  /** Removes all records of a provider, e.g. a dead one. */
   removeProvider(name: string): void {
     const holder = this.#holders.get(name);
     while (holder?.newest !== undefined) this.#unlink(holder.newest);
   }
 
   /**
-   * Removes what has expired, looking at so many keys; goes on where the last call ended. Returns
-   * true when all have been looked at.
+   * Removes expired records of at most `maxKeys` keys, continuing where the last call ended.
+   * Returns true when all keys have been visited.
    */
   sweep(maxKeys = Infinity): boolean {
     const now = this.#clock.now();
@@ -154,20 +151,20 @@ export class ProviderStore<P extends { toString(): string }> {
     return record;
   }
 
-  /** Takes room from the largest provider if it has more records than the one that needs it. */
+  /** Evicts records of the largest provider if it has more than the given one. */
   #makeRoom(records: number): boolean {
     let largest: Holder<P> | undefined;
     for (const holder of this.#holders.values()) {
       if (largest === undefined || holder.records > largest.records) largest = holder;
     }
     if (largest === undefined || largest.records <= records + 1) return false;
-    const fair = Math.ceil(this.#options.maxRecords * GIVEN_UP);
+    const fair = Math.ceil(this.#options.maxRecords * EVICTED_SHARE);
     const count = Math.min(fair, largest.records - records - 1);
     for (let i = 0; i < count && largest.newest !== undefined; i++) this.#unlink(largest.newest);
     return true;
   }
 
-  /** In a full key the record nearest to its expiry makes room. */
+  /** In a full key the record nearest to its expiry is evicted. */
   #makeRoomOf(key: string): void {
     let [count, oldest] = [0, this.#keys.get(key)];
     for (let record = oldest; record !== undefined; record = record.nextOfKey, count++) {

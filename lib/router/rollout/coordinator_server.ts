@@ -10,28 +10,27 @@ import {
   type Question,
 } from "./fetch_tree_message.ts";
 
-/** A stream on which nothing comes for so long is closed, ms; the DHT's are closed as late. */
+/** Idle timeout of a stream, ms; the same as the DHT's. */
 const IDLE_MS = 60_000;
-/** Questions in one piece of what is received: as many as a node leaves without an answer. */
+/** Maximum questions in one chunk: as many as a node may leave unanswered. */
 const MAX_AT_ONCE = 256;
-/** Time to take an answer, ms. */
+/** How long a peer may take to read an answer, ms. */
 const SEND_TIMEOUT_MS = 1000;
 
-/** Collaborators of {@link serveCoordinator}. */
 export interface CoordinatorCollaborators {
   /** Answers a question of the node with this id. */
   readonly decide: (id: string, question: Question) => AssignmentReply;
   readonly log: Log;
 }
 
-/** Answers the questions that come on one stream until the other side ends it. Never rejects. */
+/** Answers the questions on one stream until the peer closes it. Never rejects. */
 export async function serveCoordinator(
   { decide, log }: CoordinatorCollaborators,
   stream: Stream,
   connection: Connection,
 ): Promise<void> {
   const id = connection.remotePeer.toString();
-  const end = () => stream.abort(new Error("nothing came for a while"));
+  const end = () => stream.abort(new Error("the stream was idle"));
   let idle = setTimeout(end, IDLE_MS);
   try {
     const frames = new FrameDecoder();
@@ -52,7 +51,7 @@ export async function serveCoordinator(
     using limit = deadline(SEND_TIMEOUT_MS);
     await stream.close(limit);
   } catch (error) {
-    log.debug("a stream of questions was broken off", { peer: id, error });
+    log.debug("a coordinator stream failed", { peer: id, error });
     stream.abort(errorOf(error));
   } finally {
     clearTimeout(idle);

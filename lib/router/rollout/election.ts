@@ -1,26 +1,25 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../ports/clock.ts";
 
-/** Settings of an {@link Election}. */
 export interface ElectionOptions {
-  /** Nodes that get the same content from upstream. */
+  /** Nodes that fetch the same content from upstream. */
   readonly fetchers: number;
-  /** The same where one is slow: the others find out whether upstream is faster for them. */
+  /** The same if one is slow: another fetcher finds out whether upstream is faster for it. */
   readonly slowFetchers: number;
-  /** Nodes that one node sends to, unless there is no other way. */
+  /** Maximum children of a node, unless there is no other candidate. */
   readonly fanOut: number;
   /**
-   * Nodes of one zone that one of that zone sends to before one of them follows another zone: two at
-   * once are half as fast, yet bytes that leave a zone cost money.
+   * Maximum children of a node in its own zone before a node follows a parent in another zone. Two
+   * children at once halve the rate, but traffic between zones costs money.
    */
   readonly zoneFanOut: number;
-  /** Nodes between upstream and the farthest node, unless there is no other way. */
+  /** Maximum depth of a parent, unless there is no other candidate. */
   readonly maxDepth: number;
-  /** What nobody asks about any more is forgotten after so long, ms. */
+  /** Lifetime of a fetch tree after its last question, ms. */
   readonly ttlMs: number;
 }
 
-/** What holds where nothing else is asked for. */
+/** Defaults of {@link ElectionOptions}. */
 export const ELECTION_DEFAULTS: ElectionOptions = {
   fetchers: 1,
   slowFetchers: 2,
@@ -31,34 +30,34 @@ export const ELECTION_DEFAULTS: ElectionOptions = {
 };
 
 /** A node's question. */
-export interface Ballot {
+export interface AssignmentRequest {
   readonly key: string;
-  /** Id of the node that asks. */
+  /** Id of the asking node. */
   readonly id: string;
-  /** So little that one node can send it to all; default false. */
+  /** So small that one node can send it to all others; default false. */
   readonly small?: boolean;
-  /** Zone of the node, if it knows it. */
+  /** Zone of the node, if known. */
   readonly zone?: string | undefined;
-  /** Node that was named before and turned out to be of no use. */
+  /** Previously assigned parent, if it failed. */
   readonly failed?: string | undefined;
-  /** That one does get on, but slowly; default false. */
+  /** That parent makes progress, but slowly; default false. */
   readonly slow?: boolean;
 }
 
-/** What a node is told. */
+/** The answer to a node. */
 export type Decision =
   | { readonly type: "fetch" }
   | {
     readonly type: "follow";
     readonly id: string;
-    /** Nodes between that one and upstream. */
+    /** Number of nodes between the parent and upstream. */
     readonly depth: number;
   };
 
-/** What is known of one key. */
+/** The fetch tree of one key. */
 export interface RolloutState {
   readonly key: string;
-  /** Nodes and whom they follow; undefined for those that get it from upstream. */
+  /** Nodes and their parents; undefined for those that fetch from upstream. */
   readonly members: readonly {
     readonly id: string;
     readonly parent: string | undefined;
@@ -69,49 +68,49 @@ export interface RolloutState {
 interface Member {
   readonly id: string;
   readonly zone: string | undefined;
-  /** Undefined: it was told to fetch. */
+  /** Undefined: it fetches from upstream. */
   parent: string | undefined;
-  /** When it was told that. */
-  toldAt: number;
+  /** When it was assigned that. */
+  assignedAt: number;
   failed: boolean;
-  /** Nodes that were of no use to it, and when it said so. */
+  /** Parents that failed it, and when it reported that. */
   readonly refused: Map<string, number>;
 }
 
-/** Who looks for a place. */
-interface Seeker {
+/** A node that needs a parent. */
+interface Requester {
   readonly id: string;
   readonly zone: string | undefined;
-  /** Nodes that were of no use to it, and when it said so. */
+  /** Parents that failed it, and when it reported that. */
   readonly refused: ReadonlyMap<string, number>;
   readonly small: boolean;
 }
 
-interface Place {
+interface Candidate {
   readonly id: string;
-  /** It is of the same zone. */
-  readonly isNear: boolean;
-  /** Nodes between it and upstream. */
+  /** It is in the same zone. */
+  readonly inSameZone: boolean;
+  /** Number of nodes between it and upstream. */
   readonly depth: number;
-  /** Nodes that it sends to. */
+  /** Number of its children. */
   readonly children: number;
 }
 
-/** Each step costs more time than the content itself does. */
+/** For small content each level costs more time than the transfer itself. */
 const SMALL = { fanOut: 64, zoneFanOut: 64, maxDepth: 1 };
-/** Keys, and nodes of one key, that are remembered. */
+/** Maximum keys, and nodes of one key. */
 const MAX_KEYS = 4096;
 const MAX_MEMBERS = 8192;
-/** Who is farther from upstream than this is not followed. */
+/** Maximum depth of a parent in any case. */
 const MAX_STEPS = 64;
 
 /**
- * Decides who gets content from upstream and who gets it from whom: the first who asks fetches, the
- * others form a tree below. As long as it is not too deep each node sends to one other only: then
- * everybody gets the content as fast as one link carries it, and not at a fraction of that. Who knows
- * its zone follows one of that zone, if there is one.
+ * Assigns who fetches content from upstream, and a parent to every other node: the first node that
+ * asks fetches, the others form a tree below it. Until the tree is too deep each node has one child
+ * only: then all nodes get the content at the rate of one link, and not at a fraction of it. A node
+ * with a known zone follows a parent in its zone, if there is one.
  *
- * Nothing here is certain, and nobody depends on it: whoever is told nonsense goes upstream.
+ * The assignments are best effort: a node with a wrong one falls back to upstream.
  */
 export class Election {
   readonly #clock: Pick<Clock, "now">;
@@ -125,19 +124,19 @@ export class Election {
     this.#options = { ...ELECTION_DEFAULTS, ...options };
   }
 
-  /** Tells a node what to do. */
-  decide({ key, id, zone, failed, small = false, slow = false }: Ballot): Decision {
+  /** Assigns a node. */
+  decide({ key, id, zone, failed, small = false, slow = false }: AssignmentRequest): Decision {
     const members = this.#members(key);
     const now = this.#clock.now();
     const member = members.get(id);
-    // Who asks is alive, whatever those who follow it have said.
+    // A node that asks is alive, whatever its children reported.
     if (member !== undefined) member.failed = false;
     if (member !== undefined && member.parent === undefined) return { type: "fetch" };
     if (member !== undefined && failed !== undefined && member.parent === failed) {
       const parent = members.get(failed);
-      // It was told something new meanwhile: what was said of it is out of date.
-      if (parent !== undefined && parent.toldAt > member.toldAt) {
-        member.toldAt = now;
+      // It was reassigned meanwhile: the report is out of date.
+      if (parent !== undefined && parent.assignedAt > member.assignedAt) {
+        member.assignedAt = now;
         return follow(parent, members);
       }
       if (parent !== undefined && !slow) parent.failed = true;
@@ -147,22 +146,26 @@ export class Election {
       if (parent?.failed === false) return follow(parent, members);
     }
     const refused = member?.refused ?? new Map(failed === undefined ? [] : [[failed, now]]);
-    const { fetching, place: found } = this.#look({ id, zone, refused, small }, members);
-    let place = fetching < this.#options.fetchers ? undefined : found;
-    const named = failed === undefined ? undefined : members.get(failed);
-    if (slow && named !== undefined) {
-      // A second one goes upstream only where that one does: others are slow because of it.
-      const mayFetch = named.parent === undefined && fetching < this.#options.slowFetchers;
-      place = mayFetch ? undefined : found ?? placeOf(named, members);
+    const { fetching, candidate: found } = this.#countAndChoose(
+      { id, zone, refused, small },
+      members,
+    );
+    let candidate = fetching < this.#options.fetchers ? undefined : found;
+    const failedParent = failed === undefined ? undefined : members.get(failed);
+    if (slow && failedParent !== undefined) {
+      // A second node fetches only if the slow parent fetches itself: others are slow because of
+      // it.
+      const mayFetch = failedParent.parent === undefined && fetching < this.#options.slowFetchers;
+      candidate = mayFetch ? undefined : found ?? toCandidate(failedParent, members);
     }
     if (members.size < MAX_MEMBERS || member !== undefined) {
-      members.set(id, { id, zone, parent: place?.id, toldAt: now, failed: false, refused });
+      members.set(id, { id, zone, parent: candidate?.id, assignedAt: now, failed: false, refused });
     }
-    if (place === undefined) return { type: "fetch" };
-    return { type: "follow", id: place.id, depth: place.depth };
+    if (candidate === undefined) return { type: "fetch" };
+    return { type: "follow", id: candidate.id, depth: candidate.depth };
   }
 
-  /** What is under way, for a page to look at. */
+  /** The current fetch trees, for the debug page. */
   snapshot(): RolloutState[] {
     const now = this.#clock.now();
     return [...this.#rollouts.entries()].filter(([, { askedAt }]) =>
@@ -185,11 +188,11 @@ export class Election {
     return members;
   }
 
-  /** How many others get it from upstream, and the best place for a node among all. */
-  #look(
-    { id, zone, refused, small }: Seeker,
+  /** Number of other nodes that fetch, and the best parent for a node. */
+  #countAndChoose(
+    { id, zone, refused, small }: Requester,
     members: ReadonlyMap<string, Member>,
-  ): { readonly fetching: number; readonly place: Place | undefined } {
+  ): { readonly fetching: number; readonly candidate: Candidate | undefined } {
     const { fanOut, maxDepth, zoneFanOut } = small ? SMALL : this.#options;
     const children = new Map<string, number>();
     let fetching = 0;
@@ -198,57 +201,69 @@ export class Election {
       if (parent === undefined) fetching++;
       else children.set(parent, (children.get(parent) ?? 0) + 1);
     }
-    const able: Place[] = [];
+    const candidates: Candidate[] = [];
     for (const member of members.values()) {
-      // What was said of it before it was told something new is out of date.
-      const isRefused = (refused.get(member.id) ?? -Infinity) >= member.toldAt;
+      // A report from before its reassignment is out of date.
+      const isRefused = (refused.get(member.id) ?? -Infinity) >= member.assignedAt;
       const depth = isRefused ? undefined : depthOf(member, members, id);
       if (depth === undefined) continue;
-      const isNear = zone !== undefined && member.zone === zone;
-      able.push({ id: member.id, isNear, depth, children: children.get(member.id) ?? 0 });
+      const inSameZone = zone !== undefined && member.zone === zone;
+      candidates.push({ id: member.id, inSameZone, depth, children: children.get(member.id) ?? 0 });
     }
-    const fitting = able.filter(({ depth, children }) => depth < maxDepth && children < fanOut);
-    const near = fitting.filter(({ isNear, children }) => isNear && children < zoneFanOut);
-    return { fetching, place: best(near) ?? best(fitting) ?? best(able) };
+    const withinLimits = candidates.filter(({ depth, children }) =>
+      depth < maxDepth && children < fanOut
+    );
+    const sameZone = withinLimits.filter(({ inSameZone, children }) =>
+      inSameZone && children < zoneFanOut
+    );
+    return { fetching, candidate: best(sameZone) ?? best(withinLimits) ?? best(candidates) };
   }
 }
 
 function follow(parent: Member, members: ReadonlyMap<string, Member>): Decision {
-  const { id, depth } = placeOf(parent, members);
+  const { id, depth } = toCandidate(parent, members);
   return { type: "follow", id, depth };
 }
 
-/** Where a member is; its zone, and to how many it sends, do not matter here. */
-function placeOf(member: Member, members: ReadonlyMap<string, Member>): Place {
-  return { id: member.id, isNear: false, depth: depthOf(member, members, "") ?? 0, children: 0 };
+/** A member as a parent; zone and children are irrelevant here. */
+function toCandidate(member: Member, members: ReadonlyMap<string, Member>): Candidate {
+  return {
+    id: member.id,
+    inSameZone: false,
+    depth: depthOf(member, members, "") ?? 0,
+    children: 0,
+  };
 }
 
-/** The one that sends least; leaves near to upstream, others far from it: they hold up fewer. */
-function best(places: readonly Place[]): Place | undefined {
-  let first: Place | undefined;
-  for (const place of places) {
-    if (first === undefined || isBetter(place, first)) first = place;
+/**
+ * The candidate with the fewest children; among leaves the shallowest, among others the deepest,
+ * which delays fewer nodes.
+ */
+function best(candidates: readonly Candidate[]): Candidate | undefined {
+  let first: Candidate | undefined;
+  for (const candidate of candidates) {
+    if (first === undefined || isBetter(candidate, first)) first = candidate;
   }
   return first;
 }
 
-function isBetter(a: Place, b: Place): boolean {
+function isBetter(a: Candidate, b: Candidate): boolean {
   if (a.children !== b.children) return a.children < b.children;
   return a.children === 0 ? a.depth < b.depth : a.depth > b.depth;
 }
 
 /**
- * Nodes between a member and upstream; undefined if one of them failed or is not known any more, or
- * if they go round in a circle or by the node that is left out.
+ * Number of nodes between a member and upstream; undefined if one of them failed or is unknown, or
+ * if the chain is circular or contains the excluded node.
  */
 function depthOf(
   member: Member,
   members: ReadonlyMap<string, Member>,
-  but: string,
+  excluded: string,
 ): number | undefined {
   let depth = 0;
   for (let at: Member | undefined = member; at !== undefined; depth++) {
-    if (at.id === but || at.failed || depth > MAX_STEPS) return undefined;
+    if (at.id === excluded || at.failed || depth > MAX_STEPS) return undefined;
     if (at.parent === undefined) return depth;
     at = members.get(at.parent);
   }

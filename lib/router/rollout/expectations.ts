@@ -1,16 +1,16 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../ports/clock.ts";
 
-/** Keys that are remembered. */
+/** Maximum keys. */
 const MAX_KEYS = 4096;
-/** The runtime writes what it gets from upstream, or from this node, within so long, ms. */
+/** How soon the runtime starts writing content from upstream, or from this node, ms. */
 const BEGIN_MS = 200;
-/** The same for each node that is before this one in a line, ms. */
+/** Additional time per node between this one and upstream, ms. */
 const BEGIN_PER_NODE_MS = 50;
-/** How long nobody is followed after that was given up, ms. */
+/** How long no parent is followed after following failed, ms. */
 const GAVE_UP_MS = 2000;
 
-/** Remembers what this node may soon have, and what it waited for in vain. */
+/** Content that this node may soon have, and content for which following failed. */
 export class Expectations {
   readonly #clock: Pick<Clock, "now">;
   readonly #until = new LRUCache<string, number>({ max: MAX_KEYS });
@@ -20,12 +20,12 @@ export class Expectations {
     this.#clock = clock;
   }
 
-  /** A question about a key is put, the answer to which takes so long at most, ms. */
+  /** Records a question about a key, with the deadline of its answer, ms. */
   asked(key: string, withinMs: number): void {
     this.#until.set(key, this.#clock.now() + withinMs + BEGIN_MS);
   }
 
-  /** It is about to come, over so many nodes; 0: from upstream. */
+  /** Records that content is about to arrive over `nodes` other nodes; 0: from upstream. */
   coming(key: string, nodes: number): void {
     this.#until.set(key, this.#clock.now() + BEGIN_MS + nodes * BEGIN_PER_NODE_MS);
   }
@@ -35,12 +35,12 @@ export class Expectations {
     return this.#clock.now() < (this.#until.get(key) ?? -Infinity);
   }
 
-  /** Following came to nothing. */
+  /** Records that following failed. */
   gaveUp(key: string): void {
     this.#gaveUp.set(key, this.#clock.now());
   }
 
-  /** Tells whether following came to nothing moments ago. */
+  /** Tells whether following failed recently. */
   hasGivenUp(key: string): boolean {
     return this.#clock.now() - (this.#gaveUp.get(key) ?? -Infinity) < GAVE_UP_MS;
   }

@@ -1,39 +1,39 @@
 import { varint } from "../dht/dht_message.ts";
 
-/** A question between nodes: what is the asker to do about a key? */
+/** A node's request for an assignment for a key. */
 export interface Question {
   readonly key: string;
-  /** So little that one node can send it to all. */
+  /** So small that one node can send it to all others. */
   readonly small: boolean;
-  /** Zone of the asker, if it knows it. */
+  /** Zone of the asking node, if known. */
   readonly zone?: string | undefined;
-  /** Id of the node that was named before and turned out to be of no use. */
+  /** Id of the previously assigned parent, if it failed. */
   readonly failed?: string | undefined;
-  /** That one does get on, but slowly. */
+  /** That parent makes progress, but slowly. */
   readonly slow?: boolean;
 }
 
-/** The answer: get it from upstream, or from the node with this id and these multiaddrs. */
+/** The answer: fetch from upstream, or follow the node with this id and these multiaddrs. */
 export type AssignmentReply =
   | { readonly type: "fetch" }
   | {
     readonly type: "follow";
     readonly id: string;
-    /** Nodes between that one and upstream. */
+    /** Number of nodes between the parent and upstream. */
     readonly depth: number;
     readonly addresses: readonly string[];
   };
 
-/** Longest message; keys are digests or image names. */
+/** Longest message, bytes; keys are digests or image names. */
 const MAX_MESSAGE_BYTES = 4096;
 const MAX_KEY_LENGTH = 1024;
 const MAX_ID_LENGTH = 128;
 const MAX_ADDRESSES = 16;
 const MAX_DEPTH = 64;
-/** Labels of Kubernetes have 63 characters at most; more than that is no zone. */
+/** Maximum length of a Kubernetes label value. */
 const MAX_ZONE_LENGTH = 63;
 
-/** A message as it is sent: JSON behind its length, a varint as in the DHT's protocol. */
+/** Encodes a message: JSON with its length as a varint prefix, as in the DHT's protocol. */
 export function encodeFetchTreeMessage(message: Question | AssignmentReply): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(message));
   const length = varint(body.length);
@@ -51,7 +51,7 @@ export function decodeQuestion(frame: Uint8Array): Question {
   return {
     ...{ key, failed, small: small === true },
     ...(slow === true && { slow }),
-    // Whoever asks need not have one, and nobody is refused because of it.
+    // The zone is optional, so an invalid one is ignored.
     ...(isText(zone, MAX_ZONE_LENGTH) && { zone }),
   };
 }
@@ -61,7 +61,7 @@ export function decodeAssignmentReply(frame: Uint8Array): AssignmentReply {
   const { type, id, depth, addresses } = fields(frame);
   if (type === "fetch") return { type };
   if (type !== "follow" || !isText(id, MAX_ID_LENGTH) || !Array.isArray(addresses)) {
-    throw new Error("answer that says neither what to do nor whom to follow");
+    throw new Error("not an assignment");
   }
   const usable = addresses.filter((address) => isText(address, MAX_ID_LENGTH));
   const isDepth = Number.isSafeInteger(depth) && Number(depth) >= 0;

@@ -25,37 +25,36 @@ import {
 } from "./fetch_tree_message.ts";
 import { serveCoordinator } from "./coordinator_server.ts";
 
-/** Nodes that do not speak it, such as Spegel's, are neither asked nor named. */
+/** Nodes without support, such as Spegel's, are neither asked nor assigned. */
 const { rollout: ROLLOUT_PROTOCOL } = STREAM_PROTOCOLS;
 
-/** A question that is not answered by then is late, ms: answers take a few. */
-const TURN_TIMEOUT_MS = 250;
+/** Time after which an answer is late, ms: answers take a few. */
+const ANSWER_TIMEOUT_MS = 250;
 /**
- * A coordinator that is late yet takes connections is waited for so long in all, ms: just when a rollout
- * begins nodes have much else to do, and a question less costs upstream an image more.
+ * Deadline of a late coordinator that accepts connections, ms: nodes are busy at the start of a
+ * rollout, and each unanswered question costs upstream another download.
  */
 const LATE_TIMEOUT_MS = 1000;
-/** Time in which a coordinator has to take a connection, ms: its kernel does, however busy it is. */
+/** Deadline of a connection to a coordinator, ms: its kernel accepts one however busy it is. */
 const CONNECT_TIMEOUT_MS = 150;
-/** Who was late for so long once is not waited for longer than usual again, ms. */
+/** How long a coordinator gets no extra time after it was late, ms. */
 const LATE_FOR_MS = 10_000;
-/** Who could not be reached is not asked for so long, ms: until then it is known whether it is dead. */
-const GONE_FOR_MS = 2000;
+/** How long an unreachable coordinator is not asked, ms: by then it is known whether it is dead. */
+const UNREACHABLE_FOR_MS = 2000;
 /**
- * Homes that are asked, one after the other, and the time for it all, ms: what the next one says
- * costs upstream less than if each went there by itself.
+ * Coordinators asked one after the other, and the deadline for all of them, ms: an answer of the
+ * next one costs upstream less than if each node went there by itself.
  */
 const MAX_ASKED = 3;
-const TURN_BOUND_MS = LATE_TIMEOUT_MS + TURN_TIMEOUT_MS;
-const MAX_NOTED = 256;
-/** Peers nearest to a key among which one that speaks the protocol is looked for. */
-const MAX_HOMES = 16;
-/** Streams of one peer: one is all that is needed. */
+const TOTAL_TIMEOUT_MS = LATE_TIMEOUT_MS + ANSWER_TIMEOUT_MS;
+const MAX_REMEMBERED = 256;
+/** Nearest peers of a key among which the coordinator is looked for. */
+const MAX_CONSIDERED = 16;
+/** Maximum streams per peer: one suffices. */
 const MAX_STREAMS = 4;
-/** What coordinators say. */
-type Told = Exclude<Assignment, { type: "leave" }>;
+/** What a coordinator assigns. */
+type CoordinatorAssignment = Exclude<Assignment, { type: "leave" }>;
 
-/** Collaborators of {@link FetchTrees}. */
 export interface FetchTreesCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly node: Libp2p;
   readonly table: RoutingTable;
@@ -63,21 +62,22 @@ export interface FetchTreesCollaborators extends Pick<Runtime, "clock" | "log"> 
   /** Zone of this node; undefined if it is not known (yet). */
   readonly zone: () => string | undefined;
   /**
-   * Peers that are not asked: those known to be dead. Who is only slow to answer pings is: if some
-   * nodes passed it over and others did not, both would go upstream.
+   * Tells whether a peer is dead: it is not asked. A peer that is only slow to answer pings is
+   * asked: if some nodes skipped it and others did not, two coordinators would each assign a
+   * fetcher.
    */
   readonly isDown: (id: string) => boolean;
-  /** A peer did not answer. */
+  /** Called with a peer that did not answer. */
   readonly onFailure: (peer: PeerId) => void;
-  /** Tells whether a peer's host takes a connection for it before the signal aborts. Does not reject. */
+  /** Tells whether a peer accepts a TCP connection before the signal aborts. Does not reject. */
   readonly takesConnections: (peer: PeerId, options: Cancellable) => Promise<boolean>;
   readonly metrics: Pick<Metrics, "electionHeld">;
 }
 
 /**
- * Agrees with other nodes on who gets content from upstream. The node nearest to a key in the DHT's
- * metric, be it this one, decides for all that ask; it is not elected and nothing is replicated: if
- * two nodes take themselves for it, or it dies, upstream sends a little more.
+ * Agrees with other nodes on who fetches content from upstream. The node nearest to a key in the
+ * DHT's metric, possibly this one, is its coordinator and assigns all nodes that ask. Nothing is
+ * replicated: if two nodes act as coordinator, or it dies, upstream sends a little more.
  */
 export class FetchTrees implements Elections {
   readonly #collaborators: FetchTreesCollaborators;
@@ -85,9 +85,9 @@ export class FetchTrees implements Elections {
   readonly #client: StreamClient<AssignmentReply>;
   readonly #expectations: Expectations;
   /** When coordinators were late, by id. */
-  readonly #late = new LRUCache<string, number>({ max: MAX_NOTED });
-  /** When they could not be reached. */
-  readonly #gone = new LRUCache<string, number>({ max: MAX_NOTED });
+  readonly #late = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  /** When coordinators were unreachable, by id. */
+  readonly #unreachable = new LRUCache<string, number>({ max: MAX_REMEMBERED });
   readonly #self: string;
   readonly #position: Uint8Array;
   #started = false;
@@ -106,7 +106,7 @@ export class FetchTrees implements Elections {
     this.#position = kademliaId(node.peerId.toMultihash().bytes);
   }
 
-  /** Begins to answer other nodes. */
+  /** Starts answering other nodes. */
   async start(): Promise<void> {
     const { node, log } = this.#collaborators;
     const decide = (id: string, question: Question) => this.#decide(id, question);
@@ -118,13 +118,12 @@ export class FetchTrees implements Elections {
     this.#started = true;
   }
 
-  /** Gives no turns any more. */
   stop(): void {
     this.#started = false;
     this.#client.stop();
   }
 
-  /** What this node has decided for others lately. */
+  /** The fetch trees that this node coordinates. */
   rollouts(): RolloutState[] {
     return this.#election.snapshot();
   }
@@ -146,41 +145,41 @@ export class FetchTrees implements Elections {
     if (table.size === 0) return { type: "fetch" };
     const { small, failed, slow = false, signal } = options;
     const expectations = this.#expectations;
-    // Asked again, it has not come: those who follow this node are not to wait once more for that.
+    // A repeated question: the content has not arrived, and children must not wait for it again.
     if (failed === undefined) {
       if (expectations.hasGivenUp(key)) return { type: "leave" };
-      expectations.asked(key, TURN_BOUND_MS);
+      expectations.asked(key, TOTAL_TIMEOUT_MS);
     }
     const question = { key, small, zone: zone(), ...(failed !== undefined && { failed, slow }) };
-    const turn = await this.#ask(question, { signal });
+    const assigned = await this.#ask(question, { signal });
     if (signal.aborted) return undefined;
-    metrics.electionHeld(turn?.type ?? "no-answer");
-    // Who is told nothing goes upstream like one that is told to.
-    if (turn?.type !== "follow") expectations.coming(key, 0);
-    else if (failed === undefined) expectations.coming(key, turn.depth + 1);
-    return turn;
+    metrics.electionHeld(assigned?.type ?? "no-answer");
+    // Without an answer this node goes to upstream, as if assigned to fetch.
+    if (assigned?.type !== "follow") expectations.coming(key, 0);
+    else if (failed === undefined) expectations.coming(key, assigned.depth + 1);
+    return assigned;
   }
 
   /** Asks the nearest coordinator; another if that does not answer. Does not reject. */
-  async #ask(question: Question, options: Cancellable): Promise<Told | undefined> {
+  async #ask(question: Question, options: Cancellable): Promise<CoordinatorAssignment | undefined> {
     const { clock, log } = this.#collaborators;
     const began = clock.now();
     const { key, failed } = question;
     let lateMs = LATE_TIMEOUT_MS;
     for await (const coordinator of this.#coordinators(key, options)) {
-      const usualMs = Math.min(TURN_TIMEOUT_MS, began + TURN_BOUND_MS - clock.now());
+      const usualMs = Math.min(ANSWER_TIMEOUT_MS, began + TOTAL_TIMEOUT_MS - clock.now());
       if (coordinator !== undefined && usualMs <= 0) break;
       try {
         const reply = coordinator === undefined
           ? this.#decide(this.#self, question)
           : await this.#askCoordinator(coordinator, question, { ...options, usualMs, lateMs });
-        const turn = this.#understand(reply);
+        const assigned = this.#toAssignment(reply);
         log.debug("turn", {
-          ...{ key, failed, turn: turn?.type, home: coordinator?.toString() ?? "self" },
+          ...{ key, failed, turn: assigned?.type, home: coordinator?.toString() ?? "self" },
           ms: Math.round(clock.now() - began),
-          ...(turn?.type === "follow" ? { peer: turn.peer.id, depth: turn.depth } : {}),
+          ...(assigned?.type === "follow" ? { peer: assigned.peer.id, depth: assigned.depth } : {}),
         });
-        return turn;
+        return assigned;
       } catch (error) {
         if (options.signal.aborted) return undefined;
         const ms = Math.round(clock.now() - began);
@@ -191,8 +190,8 @@ export class FetchTrees implements Elections {
           error,
         });
       }
-      // One late coordinator is a busy one; where the next is late, too, upstream is the better choice.
-      lateMs = TURN_TIMEOUT_MS;
+      // One late coordinator is busy; if the next is late as well, upstream is the better choice.
+      lateMs = ANSWER_TIMEOUT_MS;
     }
     return undefined;
   }
@@ -205,24 +204,24 @@ export class FetchTrees implements Elections {
     const { clock, takesConnections, onFailure } = this.#collaborators;
     const name = coordinator.toString();
     const wasLate = clock.now() - (this.#late.get(name) ?? -Infinity) < LATE_FOR_MS;
-    let isThere = true;
+    let isAlive = true;
     try {
       return await patientQuestion(
         (limit) => this.#client.ask(coordinator, encodeFetchTreeMessage(question), limit),
         async () => {
           using limit = fairDeadline(CONNECT_TIMEOUT_MS, { signal });
-          isThere = await takesConnections(coordinator, limit);
-          return isThere && !wasLate;
+          isAlive = await takesConnections(coordinator, limit);
+          return isAlive && !wasLate;
         },
         { usualMs, lateMs, signal },
       );
     } catch (error) {
       if (signal.aborted) throw error;
       this.#late.set(name, clock.now());
-      // Who is late is busy; who cannot be reached may be gone.
+      // A late coordinator is busy; an unreachable one may be dead.
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
-      if (!isLate || !isThere) {
-        this.#gone.set(name, clock.now());
+      if (!isLate || !isAlive) {
+        this.#unreachable.set(name, clock.now());
         onFailure(coordinator);
       }
       throw error;
@@ -230,18 +229,18 @@ export class FetchTrees implements Elections {
   }
 
   /**
-   * The peers nearest to the key that speak the protocol, one after the other; undefined stands for
-   * this node, and is the last.
+   * The peers nearest to the key that support the protocol, one after the other; undefined stands
+   * for this node, and is the last.
    */
   async *#coordinators(key: string, options: Cancellable): AsyncGenerator<PeerId | undefined> {
     const { table, isDown, node, clock } = this.#collaborators;
     const target = kademliaId(dhtKey(key).multihash);
     let asked = 0;
-    for (const { peer, position } of table.nearest(target, MAX_HOMES)) {
+    for (const { peer, position } of table.nearest(target, MAX_CONSIDERED)) {
       if (asked >= MAX_ASKED) return;
       if (isNearer(this.#position, position, target)) break;
-      const goneAt = this.#gone.get(peer.toString()) ?? -Infinity;
-      if (isDown(peer.toString()) || clock.now() - goneAt < GONE_FOR_MS) continue;
+      const unreachableAt = this.#unreachable.get(peer.toString()) ?? -Infinity;
+      if (isDown(peer.toString()) || clock.now() - unreachableAt < UNREACHABLE_FOR_MS) continue;
       const { protocols } = await node.peerStore.get(peer, options)
         .catch(() => ({ protocols: [] as string[] }));
       if (!protocols.includes(ROLLOUT_PROTOCOL)) continue;
@@ -263,8 +262,8 @@ export class FetchTrees implements Elections {
     return { ...decision, addresses: endpoints.map(toMultiaddrString) };
   }
 
-  /** Who is named is reached where it said itself, else where the coordinator says. */
-  #understand(reply: AssignmentReply): Told | undefined {
+  /** The parent's own announced addresses take precedence over the coordinator's. */
+  #toAssignment(reply: AssignmentReply): CoordinatorAssignment | undefined {
     if (reply.type === "fetch") return reply;
     if (reply.id === this.#self) return undefined;
     const { table, toPeer } = this.#collaborators;

@@ -2,24 +2,23 @@ import { fairDeadline } from "../../async/fair_deadline.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 
-/** How long an answer is waited for. */
 export interface PatienceOptions extends Cancellable {
-  /** How long in any case, ms. */
+  /** Usual deadline, ms. */
   readonly usualMs: number;
-  /** How long, in all, where whoever is asked is there and only late, ms. */
+  /** Deadline, in total, if the peer is alive but late, ms. */
   readonly lateMs: number;
 }
 
 /**
- * Waits for an answer: a usual time, and longer where whoever was asked is there but busy, as
- * everybody is when a rollout begins. Who is gone is not waited for.
+ * Waits for an answer until the usual deadline, and longer if the peer is alive but busy, as all
+ * nodes are at the start of a rollout. A dead peer gets no extra time.
  *
- * @param isThere asked once, when the usual time is over; bounded in time, does not reject.
- * @throws what `ask` throws, a TimeoutError when there is no answer in time, the signal's reason.
+ * @param isAlive called once, at the usual deadline; bounded in time, does not reject.
+ * @throws what `ask` throws, a TimeoutError at the deadline, the signal's reason.
  */
 export async function patientQuestion<T>(
   ask: (options: Cancellable) => Promise<T>,
-  isThere: () => Promise<boolean>,
+  isAlive: () => Promise<boolean>,
   { usualMs, lateMs, signal }: PatienceOptions,
 ): Promise<T> {
   using usual = fairDeadline(usualMs, { signal });
@@ -29,8 +28,8 @@ export async function patientQuestion<T>(
     return await untilAborted(answer, usual.signal);
   } catch (error) {
     if (signal.aborted || !usual.signal.aborted) throw error;
-    // The answer may come while that is found out.
-    const verdict = isThere().then((there) => there ? answer : Promise.reject(error));
+    // The answer may arrive meanwhile.
+    const verdict = isAlive().then((alive) => alive ? answer : Promise.reject(error));
     return await Promise.race([answer, verdict]);
   }
 }

@@ -47,7 +47,7 @@ test("peers: only those that speak this cluster's DHT are offered to the table",
   for (const { name, protocols, answersDht, offered: want } of cases) {
     await t.step(name, async () => {
       const { actions, offered, peer } = await setUp(protocols, answersDht);
-      await actions.offerStrangers();
+      await actions.offerConnected();
       assert.equal(offered.length, want);
       await actions.dial(peer, [], { signal });
       assert.equal(offered.length, 2 * want);

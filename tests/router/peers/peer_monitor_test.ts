@@ -39,7 +39,7 @@ async function makeMonitor(
         counts.dials++;
         return answer(peer);
       },
-      offerStrangers() {
+      offerConnected() {
         counts.offers++;
         return Promise.resolve();
       },

@@ -19,19 +19,19 @@ function answerAfter(ms: number) {
 
 function presence(there: boolean) {
   const asked: number[] = [];
-  return { asked, isThere: () => Promise.resolve(void asked.push(1)).then(() => there) };
+  return { asked, isAlive: () => Promise.resolve(void asked.push(1)).then(() => there) };
 }
 
 test("patient question: an answer in time is taken, and nobody looks who is there", async () => {
-  const { asked, isThere } = presence(false);
-  const answer = await patientQuestion(answerAfter(0), isThere, { ...TIMES, signal: never });
+  const { asked, isAlive } = presence(false);
+  const answer = await patientQuestion(answerAfter(0), isAlive, { ...TIMES, signal: never });
   assert.equal(answer, "answer");
   assert.equal(asked.length, 0);
 });
 
 test("patient question: who is late but there is waited for", async () => {
-  const { asked, isThere } = presence(true);
-  const answer = await patientQuestion(answerAfter(80), isThere, { ...TIMES, signal: never });
+  const { asked, isAlive } = presence(true);
+  const answer = await patientQuestion(answerAfter(80), isAlive, { ...TIMES, signal: never });
   assert.equal(answer, "answer");
   assert.equal(asked.length, 1);
 });
@@ -44,13 +44,13 @@ test("patient question: who is gone is not, and who never answers not for ever",
     gone.signal.addEventListener("abort", () => limit);
     return answerAfter(5000)(limit);
   };
-  await assert.rejects(patientQuestion(ask, presence(true).isThere, options), timeout);
+  await assert.rejects(patientQuestion(ask, presence(true).isAlive, options), timeout);
   const late = { ...options, lateMs: 400 };
   await assert.rejects(
     patientQuestion(
       // One that hears of no abort, so that the test would hang on it.
       () => new Promise<string>(() => {}),
-      presence(false).isThere,
+      presence(false).isAlive,
       late,
     ),
     timeout,
@@ -58,14 +58,14 @@ test("patient question: who is gone is not, and who never answers not for ever",
 });
 
 test("patient question: what goes wrong at once is said at once, and the signal's reason is kept", async () => {
-  const { asked, isThere } = presence(true);
+  const { asked, isAlive } = presence(true);
   const broken = () => Promise.reject(new Error("broken"));
   await assert.rejects(
-    patientQuestion(broken, isThere, { ...TIMES, signal: never }),
+    patientQuestion(broken, isAlive, { ...TIMES, signal: never }),
     /broken/,
   );
   const client = new AbortController();
-  const question = patientQuestion(answerAfter(5000), isThere, { ...TIMES, signal: client.signal });
+  const question = patientQuestion(answerAfter(5000), isAlive, { ...TIMES, signal: client.signal });
   client.abort(new Error("the client went away"));
   await assert.rejects(question, /went away/);
   assert.equal(asked.length, 0);

@@ -5,35 +5,33 @@ import { decodeMessage, encodeAnswer, encodeQuery } from "./mdns_message.ts";
 import { type MulticastLink, type OpenMulticastLink, openMulticastLink } from "./multicast_link.ts";
 import { type InterfaceInfo, type SiteInterface, siteInterfaces } from "./site_interfaces.ts";
 
-/** Peers that are remembered. */
+/** Maximum known peers. */
 const MAX_PEERS = 256;
-/** How long first answers are waited for when nobody is known, ms. */
+/** How long to wait for the first answers while no peer is known, ms. */
 const FIRST_ANSWERS_MS = 500;
-/** Time between two questions, and between two answers (RFC 6762, sections 5.2 and 6), ms. */
+/** Minimum interval of queries, and of answers (RFC 6762, sections 5.2 and 6), ms. */
 const MIN_INTERVAL_MS = 1000;
-/** Answers come after a while of chance, so that they do not collide (section 6), ms. */
+/** Random delay of answers, so that they do not collide (section 6), ms. */
 const ANSWER_DELAY_MS = { min: 20, max: 120 };
 
-/** Settings of {@link createMdnsBootstrapper}. */
 export interface MdnsBootstrapperOptions {
-  /** Names of the interfaces to use; empty: all of the site, see {@link siteInterfaces}. */
+  /** Names of the interfaces to use; empty: see {@link siteInterfaces}. */
   readonly interfaces: readonly string[];
 }
 
-/** Collaborators of {@link createMdnsBootstrapper}. */
 export interface MdnsBootstrapperCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly open?: OpenMulticastLink;
   readonly list?: () => readonly InterfaceInfo[];
 }
 
-interface Heard {
+interface KnownPeer {
   readonly peer: BootstrapPeer;
   readonly until: number;
 }
 
 /**
- * Begins with the peers that answer on the node's own links, by multicast DNS; asks only when peers
- * are looked for, and answers others. IPv4 only. Nothing of it leaves the link.
+ * Bootstraps from the peers that answer on the node's own links, by multicast DNS. Queries only
+ * while peers are looked for, and answers other nodes. IPv4 only; nothing leaves the link.
  */
 export function createMdnsBootstrapper(
   collaborators: MdnsBootstrapperCollaborators,
@@ -46,7 +44,7 @@ class MdnsBootstrapper implements Bootstrapper {
   readonly #collaborators: MdnsBootstrapperCollaborators;
   readonly #options: MdnsBootstrapperOptions;
   readonly #links = new Map<string, MulticastLink>();
-  readonly #heard = new Map<string, Heard>();
+  readonly #known = new Map<string, KnownPeer>();
   readonly #stop = new AbortController();
   #self: BootstrapSelf | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -68,7 +66,7 @@ class MdnsBootstrapper implements Bootstrapper {
 
   async get(options: Cancellable): Promise<BootstrapPeer[]> {
     const { clock } = this.#collaborators;
-    // Interfaces come and go: a node may be started before its cable is in.
+    // Interfaces come and go: a node may start before its cable is plugged in.
     await this.#openLinks();
     if (this.#links.size === 0) throw new Error(this.#noInterface());
     if (clock.now() - this.#askedAt >= MIN_INTERVAL_MS) {
@@ -102,7 +100,7 @@ class MdnsBootstrapper implements Bootstrapper {
     }
   }
 
-  /** Listens in the background until the link is closed. */
+  /** Receives in the background until the link is closed. */
   #follow(key: string, own: SiteInterface, link: MulticastLink): void {
     const { log } = this.#collaborators;
     const listen = async () => {
@@ -121,10 +119,10 @@ class MdnsBootstrapper implements Bootstrapper {
     if (message.type === "query") return this.#answerSoon();
     const { peer, ttlMs } = message;
     if (peer.id === this.#self?.id) return;
-    this.#heard.delete(peer.id);
-    const [oldest] = this.#heard.keys();
-    if (this.#heard.size >= MAX_PEERS && oldest !== undefined) this.#heard.delete(oldest);
-    this.#heard.set(peer.id, { peer, until: this.#collaborators.clock.now() + ttlMs });
+    this.#known.delete(peer.id);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= MAX_PEERS && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(peer.id, { peer, until: this.#collaborators.clock.now() + ttlMs });
   }
 
   #answerSoon(): void {
@@ -158,9 +156,9 @@ class MdnsBootstrapper implements Bootstrapper {
 
   #peers(): BootstrapPeer[] {
     const now = this.#collaborators.clock.now();
-    for (const [id, { until }] of this.#heard) if (until <= now) this.#heard.delete(id);
-    // Whoever is on the link may answer.
-    return [...this.#heard.values()].map(({ peer }) => ({ ...peer, unverified: true }));
+    for (const [id, { until }] of this.#known) if (until <= now) this.#known.delete(id);
+    // Any host on the link can answer.
+    return [...this.#known.values()].map(({ peer }) => ({ ...peer, unverified: true }));
   }
 
   #noInterface(): string {

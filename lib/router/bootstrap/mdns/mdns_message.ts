@@ -6,18 +6,18 @@ import { MDNS_SERVICE } from "../../../oci/peer_protocol.ts";
 import type { BootstrapContact, BootstrapPeer } from "../bootstrapper.ts";
 import { parsePeer } from "../parse_peer.ts";
 
-/** Text that precedes a multiaddr, as libp2p's discovery by multicast has it. */
+/** Prefix of a multiaddr, as in libp2p's mDNS discovery. */
 const ADDRESS_KEY = "dnsaddr=";
-/** How long what was heard may be believed, s (RFC 6762, section 10). */
+/** Lifetime of a record, s (RFC 6762, section 10). */
 const TTL_S = 120;
-/** Addresses of one peer that are named and read. */
+/** Maximum addresses of one peer, sent and read. */
 const MAX_ADDRESSES = 8;
-/** A text of a TXT record is no longer (RFC 6763, section 6.1), bytes. */
+/** Maximum length of a string in a TXT record (RFC 6763, section 6.1), bytes. */
 const MAX_TEXT_BYTES = 255;
-/** What a datagram may hold at most (RFC 6762, section 17), bytes. */
+/** Maximum size of a datagram (RFC 6762, section 17), bytes. */
 export const MAX_MESSAGE_BYTES = 9000;
 
-/** What a datagram says. */
+/** Content of a datagram. */
 export type MdnsMessage =
   | { readonly type: "query" }
   | {
@@ -26,7 +26,7 @@ export type MdnsMessage =
     readonly ttlMs: number;
   };
 
-/** A question for all instances of the service. */
+/** Encodes a query for all instances of the service. */
 export function encodeQuery(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(dns.encode({
     type: "query",
@@ -34,7 +34,7 @@ export function encodeQuery(): Uint8Array<ArrayBuffer> {
   }));
 }
 
-/** The answer that names a node. */
+/** Encodes the answer for a node. */
 export function encodeAnswer({ id, addresses }: BootstrapContact): Uint8Array<ArrayBuffer> {
   const instance = `${id}.${MDNS_SERVICE}`;
   const data = addresses.slice(0, MAX_ADDRESSES)
@@ -48,7 +48,7 @@ export function encodeAnswer({ id, addresses }: BootstrapContact): Uint8Array<Ar
   }));
 }
 
-/** Reads a datagram; undefined if it is not about this service, or malformed. */
+/** Decodes a datagram; undefined if it is malformed or about another service. */
 export function decodeMessage(bytes: Uint8Array): MdnsMessage | undefined {
   if (bytes.length > MAX_MESSAGE_BYTES) return undefined;
   try {

@@ -5,10 +5,10 @@ import type { SiteInterface } from "./site_interfaces.ts";
 const GROUP = "224.0.0.251";
 const PORT = 5353;
 
-/** Datagrams to and from everybody on one link. */
+/** Multicast datagrams on one link. */
 export interface MulticastLink {
   send(message: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** What others, and this node itself, send; ends when the link is closed. */
+  /** Datagrams from others and from this node itself; ends when the link is closed. */
   receive(): AsyncIterable<Uint8Array>;
   close(): void;
 }
@@ -17,9 +17,9 @@ export interface MulticastLink {
 export type OpenMulticastLink = (own: SiteInterface) => Promise<MulticastLink>;
 
 /**
- * Joins the group on one interface. A socket that is bound to the interface's address sends on that
- * interface, whatever the routes are; one that is bound to the group receives nothing else. What
- * comes from outside of the subnet did not come over the interface.
+ * Joins the group on one interface. A socket bound to the interface's address sends on that
+ * interface, whatever the routes are; one bound to the group receives nothing else. A datagram from
+ * outside of the subnet did not arrive on the interface.
  */
 export async function openMulticastLink(own: SiteInterface): Promise<MulticastLink> {
   const shared = { transport: "udp", reuseAddress: true, loopback: true, port: PORT } as const;

@@ -1,7 +1,7 @@
 import { isIPv4 } from "node:net";
 import { Networks } from "../../../net/ip.ts";
 
-/** An interface, or rather one IPv4 address of it. */
+/** An interface with one of its IPv4 addresses. */
 export interface SiteInterface {
   readonly name: string;
   readonly address: string;
@@ -9,21 +9,21 @@ export interface SiteInterface {
   contains(address: string): boolean;
 }
 
-/** What is asked of an interface as the runtime lists it. */
+/** The used part of an interface as the runtime lists it. */
 export type InterfaceInfo = Pick<
   Deno.NetworkInterfaceInfo,
   "name" | "family" | "address" | "cidr"
 >;
 
-/** Private (RFC 1918): elsewhere, multicast has no business. */
+/** Private networks (RFC 1918), the only ones where multicast is used. */
 const PRIVATE = new Networks(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]);
 /** Networks of containers, virtual machines and tunnels, which are not the site's. */
 const VIRTUAL =
   /^(lo|docker|br-|veth|cni|flannel|cali|cilium|lxc|kube|nerdctl|podman|virbr|vnet|tun|tap|wg|tailscale|zt)/;
 
 /**
- * The interfaces that multicast may use: those that are named, or else each that has a private IPv4
- * address and is not one of containers, virtual machines or tunnels.
+ * The interfaces for multicast: those in `names`, or else each that has a private IPv4 address and
+ * does not belong to containers, virtual machines or tunnels.
  */
 export function siteInterfaces(
   list: readonly InterfaceInfo[],
