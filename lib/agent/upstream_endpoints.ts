@@ -12,7 +12,14 @@ import { mirrorTargetsOf } from "./mirror_configuration.ts";
 const ENDPOINTS_TTL_MS = 10_000;
 const MAX_REGISTRIES = 256;
 
-/** The servers that a registry's content is asked for. */
+/** A registry's servers, or why they are not known. */
+type Known = { readonly endpoints: readonly UpstreamEndpoint[] } | { readonly error: unknown };
+
+/**
+ * The servers that a registry's content is asked for.
+ *
+ * @throws if containerd cannot use what is configured for the registry either.
+ */
 type Endpoints = (registry: string) => Promise<readonly UpstreamEndpoint[]>;
 
 /** Upstream is where containerd itself would go; nowhere, if a registry's name is that of no host. */
@@ -25,36 +32,45 @@ export function configuredEndpoints(
   const own = mirrorTargetsOf(config);
   const flagged = new Set(config.mirroredRegistries.map(registryHost));
   const configPath = config.registryConfigPath?.replace(/\/+$/, "");
-  const kept = new LRUCache<string, readonly UpstreamEndpoint[]>({
+  const kept = new LRUCache<string, Known>({
     max: MAX_REGISTRIES,
     ttl: ENDPOINTS_TTL_MS,
     ttlResolution: 0,
   });
-  const read = async (registry: string): Promise<UpstreamServer[]> => {
+  const read = async (registry: string): Promise<readonly UpstreamServer[]> => {
     if (configPath === undefined) return [];
-    try {
-      return await readUpstreamServers({ fileSystem: denoFileSystem }, {
-        ...{ configPath, registry, own },
+    const { servers, problem } = await readUpstreamServers({ fileSystem: denoFileSystem }, {
+      ...{ configPath, registry, own },
+    });
+    if (problem !== undefined) {
+      log.warn("containerd uses nothing of a registry's hosts.toml", {
+        ...{ registry, configPath, error: problem },
       });
+    }
+    return servers;
+  };
+  const endpointsOf = async (registry: string): Promise<Known> => {
+    try {
+      const byName = { ...defaultEndpoint(registry), named: flagged.has(registry) };
+      const endpoints = (await read(registry)).map(({ url, named, ...server }): UpstreamEndpoint =>
+        url === undefined
+          ? { ...byName, ...server, named: named || byName.named }
+          : { ...server, url, named }
+      );
+      return { endpoints: endpoints.length > 0 ? endpoints : [byName] };
     } catch (error) {
-      log.warn("where a registry is could not be read", { registry, configPath, error });
-      return [];
+      log.warn("where a registry is could not be read: its images count as private", {
+        ...{ registry, configPath, error },
+      });
+      return { error };
     }
   };
   return async (registry) => {
-    const known = kept.get(registry);
-    if (known !== undefined) return known;
     if (!URL.canParse(`https://${registry}`)) return [];
-    const servers = await read(registry);
-    const byName = { ...defaultEndpoint(registry), named: flagged.has(registry) };
-    const endpoints = servers.map(({ url, named, ...server }): UpstreamEndpoint =>
-      url === undefined
-        ? { ...byName, ...server, named: named || byName.named }
-        : { ...server, url, named }
-    );
-    if (endpoints.length === 0) endpoints.push(byName);
-    kept.set(registry, endpoints);
-    return endpoints;
+    const known = kept.get(registry) ?? await endpointsOf(registry);
+    kept.set(registry, known);
+    if ("error" in known) throw known.error;
+    return known.endpoints;
   };
 }
 
@@ -69,7 +85,8 @@ export function withConfiguredHeaders(
   return async (reference) => {
     const found = await ownFiles?.(reference);
     if (found !== undefined) return found;
-    const headers = (await endpoints(reference.registry)).map((endpoint) => endpoint.headers);
+    const servers = await endpoints(reference.registry).catch(() => []);
+    const headers = servers.map((endpoint) => endpoint.headers);
     if (headers.every((each) => Object.keys(each).length === 0)) return undefined;
     return { username: "", password: "", configured: JSON.stringify(headers) };
   };

@@ -1,13 +1,15 @@
 import { ConfiguratorError } from "./configurator_error.ts";
 import { TEMPORARY_PREFIX } from "../files/write_durably.ts";
 import type { DirectoryEntry, FileSystem, FileVersion } from "./file_system.ts";
-import { registryOfFolder } from "./settings.ts";
+import { looksLikeRegistry } from "../oci/reference.ts";
+import { DEFAULT_FOLDER, registryOfFolder } from "./settings.ts";
 import { parseState, type State, STATE_FILE } from "./state.ts";
 
 /** Directory below the configuration path for copies of originals; Spegel uses the same. */
 export const BACKUP_FOLDER = "_backup";
 /** The file that containerd reads in a registry's folder. */
 export const HOSTS_FILE = "hosts.toml";
+const KEPT_FILE = /\.(?:toml|crt|cert|key|pem|bak|orig|txt)$/;
 /** Folders beyond this number are ignored. */
 const MAX_FOLDERS = 4096;
 
@@ -99,7 +101,10 @@ async function readFolder(
   const { fileSystem, root } = reader;
   const path = `${root}/${name}`;
   if (entry?.kind === "link") return await readLinkedFolder(reader, name, registry);
-  if ((entry ?? backupEntry ?? { kind: "directory" }).kind !== "directory") return undefined;
+  if (entry !== undefined && entry.kind !== "directory") return fileInPlace(name, registry);
+  if (backupEntry !== undefined && backupEntry.kind !== "directory" && entry === undefined) {
+    return undefined;
+  }
   const backupPath = `${root}/${BACKUP_FOLDER}/${name}`;
   const backupEntries = backupEntry?.kind === "directory"
     ? await fileSystem.list(backupPath) ?? []
@@ -125,6 +130,13 @@ async function readFolder(
     ...(backup === undefined ? {} : { backup }),
     ...found,
   };
+}
+
+/** Where a registry's folder would be; files that somebody keeps there concern nobody. */
+function fileInPlace(name: string, registry: string): Folder {
+  const exists = name === DEFAULT_FOLDER || (looksLikeRegistry(registry) && !KEPT_FILE.test(name));
+  const problem = "it is not a directory; containerd cannot pull from there either, so remove it";
+  return { name, registry, exists, inBackup: false, others: [], linked: {}, problem };
 }
 
 /**

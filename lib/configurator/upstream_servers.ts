@@ -1,11 +1,17 @@
-import type { TomlTable, TomlValue } from "smol-toml";
+import type { TomlTable } from "smol-toml";
+import { messageOf } from "../async/thrown.ts";
+import { ConfiguratorError } from "./configurator_error.ts";
 import type { FileSystem } from "./file_system.ts";
-import { type Entries, hostKey, parseHostsDocument } from "./hosts_document.ts";
-import { DEFAULT_FOLDER } from "./settings.ts";
-import { HOSTS_FILE } from "./snapshot.ts";
+import { type HostSettings, readHostSettings } from "./host_settings.ts";
+import { hostKey, parseHostsDocument } from "./hosts_document.ts";
+import { findRegistryFolder, type RegistryFolder } from "./registry_folder.ts";
 
 /** A server that containerd asks for a registry's content when Eddy does not have it. */
-export interface UpstreamServer {
+export interface UpstreamServer extends
+  Pick<
+    HostSettings,
+    "pulls" | "resolves" | "skipVerify" | "headers" | "dialTimeoutMs" | "rewrites"
+  > {
   /**
    * Base URL of its API, e.g. `https://registry.example/v2`; undefined: derived from the registry's
    * name.
@@ -13,8 +19,8 @@ export interface UpstreamServer {
   readonly url: string | undefined;
   /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
-  /** Headers of each request; may be secret. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** The certificate that this node shows, and its key, PEM. */
+  readonly client: { readonly certificate: string; readonly key: string } | undefined;
   /**
    * True if the configuration names the server, or it follows from the name of the registry's own
    * folder.
@@ -22,20 +28,32 @@ export interface UpstreamServer {
   readonly named: boolean;
 }
 
+/** Where containerd's configuration has a registry. */
+export interface RegistryServers {
+  /** In containerd's order; empty if nothing is configured for the registry. */
+  readonly servers: readonly UpstreamServer[];
+  /** Why containerd uses nothing of its hosts.toml; undefined if it does. */
+  readonly problem: string | undefined;
+}
+
+/** What a folder says of one server, before the files are read that it names. */
+interface Host extends HostSettings {
+  readonly url: string | undefined;
+}
+
 /** Upper bound of certificate files for one host. */
 const MAX_CERTIFICATES = 16;
+const NOTHING = readHostSettings({}, "");
 
 /**
- * Reads from containerd's configuration where a registry's tags are resolved, in containerd's
- * order: hosts with the `resolve` capability, then the server, which defaults to the registry's
- * name. Client certificates and `skip_verify` are not supported: a server that needs them cannot be
- * asked.
+ * Reads from containerd's configuration where a registry's content is, in containerd's order: its
+ * hosts, then the server, which defaults to the registry's name. A hosts.toml that containerd
+ * refuses counts as none; without one, certificates are found by their names.
  *
  * Sources: containerd core/remotes/docker/config/hosts.go and docs/hosts.md.
  *
  * @param own URLs of Eddy itself, which are left out.
- * @returns an empty list if nothing is configured for the registry, or its configuration cannot be
- * read.
+ * @throws {ConfiguratorError} if a file that it names cannot be read: containerd cannot pull then.
  */
 export async function readUpstreamServers(
   { fileSystem }: { readonly fileSystem: FileSystem },
@@ -44,86 +62,94 @@ export async function readUpstreamServers(
     readonly registry: string;
     readonly own: readonly string[];
   },
-): Promise<UpstreamServer[]> {
-  const folder = await findFolder(fileSystem, configPath, registry);
-  if (folder === undefined) return [];
-  const isOwnFolder = folder.name !== DEFAULT_FOLDER;
-  if (folder.bytes === undefined) {
-    return [{ url: undefined, caCertificates: [], headers: {}, named: isOwnFolder }];
+): Promise<RegistryServers> {
+  const folder = await findRegistryFolder(fileSystem, [configPath], registry);
+  if (folder === undefined) return { servers: [], problem: undefined };
+  let hosts: readonly Host[] = [];
+  let problem: string | undefined;
+  try {
+    hosts = hostsOf(folder, own);
+  } catch (error) {
+    problem = messageOf(error);
   }
-  const { top, tables, hosts } = parseHostsDocument(folder.bytes);
+  if (hosts.length === 0) hosts = [await certificatesOf(fileSystem, folder)];
+  const servers = await Promise.all(hosts.map((host) => readServer(fileSystem, host, folder)));
+  return { servers, problem };
+}
+
+/**
+ * The hosts of a hosts.toml; none if it is missing or empty.
+ *
+ * @throws {Error} for what containerd refuses.
+ */
+function hostsOf({ path, file }: RegistryFolder, own: readonly string[]): Host[] {
+  if (file === undefined || file.bytes.length === 0) return [];
+  const { top, tables, hosts } = parseHostsDocument(file.bytes);
   const skipped = new Set(own.map(hostKey));
-  const server = top.find(([key]) => key === "server")?.[1];
-  const entries = hosts.filter(([url, table]) => !skipped.has(hostKey(url)) && resolves(table));
-  const read = async (url: string | undefined, table: TomlTable): Promise<UpstreamServer> => {
-    const named = url !== undefined || isOwnFolder;
-    return {
-      url: url === undefined ? undefined : apiOf(url, table["override_path"] === true),
-      caCertificates: await readCertificates(fileSystem, folder.path, table["ca"]),
-      // A secret must not go to an arbitrary registry that a pod names.
-      headers: named ? headersOf(table["header"]) : {},
-      named,
-    };
+  const read = ([server, table]: readonly [string, TomlTable]): Host => {
+    const settings = readHostSettings(table, path);
+    return { ...settings, url: apiOf(server, settings) };
   };
-  const servers = await Promise.all(
-    entries.map(([url, table]) => read(url, table as TomlTable)),
-  );
-  const last = typeof server === "string" && server !== "" ? server : undefined;
-  servers.push(await read(last, Object.fromEntries([...top, ...tables])));
-  return servers;
+  const listed = hosts.map(([url, table]) => ({ url, host: read([url, table as TomlTable]) }))
+    .filter(({ url, host }) => host.url !== undefined && !skipped.has(hostKey(url)))
+    .map(({ host }) => host);
+  const { server = "", ...root } = Object.fromEntries([...top, ...tables]);
+  if (typeof server !== "string") throw new Error("`server` is no text");
+  const last = read([server, root]);
+  // The registry itself can do everything.
+  const { pulls, resolves } = last.url === undefined ? NOTHING : last;
+  return [...listed, { ...last, pulls, resolves }];
 }
 
-interface Folder {
-  readonly name: string;
-  readonly path: string;
-  /** Content of its hosts.toml; undefined if it has none. */
-  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+/** Base URL of a server's API; undefined without a host. */
+function apiOf(server: string, { overridePath }: HostSettings): string | undefined {
+  const url = URL.parse(server.startsWith("http") ? server : `https://${server}`);
+  if (server === "" || url === null || url.host === "") return undefined;
+  const path = url.pathname.replaceAll(/\/+/g, "/").replace(/\/$/, "");
+  return `${url.protocol}//${url.host}${
+    overridePath || path.endsWith("/v2") ? path : `${path}/v2`
+  }`;
 }
 
-async function findFolder(
+/** The certificates of a folder without a hosts.toml, in the layout of Docker's certs.d. */
+async function certificatesOf(fileSystem: FileSystem, { path }: RegistryFolder): Promise<Host> {
+  const entries = await fileSystem.list(path) ?? [];
+  const names = entries.filter(({ kind }) => kind !== "directory").map(({ name }) => name);
+  const client = names.filter((name) => name.endsWith(".cert")).map((name) => {
+    const key = name.replace(/\.cert$/, ".key");
+    return [`${path}/${name}`, `${path}/${names.includes(key) ? key : name}`] as const;
+  });
+  const ca = names.filter((name) => name.endsWith(".crt")).map((name) => `${path}/${name}`);
+  return { ...NOTHING, url: undefined, ca, client };
+}
+
+async function readServer(
   fileSystem: FileSystem,
-  configPath: string,
-  registry: string,
-): Promise<Folder | undefined> {
-  // containerd reads `host_port_` before `host:port`, and the default folder last.
-  const names = [registry.replace(/:(\d+)$/, "_$1_"), registry, DEFAULT_FOLDER];
-  for (const name of new Set(names)) {
-    const path = `${configPath}/${name}`;
-    if (await fileSystem.directory(path) === undefined) continue;
-    return { name, path, bytes: await fileSystem.readThrough(`${path}/${HOSTS_FILE}`) };
-  }
-  return undefined;
+  { url, ca, client, headers, overridePath: _, ...settings }: Host,
+  { isDefault }: RegistryFolder,
+): Promise<UpstreamServer> {
+  const read = (path: string) => readPem(fileSystem, path);
+  const named = url !== undefined || !isDefault;
+  const [pair] = client;
+  return {
+    ...settings,
+    url,
+    named,
+    caCertificates: await Promise.all(ca.slice(0, MAX_CERTIFICATES).map(read)),
+    client: pair && { certificate: await read(pair[0]), key: await read(pair[1]) },
+    // A secret must not go to an arbitrary registry that a pod names.
+    headers: named ? headers : {},
+  };
 }
 
-function resolves(table: TomlValue): boolean {
-  const capabilities = (table as TomlTable)["capabilities"];
-  return !Array.isArray(capabilities) || capabilities.includes("resolve");
-}
-
-function apiOf(text: string, overridePath: boolean): string {
-  const url = new URL(text.includes("://") ? text : `https://${text}`);
-  const path = url.pathname.replace(/\/+$/, "");
-  return `${url.origin}${overridePath || path.endsWith("/v2") ? path : `${path}/v2`}`;
-}
-
-async function readCertificates(
-  fileSystem: FileSystem,
-  folder: string,
-  value: TomlValue | undefined,
-): Promise<string[]> {
-  const names = (Array.isArray(value) ? value : [value])
-    .filter((name) => typeof name === "string" && name !== "").slice(0, MAX_CERTIFICATES);
-  const files = await Promise.all(names.map((name) => {
-    const path = String(name);
-    return fileSystem.readThrough(path.startsWith("/") ? path : `${folder}/${path}`);
-  }));
-  return files.flatMap((bytes) => bytes === undefined ? [] : [new TextDecoder().decode(bytes)]);
-}
-
-function headersOf(value: TomlValue | undefined): Record<string, string> {
-  if (typeof value !== "object" || Array.isArray(value)) return {};
-  const entries: Entries = Object.entries(value as TomlTable);
-  return Object.fromEntries(
-    entries.map(([name, v]) => [name, String(Array.isArray(v) ? v[0] ?? "" : v)]),
-  );
+async function readPem(fileSystem: FileSystem, path: string): Promise<string> {
+  const bytes = await fileSystem.readThrough(path);
+  const text = new TextDecoder().decode(bytes);
+  if (/-----BEGIN [A-Z0-9 ]+-----/.test(text)) return text;
+  throw new ConfiguratorError({
+    action: "read",
+    path,
+    reason: bytes === undefined ? "it does not exist" : "it is no PEM file",
+    fix: "correct `ca` or `client` in the registry's hosts.toml; containerd needs the file, too",
+  });
 }

@@ -2,6 +2,7 @@ import { deadline } from "../async/deadline.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import { createCredentialsHash } from "../oci/credentials.ts";
 import { formatDistributionPath } from "../oci/path.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Upstream, UpstreamAnswer } from "../ports/access.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
@@ -46,9 +47,10 @@ export function createUpstream(
   const closing = new AbortController();
   const hash = createCredentialsHash();
 
-  const serversOf = async (registry: string, settings: Cancellable) => {
-    const servers = await endpoints?.(registry, settings) ?? [];
-    return servers.length > 0 ? servers : [defaultEndpoint(registry)];
+  const serversOf = async ({ registry, digest }: Reference, settings: Cancellable) => {
+    const known = await endpoints?.(registry, settings) ?? [];
+    const servers = known.length > 0 ? known : [defaultEndpoint(registry)];
+    return servers.filter(({ pulls, resolves }) => (digest ? pulls : resolves) ?? true);
   };
 
   const probe = async (
@@ -67,12 +69,14 @@ export function createUpstream(
       const { registry } = path.reference;
       let servers: readonly UpstreamEndpoint[];
       try {
-        servers = await serversOf(registry, settings);
+        servers = await serversOf(path.reference, settings);
       } catch (error) {
         settings.signal.throwIfAborted();
         questions.failed(registry, error, "misconfigured");
         return { type: "unavailable", reason: "misconfigured" };
       }
+      // containerd, too, can then pull nothing.
+      if (servers.length === 0) return { type: "unavailable", reason: "misconfigured" };
       const open = new Set<UpstreamEndpoint>();
       for (const server of servers) {
         const circuitState = questions.enter(server);

@@ -1,6 +1,7 @@
 import { withoutBrackets } from "../net/host_port.ts";
 import { isLoopback } from "../net/ip.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { HeaderFields } from "./http/header_fields.ts";
 
 /** A server with a registry's content. */
 export interface UpstreamEndpoint {
@@ -9,7 +10,11 @@ export interface UpstreamEndpoint {
   /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
   /** Configured headers of each request; may be secret. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderFields;
+  /** Whether it is asked for content by digest; default true. */
+  readonly pulls?: boolean;
+  /** Whether it is asked for tags; default true. */
+  readonly resolves?: boolean;
   /**
    * True if this node's configuration names the host, which may then be at any address, including
    * this machine. False: the name comes from a client's request.

@@ -19,6 +19,7 @@ import {
   verifyBlob,
 } from "./endpoint_answer.ts";
 import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
+import type { HeaderFields } from "./http/header_fields.ts";
 import { ForbiddenTargetError } from "./forbidden_host.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import type { Sender } from "./send.ts";
@@ -216,12 +217,12 @@ function tokenServerFault(
 function headersFor(
   { headers }: UpstreamEndpoint,
   credentials: Credentials | undefined,
-): Readonly<Record<string, string>> {
+): HeaderFields {
   if (credentials === undefined) return {};
   return credentials.configured === undefined ? withoutAuthorization(headers) : headers;
 }
 
-function withoutAuthorization(headers: Readonly<Record<string, string>>): Record<string, string> {
+function withoutAuthorization(headers: HeaderFields): HeaderFields {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => name.toLowerCase() !== "authorization"),
   );

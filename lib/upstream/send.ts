@@ -3,6 +3,7 @@ import { deadline } from "../async/deadline.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import { type Connect, connectTcp } from "./http/dial.ts";
 import { DirectClient } from "./http/direct_client.ts";
+import { type HeaderFields, headerLines } from "./http/header_fields.ts";
 import { isLoopbackHost } from "./endpoint.ts";
 import {
   allowedAddresses,
@@ -19,7 +20,7 @@ export interface UpstreamRequest extends Cancellable {
   readonly url: URL;
   /** Form fields of a POST, which never follows a redirect. */
   readonly form?: URLSearchParams;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderFields;
   /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
   /** Configured hosts, which may be at any address, including this machine. */
@@ -128,7 +129,10 @@ class ProxiedClient implements Disposable {
   }
 
   async send(url: URL, request: UpstreamRequest): Promise<Response> {
-    const { method, headers, form, caCertificates, trustedHosts, signal } = request;
+    const { method, form, caCertificates, trustedHosts, signal } = request;
+    const headers = headerLines(request.headers).map((
+      [name, value],
+    ): [string, string] => [name, value]);
     if (!trustedHosts.has(url.host)) await this.#requireAllowed(url, signal);
     const client = this.#client(caCertificates);
     const init = { method, headers, signal, client, redirect: "manual" as const };

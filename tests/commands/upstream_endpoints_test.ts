@@ -5,6 +5,10 @@ import { test } from "../support/test.ts";
 
 const LISTEN = { host: "", port: 5000 };
 const OPEN = { caCertificates: [], headers: {} };
+const READ = {
+  ...{ ...OPEN, pulls: true, resolves: true, skipVerify: false, rewrites: [] },
+  ...{ client: undefined, dialTimeoutMs: undefined },
+};
 
 async function withFiles(
   files: Record<string, string>,
@@ -28,17 +32,21 @@ test("a registry's own name is trusted only if the node's configuration has it",
   const files = {
     "127.0.0.1:8001": '[host."http://mirror.example"]\n',
     "broken.example": "[[[",
+    "unreadable.example": 'ca = "gone.crt"\n',
   };
   await withFiles(files, async (endpoints) => {
-    const mirror = { ...OPEN, url: "http://mirror.example/v2", named: true };
-    const named = { ...OPEN, url: "http://127.0.0.1:8001/v2", named: true };
+    const mirror = { ...READ, url: "http://mirror.example/v2", named: true };
+    const named = { ...READ, url: "http://127.0.0.1:8001/v2", named: true };
     assert.deepEqual(await endpoints("127.0.0.1:8001"), [mirror, named]);
     const flagged = { ...OPEN, url: "http://localhost:8002/v2", named: true };
     assert.deepEqual(await endpoints("localhost:8002"), [flagged]);
-    for (const registry of ["localhost:8001", "127.0.0.1:8002", "broken.example", "0x7f.1"]) {
+    for (const registry of ["localhost:8001", "127.0.0.1:8002", "0x7f.1"]) {
       const [{ named, url } = assert.fail(), ...rest] = await endpoints(registry);
       assert.deepEqual([named, rest], [false, []], `${registry}: ${url}`);
     }
+    const byName = { ...READ, url: "https://broken.example/v2", named: true };
+    assert.deepEqual(await endpoints("broken.example"), [byName]);
+    await assert.rejects(endpoints("unreadable.example"), /gone\.crt/);
     for (const registry of ["a:99999", "xn--a.example", "256.0.0.1"]) {
       assert.deepEqual(await endpoints(registry), [], registry);
     }

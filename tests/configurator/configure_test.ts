@@ -92,6 +92,22 @@ test("all registries: the default folder and each folder that is there", async (
   });
 });
 
+test("a file where a registry's folder would be is left alone with a warning", async () => {
+  const files = { "docker.io": "a file\n", "ca.crt": "kept here\n", "r/hosts.toml": "" };
+  for (const mirroredRegistries of [[], ["docker.io", "_default"], ["docker.io"]]) {
+    await withTree(files, async (root) => {
+      const plan = await configure(collaborators, optionsFor(root, { mirroredRegistries }));
+      assert.deepEqual(plan.warnings.map((w) => /certs\.d\/([^/ ]+)/.exec(w)?.[1]), ["docker.io"]);
+      const tree = await readTree(root);
+      assert.equal(tree["docker.io"], "644 a file\n");
+      assert.equal(tree["ca.crt"], "644 kept here\n");
+      await restoreConfiguration(collaborators, { configPath: root });
+      const { "docker.io": after } = await readTree(root);
+      assert.equal(after, "644 a file\n");
+    });
+  }
+});
+
 const OPTIONS = [
   {},
   { mirroredRegistries: ["docker.io", "https://new.example", "localhost:5001", "_default"] },

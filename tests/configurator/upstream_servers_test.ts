@@ -23,11 +23,23 @@ async function withDirectory(
   }
 }
 
-function read(configPath: string, registry: string) {
-  return readUpstreamServers({ fileSystem }, { configPath, registry, own: [EDDY] });
+/** What is there for a server of which nothing is said. */
+const OPEN = {
+  ...{ pulls: true, resolves: true, skipVerify: false, named: true, rewrites: [], headers: {} },
+  ...{ caCertificates: [], client: undefined, dialTimeoutMs: undefined },
+};
+
+const pem = (name: string) => `-----BEGIN CERTIFICATE-----\n${name}\n`;
+
+async function read(configPath: string, registry: string) {
+  const { servers, problem } = await readUpstreamServers({ fileSystem }, {
+    ...{ configPath, registry, own: [EDDY] },
+  });
+  assert.equal(problem, undefined);
+  return servers;
 }
 
-test("where a registry's tags are resolved, in containerd's order", async () => {
+test("a registry's servers, in containerd's order", async () => {
   const files = {
     "ghcr.io/hosts.toml": `
 server = "https://ghcr.io"
@@ -36,61 +48,147 @@ header = { "X-Root" = "two" }
 [host."${EDDY}"]
 capabilities = ["pull", "resolve"]
 [host."https://cache.example/ghcr"]
-capabilities = ["pull", "resolve"]
-ca = ["/nowhere/a.crt", "site.crt"]
-header = { "X-Site" = "one", "X-Many" = ["first", "second"] }
+capabilities = ["Pull", "RESOLVE"]
+ca = ["site.crt", "root.crt"]
+dial_timeout = "1m1.5s"
+[host."https://cache.example/ghcr".header]
+X-Site = "one"
+X-Many = ["first", "second"]
 [host."https://bytes.example"]
 capabilities = ["pull"]
+[host."https://bytes.example".rewrite]
+"^(.*)$" = "hub/$1"
 [host."https://odd.example/api/registry"]
+capabilities = []
 override_path = true
+skip_verify = true
+client = "site.crt"
 `,
-    "ghcr.io/root.crt": "ROOT",
-    "ghcr.io/site.crt": "SITE",
+    "ghcr.io/root.crt": pem("ROOT"),
+    "ghcr.io/site.crt": pem("SITE"),
   };
   await withDirectory(files, async (configPath) => {
     assert.deepEqual(await read(configPath, "ghcr.io"), [
       {
+        ...OPEN,
         url: "https://cache.example/ghcr/v2",
-        caCertificates: ["SITE"],
-        headers: { "X-Site": "one", "X-Many": "first" },
-        named: true,
+        caCertificates: [pem("SITE"), pem("ROOT")],
+        headers: { "X-Site": ["one"], "X-Many": ["first", "second"] },
+        dialTimeoutMs: 61_500,
       },
-      { url: "https://odd.example/api/registry", caCertificates: [], headers: {}, named: true },
       {
-        url: "https://ghcr.io/v2",
-        caCertificates: ["ROOT"],
-        headers: { "X-Root": "two" },
-        named: true,
+        ...{ ...OPEN, url: "https://bytes.example/v2", resolves: false },
+        rewrites: [["^(.*)$", "hub/$1"]],
+      },
+      {
+        ...{ ...OPEN, url: "https://odd.example/api/registry", skipVerify: true },
+        client: { certificate: pem("SITE"), key: pem("SITE") },
+      },
+      {
+        ...{ ...OPEN, url: "https://ghcr.io/v2" },
+        caCertificates: [pem("ROOT")],
+        headers: { "X-Root": ["two"] },
       },
     ]);
   });
 });
 
-test("without a server, the registry's own name says where it is, as in containerd", async () => {
+test("without a server, the registry's own name comes last, as in containerd", async () => {
   const host = '[host."https://mirror.example"]\n[host."https://mirror.example".header]\nx = "1"\n';
   const files = {
-    "one.example/hosts.toml": `${host}[header]\nkey = "secret"\n`,
+    "one.example/hosts.toml": `capabilities = ["push"]\n${host}[header]\nkey = "secret"\n`,
     "empty.example/other.txt": "",
     "_default/hosts.toml": `${host}[header]\nkey = "secret"\n`,
   };
-  const mirror = {
-    ...{ url: "https://mirror.example/v2", caCertificates: [], headers: { x: "1" } },
-    named: true,
-  };
-  const byName = { url: undefined, caCertificates: [] };
+  const mirror = { ...OPEN, url: "https://mirror.example/v2", headers: { x: ["1"] } };
+  const byName = { ...OPEN, url: undefined };
   await withDirectory(files, async (configPath) => {
     assert.deepEqual(await read(configPath, "one.example"), [
       mirror,
-      { ...byName, headers: { key: "secret" }, named: true },
+      { ...byName, headers: { key: ["secret"] } },
     ]);
-    assert.deepEqual(await read(configPath, "empty.example"), [
-      { ...byName, headers: {}, named: true },
-    ]);
+    assert.deepEqual(await read(configPath, "empty.example"), [byName]);
     // A name that is in nobody's configuration is not trusted, nor told a secret.
     assert.deepEqual(await read(configPath, "127.0.0.1:8080"), [
       mirror,
-      { ...byName, headers: {}, named: false },
+      { ...byName, named: false },
     ]);
+  });
+});
+
+test("client certificates: a file, files, pairs, and Docker's layout", async () => {
+  const files = {
+    "r.example/a.pem": pem("A"),
+    "r.example/a.key": pem("A KEY"),
+    "docker.example/site.crt": pem("CA"),
+    "docker.example/b.cert": pem("B"),
+    "docker.example/b.key": pem("B KEY"),
+    "alone.example/b.cert": pem("B"),
+  };
+  const a = { certificate: pem("A"), key: pem("A") };
+  const pair = { certificate: pem("A"), key: pem("A KEY") };
+  const cases: [client: string, expected: unknown][] = [
+    ['"a.pem"', a],
+    ['["a.pem"]', a],
+    ['[["a.pem", "a.key"], ["a.pem", "a.pem"]]', pair],
+    ["[]", undefined],
+  ];
+  await withDirectory(files, async (configPath) => {
+    for (const [client, expected] of cases) {
+      await Deno.writeTextFile(`${configPath}/r.example/hosts.toml`, `client = ${client}\n`);
+      assert.deepEqual((await read(configPath, "r.example")).map(({ client }) => client), [
+        expected,
+      ]);
+    }
+    const docker = { certificate: pem("B"), key: pem("B KEY") };
+    assert.deepEqual(await read(configPath, "docker.example"), [
+      { ...OPEN, url: undefined, client: docker, caCertificates: [pem("CA")] },
+    ]);
+    const [alone] = await read(configPath, "alone.example");
+    assert.deepEqual(alone?.client, { certificate: pem("B"), key: pem("B") });
+  });
+});
+
+test("of a hosts.toml that containerd refuses nothing is used", async () => {
+  const bad = [
+    "[host",
+    'capabilities = ["pul"]',
+    'capabilities = "pull"',
+    "server = 1",
+    "ca = 1",
+    "ca = [1]",
+    "client = 1",
+    'client = [["a", "b", "c"]]',
+    'skip_verify = "true"',
+    'dial_timeout = "soon"',
+    "[header]\nx = 1",
+    '[[host."https://m.example"]]',
+  ];
+  for (const text of bad) {
+    const files = {
+      "r.example/hosts.toml": `${text}\n[host."https://other.example"]\n`,
+      "r.example/a.crt": pem("CA"),
+    };
+    await withDirectory(files, async (configPath) => {
+      const { servers, problem } = await readUpstreamServers({ fileSystem }, {
+        ...{ configPath, registry: "r.example", own: [] },
+      });
+      const certificates = { ...OPEN, url: undefined, caCertificates: [pem("CA")] };
+      assert.deepEqual(servers, [certificates], text);
+      assert.notEqual(problem, undefined, text);
+    });
+  }
+});
+
+test("a file that is named and cannot be used is an error, as in containerd", async () => {
+  const files = {
+    "gone.example/hosts.toml": 'ca = "gone.crt"\n',
+    "other.example/hosts.toml": 'ca = "other.crt"\n',
+    "other.example/other.crt": "nothing\n",
+  };
+  await withDirectory(files, async (configPath) => {
+    await assert.rejects(read(configPath, "gone.example"), /gone\.crt: it does not exist/);
+    await assert.rejects(read(configPath, "other.example"), /other\.crt: it is no PEM file/);
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
+import { isDigest } from "../../lib/oci/digest.ts";
 import type { UpstreamAnswer } from "../../lib/ports/access.ts";
 import { createUpstream, type UpstreamOptions } from "../../lib/upstream/create_upstream.ts";
 import { defaultEndpoint, type UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
@@ -30,6 +31,7 @@ async function withServers(
     readonly log: MemoryLog;
   }) => Promise<void>,
   options: UpstreamOptions = {},
+  settings: readonly Partial<UpstreamEndpoint>[] = [],
 ): Promise<void> {
   const requests = handlers.map(() => 0);
   const servers = handlers.map((handler, index) =>
@@ -38,9 +40,9 @@ async function withServers(
       return handler === "down" ? new Response(null, { status: 500 }) : handler(request);
     })
   );
-  const endpoints: UpstreamEndpoint[] = servers.map(({ addr }) => ({
+  const endpoints: UpstreamEndpoint[] = servers.map(({ addr }, index) => ({
     ...defaultEndpoint(`127.0.0.1:${(addr as Deno.NetAddr).port}`),
-    named: true,
+    ...{ named: true, ...settings[index] },
   }));
   for (const [index, server] of servers.entries()) {
     if (handlers[index] === "down") await server.shutdown();
@@ -51,11 +53,11 @@ async function withServers(
     log,
     endpoints: () => Promise.resolve(endpoints),
   }, options);
-  const head = (tag = "1") =>
-    upstream.head(
-      { kind: "manifest", reference: { registry: "registry.test", repository: "team/app", tag } },
-      { signal: AbortSignal.timeout(10_000) },
-    );
+  const head = (what = "1") => {
+    const place = { registry: "registry.test", repository: "team/app" };
+    const reference = isDigest(what) ? { ...place, digest: what } : { ...place, tag: what };
+    return upstream.head({ kind: "manifest", reference }, { signal: AbortSignal.timeout(10_000) });
+  };
   try {
     await run({ head, requests, log });
   } finally {
@@ -154,4 +156,28 @@ test("a token server that is gone with its registry is an outage", async () => {
     isUp = false;
     assert.deepEqual(await head("2"), { type: "unavailable", reason: "broken" });
   });
+});
+
+test("a server is asked for what its capabilities allow, as containerd does", async () => {
+  const cases: [settings: Partial<UpstreamEndpoint>[], tag: number[], digest: number[]][] = [
+    [[{}, {}], [1, 1], [1, 1]],
+    [[{ resolves: false }, {}], [0, 1], [1, 1]],
+    [[{ resolves: false, pulls: false }, {}], [0, 1], [0, 1]],
+    [[{ resolves: false }, { resolves: false }], [0, 0], [1, 1]],
+  ];
+  for (const [settings, tag, digest] of cases) {
+    await withServers(
+      [status(404), status(404)],
+      async ({ head, requests }) => {
+        const answer = await head();
+        const isAsked = tag.some((count) => count > 0);
+        assert.deepEqual(answer, isAsked ? { type: "missing", hidden: false } : MISCONFIGURED);
+        assert.deepEqual(requests.splice(0, 2, 0, 0), tag);
+        await head(MANIFEST_DIGEST);
+        assert.deepEqual(requests, digest);
+      },
+      {},
+      settings,
+    );
+  }
 });

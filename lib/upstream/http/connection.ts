@@ -1,11 +1,12 @@
 import { type Framing, type Head, readFields, readHead } from "./head.ts";
+import { type HeaderFields, headerLines } from "./header_fields.ts";
 import { Reader } from "./reader.ts";
 
 /** A request; the host header comes from the URL. */
 export interface WireRequest {
   readonly method: string;
   readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderFields;
   readonly body?: Uint8Array | undefined;
 }
 
@@ -99,11 +100,9 @@ export class Connection {
 }
 
 function bytesOf({ method, url, headers, body }: WireRequest): Uint8Array {
-  // Validates names and values: none can end a line.
-  const fields = new Headers(headers);
-  for (const name of RESERVED) fields.delete(name);
-  if (!fields.has("user-agent")) fields.set("user-agent", "eddy");
-  if (body !== undefined) fields.set("content-length", String(body.length));
+  const fields = headerLines(headers).filter(([name]) => !RESERVED.includes(name));
+  if (!fields.some(([name]) => name === "user-agent")) fields.push(["user-agent", "eddy"]);
+  if (body !== undefined) fields.push(["content-length", String(body.length)]);
   const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`, `host: ${url.host}`];
   for (const [name, value] of fields) lines.push(`${name}: ${value}`);
   const head = Uint8Array.from(`${lines.join("\r\n")}\r\n\r\n`, (c) => c.charCodeAt(0));

@@ -3,12 +3,13 @@ import { addressesOf, allowedAddresses, type ResolveAddresses } from "../forbidd
 import { Connection, type WireRequest } from "./connection.ts";
 import { type Connect, dial } from "./dial.ts";
 import type { Head } from "./head.ts";
+import type { HeaderFields } from "./header_fields.ts";
 import { type Lease, Pool } from "./pool.ts";
 
 export interface DirectRequest {
   readonly method: "GET" | "HEAD" | "POST";
   readonly form?: URLSearchParams;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderFields;
   readonly caCertificates: readonly string[];
   readonly trustedHosts: ReadonlySet<string>;
   readonly signal: AbortSignal;
