@@ -4,10 +4,10 @@ import { type Host, onHost } from "../tests/e2e/lab/network.ts";
 import { GiveUp, until } from "../tests/e2e/lab/until.ts";
 import type { System } from "./system.ts";
 
-/** Ticks of the kernel's accounting in a second (`getconf CLK_TCK`, the same on all of Linux). */
+/** Kernel ticks per second (`getconf CLK_TCK`, the same on all of Linux). */
 const TICKS_PER_SECOND = 100;
 
-/** An agent of a system on a host. */
+/** A running agent of a system on a host. */
 export class AgentProcess implements AsyncDisposable {
   readonly #process: ManagedProcess;
   readonly #host: Host;
@@ -19,7 +19,7 @@ export class AgentProcess implements AsyncDisposable {
     this.#system = system;
   }
 
-  /** Starts it; `ready` tells when it is. */
+  /** Starts the agent; {@link ready} waits for readiness. */
   static start(system: System, host: Host, args: string[], logFile: string): AgentProcess {
     const process = ManagedProcess.start({
       name: `${system.name} on ${host.name}`,
@@ -29,7 +29,7 @@ export class AgentProcess implements AsyncDisposable {
     return new AgentProcess(process, host, system);
   }
 
-  /** Waits until it answers `/readyz` with 200. Returns how long that took, ms. */
+  /** Waits until `/readyz` answers 200. Returns how long that took, ms. */
   async ready(): Promise<number> {
     const { elapsedMs } = await until(async () => {
       if (this.#process.status !== undefined) throw new GiveUp(await this.#process.tail());
@@ -38,13 +38,13 @@ export class AgentProcess implements AsyncDisposable {
     return elapsedMs;
   }
 
-  /** Status of a path of its registry, asked on its own host. */
+  /** Status of a path of its registry, requested on its own host. */
   async status(path: string): Promise<number> {
     const url = `http://127.0.0.1:${this.#system.ports.registry}${path}`;
     return (await httpRequest(this.#host, url, { head: true, timeoutMs: 3000 })).status;
   }
 
-  /** Processor time used so far, by user and kernel, s. */
+  /** CPU time used so far, user and kernel, s. */
   async cpuSeconds(): Promise<number> {
     const stat = await Deno.readTextFile(`/proc/${this.#process.pid}/stat`);
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -9,12 +9,12 @@ import { AgentProcess } from "./agent_process.ts";
 import { NodeStore } from "./store.ts";
 import { NODES, type System } from "./system.ts";
 
-/** Holders of all images; the first is the one that peers are measured with. */
+/** Holders of all images; the first is the peer in the measurements. */
 const HOLDERS = ["n1", "n3", "n4"];
-/** Holds none of what is measured and gets everything through its agent. */
+/** Holds none of the measured images and gets everything through its agent. */
 const PULLER = "n2";
 
-/** A machine of the bench. */
+/** A machine of the benchmark. */
 export interface BenchNode {
   readonly host: Host;
   readonly containerd: Containerd;
@@ -27,7 +27,7 @@ export interface BenchImage {
   readonly image: Image;
 }
 
-/** Three nodes that hold all images, one that holds none, and an upstream, all real. */
+/** Three nodes with all images, one without any, and an upstream registry, all real. */
 export class BenchLab implements AsyncDisposable {
   readonly network: Network;
   readonly upstream: Upstream;
@@ -35,7 +35,7 @@ export class BenchLab implements AsyncDisposable {
   readonly puller: BenchNode;
   readonly images = new Map<string, BenchImage>();
   readonly directory: string;
-  /** What is to be known beside the figures. */
+  /** Notes to be printed with the figures. */
   readonly notes: string[] = [];
   readonly #agents = new Map<string, AgentProcess>();
 
@@ -47,7 +47,7 @@ export class BenchLab implements AsyncDisposable {
     this.puller = this.#node(PULLER);
   }
 
-  /** Starts everything but agents. */
+  /** Starts everything except the agents. */
   static async create(): Promise<BenchLab> {
     const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
     await removeStaleLabs(temporary);
@@ -70,7 +70,7 @@ export class BenchLab implements AsyncDisposable {
     }
   }
 
-  /** Makes an image of layers of these sizes and gives it to upstream and to all holders. */
+  /** Makes an image with layers of these sizes and adds it to upstream and all holders. */
   async add(name: string, layerBytes: readonly number[]): Promise<BenchImage> {
     const image = createImage({ seed: name, layerBytes, plain: true });
     await this.upstream.add(image, name, "v1");
@@ -84,8 +84,8 @@ export class BenchLab implements AsyncDisposable {
   }
 
   /**
-   * Starts agents of a system, on one holder or all of them and on the puller, unless they run, and
-   * waits until the puller's finds all content.
+   * Starts a system's agents on the given holders and the puller, unless they run, and waits until
+   * the puller's agent finds all content.
    */
   async start(system: System, holders: readonly BenchNode[] = [this.holder]): Promise<void> {
     const missing = [...holders, this.puller].filter((node) =>
@@ -113,7 +113,7 @@ export class BenchLab implements AsyncDisposable {
     return await agent.ready();
   }
 
-  /** Ends one agent at once. */
+  /** Kills one agent. */
   async stopOn(system: System, node: BenchNode): Promise<void> {
     await this.agent(system, node)[Symbol.asyncDispose]();
     this.#agents.delete(key(system, node));
@@ -130,19 +130,19 @@ export class BenchLab implements AsyncDisposable {
     return (await Promise.all([...this.#agents.values()].map((agent) => agent.tail()))).join("\n");
   }
 
-  /** Adds to what is to be known beside the figures, once. */
+  /** Adds a note, once. */
   note(text: string): void {
     if (!this.notes.includes(text)) this.notes.push(text);
   }
 
-  /** Requests for blobs that upstream has answered so far. */
+  /** Number of blob requests that upstream has answered so far. */
   async blobsOfUpstream(): Promise<number> {
     return (await this.upstream.requests()).filter(({ method, path }) =>
       method === "GET" && path.includes("/blobs/")
     ).length;
   }
 
-  /** The holder that others are measured with. */
+  /** The holder that is the peer in the measurements. */
   get holder(): BenchNode {
     const [first] = this.holders;
     if (first === undefined) throw new Error("the bench has no holder");
@@ -158,8 +158,8 @@ export class BenchLab implements AsyncDisposable {
   }
 
   /**
-   * A node in use holds something, if only the image of its pods' sandboxes. containerd 2 makes no
-   * directory for content before the first, and an agent then has to ask containerd about each digest.
+   * Every real node holds at least its pods' sandbox image. containerd 2 creates its content
+   * directory with the first blob; before that an agent must ask containerd about each digest.
    */
   async #addFirstImage(): Promise<void> {
     const image = createImage({ seed: "first", layerBytes: [1], plain: true });
@@ -182,7 +182,7 @@ export class BenchLab implements AsyncDisposable {
   }
 }
 
-/** Path of a blob of an image, as containerd asks a mirror for it. */
+/** Path of an image's blob, as containerd requests it from a mirror. */
 export function blob(name: string, digest: string): string {
   return `/v2/${name}/blobs/${digest}?ns=${UPSTREAM}`;
 }

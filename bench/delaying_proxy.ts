@@ -1,7 +1,6 @@
 /**
- * Stands between clients and a server that is far away: what either side sends arrives so much
- * later, and a connection costs a round trip before anything is sent on it. Arguments: port, host
- * and port of the server, delay each way, ms.
+ * A proxy before a distant server: data of either side is delayed, and a new connection costs a
+ * round trip before any data. Arguments: port, host and port of the server, one-way delay, ms.
  */
 const [port = "", hostname = "", serverPort = "", delay = ""] = Deno.args;
 const delayMs = Number(delay);
@@ -19,7 +18,7 @@ async function serve(client: Deno.TcpConn): Promise<void> {
   close(server);
 }
 
-/** Passes on what is read, each piece so much later, without holding up those behind it. */
+/** Forwards each chunk after the delay, without holding up those behind it. */
 async function pass(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
   let written = Promise.resolve();
   for (;;) {
@@ -46,6 +45,6 @@ function close(connection: Deno.TcpConn): void {
   try {
     connection.close();
   } catch {
-    // Closed before.
+    // Already closed.
   }
 }

@@ -1,16 +1,19 @@
 /** One figure of one system. */
 export interface Figure {
-  /** Heading under which it is shown. */
+  /** Heading in the report. */
   readonly group: string;
   readonly name: string;
   readonly unit: string;
   /** Whether more is better, or less. */
   readonly better: "more" | "less";
-  /** By system, all samples in the order in which they were taken. */
+  /** All samples by system, in the order in which they were taken. */
   readonly samples: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Collects samples of figures; systems take turns, so that what slows the machine slows all. */
+/**
+ * Collects samples of figures. Systems take turns, so that a disturbance of the machine affects
+ * all.
+ */
 export class Figures {
   readonly #figures = new Map<string, Figure & { samples: Record<string, number[]> }>();
 
@@ -36,8 +39,7 @@ export function median(samples: readonly number[]): number {
 }
 
 /**
- * How many times better the first is than the other, by their medians, paired where they were
- * sampled in turns: more than 1 is better.
+ * How many times better the first system is than the other, by their medians; above 1 is better.
  */
 export function ratio(figure: Figure, system: string, other: string): number {
   const mine = median(figure.samples[system] ?? []);

@@ -1,12 +1,12 @@
 /**
- * Measures Eddy's byte path, side by side with the Go implementation of the same protocol where
- * `--vs PATH` names its executable: in network namespaces with real containerds, in turns, medians.
- * Prints a table and writes `bench.json` and `bench.svg`.
+ * Benchmarks Eddy's data path, alternating with the Go implementation of the same protocol if `--vs
+ * PATH` names its executable: in network namespaces with real containerds, medians. Prints a table
+ * and writes `bench.json` and `bench.svg`.
  *
- * Usage: `deno task bench [--quick] [--vs PATH] [--runs N] [--only GROUP,…] [--binary PATH]
- * [--out DIR]`. Seven samples each, three with `--quick`, which takes two minutes. The group `soak`
- * takes 15 minutes a system, 5 with `--quick`, and only when it is named. Needs what the end-to-end
- * tests need, and `dist/eddy` (`deno task compile`).
+ * Usage: `deno task bench [--quick] [--vs PATH] [--runs N] [--only GROUP,…] [--binary PATH] [--out
+ * DIR]`. Seven samples each, three with `--quick`, which takes two minutes. The group `soak` takes
+ * 15 minutes per system, 5 with `--quick`, and runs only if named. Needs what the end-to-end tests
+ * need, and `dist/eddy` (`deno task compile`).
  */
 import { fileURLToPath } from "node:url";
 import { BenchLab } from "./bench_lab.ts";

@@ -1,12 +1,12 @@
 /**
- * Measures a rollout: empty nodes that all pull a new image in the same instant, in network
- * namespaces with real containerds, on limited links; side by side with the Go implementation of the
- * same protocol where `--vs PATH` names its executable.
+ * Benchmarks a rollout: empty nodes that all pull a new image at once, in network namespaces with
+ * real containerds, on limited links; alternating with the Go implementation of the same protocol
+ * if `--vs PATH` names its executable.
  *
- * A small image is rolled out before, by both.
+ * Both roll out a small image first, to warm up.
  *
- * Usage: `deno task bench:rollout [--nodes 2,4,6] [--runs N] [--vs PATH] [--binary PATH]
- * [--layers MIB,…] [--keep-logs DIR]`. Needs what the end-to-end tests need, and `dist/eddy`.
+ * Usage: `deno task bench:rollout [--nodes 2,4,6] [--runs N] [--vs PATH] [--binary PATH] [--layers
+ * MIB,…] [--keep-logs DIR]`. Needs what the end-to-end tests need, and `dist/eddy`.
  */
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -16,7 +16,7 @@ import { formatModel } from "./rollout/model.ts";
 import { eddy, spegel, type System } from "./system.ts";
 
 const MIB = 1024 * 1024;
-/** Time for what was pulled to be advertised, ms. */
+/** Time for pulled content to be advertised, ms. */
 const SETTLE_MS = 2000;
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const { values } = parseArgs({
@@ -35,15 +35,15 @@ const bytes = layers.reduce((sum, each) => sum + each, 0);
 const systems = [configuring(eddy(values.binary, "eddy", 5000, ["--rollout"]))];
 if (values.vs !== undefined) systems.push(spegel(values.vs));
 
-/** What one rollout came to. */
+/** Result of one rollout. */
 interface Outcome {
-  /** Images that left upstream, by its bytes. */
+  /** Bytes sent by upstream, in images. */
   readonly images: number;
   readonly aloneMs: number;
   readonly medianMs: number;
   readonly slowestMs: number;
   readonly failed: number;
-  /** Images that the busiest node sent. */
+  /** Bytes sent by the busiest node, in images. */
   readonly busiest: number;
 }
 
@@ -60,7 +60,7 @@ for (const count of values.nodes.split(",").map(Number)) {
 }
 print(formatModel(bytes));
 
-/** A small rollout, so that agents are measured which have run for a while and not since just now. */
+/** A small rollout, so that agents are measured after a warm-up. */
 async function warm(lab: RolloutLab, system: System, run: string): Promise<string> {
   const [reference] = await lab.add(`warm-${system.name}-${run}`, [MIB, MIB]);
   await Promise.all(lab.nodes.map(({ store }) => store.pull(reference)));
@@ -68,7 +68,7 @@ async function warm(lab: RolloutLab, system: System, run: string): Promise<strin
   return reference;
 }
 
-/** It writes hosts.toml by itself, and so knows where upstream is. */
+/** A system that writes hosts.toml itself, and so knows upstream's address. */
 function configuring(system: System): System {
   return {
     ...system,

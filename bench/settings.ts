@@ -1,7 +1,6 @@
-/** How much is measured. */
 export interface Settings {
   readonly quick: boolean;
-  /** Samples of each figure. */
+  /** Samples per figure. */
   readonly runs: number;
   /** Groups to measure. */
   readonly groups: ReadonlySet<string>;
@@ -9,7 +8,7 @@ export interface Settings {
   readonly binary: string;
   /** Executable of the other system; undefined: Eddy alone. */
   readonly vs: string | undefined;
-  /** Where the JSON and SVG files go. */
+  /** Output directory of the JSON and SVG files. */
   readonly out: string;
 }
 
@@ -33,9 +32,9 @@ export function amounts(quick: boolean) {
 export const GROUPS = ["blobs", "small", "misses", "pulls", "footprint", "soak"] as const;
 
 /**
- * Reads the arguments.
+ * Parses the arguments.
  *
- * @throws {Error} naming one that is not understood.
+ * @throws {Error} with the first invalid argument.
  */
 export function parseSettings(args: readonly string[], root: string): Settings {
   const values = new Map<string, string>();

@@ -1,12 +1,12 @@
 /**
- * Start to ready, and memory when idle, of a lone agent: median of ten starts. Runs `dist/eddy`, or
- * the source where there is no such file. Usage: `deno task bench:startup`.
+ * Start-up time, and idle memory, of a lone agent: median of ten starts. Runs `dist/eddy`, or the
+ * source if that does not exist. Usage: `deno task bench:startup`.
  */
 import { systemClock } from "../lib/async/clock.ts";
 import { OciLayoutWriter } from "../lib/store/oci_layout/oci_layout_writer.ts";
 
 const RUNS = 10;
-/** Memory is read so long after readiness, ms. */
+/** Time from readiness to reading the memory, ms. */
 const IDLE_MS = 2000;
 const GIVE_UP_MS = 30_000;
 const PORTS = { registry: 25_000, router: 25_001, metrics: 25_002 };

@@ -3,7 +3,7 @@ import { type Host, onHost } from "../tests/e2e/lab/network.ts";
 import { runCommand } from "../tests/e2e/lab/run_command.ts";
 import { UPSTREAM } from "../tests/e2e/lab/upstream.ts";
 
-/** containerd's namespace that holds the images: none in which the CRI keeps names of its own. */
+/** containerd namespace of the images, separate from the CRI's. */
 export const NAMESPACE = "bench";
 
 /** Images in a node's containerd. */
@@ -19,7 +19,10 @@ export class NodeStore {
     this.#directory = directory;
   }
 
-  /** Lets pulls go to this port of the own node first, then upstream; without a port, upstream. */
+  /**
+   * Directs pulls to this port of the node first, then to upstream; without a port, to upstream
+   * alone.
+   */
   async mirrorAt(port: number | undefined): Promise<void> {
     const directory = `${this.#containerd.certsPath}/${UPSTREAM}`;
     await Deno.mkdir(directory, { recursive: true });
@@ -33,13 +36,13 @@ export class NodeStore {
   /** Pulls without unpacking. Returns how long that took, ms. */
   async pull(reference: string): Promise<number> {
     const started = performance.now();
-    // Without `--debug` it shows its progress every 100 ms, and is done only when it next does so.
+    // Without `--debug` it polls its progress every 100 ms, and ends only at the next poll.
     const fetch = ["--debug", "content", "fetch", "--hosts-dir", this.#containerd.certsPath];
     await this.#ctr(...fetch, reference);
     return performance.now() - started;
   }
 
-  /** Removes an image and what only it holds. */
+  /** Removes an image and content that only it references. */
   async remove(reference: string): Promise<void> {
     await this.#ctr("images", "rm", "--sync", reference);
   }

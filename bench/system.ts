@@ -1,28 +1,28 @@
 import type { Containerd } from "../tests/e2e/lab/containerd.ts";
 import { NAMESPACE } from "./store.ts";
 
-/** Ports of one system; several run side by side on each node. */
+/** Ports of one system; several systems run side by side on each node. */
 export interface Ports {
   readonly registry: number;
   readonly router: number;
   readonly metrics: number;
 }
 
-/** A system that is measured. */
+/** A system under test. */
 export interface System {
-  /** As in the table. */
+  /** Name in the report. */
   readonly name: string;
   readonly ports: Ports;
   /** The executable. */
   readonly binary: string;
-  /** The arguments that start an agent beside a containerd. */
+  /** Arguments to start an agent for a containerd. */
   arguments(containerd: Containerd, directory: string): string[];
 }
 
-/** Name that stands for all nodes. */
+/** DNS name that resolves to all nodes. */
 export const NODES = "nodes.test";
 
-/** Eddy itself, perhaps with flags that change something, on ports from `first` on. */
+/** Eddy, optionally with further flags, on ports from `first` on. */
 export function eddy(binary: string, name: string, first: number, flags: string[] = []): System {
   const ports = { registry: first, router: first + 1, metrics: first + 2 };
   return {
@@ -33,7 +33,7 @@ export function eddy(binary: string, name: string, first: number, flags: string[
       "agent",
       ...shared(ports, containerd, directory),
       ...["--containerd-registry-config-path", "", "--dht-prefix", `/${name}`],
-      // Nobody asks upstream here, so that nothing would be known to be public.
+      // Upstream is not asked here, so no content would be known to be public.
       ...["--private-images", "share"],
       ...flags,
     ],

@@ -1,9 +1,9 @@
 /**
- * What it costs to ask upstream: pulls by tag and by digest of small images that a peer has, by a
- * real containerd, and a registry that is 20 ms away. Prints medians.
+ * Benchmarks the cost of asking upstream: pulls by tag and by digest of small images that a peer
+ * has, by a real containerd, with a registry 20 ms away. Prints medians.
  *
- * Usage: `deno task bench:verify [--rounds N]` (5, of 5 images each). Needs what the end-to-end tests need, and `dist/eddy`
- * (`deno task compile`).
+ * Usage: `deno task bench:verify [--rounds N]` (5, of 5 images each). Needs what the end-to-end
+ * tests need, and `dist/eddy` (`deno task compile`).
  */
 import { fileURLToPath } from "node:url";
 import { Agent } from "../tests/e2e/lab/agent.ts";
@@ -19,9 +19,9 @@ import { median } from "./figure.ts";
 const DELAY_MS = 10;
 const LAYERS = [64 * 1024];
 const PORT = 5000;
-/** Images of each kind in a round. */
+/** Images of each kind per round. */
 const IMAGES = 5;
-/** How agents are told whom to ask: the first asks upstream nothing at all. */
+/** Agent flags of each policy; with the first, upstream is never asked. */
 const POLICIES = {
   nothing: ["--tag-policy", "peer", "--private-images", "share"],
   verify: [],
@@ -38,11 +38,11 @@ type Policy = keyof typeof POLICIES;
 type Pull = keyof typeof PULLS;
 
 interface Sample {
-  /** The whole pull, ms. */
+  /** Duration of the whole pull, ms. */
   readonly ms: number;
-  /** What the agent took for its answers about manifests, ms. */
+  /** Duration of the agent's responses about manifests, ms. */
   readonly answersMs: number;
-  /** Requests to upstream. */
+  /** Number of requests to upstream. */
   readonly questions: number;
 }
 
@@ -69,7 +69,7 @@ const [holder, puller] = [lab.node(1), lab.node(2)];
 await holder.agent.start();
 const images = await prepare();
 const samples = new Map<string, Sample[]>();
-// The first round only warms up; agents take turns, so that what slows the machine slows all.
+// The first round warms up. Agents take turns, so that a disturbance of the machine affects all.
 for (let round = 0; round <= rounds; round++) {
   if (round === 1) samples.clear();
   for (const policy of Object.keys(POLICIES) as Policy[]) await measure(policy);
@@ -89,7 +89,7 @@ function startProxy(): ManagedProcess {
   });
 }
 
-/** Images that the holder has, each in a repository of its own. */
+/** Adds images to the holder, each in a repository of its own. */
 async function prepare(): Promise<Published[]> {
   const published: Published[] = [];
   for (let i = 0; i < 2 * IMAGES; i++) {
@@ -125,7 +125,7 @@ async function measure(policy: Policy): Promise<void> {
   await agent.stop();
 }
 
-/** One pull, which is only worth something if nothing but answers to questions came from afar. */
+/** Measures one pull, which is valid only if upstream sent no content. */
 async function sample(
   node: LabNode,
   policy: Policy,
@@ -152,7 +152,7 @@ async function sample(
   });
 }
 
-/** How long the agent took for each answer about a manifest, ms. */
+/** Durations of the agent's responses about manifests, ms. */
 async function answers({ agent }: LabNode): Promise<number[]> {
   return (await agent.log())
     .filter(({ msg, path }) => msg === "request" && String(path).includes("/manifests/"))

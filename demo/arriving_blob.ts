@@ -4,7 +4,7 @@ import type { Descriptor } from "../lib/oci/descriptor.ts";
 import { splitDigest } from "../lib/oci/digest.ts";
 import { LAYOUT_NAMESPACE } from "../lib/agent/open_store.ts";
 
-/** A blob that is written where containerd would write it, so that it can be followed meanwhile. */
+/** Writes a blob as containerd would, so that peers can read it meanwhile. */
 export class ArrivingBlob {
   readonly #layout: string;
   readonly #directory: string;
@@ -23,7 +23,7 @@ export class ArrivingBlob {
     this.#descriptor = descriptor;
   }
 
-  /** Begins one in an OCI layout that has a directory `ingest`. */
+  /** Begins a blob in an OCI layout with a directory `ingest`. */
   static async begin(layout: string, descriptor: Descriptor): Promise<ArrivingBlob> {
     const ref = `${LAYOUT_NAMESPACE}/1/blob-${descriptor.digest}`;
     const name = createHash("sha256").update(ref).digest("hex");
@@ -36,20 +36,20 @@ export class ArrivingBlob {
     return new ArrivingBlob(layout, directory, file, descriptor);
   }
 
-  /** Adds what comes next. */
+  /** Appends a chunk. */
   async write(chunk: Uint8Array): Promise<void> {
     for (let written = 0; written < chunk.length;) {
       written += await this.#file.write(chunk.subarray(written));
     }
   }
 
-  /** Forgets what has come. */
+  /** Discards what was written. */
   async restart(): Promise<void> {
     await this.#file.truncate(0);
     await this.#file.seek(0, Deno.SeekMode.Start);
   }
 
-  /** All of it is there, and right: it becomes a blob of the layout. */
+  /** Renames the complete and verified file to a blob of the layout. */
   async commit(): Promise<void> {
     this.#file.close();
     const { algorithm, hex } = splitDigest(this.#descriptor.digest);

@@ -12,7 +12,6 @@ const REFERENCE = { registry: "registry.demo", repository: "eddy/demo", tag: "1.
 const LAYERS = [1, 2, 4, 8, 16, 24, 40];
 const NODES = 3;
 
-/** A row of the report. */
 interface Row {
   readonly node: string;
   readonly what: string;
@@ -21,17 +20,16 @@ interface Row {
   readonly durationMs: number;
 }
 
-/** What the demo is asked for. */
 export interface DemoOptions {
   /** Six nodes pull at once instead of three one after the other. */
   readonly rollout: boolean;
-  /** The three nodes are left running until the signal aborts. */
+  /** The three nodes keep running until the signal aborts. */
   readonly keep: boolean;
 }
 
 /**
- * Runs three agents on this machine's loopback, lets the first pull an image from a small upstream
- * registry, switches that off and lets the others pull from their peers; or shows a rollout.
+ * Runs three agents on this machine's loopback: the first pulls an image from a small upstream
+ * registry, which is then shut down, and the others pull from their peers. Or shows a rollout.
  */
 export async function runDemo(options: DemoOptions, io: CommandIo): Promise<void> {
   if (options.rollout) return await rolloutDemo(io);
@@ -48,7 +46,7 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<void
     for (const [index, node] of cluster.nodes.entries()) {
       if (index === 1) {
         await cluster.stopUpstream();
-        io.stdout("Upstream is shut down now: what follows comes from peers.\n");
+        io.stdout("Upstream is shut down: the next pulls come from peers.\n");
       }
       await cluster.findable(name, node, io.signal);
       rows.push(...await pullOn(cluster, node, total, io));
@@ -56,7 +54,7 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<void
     io.stdout(`\n${report(rows)}\n\n`);
     io.stdout("Every byte that nodes 2 and 3 got came from peers, by tag, with upstream off.\n");
     if (options.keep) await keepRunning(cluster, io);
-    else io.stdout("Look further: `deno task demo --keep` leaves the nodes running.\n");
+    else io.stdout("To explore, `deno task demo --keep` keeps the nodes running.\n");
   } finally {
     await cluster.stop();
   }

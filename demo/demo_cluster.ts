@@ -17,31 +17,31 @@ import type { CommandIo } from "../lib/commands/io.ts";
 import type { DemoImage } from "./image.ts";
 
 const LOOPBACK = "127.0.0.1";
-/** Nodes that have not found each other by then never will, ms. */
+/** Time for the nodes to find each other, ms. */
 const FORMATION_MS = 15_000;
 const POLL_MS = 20;
 
-/** A node of the demo. */
 export interface DemoNode {
   readonly name: string;
   readonly agent: Agent;
-  /** Stands for containerd: takes what was pulled. */
+  /** Stands in for containerd: stores what was pulled. */
   readonly writer: OciLayoutWriter;
-  /** Its directory. */
+  /** Directory of the store. */
   readonly layout: string;
-  /** Id of the peer that content came from, as the agent's request log tells. */
+  /** Id of the peer that sent the content, by the agent's request log. */
   peerOf(digest: Digest, tag: string): string | undefined;
 }
 
-/** Settings of {@link DemoCluster.start}. */
 export interface DemoClusterOptions {
   readonly nodes: number;
-  /** Nodes agree on who goes upstream, and pass on what is still arriving. Default false. */
+  /**
+   * Nodes agree on who fetches from upstream, and pass on what is still arriving. Default false.
+   */
   readonly rollout?: boolean;
   readonly io: Pick<CommandIo, "stderr" | "signal">;
 }
 
-/** Agents with a directory each for a store, and an upstream registry, all on loopback. */
+/** Agents, each with a directory as its store, and an upstream registry, all on loopback. */
 export class DemoCluster {
   readonly nodes: readonly DemoNode[];
   readonly upstreamUrl: string;
@@ -74,7 +74,7 @@ export class DemoCluster {
     }
   }
 
-  /** Puts an image into the upstream registry. */
+  /** Adds an image to the upstream registry. */
   async fillUpstream(name: string, image: DemoImage): Promise<void> {
     const writer = new OciLayoutWriter(join(this.#directory, "upstream"));
     for (const { content, descriptor } of image.blobs) {
@@ -87,7 +87,7 @@ export class DemoCluster {
     return this.#upstream.shutdown(0);
   }
 
-  /** Waits until a node's mirror finds a name that another node holds, if any should. */
+  /** Waits until a node's mirror finds a name that another node holds. */
   async findable(name: string, node: DemoNode, signal: AbortSignal): Promise<void> {
     if (node === this.nodes[0]) return;
     const slash = name.indexOf("/");
@@ -98,7 +98,7 @@ export class DemoCluster {
   }
 
   /** Waits until each node knows all others. */
-  async acquainted(signal: AbortSignal): Promise<void> {
+  async knowEachOther(signal: AbortSignal): Promise<void> {
     const all = this.nodes.length - 1;
     await until(async () => {
       const known = await Promise.all(this.nodes.map(async ({ agent }) => {
@@ -143,7 +143,7 @@ async function startNode(
       ...["--mirror-resolve-timeout", "1s"],
       ...["--bootstrap-kind", "static"],
       ...["--static-bootstrap-peers", ...routerPorts.map((port) => `${LOOPBACK}:${port}`)],
-      // There is no registry of that name to ask who may have what.
+      // There is no real registry of that name to ask for access.
       ...["--public-images", "*"],
       ...(rollout ? ["--rollout", "--private-images", "share", "--tag-policy", "peer"] : []),
     ],
@@ -180,7 +180,7 @@ function identifierOf(path: unknown): string {
   return String(path).split("?")[0]?.split("/").at(-1) ?? "";
 }
 
-/** A registry that only has its own store, and no peers. */
+/** Starts a registry with a store of its own and no peers. */
 async function startUpstream(directory: string): Promise<HttpServer> {
   await new OciLayoutWriter(directory).init();
   const log = createLog({ level: "error" });
@@ -200,7 +200,7 @@ async function startUpstream(directory: string): Promise<HttpServer> {
   return startHttpServer({ fetch: app.fetch, log }, { host: LOOPBACK, port: 0 });
 }
 
-/** Ports that are free now; all are held until all are known, so that none comes twice. */
+/** Finds free ports; all are held until the last is known, so that none comes twice. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from(

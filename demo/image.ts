@@ -5,10 +5,10 @@ import { OCI_CONFIG, OCI_MANIFEST } from "../lib/oci/media_type.ts";
 
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
 const MIB = 1024 * 1024;
-/** `crypto.getRandomValues` fills at most so much at once. */
+/** Limit of one call of `crypto.getRandomValues`. */
 const RANDOM_BYTES = 65_536;
 
-/** An image made up for the demo. */
+/** A generated image. */
 export interface DemoImage {
   readonly manifest: Uint8Array<ArrayBuffer>;
   readonly manifestDigest: Digest;
@@ -16,7 +16,7 @@ export interface DemoImage {
   readonly blobs: readonly { descriptor: Descriptor; content: Uint8Array<ArrayBuffer> }[];
 }
 
-/** Makes an image of random layers, one for each size in MiB. */
+/** Generates an image of random layers, one per size in MiB. */
 export function generateImage(layerMib: readonly number[]): DemoImage {
   const layers = layerMib.map((mib) => blob(randomBytes(mib * MIB), LAYER));
   const config = blob(

@@ -1,6 +1,6 @@
 /**
- * Shows three nodes pulling an image from each other on this machine; with `--rollout`, six nodes
- * that pull at once. `--keep` leaves the three running.
+ * Shows three nodes that pull an image from each other on this machine; with `--rollout`, six nodes
+ * that pull at once. `--keep` keeps the three running.
  */
 
 import { isatty } from "node:tty";
@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { messageOf } from "../lib/async/thrown.ts";
 import { type DemoOptions, runDemo } from "./demo.ts";
 
-/** The exit code of a wrong command line. */
+/** Exit code of invalid usage. */
 const WRONG_USAGE = 2;
 
 function readOptions(): DemoOptions {

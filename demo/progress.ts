@@ -1,17 +1,17 @@
 import { formatBytes } from "./table.ts";
 
 const WIDTH = 30;
-/** Redraws more often than that only cost. */
+/** Minimum interval between redraws. */
 const REDRAW_MS = 80;
 
-/** Where progress is drawn. */
+/** Output of a progress bar. */
 export interface ProgressOutput {
   readonly stdout: (text: string) => void;
-  /** False: a line for each quarter instead of a line that is redrawn. */
+  /** False: prints a line per quarter instead of redrawing one line. */
   readonly isTerminal: boolean;
 }
 
-/** A progress bar for bytes that move. */
+/** A progress bar for bytes. */
 export class Progress {
   readonly #output: ProgressOutput;
   readonly #label: string;
@@ -20,14 +20,14 @@ export class Progress {
   #drawnAt = -Infinity;
   #drawnQuarter = 0;
 
-  /** @param total bytes expected in all. */
+  /** @param total expected bytes. */
   constructor(output: ProgressOutput, label: string, total: number) {
     this.#output = output;
     this.#label = label;
     this.#total = total;
   }
 
-  /** So many more bytes have arrived. */
+  /** Adds bytes. */
   add(bytes: number): void {
     this.#done += bytes;
     const now = performance.now();
@@ -42,12 +42,12 @@ export class Progress {
     }
   }
 
-  /** Draws the last state and ends the line. */
+  /** Draws the final state and ends the line. */
   end(): void {
     this.#output.stdout(`${this.#output.isTerminal ? "\r" : ""}${this.line()}\n`);
   }
 
-  /** The bar as it is now. */
+  /** The bar's present state. */
   line(): string {
     const part = Math.min(1, this.#total === 0 ? 1 : this.#done / this.#total);
     const full = Math.round(part * WIDTH);

@@ -1,6 +1,6 @@
 import { Progress, type ProgressOutput } from "./progress.ts";
 
-/** Redraws more often than that only cost. */
+/** Minimum interval between redraws. */
 const REDRAW_MS = 80;
 
 /** Progress bars of several nodes, one below the other. */
@@ -9,22 +9,22 @@ export class ProgressBoard {
   readonly #bars: readonly Progress[];
   #drawnAt = -Infinity;
 
-  /** @param total bytes expected by each. */
+  /** @param total expected bytes per node. */
   constructor(output: ProgressOutput, labels: readonly string[], total: number) {
     this.#output = output;
-    // Each bar by itself would draw over the others.
+    // A bar's own output would overwrite the others.
     const own = output.isTerminal ? { ...output, stdout: () => {} } : output;
     this.#bars = labels.map((label) => new Progress(own, label, total));
     if (output.isTerminal) output.stdout(`${this.#text()}\n`);
   }
 
-  /** So many more bytes have arrived at a node. */
+  /** Adds bytes of a node. */
   add(index: number, bytes: number): void {
     this.#bars[index]?.add(bytes);
     if (performance.now() - this.#drawnAt >= REDRAW_MS) this.#draw();
   }
 
-  /** Draws the last state. */
+  /** Draws the final state. */
   end(): void {
     if (this.#output.isTerminal) this.#draw();
     else this.#output.stdout(`${this.#text()}\n`);

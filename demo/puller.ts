@@ -7,23 +7,23 @@ import { manifestChildren } from "../lib/oci/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../lib/oci/media_type.ts";
 import type { Cancellable } from "../lib/ports/cancellable.ts";
 
-/** Layers that containerd pulls at the same time. */
+/** Concurrent layers, as in containerd. */
 const PARALLEL = 3;
-/** Far more than any transfer of the demo takes. */
+/** Deadline of a transfer, far longer than any in the demo. */
 const REQUEST_MS = 60_000;
 
-/** A blob that is written as it comes. */
+/** A blob that is stored while it arrives. */
 export interface BlobSink {
   write(chunk: Uint8Array): Promise<void>;
-  /** What came so far is to be forgotten. */
+  /** Discards what was written. */
   restart(): Promise<void>;
-  /** All of it is there, and right. */
+  /** Completes the blob, which is verified. */
   commit(): Promise<void>;
 }
 
-/** Where a pull puts what it got. */
+/** Store of a pull. */
 export interface PullTarget {
-  /** Takes a blob while it comes; default: `putBlob` takes it whole. */
+  /** Stores a blob while it arrives; default: `putBlob` stores it once complete. */
   begin?(descriptor: Descriptor): Promise<BlobSink>;
   putBlob(digest: Digest, content: Uint8Array<ArrayBuffer>): Promise<void>;
   putManifest(name: string, digest: Digest, content: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -36,12 +36,12 @@ export interface PullRequest {
   readonly tag: string;
   /** Base URL of this node's mirror, asked first. */
   readonly mirror: string;
-  /** Base URL of the upstream registry, asked when the mirror answers anything but 200. */
+  /** Base URL of the upstream registry, asked if the mirror answers anything but 200. */
   readonly upstream: string;
   readonly target: PullTarget;
-  /** Told of bytes as they arrive. */
+  /** Called with bytes as they arrive. */
   readonly onBytes: (bytes: number) => void;
-  /** Lets bytes of upstream through; default at once. */
+  /** Throttles bytes from upstream; default: unlimited. */
   readonly fromUpstream?: (bytes: number) => Promise<void>;
 }
 
@@ -60,11 +60,11 @@ interface Fetched {
 }
 
 /**
- * Pulls an image as containerd does: by tag, the mirror first and upstream when that has nothing, and
- * every digest checked.
+ * Pulls an image as containerd does: by tag, from the mirror or else from upstream, with every
+ * digest verified.
  *
  * @returns the pieces in the order of the manifest, the manifest first.
- * @throws if neither mirror nor upstream has a piece, or if content is not what was asked for.
+ * @throws if neither mirror nor upstream has a piece, or if content does not match its digest.
  */
 export async function pullImage(
   request: PullRequest,
@@ -91,7 +91,7 @@ async function pullBlob(
   descriptor: Descriptor,
   options: Cancellable,
 ): Promise<PulledContent> {
-  // As containerd does: room for it is made before anybody is asked.
+  // As containerd does: the file is created before the first request.
   const sink = await request.target.begin?.(descriptor);
   const path = `blobs/${descriptor.digest}`;
   const { content, from, durationMs } = await fetchContent(request, path, options, sink);

@@ -13,25 +13,24 @@ const REFERENCE = { registry: "registry.demo", repository: "eddy/demo", tag: "2.
 /** Sizes of the layers, MiB. */
 const LAYERS = [16, 16, 16];
 const NODES = 6;
-/** What upstream sends to all nodes together: a line that all of them share. */
+/** Upstream's rate for all nodes together, as on a shared line. */
 const UPSTREAM_BYTES_PER_SECOND = 16_000_000;
 
-/** What came of one node's pull. */
 interface Pull {
   readonly node: DemoNode;
   readonly contents: readonly PulledContent[];
   readonly durationMs: number;
 }
 
-/** Six nodes pull in the same instant an image that none of them has, over one line to upstream. */
+/** Six nodes pull an image at once that none of them has, over one line to upstream. */
 export async function rolloutDemo(io: CommandIo): Promise<void> {
-  io.stdout(`Eddy demo: a rollout on ${NODES} nodes at once; nobody has the image.\n\n`);
+  io.stdout(`Eddy demo: a rollout on ${NODES} nodes at once; none of them has the image.\n\n`);
   const options = { nodes: NODES, io, rollout: true };
   const cluster = await DemoCluster.start(options);
   try {
     const image = generateImage(LAYERS);
     await cluster.fillUpstream(formatReference(REFERENCE), image);
-    await cluster.acquainted(io.signal);
+    await cluster.knowEachOther(io.signal);
     const total = image.blobs.reduce((sum, { descriptor }) => sum + descriptor.size, 0) +
       image.manifest.length;
     const rate = formatBytes(UPSTREAM_BYTES_PER_SECOND);

@@ -1,4 +1,4 @@
-/** Lays out rows of text in columns; columns named in `right` are aligned to the right. */
+/** Lays out rows of text in columns; columns named in `right` are right-aligned. */
 export function renderTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
@@ -16,7 +16,7 @@ export function renderTable(
     .join("\n");
 }
 
-/** Bytes for people, e.g. `12.3 MB`. */
+/** Formats bytes, e.g. `12.3 MB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`;

@@ -3,13 +3,13 @@ import type { Figures } from "../figure.ts";
 import type { Settings } from "../settings.ts";
 import type { System } from "../system.ts";
 
-/** What a case works with. */
+/** Inputs of a case. */
 export interface BenchRun {
   readonly lab: BenchLab;
   readonly figures: Figures;
   readonly settings: Settings;
-  /** Eddy and the other, in this order. */
+  /** Eddy and the other system, in this order. */
   readonly systems: readonly System[];
-  /** Eddy without verification: only bytes of peers differ. */
+  /** Eddy without verification, which concerns only content from peers. */
   readonly unverified: System;
 }

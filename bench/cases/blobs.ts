@@ -5,7 +5,7 @@ import { amounts } from "../settings.ts";
 import type { System } from "../system.ts";
 import type { BenchRun } from "./bench_run.ts";
 
-/** As containerd 2.x asks when it downloads a layer in parallel. */
+/** As containerd 2.x requests them when it downloads a layer in parallel. */
 const RANGE_BYTES = 8 * 1024 * 1024;
 
 interface Way {
@@ -14,7 +14,7 @@ interface Way {
   readonly jobs: readonly LoadJob[];
 }
 
-/** Bytes per second and processor time of blobs: from the own store, and through a peer. */
+/** Throughput and CPU time of blobs, from the store and through a peer. */
 export async function measureBlobs(run: BenchRun): Promise<void> {
   const { lab, settings, systems, unverified } = run;
   const ways = waysOf(run);
@@ -53,7 +53,7 @@ function waysOf({ lab, settings }: BenchRun): Way[] {
   ];
 }
 
-/** @param label name under which the sample is kept, where it is not the system's own. */
+/** @param label name of the sample, if not the system's. */
 async function sample(
   { lab, figures }: BenchRun,
   system: System,

@@ -6,14 +6,14 @@ import { loadCommand, runLoad } from "../load/run_load.ts";
 import type { System } from "../system.ts";
 import type { BenchRun } from "./bench_run.ts";
 
-/** A client as slow as this takes minutes for a layer. */
+/** A client at this rate takes minutes for a layer. */
 const SLOW = { pauseMs: 50, readBytes: 64 * 1024 };
 const STREAMS = 32;
 const STREAMING_MS = 4000;
-/** An hour of a busy node: containers that start each second, each with a few requests. */
+/** An hour of a busy node: a container start per second, each with a few requests. */
 const HOURS_REQUESTS = 20_000;
 
-/** Memory, start and size. */
+/** Memory, start-up time and binary size. */
 export async function measureFootprint(run: BenchRun): Promise<void> {
   const { figures, systems, lab, settings } = run;
   const figure = { group: "footprint", better: "less" } as const;
@@ -28,7 +28,7 @@ export async function measureFootprint(run: BenchRun): Promise<void> {
       figures.add({ ...figure, name: "start to ready", unit: "ms" }, system.name, readyMs);
     }
   }
-  // Long enough for peers to be found, and for what a start leaves behind to be collected.
+  // Long enough to find peers and to collect the garbage of the start.
   await new Promise((done) => setTimeout(done, 20_000));
   for (const system of systems) {
     const name = "RSS idle after the start";

@@ -4,7 +4,7 @@ import { runLoad } from "../load/run_load.ts";
 import { amounts } from "../settings.ts";
 import type { BenchRun } from "./bench_run.ts";
 
-/** How long the answer takes that nobody has something, each time something else. */
+/** Latency of misses, each for a different digest. */
 export async function measureMisses(run: BenchRun): Promise<void> {
   const { lab, figures, settings, systems } = run;
   for (let turn = 0; turn < settings.runs; turn++) {

@@ -2,11 +2,11 @@ import type { BenchImage } from "../bench_lab.ts";
 import type { System } from "../system.ts";
 import type { BenchRun } from "./bench_run.ts";
 
-/** What each holder may send, and the puller receive, where links are limited. */
+/** Limits of each holder's uplink and the puller's downlink. */
 const UPLINK = "300mbit";
 const DOWNLINK = "1gbit";
 
-/** Time for holders that were just started to become known to all. */
+/** Time until new holders are known to all nodes, ms. */
 const SETTLE_MS = 5000;
 
 /** Whole pulls by containerd, without unpacking. */
@@ -31,13 +31,13 @@ async function limited(run: BenchRun): Promise<void> {
   const { lab, systems } = run;
   const { network, holders, puller } = lab;
   for (const system of systems) await lab.start(system, holders);
-  // That one holder is found is no sign that all are.
+  // One holder that is found does not imply the others are.
   await new Promise((done) => setTimeout(done, SETTLE_MS));
   try {
     await network.setDownlink(puller.host, DOWNLINK);
     for (const { host } of holders) await network.setRate(host, UPLINK);
     await inTurns(run, "limited", `1 layer from 3 peers, ${UPLINK} uplinks`);
-    // The others are gone, as far as the puller can tell: nothing of theirs arrives.
+    // The puller must not reach the others: their links go down.
     for (const { host } of holders.slice(1)) await network.setLink(host, "down");
     await inTurns(run, "limited", `1 layer from 1 peer, ${UPLINK} uplink`);
   } finally {

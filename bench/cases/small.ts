@@ -6,7 +6,7 @@ import type { BenchRun } from "./bench_run.ts";
 
 const CONNECTIONS = [16, 64];
 
-/** Manifests and configs per second, from the own store and through a peer. */
+/** Manifests and configs per second, from the store and through a peer. */
 export async function measureSmall(run: BenchRun): Promise<void> {
   const { lab } = run;
   const images = [...lab.images].map(([name, { image }]) => ({ name, image }));

@@ -10,7 +10,7 @@ const SOAK_MS = 15 * 60_000;
 const QUICK_SOAK_MS = 5 * 60_000;
 const SAMPLE_MS = 2000;
 
-/** Whether memory stays flat under layers, small answers and slow clients at the same time. */
+/** Whether memory stays flat under layers, small responses and slow clients at once. */
 export async function soak(run: BenchRun): Promise<void> {
   const durationMs = run.settings.quick ? QUICK_SOAK_MS : SOAK_MS;
   for (const system of run.systems) await soakOne(run, system, durationMs);
@@ -36,7 +36,7 @@ async function soakOne(run: BenchRun, system: System, durationMs: number): Promi
   } finally {
     for (const load of loads) await load[Symbol.asyncDispose]();
   }
-  // The first third is left out: caches fill and the engine learns meanwhile.
+  // The first third is left out: caches fill and the engine optimises.
   const settled = samples.slice(Math.floor(samples.length / 3));
   const group = `soak of ${durationMs / 60_000} minutes`;
   const add = (name: string, unit: string, value: number) =>

@@ -1,9 +1,9 @@
 import { type Percentiles, percentiles } from "./statistics.ts";
 
-/** How often the event loop is asked to be in time, ms. */
+/** Interval of the timer, ms. */
 const STEP_MS = 5;
 
-/** Measures by how much timers are late: the delay of the event loop. */
+/** Measures the event loop's delay by how late timers fire. */
 export class DelayMeter {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #times: number[] = [];

@@ -4,25 +4,24 @@ import type { Metrics } from "../../lib/ports/metrics.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
 import { createRouter } from "../../lib/router/create_router.ts";
 
-/** A node of whatever kind, as the worker sees it. */
+/** A node of any kind, as seen by the worker. */
 export interface BenchNode {
   readonly id: string;
   readonly addresses: readonly string[];
   ready(): boolean;
-  /** Connects to others, if it does not find them by itself. */
+  /** Connects to others, for a node that does not find them by itself. */
   connect?(addresses: readonly string[]): Promise<void>;
-  /** How many others it knows. */
+  /** Number of known peers. */
   peers(): number;
-  /** How many records of others it keeps. */
+  /** Number of stored records. */
   records(): number;
   advertise(keys: readonly string[]): Promise<void>;
   /** Ids of holders. */
   lookup(key: string, signal: AbortSignal): AsyncIterable<string>;
-  /** Whether any holder is found; resolves when the first is. */
+  /** Whether any holder is found; resolves with the first. */
   first(key: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** What a node is started with. */
 export interface NodeOptions {
   readonly peers: readonly string[];
   readonly address: string;
@@ -32,7 +31,7 @@ export interface NodeOptions {
 const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => NO_LOG };
 const NO_METRICS = new Proxy({}, { get: () => () => {} }) as Metrics;
 
-/** Starts Eddy's router, set up as the agent sets it up. */
+/** Starts Eddy's router, configured like the agent's. */
 export async function startEddy({ peers, address, options }: NodeOptions): Promise<BenchNode> {
   const router = await createRouter({
     log: NO_LOG,

@@ -1,6 +1,6 @@
 import type { Command } from "./protocol.ts";
 
-/** Ticks of /proc/PID/stat a second on Linux. */
+/** Ticks of /proc/PID/stat per second on Linux. */
 const TICKS_PER_SECOND = 100;
 
 /** A process with nodes. */
@@ -28,7 +28,7 @@ export class Worker {
     this.#read().catch((error) => this.#fail(error));
   }
 
-  /** Has a command done. */
+  /** Runs a command in the process. */
   async tell<T>(command: Command): Promise<T> {
     const id = this.#next++;
     const waiting = Promise.withResolvers<unknown>();
@@ -37,12 +37,12 @@ export class Worker {
     return await waiting.promise as T;
   }
 
-  /** Seconds of a core that the process has used. */
+  /** CPU seconds of the process. */
   cpuSeconds(): number {
     return cpuSeconds(this.pid);
   }
 
-  /** Kills it, as a power cut does. */
+  /** Kills it, like a power cut. */
   async kill(): Promise<void> {
     this.#fail(new Error("killed"));
     this.#child.kill("SIGKILL");
@@ -75,51 +75,50 @@ export class Worker {
   }
 }
 
-/** Seconds of a core that a process has used, user and system. */
+/** CPU seconds of a process, user and system. */
 export function cpuSeconds(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** What `start` answers. */
+/** Result of `start`. */
 interface Started {
   readonly ids: readonly string[];
   readonly addresses: readonly (readonly string[])[];
   readonly readyMs: number;
 }
 
-/** How a fleet is made. */
 export interface FleetOptions {
   readonly kind?: "eddy" | "plain";
-  /** Nodes in each process. */
+  /** Number of nodes per process. */
   readonly sizes: readonly number[];
-  /** Where all listen; or each, in order. */
+  /** Listening address of all nodes, or of each in order. */
   readonly address?: string | readonly string[];
   /** Options of the router. */
   readonly options?: Readonly<Record<string, number>>;
   /** False: does not wait until the nodes know each other. */
   readonly waitForMesh?: boolean;
-  /** Of all others so many are to be known; default all. */
+  /** Share of all other nodes that each must know; default 1. */
   readonly knownShare?: number;
   /**
-   * Starts one process after the other, each when the nodes so far know each other: what many
-   * machines do at once, a few cores do too slowly for the times of a LAN.
+   * Starts one process after the other, each when the nodes so far know each other: a few cores are
+   * too slow for what many machines do at once within the deadlines of a LAN.
    */
   readonly inTurn?: boolean;
 }
 
-/** Processes with nodes that know each other; they end with the scope. */
+/** Processes with nodes that know each other; stopped with the scope. */
 export class Fleet implements AsyncDisposable {
   readonly workers: Worker[] = [];
   readonly ids: string[][] = [];
   /** Multiaddrs of all nodes. */
   readonly addresses: string[] = [];
-  /** Until the last node was ready, processes being up. */
+  /** Time until the last node was ready, without the start of the processes, ms. */
   readyMs = 0;
-  /** Until each knew the others. */
+  /** Time until each node knew the others, ms. */
   meshedMs = 0;
-  /** Wall clock when the nodes began, and what each process had used by then, seconds. */
+  /** Wall clock at the nodes' start, and the CPU seconds of each process by then. */
   begunAt = 0;
   cpuBefore: number[] = [];
 
@@ -159,7 +158,7 @@ export class Fleet implements AsyncDisposable {
       fleet.readyMs = performance.now() - begun;
       fleet.ids.push(...rest.map(({ ids }, i) => i === 0 ? [...seed.ids, ...ids] : [...ids]));
       if (settings.waitForMesh === false) return fleet;
-      // The library by itself gets to know everybody only after minutes.
+      // By itself the library knows all nodes only after minutes.
       if (kind === "plain") {
         await fleet.all((worker) => worker.tell({ op: "connect", addresses: fleet.addresses }));
       }
@@ -191,17 +190,17 @@ export class Fleet implements AsyncDisposable {
     return started;
   }
 
-  /** Does something with all processes at the same time. */
+  /** Runs a function on all processes at once. */
   all<T>(run: (worker: Worker, index: number) => Promise<T>): Promise<T[]> {
     return Promise.all(this.workers.map(run));
   }
 
-  /** Seconds of a core that all processes have used. */
+  /** CPU seconds of all processes. */
   cpuSeconds(): number {
     return this.workers.reduce((sum, worker) => sum + worker.cpuSeconds(), 0);
   }
 
-  /** Messages received and bytes sent by all. */
+  /** Messages received and bytes sent by all nodes. */
   async traffic(): Promise<{ messages: number; bytes: number }> {
     const all = await this.all((worker) =>
       worker.tell<{ messages: number; bytes: number }>({ op: "traffic" })

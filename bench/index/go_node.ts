@@ -1,12 +1,12 @@
 import { systemClock } from "../../lib/async/clock.ts";
 import { cpuSeconds } from "./fleet.ts";
 
-/** Where the interoperability tests keep the Go node, too. */
+/** The Go node's path, shared with the interoperability tests. */
 const BINARY = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`
 }/eddy/bin/interop-node`;
 
-/** A node on go-libp2p-kad-dht with its sweeping provider, as the interoperability tests have it. */
+/** A node on go-libp2p-kad-dht with its sweeping provider, from the interoperability tests. */
 export class GoNode implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #control: string;
@@ -16,7 +16,7 @@ export class GoNode implements AsyncDisposable {
     this.#control = control;
   }
 
-  /** Tells why there is no such node here; undefined if there is. */
+  /** Returns why there is no Go node here; undefined if there is. */
   static async missing(): Promise<string | undefined> {
     const there = await Deno.stat(BINARY).then(({ isFile }) => isFile, () => false);
     return there
@@ -24,7 +24,7 @@ export class GoNode implements AsyncDisposable {
       : `${BINARY} is not there (tests/interop/README.md says how to build it)`;
   }
 
-  /** Starts one at an address that is not loopback: it announces none of those. */
+  /** Starts a node on an address other than loopback, which it does not announce. */
   static async start(address: string, port: number, peers: readonly string[]): Promise<GoNode> {
     const control = `http://${address}:${port + 2}`;
     const child = new Deno.Command(BINARY, {
@@ -50,13 +50,13 @@ export class GoNode implements AsyncDisposable {
     throw new Error("the Go node does not start");
   }
 
-  /** How many others it knows. */
+  /** Number of known peers. */
   async peers(): Promise<number> {
     const response = await fetch(`${this.#control}/peers`);
     return (await response.json() as unknown[] | null)?.length ?? 0;
   }
 
-  /** Hands keys to its provider; resolves when they are queued. */
+  /** Passes keys to its provider; resolves when they are queued. */
   async advertise(keys: readonly string[]): Promise<void> {
     const response = await fetch(`${this.#control}/advertise`, {
       method: "POST",
@@ -66,7 +66,7 @@ export class GoNode implements AsyncDisposable {
     await response.body?.cancel();
   }
 
-  /** Milliseconds to the first holder, as it says itself; undefined: none was found. */
+  /** Milliseconds to the first holder, by its own measurement; undefined if none was found. */
   async first(key: string): Promise<number | undefined> {
     const response = await fetch(`${this.#control}/find?count=1&key=${encodeURIComponent(key)}`);
     const holders = await response.json() as { ms: number }[];

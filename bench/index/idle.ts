@@ -2,18 +2,18 @@ import { systemClock } from "../../lib/async/clock.ts";
 import { Fleet } from "./fleet.ts";
 import type { Setting } from "./scenarios.ts";
 
-/** What a node does when nothing happens. */
+/** Load of an idle node. */
 export interface Idle {
   readonly nodes: number;
-  /** Seconds of a core, messages and bytes, each a node and second. */
+  /** CPU seconds, messages and bytes, per node and second. */
   readonly cpu: number;
   readonly messages: number;
   readonly bytes: number;
-  /** Of a core, for each pair of nodes that got to know each other. */
+  /** CPU seconds per pair of nodes that connected. */
   readonly meetingSeconds: number;
 }
 
-/** Measures a fleet that does nothing. */
+/** Measures an idle fleet. */
 export async function idleOf(fleet: Fleet, nodes: number, quick: boolean): Promise<Idle> {
   const seconds = quick ? 5 : 15;
   const meetingSeconds = (fleet.cpuSeconds() - sum(fleet.cpuBefore)) / (nodes * (nodes - 1) / 2);
@@ -30,7 +30,7 @@ export async function idleOf(fleet: Fleet, nodes: number, quick: boolean): Promi
   };
 }
 
-/** Measures a fleet of so many nodes that does nothing. */
+/** Starts and measures an idle fleet of this size. */
 export async function idleFleet(nodes: number, { address, quick }: Setting): Promise<Idle> {
   const sizes = Array.from({ length: Math.ceil(nodes / 10) }, () => 10);
   await using fleet = await Fleet.start({ sizes, address, knownShare: 0.9 });

@@ -5,15 +5,15 @@ import type { KeySet } from "./protocol.ts";
 import type { Setting } from "./scenarios.ts";
 import type { Percentiles } from "./statistics.ts";
 
-/** A hundred nodes, of which thirty die at once. */
+/** A hundred nodes, thirty of which are killed at once. */
 export interface LookupResult {
   readonly nodes: number;
   readonly killed: number;
   readonly lookups: Percentiles;
-  /** While the dead were noticed. */
+  /** While the dead nodes are being detected. */
   readonly during: Percentiles;
   readonly missed: number;
-  /** When a dead node was named last. */
+  /** When a dead node was last found. */
   readonly lastDeadMs: number;
   readonly idle: Idle;
 }
@@ -34,13 +34,13 @@ export async function lookups(
   });
   await systemClock.sleep(quick ? 5000 : 45_000);
   const idle = await idleOf(fleet, nodes, quick);
-  // Each key is held by a node of three processes, so that one that lives is always among them.
+  // Nodes of three processes hold each key, so that one of them survives.
   const sets = Array.from({ length: 20 }, (_, i): KeySet => ({ name: `s${i}`, count: 25 }));
   await fleet.all((worker, index) => {
     const own = sets.filter((_, i) => [0, 3, 6].some((shift) => (i + shift) % processes === index));
     return worker.tell({ op: "advertise", keys: own, nodes: own.map((_, i) => i % each) });
   });
-  // Those who announce look for the places of their keys first, and the machine is theirs too.
+  // Announcing nodes first look up where their keys belong, on the same machine.
   await systemClock.sleep(quick ? 3000 : 15_000);
   const survivor = fleet.workers.at(-1);
   if (survivor === undefined) throw new RangeError("a process is needed");

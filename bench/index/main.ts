@@ -1,8 +1,8 @@
 /**
- * The index at scale: announcing, finding, dying, beside js-libp2p's own provide() and a Go node
- * with the sweeping provider, and a model for more nodes than fit on a machine. Writes docs/scale.md.
- * Usage: `deno task bench:index [--quick]`; as root it also measures the Go node, which needs an
- * address that is not loopback, in a network namespace of its own.
+ * The index at scale: announcing, lookups and failures, compared with js-libp2p's own provide() and
+ * a Go node with the sweeping provider, and a model for more nodes than fit on a machine. Writes
+ * docs/scale.md. Usage: `deno task bench:index [--quick]`; as root it also measures the Go node,
+ * which needs an address that is not loopback, in a network namespace of its own.
  */
 import { GoNode } from "./go_node.ts";
 import { idleFleet } from "./idle.ts";
@@ -18,7 +18,7 @@ import {
   startTogether,
 } from "./scenarios.ts";
 
-/** Twenty addresses: go-libp2p has no more than eight connections to one. */
+/** Twenty addresses: go-libp2p opens at most eight connections to one. */
 const NETWORK = "10.213.250";
 const ADDRESS = `${NETWORK}.1`;
 const INSIDE = "--inside";
@@ -28,7 +28,7 @@ const quick = Deno.args.includes("--quick");
 if (Deno.args.includes(INSIDE)) await measure(ADDRESS);
 else if (!await inNamespace()) await measure("127.0.0.1", "no network namespace can be made here");
 
-/** Runs this program again in a namespace that has the address; false if there can be none. */
+/** Runs this program again in a namespace with the address; false if that is impossible. */
 async function inNamespace(): Promise<boolean> {
   if (Deno.uid() !== 0 || await GoNode.missing() !== undefined) return false;
   const again = [
@@ -79,7 +79,7 @@ async function measure(address: string, noGo?: string): Promise<void> {
   else leftOut.push(`The Go node was not measured: ${missing}.`);
   const together = await run("start together", () => startTogether(setting));
   const again = await run("announcing anew", () => reprovide(setting));
-  // As many as run here.
+  // As many as this machine can run.
   const found = quick
     ? await run("lookups", () => lookups(setting, 4))
     : await run("lookups, 100 nodes", () => lookups(setting, 10)).catch((error) => {

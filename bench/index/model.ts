@@ -1,7 +1,7 @@
 import type { Idle } from "./idle.ts";
 import type { BulkResult, ReprovideResult } from "./scenarios.ts";
 
-/** Constants of the router that the model knows (lib/router). */
+/** The router's constants (lib/router). */
 const REPLICAS = 20;
 const MAX_PINGS_PER_SECOND = 20;
 const PING_INTERVAL_S = 2;
@@ -12,31 +12,31 @@ const PORTION = 128;
 const MIN_PORTIONS = 16;
 const BATCH = 256;
 const REGIONS = 16;
-/** Peers that a lookup asks when there are no more than a record or two. */
+/** Peers asked by a lookup if there are only one or two records. */
 const ASKED = 8;
-/** Bytes of a record, of a question or ping with its answer, of an answer that names 20 peers. */
+/** Bytes of a record, of a query or ping with its answer, of an answer with 20 peers. */
 const RECORD_BYTES = 130;
 const PING_BYTES = 60;
 const ANSWER_BYTES = 1500;
 
-/** What things cost, measured in the same run. */
+/** Unit costs, measured in the same run. */
 export interface Costs {
-  /** Seconds of a core for a message of a node that does nothing else. */
+  /** CPU seconds of an idle node per message. */
   readonly message: number;
-  /** Of the sender and of the keeper for a record. */
+  /** CPU seconds of sender and receiver per record. */
   readonly record: number;
-  /** Of both sides for a connection and all that comes with it. */
+  /** CPU seconds of both sides per connection, including identify. */
   readonly meeting: number;
 }
 
-/** What a node is asked to do. */
+/** Load of a node. */
 export interface Workload {
   readonly nodes: number;
   readonly keys: number;
   readonly lookupsPerHour: number;
 }
 
-/** What that costs a node in an hour. */
+/** Predicted cost of that load for a node per hour. */
 export interface Prediction extends Workload {
   readonly messages: number;
   readonly bytes: number;
@@ -45,7 +45,10 @@ export interface Prediction extends Workload {
   readonly records: number;
 }
 
-/** Takes the costs from the cluster of twenty; what is predicted for others is not fitted to them. */
+/**
+ * Derives the unit costs from the cluster of twenty; predictions for other sizes are not fitted to
+ * them.
+ */
 export function costsOf(idle: Idle, bulk: BulkResult, again: ReprovideResult): Costs {
   const perRecord = (bulk.cpuSeconds + (bulk.receiversCpuSeconds ?? 0)) / (bulk.keys * 19);
   return {
@@ -55,16 +58,16 @@ export function costsOf(idle: Idle, bulk: BulkResult, again: ReprovideResult): C
   };
 }
 
-/** Messages that a node receives in a second while nothing happens: pings, their echoes, walks. */
+/** Messages that an idle node receives per second: pings, their echoes, walks. */
 export function idleMessages(nodes: number): number {
   const peers = nodes - 1;
   const pings = Math.min(peers / PING_INTERVAL_S, MAX_PINGS_PER_SECOND);
   const walks = 2 * Math.min(peers, REPLICAS) / WALK_INTERVAL_S;
-  // As many questions as a node puts it is put, and each has an answer.
+  // A node receives as many queries as it sends, and each has an answer.
   return 2 * (pings + walks);
 }
 
-/** What a node of such a cluster does in an hour. */
+/** Predicts the hourly cost of a node in such a cluster. */
 export function predict(work: Workload, costs: Costs): Prediction {
   const { nodes, keys, lookupsPerHour } = work;
   const peers = nodes - 1;
@@ -74,7 +77,7 @@ export function predict(work: Workload, costs: Costs): Prediction {
   const rounds = 3600 / REPROVIDE_INTERVAL_S;
   const records = rounds * keys * keepers;
   const portions = rounds * Math.max(MIN_PORTIONS, Math.ceil(keys / PORTION));
-  // A portion's keys lie together: their keepers are few more than twenty.
+  // The keys of a portion are close together: little more than twenty peers store them.
   const parcels = portions * Math.min(peers, 1.5 * REPLICAS);
   const acknowledgements = Math.max(parcels, records / BATCH);
   const regions = nodes > REPLICAS ? Math.min(portions, rounds * REGIONS * 2) * REPLICAS : 0;
@@ -90,12 +93,12 @@ export function predict(work: Workload, costs: Costs): Prediction {
     cpuSeconds: costs.message * (idle + questions) + costs.record * records +
       costs.meeting * dials,
     connections,
-    // Whatever the size of the cluster: each key is kept twenty times.
+    // Independent of the cluster's size: each key is stored twenty times.
     records: keys * keepers,
   };
 }
 
-/** Predicted against measured, of a cluster that the costs were not taken from. */
+/** Prediction and measurement for a cluster from which no costs were derived. */
 export interface Check {
   readonly nodes: number;
   readonly what: string;
@@ -103,12 +106,12 @@ export interface Check {
   readonly predicted: number;
 }
 
-/** The model's error as a share of what was measured. */
+/** The model's relative error. */
 export function errorOf({ measured, predicted }: Check): number {
   return (predicted - measured) / measured;
 }
 
-/** Compares with fleets that did nothing. */
+/** Compares the model with idle fleets. */
 export function checkIdle(fleets: readonly Idle[], costs: Costs): Check[] {
   return fleets.flatMap(({ nodes, cpu, messages }) => [
     { nodes, what: "messages/s", measured: messages, predicted: idleMessages(nodes) },

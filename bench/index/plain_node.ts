@@ -11,12 +11,12 @@ import * as Multihash from "multiformats/hashes/digest";
 import { dhtKey } from "../../lib/router/dht/dht_key.ts";
 import type { BenchNode, NodeOptions } from "./eddy_node.ts";
 
-/** One key may take so long, ms. */
+/** Deadline of providing one key, ms. */
 const PROVIDE_LIMIT_MS = 10_000;
 /** Code of raw binary content in the multicodec table. */
 const RAW = 0x55;
 
-/** Starts js-libp2p's own DHT with what it needs to work at all in a private network. */
+/** Starts js-libp2p's own DHT with the options it needs in a private network. */
 export async function startPlain({ peers, address }: NodeOptions): Promise<BenchNode> {
   const node = await createLibp2p({
     addresses: { listen: [`/ip4/${address}/tcp/0`] },
@@ -50,7 +50,7 @@ export async function startPlain({ peers, address }: NodeOptions): Promise<Bench
     async connect(addresses) {
       for (const address of addresses) await node.dial(multiaddr(address)).catch(() => {});
     },
-    // The table is not in the public types.
+    // The routing table is not in the public types.
     peers: () => (dht as unknown as { routingTable: { size: number } }).routingTable.size,
     records: () => 0,
     async advertise(keys) {

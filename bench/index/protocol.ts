@@ -1,4 +1,4 @@
-/** Keys that need not be sent: `count` digests made from a name. */
+/** A generated set of keys, which need not be sent: `count` digests derived from a name. */
 export interface KeySet {
   readonly name: string;
   readonly count: number;
@@ -9,19 +9,19 @@ export interface Lookups {
   readonly keys: readonly KeySet[];
   readonly nodes: readonly number[];
   readonly count: number;
-  /** How long one may take. */
+  /** Deadline of one lookup, ms. */
   readonly limitMs: number;
-  /** Pause between two. */
+  /** Pause between lookups, ms. */
   readonly gapMs?: number;
 }
 
-/** What a worker can be told. */
+/** Commands of a worker. */
 export type Command =
   | {
     readonly op: "start";
     readonly kind: "eddy" | "plain";
     readonly peers: readonly string[];
-    /** IP address for each to listen on. */
+    /** One listening IP address per node. */
     readonly addresses: readonly string[];
     readonly options: Readonly<Record<string, number>>;
   }
@@ -40,7 +40,7 @@ export type Command =
     readonly op: "peers" | "records" | "watched" | "traffic" | "measureDelay" | "delay" | "memory";
   };
 
-/** The keys of a set: the form of digests, as nearly all keys have. */
+/** The keys of a set, in the form of digests like nearly all keys. */
 export function keysOf({ name, count }: KeySet): string[] {
   const prefix = [...name].map((c) => c.charCodeAt(0).toString(16).padStart(2, "0")).join("");
   return Array.from(

@@ -4,10 +4,10 @@ import type { LookupResult } from "./lookups.ts";
 import type { BulkResult, ReprovideResult, TogetherResult } from "./scenarios.ts";
 import { plot } from "./svg.ts";
 
-/** All that was measured in one run. */
+/** The results of one run. */
 export interface Results {
   readonly bulk: readonly BulkResult[];
-  /** Why something is not among them. */
+  /** Reasons for missing results. */
   readonly leftOut: readonly string[];
   readonly together: TogetherResult;
   readonly reprovide: ReprovideResult;
@@ -23,7 +23,7 @@ const MODELLED = [20, 100, 300, 1000, 5000];
 const KEYS = 10_000;
 const LOOKUPS_PER_HOUR = 1000;
 
-/** The report as Markdown. */
+/** Renders the report as Markdown. */
 export function toMarkdown(results: Results): string {
   const { together, reprovide, lookups, costs, checks, quick } = results;
   const modelled = MODELLED.map((nodes) => {
@@ -114,7 +114,7 @@ ${modelled.map(modelRow).join("\n")}
 `;
 }
 
-/** The plots by file name. */
+/** Renders the plots, by file name. */
 export function toPlots({ costs, idle, bulk }: Results): Record<string, string> {
   const sizes = [10, 20, 40, 100, 200, 300, 500, 1000, 2000, 5000];
   const cpu = (keys: number) =>

@@ -5,11 +5,10 @@ import { GoNode } from "./go_node.ts";
 import { keysOf } from "./protocol.ts";
 import { type Percentiles, percentiles } from "./statistics.ts";
 
-/** A blob is served at this rate while keys are announced: a gigabit a second, bytes. */
+/** Rate at which a blob is served while keys are announced: a gigabit per second, in bytes. */
 const SERVED_PER_SECOND = 125e6;
 const BLOB_BYTES = 4e9;
 
-/** What a scenario runs with. */
 export interface Setting {
   /** Address to listen on. */
   readonly address: string;
@@ -20,18 +19,18 @@ export interface Setting {
 export interface BulkResult {
   readonly name: string;
   readonly keys: number;
-  /** Until all could be found. */
+  /** Time until all keys could be found, ms. */
   readonly findableMs: number;
-  /** Seconds of a core at the node that announces; what serving the blob takes is left out. */
+  /** CPU seconds of the announcing node, without serving the blob. */
   readonly cpuSeconds: number;
-  /** Seconds of a core at all nodes that take the records in. */
+  /** CPU seconds of all nodes that store the records. */
   readonly receiversCpuSeconds: number | undefined;
-  /** Delay of the announcing node's event loop. */
+  /** Event loop delay of the announcing node. */
   readonly delay: Percentiles | undefined;
-  /** MB/s at which it served a blob meanwhile. */
+  /** Throughput of the blob meanwhile, MB/s. */
   readonly servedMBs: number | undefined;
   readonly lookups: Percentiles;
-  /** Of memory for ten thousand records, at those who keep them. */
+  /** Memory per ten thousand records, at the nodes that store them. */
   readonly bytesPer10k: number | undefined;
 }
 
@@ -117,7 +116,9 @@ export async function bulkPlain({ address, quick }: Setting): Promise<BulkResult
   };
 }
 
-/** A Go node with the sweeping provider, into nineteen of Eddy's nodes, each at its own address. */
+/**
+ * A Go node with the sweeping provider, among nineteen of Eddy's nodes, each at its own address.
+ */
 export async function bulkGo({ quick }: Setting, network: string): Promise<BulkResult> {
   const set = { name: "go", count: quick ? 2000 : 10_000 };
   const others = { name: "eddy", count: 500 };
@@ -156,13 +157,13 @@ export async function bulkGo({ quick }: Setting, network: string): Promise<BulkR
   };
 }
 
-/** Twenty nodes with two thousand keys each that start in the same moment. */
+/** Twenty nodes with two thousand keys each, started at once. */
 export interface TogetherResult {
   readonly nodes: number;
   readonly keys: number;
   readonly readyMs: number;
   readonly advertisedMs: number;
-  /** The busiest node's, for a thousand of its keys. */
+  /** CPU seconds of the busiest node per thousand of its keys. */
   readonly cpuSecondsPer1000: number;
 }
 
@@ -192,11 +193,11 @@ export async function startTogether({ address, quick }: Setting): Promise<Togeth
   };
 }
 
-/** What a round of announcing everything anew costs. */
+/** Cost of a full reprovide. */
 export interface ReprovideResult {
   readonly keys: number;
   readonly cpuSeconds: number;
-  /** Of one core, over the interval that is the default. */
+  /** Share of one core over the default interval. */
   readonly share: number;
 }
 
@@ -223,7 +224,7 @@ export async function reprovide({ address, quick }: Setting): Promise<ReprovideR
   return { keys: set.count, cpuSeconds, share: cpuSeconds / 600 };
 }
 
-/** Seconds of a core a second that a process uses over some time. */
+/** CPU seconds per second of a process, over some time. */
 async function rateOf(worker: Worker, ms: number): Promise<number> {
   const before = worker.cpuSeconds();
   await systemClock.sleep(ms);

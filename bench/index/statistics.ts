@@ -1,4 +1,4 @@
-/** A distribution in a few numbers, ms. */
+/** Summary of a distribution, ms. */
 export interface Percentiles {
   readonly count: number;
   readonly p50: number;
@@ -6,7 +6,7 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** Sums up a list of times. */
+/** Summarises a list of times. */
 export function percentiles(times: readonly number[]): Percentiles {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share: number) =>

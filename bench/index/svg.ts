@@ -3,14 +3,14 @@ const HEIGHT = 360;
 const MARGIN = { left: 70, right: 150, top: 36, bottom: 48 };
 const COLOURS = ["#0b6e99", "#c0561d", "#3d7a3d", "#7a4fa3"];
 
-/** One line, or points alone. */
+/** A line, or only points. */
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
   readonly line: boolean;
 }
 
-/** Draws series over two logarithmic axes. */
+/** Plots series on two logarithmic axes. */
 export function plot(
   title: string,
   axes: { x: string; y: string },

@@ -1,6 +1,6 @@
 /**
- * A process of the benchmark: holds nodes and does with them what it is told, one JSON command a
- * line on standard input, one answer a line on standard output.
+ * A process of the benchmark with any number of nodes. Reads one JSON command per line on standard
+ * input, writes one answer per line on standard output.
  */
 import { Socket } from "node:net";
 import { systemClock } from "../../lib/async/clock.ts";
@@ -86,7 +86,9 @@ async function advertise(sets: readonly KeySet[], which: readonly number[]) {
   return performance.now() - start;
 }
 
-/** Looks keys up one after the other on a node each; the time to the first holder. */
+/**
+ * Looks keys up one after the other, on each node in turn; returns the times to the first holder.
+ */
 async function lookups({ keys, nodes: which, count, limitMs, gapMs = 0 }: Lookups) {
   const all = keys.flatMap(keysOf);
   const times: number[] = [];
@@ -105,7 +107,7 @@ async function lookups({ keys, nodes: which, count, limitMs, gapMs = 0 }: Lookup
   return { missed, ...percentiles(times) };
 }
 
-/** Looks keys up all the time and notes when a dead node was named last. */
+/** Looks keys up continuously and records when a dead node was last found. */
 function watch(keys: readonly KeySet[], dead: readonly string[]): void {
   const names = new Set(dead);
   const all = keys.flatMap(keysOf);
@@ -142,7 +144,7 @@ function watched() {
   return watching?.stop();
 }
 
-/** Serves a blob as large as a layer, as the registry does, for whoever asks. */
+/** Serves a blob of a layer's size, as the registry does. */
 function serveBlob(bytes: number, hostname: string): string {
   const piece = new Uint8Array(256 * 1024);
   blobServer = Deno.serve({ hostname, port: 0, onListen() {} }, () => {
@@ -167,7 +169,7 @@ function memory(): { rssBytes: number; heapBytes: number } {
   return { rssBytes: rss, heapBytes: heapUsed };
 }
 
-/** Bytes that go out of sockets, and messages of the DHT that come in. */
+/** Counts bytes written to sockets and DHT messages received. */
 function countTraffic(): void {
   const write = Socket.prototype.write;
   Socket.prototype.write = function (this: Socket, chunk: unknown, ...rest: unknown[]) {
@@ -183,7 +185,7 @@ function countTraffic(): void {
   };
 }
 
-/** Resolves with the time, on the wall clock, when the condition holds. */
+/** Resolves with the wall clock time at which the condition holds. */
 async function until(condition: () => boolean, timeoutMs = 150_000): Promise<number> {
   const end = Date.now() + timeoutMs;
   while (!condition()) {

@@ -1,7 +1,7 @@
 /**
- * A client that costs as little as possible, so that what is measured is the server: plain sockets,
- * bodies read into one buffer and forgotten. Takes a {@link LoadPlan} as JSON in its only argument
- * and prints a {@link LoadResult} as JSON. Runs as a process of its own, on any host of the lab.
+ * A load client with as little overhead as possible, so that the server is measured: plain sockets,
+ * bodies read into one buffer and discarded. Takes a {@link LoadPlan} as JSON in its only argument
+ * and prints a {@link LoadResult} as JSON. A separate process, on any host of the lab.
  */
 import { LoadConnection } from "./load_connection.ts";
 import type { LoadJob, LoadPlan, LoadResult } from "./plan.ts";
@@ -25,7 +25,7 @@ const report: LoadResult = {
 };
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(report)));
 
-/** The next job; those of a plan with a duration are taken again and again. */
+/** The next job; a plan with a duration repeats its jobs. */
 function next(): LoadJob | undefined {
   if (performance.now() >= until) return undefined;
   const index = taken++;

@@ -2,10 +2,10 @@ import type { LoadJob, LoadPlan } from "./plan.ts";
 
 const READ_BYTES = 1024 * 1024;
 const HEAD_LIMIT = 16 * 1024;
-/** One character for each byte, whatever it is. */
+/** One character per byte; the exact mapping is irrelevant. */
 const LATIN = new TextDecoder("latin1");
 
-/** One kept connection. */
+/** One keep-alive connection. */
 export class LoadConnection {
   readonly #conn: Deno.TcpConn;
   readonly #plan: LoadPlan;

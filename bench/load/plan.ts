@@ -1,4 +1,3 @@
-/** One request. */
 export interface LoadJob {
   /** Path and query. */
   readonly path: string;
@@ -11,30 +10,30 @@ export interface LoadPlan {
   /** IP address of the server. */
   readonly host: string;
   readonly port: number;
-  /** Requests at the same time, each on a connection of its own that is kept. */
+  /** Concurrent requests, each on a keep-alive connection of its own. */
   readonly connections: number;
-  /** Each is done once; with `durationMs` or `requests` they are repeated until those are reached. */
+  /** Each runs once; with `durationMs` or `requests` they repeat until those are reached. */
   readonly jobs: readonly LoadJob[];
   readonly requests?: number;
   readonly durationMs?: number;
-  /** The status that every answer should have; others count as errors. */
+  /** Expected status; any other counts as an error. */
   readonly status: number;
-  /** Pause after each read of a body, ms: a slow client. */
+  /** Pause after each read of a body, ms, for a slow client. */
   readonly pauseMs?: number;
-  /** Most that is read at once, default 1 MiB. */
+  /** Maximum bytes per read, default 1 MiB. */
   readonly readBytes?: number;
 }
 
-/** What it saw. */
+/** The load client's results. */
 export interface LoadResult {
   readonly bytes: number;
   readonly requests: number;
-  /** Requests without an answer, or with another status than planned. */
+  /** Requests without an answer, or with an unexpected status. */
   readonly errors: number;
-  /** How often which status came; 0 stands for no answer. */
+  /** Number of answers by status; 0 stands for no answer. */
   readonly statuses: Readonly<Record<number, number>>;
   readonly wallMs: number;
-  /** Of the time until the last byte of a body. */
+  /** Quantiles of the time until the last byte of a body. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }

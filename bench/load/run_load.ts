@@ -5,7 +5,7 @@ import type { LoadPlan, LoadResult } from "./plan.ts";
 
 const CLIENT = fileURLToPath(new URL("client.ts", import.meta.url));
 
-/** Runs the load client on a host, to its end. */
+/** Runs the load client on a host to completion. */
 export async function runLoad(host: Host, plan: LoadPlan): Promise<LoadResult> {
   const { stdout } = await runCommand(onHost(host, loadCommand(plan)), {
     timeoutMs: (plan.durationMs ?? 0) + 120_000,
@@ -13,16 +13,16 @@ export async function runLoad(host: Host, plan: LoadPlan): Promise<LoadResult> {
   return JSON.parse(stdout) as LoadResult;
 }
 
-/** Tries of a load in which every request has to succeed. */
+/** Attempts at a load in which every request must succeed. */
 const TRIES = 8;
-/** Pause before each but the first, ms. */
+/** Pause before each attempt but the first, ms. */
 const PAUSE_MS = 1000;
 
 /**
  * Runs a load until all of its requests succeed: on a busy machine a peer may not be found in time.
  *
- * @param failed told what came instead.
- * @throws {Error} if not one of eight tries succeeds.
+ * @param failed called with the statuses of a failed attempt.
+ * @throws {Error} if all eight attempts fail.
  */
 export async function runCleanLoad(
   host: Host,

@@ -6,7 +6,7 @@ const LABEL_WIDTH = 520;
 const BAR_WIDTH = 360;
 const MARGIN = 16;
 
-/** The ratios as bars: to the right of the line is better than the other system. */
+/** Renders the ratios as bars: right of the line is better than the other system. */
 export function formatSvg(figures: readonly Figure[], first: string, other: string): string {
   const shown = figures.filter((figure) => Number.isFinite(Math.log(ratio(figure, first, other))));
   const logs = shown.map((figure) => Math.log2(ratio(figure, first, other)));

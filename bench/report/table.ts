@@ -1,6 +1,6 @@
 import { type Figure, median, ratio } from "../figure.ts";
 
-/** The figures as text, medians side by side with how many times better the first system is. */
+/** Renders the figures as text: medians, and how many times better the first system is. */
 export function formatTable(figures: readonly Figure[], systems: readonly string[]): string {
   const [first = "", other] = systems;
   const rows = figures.map((figure) => [
@@ -29,7 +29,7 @@ export function formatTable(figures: readonly Figure[], systems: readonly string
   return lines.join("\n");
 }
 
-/** Three significant digits or all of the integer part. */
+/** Three significant digits, or the whole integer part. */
 export function format(value: number): string {
   if (Number.isNaN(value)) return "-";
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);

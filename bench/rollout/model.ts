@@ -2,7 +2,7 @@ import { Election } from "../../lib/router/rollout/election.ts";
 
 /** Assumptions of the model. */
 const LINK_BYTES_PER_SECOND = 50e6;
-/** What a node has to hold before it passes on: containerd writes pieces of 1 MiB. */
+/** Delay of each hop, ms: containerd writes in pieces of 1 MiB. */
 const HOP_MS = 60;
 
 /** Depth, busiest node and time of rollouts too large for one machine. */
@@ -34,7 +34,7 @@ function row(nodes: number, bytes: number): string {
       most = Math.max(most, children.get(at) ?? 0);
     }
     depth = Math.max(depth, hops);
-    // The narrowest link on the way decides: a node that sends to several divides its own.
+    // The narrowest link of the path determines the rate: a node divides its own by its children.
     slowestMs = Math.max(slowestMs, bytes * most / LINK_BYTES_PER_SECOND * 1000 + hops * HOP_MS);
   }
   const fetching = [...parents.values()].filter((parent) => parent === undefined).length;

@@ -11,10 +11,10 @@ import type { BenchNode } from "../bench_lab.ts";
 import { NodeStore } from "../store.ts";
 import { NODES, type System } from "../system.ts";
 
-/** What each machine may send; what it receives is not limited. */
+/** Uplink limit of each machine; downlinks are unlimited. */
 export const RATE = "400mbit";
 
-/** Empty nodes and an upstream on links of {@link RATE}. */
+/** Empty nodes and an upstream registry on links of {@link RATE}. */
 export class RolloutLab implements AsyncDisposable {
   readonly network: Network;
   readonly upstream: Upstream;
@@ -34,7 +34,7 @@ export class RolloutLab implements AsyncDisposable {
     });
   }
 
-  /** Starts upstream and so many containerds. */
+  /** Starts upstream and `count` containerds. */
   static async create(count: number): Promise<RolloutLab> {
     const temporary = Deno.env.get("TMPDIR") ?? "/tmp";
     await removeStaleLabs(temporary);
@@ -60,14 +60,14 @@ export class RolloutLab implements AsyncDisposable {
     }
   }
 
-  /** Gives upstream an image. */
+  /** Adds an image to upstream. */
   async add(name: string, layerBytes: readonly number[]): Promise<[string, Image]> {
     const image = createImage({ seed: name, layerBytes, plain: true });
     await this.upstream.add(image, name, "v1");
     return [`${UPSTREAM}/${name}@${image.root.digest}`, image];
   }
 
-  /** Starts agents of a system on some nodes and waits until they know each other. */
+  /** Starts a system's agents on some nodes and waits until they know each other. */
   async startAgents(system: System, nodes: readonly BenchNode[]): Promise<void> {
     for (const node of nodes) {
       const own = `${this.directory}/${node.host.name}-${system.name}`;
@@ -86,7 +86,7 @@ export class RolloutLab implements AsyncDisposable {
     }
   }
 
-  /** Ends all agents; pulls go upstream. */
+  /** Stops all agents, after which pulls go to upstream. */
   async stopAgents(): Promise<void> {
     for (const agent of this.#agents) await agent[Symbol.asyncDispose]();
     this.#agents = [];
