@@ -9,6 +9,7 @@ import type { Router } from "../ports/router.ts";
 import type { Store, StoredImage } from "../ports/store.ts";
 import type { StoreEvent, Watcher } from "../ports/watcher.ts";
 import { type KeyChange, KeyLedger } from "./key_ledger.ts";
+import { NAMELESS, NamelessImages } from "./nameless_images.ts";
 
 export interface AdvertiserCollaborators {
   readonly watcher: Watcher;
@@ -48,6 +49,7 @@ const MAX_LOOSE = 10_000;
 export class Advertiser {
   readonly #with: AdvertiserCollaborators;
   readonly #looseContentMs: number;
+  readonly #nameless: NamelessImages;
   readonly #ledger = new KeyLedger();
   /** Filtered content, by image. */
   readonly #withheld = new KeyLedger();
@@ -61,6 +63,7 @@ export class Advertiser {
 
   constructor(collaborators: AdvertiserCollaborators, options: AdvertiserOptions = {}) {
     this.#with = collaborators;
+    this.#nameless = new NamelessImages(collaborators.log);
     this.#looseContentMs = options.looseContentMs ?? 15 * 60_000;
   }
 
@@ -160,6 +163,7 @@ export class Advertiser {
 
   /** Replaces all images; content without one stays while it is recent and held. */
   async #sync(images: readonly StoredImage[], signal: AbortSignal): Promise<KeyChange[]> {
+    this.#nameless.report(images);
     const owners = new Set(images.map((image) => imageOwner(image.name)));
     this.#images.clear();
     for (const image of images) this.#images.set(image.name, image);
@@ -200,10 +204,12 @@ export class Advertiser {
 
   /** An image's keys that the filter allows: its tag and its present content. */
   #imageKeys(image: StoredImage): string[] {
-    const reference = parseReference(image.name);
-    if (reference === undefined) return [];
+    // The runtime's own names of images that have others, too.
+    if (isDigest(image.name)) return [];
+    const reference = parseReference(image.name) ?? NAMELESS;
     const { registry, repository, tag, digest } = reference;
-    const passes = (digest: Digest) => this.#with.filter({ registry, repository, digest });
+    const passes = (digest: Digest) =>
+      this.#with.filter({ registry, repository, digest, portless: reference === NAMELESS });
     const keys: string[] = image.present.filter((digest) =>
       passes(digest) && !this.#isDamaged(digest)
     );

@@ -5,6 +5,10 @@ import { messageOf } from "../async/thrown.ts";
 export interface ContainerdConfigFile {
   /** Registries under the deprecated `registry.mirrors`. */
   readonly mirrors: readonly string[];
+  /** Value of `config_path`; undefined if unset or empty. */
+  readonly configPath: string | undefined;
+  /** Hosts with TLS settings under the deprecated `registry.configs`. */
+  readonly tlsHosts: readonly string[];
   /** Value of `use_local_image_pull`; undefined if unset. */
   readonly localImagePull: boolean | undefined;
   /** Imported files or glob patterns. */
@@ -30,10 +34,16 @@ export function parseContainerdConfig(text: string): ContainerdConfigFile {
   }
   const plugins = table(root["plugins"]);
   const sections = SECTIONS.map((name) => table(plugins[name]));
+  const registries = sections.map((section) => table(section["registry"]));
   const pulls = sections.map((section) => section["use_local_image_pull"]);
   return {
-    mirrors: sections.flatMap((section) =>
-      Object.keys(table(table(section["registry"])["mirrors"]))
+    mirrors: registries.flatMap((registry) => Object.keys(table(registry["mirrors"]))),
+    configPath: registries.map((registry) => registry["config_path"])
+      .find((path) => typeof path === "string" && path !== "") as string | undefined,
+    tlsHosts: registries.flatMap((registry) =>
+      Object.entries(table(registry["configs"]))
+        .filter(([, settings]) => table(settings)["tls"] !== undefined)
+        .map(([host]) => host)
     ),
     localImagePull: pulls.find((value) => typeof value === "boolean"),
     imports: (Array.isArray(root["imports"]) ? root["imports"] : [])

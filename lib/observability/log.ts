@@ -75,7 +75,7 @@ function line(
       for (const [key, value] of Object.entries(layer)) {
         // The head takes precedence over fields of the same name.
         if (Object.hasOwn(head, key) || left-- <= 0) continue;
-        all[key] = isSecret(key) ? "[masked]" : toPlain(value, walk);
+        all[key] = isSecret(key, value) ? "[masked]" : toPlain(value, walk);
       }
     }
     return JSON.stringify(all);
@@ -88,7 +88,9 @@ function line(
 const names = new Map<string, boolean>();
 const MAX_NAMES = 1000;
 
-function isSecret(name: string): boolean {
+/** A boolean tells whether there is a secret, and is none. */
+function isSecret(name: string, value: unknown): boolean {
+  if (typeof value === "boolean") return false;
   let secret = names.get(name);
   if (secret === undefined) {
     secret = SECRET.test(name);
@@ -139,7 +141,7 @@ function objectToPlain(value: object, walk: Walk): unknown {
   return Object.fromEntries(
     entries.slice(0, MAX_ENTRIES).map(([key, item]) => [
       String(key),
-      isSecret(String(key)) ? "[masked]" : toPlain(item, below),
+      isSecret(String(key), item) ? "[masked]" : toPlain(item, below),
     ]),
   );
 }

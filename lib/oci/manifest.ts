@@ -13,6 +13,18 @@ const MAX_CHILDREN = 4096;
  * @returns an empty list if the document is not JSON or has no children.
  */
 export function manifestChildren(content: Uint8Array): Descriptor[] {
+  return entriesOf(content).flatMap(asDescriptor);
+}
+
+/**
+ * The same without layers that a registry does not hold: those with `urls` (image specification,
+ * "Descriptors") or of a media type that is not distributable.
+ */
+export function distributedChildren(content: Uint8Array): Descriptor[] {
+  return entriesOf(content).filter((entry) => !isForeign(entry)).flatMap(asDescriptor);
+}
+
+function entriesOf(content: Uint8Array): unknown[] {
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder().decode(content));
@@ -22,8 +34,12 @@ export function manifestChildren(content: Uint8Array): Descriptor[] {
   if (typeof document !== "object" || document === null) return [];
   const { manifests, config, layers } = document as Record<string, unknown>;
   return [...asList(manifests), ...asList(config === undefined ? [] : [config]), ...asList(layers)]
-    .slice(0, MAX_CHILDREN)
-    .flatMap(asDescriptor);
+    .slice(0, MAX_CHILDREN);
+}
+
+function isForeign(entry: unknown): boolean {
+  const { urls, mediaType } = (entry ?? {}) as Record<string, unknown>;
+  return asList(urls).length > 0 || /\.(nondistributable|foreign)\./.test(String(mediaType));
 }
 
 function asList(value: unknown): unknown[] {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Advertiser } from "../../lib/advertiser/advertiser.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
+import { NamelessImages } from "../../lib/advertiser/nameless_images.ts";
 import { createReferenceFilter, type ReferenceFilterOptions } from "../../lib/oci/filter.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -95,11 +96,28 @@ test("advertiser: a tag is not advertised while its manifest is missing", async 
   ]);
 });
 
-test("advertiser: names that are no references are no reason to advertise", async () => {
+test("advertiser: an image without a registry in its name is advertised by digest", async () => {
   await play([
-    [{ type: "sync", images: [image(A, A, B), image("nginx:1", C)] }, []],
+    // The runtime's own name of an image is not one of these.
+    [{ type: "sync", images: [image(A, A, B), image("nginx:1", C)] }, [C]],
     [{ type: "sync", images: [image(`docker.io/library/nginx@${A}`, A)] }, [A]],
   ]);
+});
+
+test("advertiser: where images are filtered by name, one without a registry is not advertised", async () => {
+  await play([
+    [{ type: "sync", images: [image("nginx:1", C)] }, []],
+  ], { registryFilters: [/^docker\.io\/private/] });
+});
+
+test("advertiser: names without a registry are logged when their number changes", () => {
+  const log = new MemoryLog();
+  const nameless = new NamelessImages(log);
+  for (const images of [[image(A, A)], [image("v1", C)], [image("v1", C)], [], [image("v1", C)]]) {
+    nameless.report(images);
+  }
+  assert.equal(log.lines.length, 2);
+  assert.equal(log.lines[0]?.fields["example"], "v1");
 });
 
 test("advertiser: a sync replaces everything", async () => {

@@ -90,7 +90,22 @@ test("containerd's configuration file: what passes Eddy by", () => {
       ["plugins = 1\nimports = 2\n", [], undefined, []],
     ];
   for (const [text, mirrors, localImagePull, imports] of cases) {
-    assert.deepEqual(parseContainerdConfig(text), { mirrors, localImagePull, imports }, text);
+    const found = parseContainerdConfig(text);
+    assert.deepEqual(
+      [found.mirrors, found.localImagePull, found.imports],
+      [mirrors, localImagePull, imports],
+      text,
+    );
   }
+  const tls = `version = 2
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "/etc/containerd/certs.d"
+  [plugins."io.containerd.grpc.v1.cri".registry.configs."harbor.example".tls]
+    insecure_skip_verify = true
+  [plugins."io.containerd.grpc.v1.cri".registry.configs."quay.example".auth]
+    username = "admin"
+`;
+  const { configPath, tlsHosts } = parseContainerdConfig(tls);
+  assert.deepEqual([configPath, tlsHosts], ["/etc/containerd/certs.d", ["harbor.example"]]);
   assert.throws(() => parseContainerdConfig("[a\n"), /^Error: [^\n]+$/);
 });

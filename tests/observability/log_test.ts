@@ -129,3 +129,11 @@ test("log: any fields make one line of JSON", () => {
     assert.equal(JSON.parse(text).level, "debug");
   }));
 });
+
+test("log: a boolean tells of a secret and is none", () => {
+  const lines: string[] = [];
+  createLog({ level: "debug", write: (line) => lines.push(line) })
+    .info("asked", { withCredentials: false, nested: { hasToken: true, token: "abc" } });
+  const { withCredentials, nested } = JSON.parse(lines[0] ?? "");
+  assert.deepEqual([withCredentials, nested], [false, { hasToken: true, token: "[masked]" }]);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isDigest } from "../../lib/oci/digest.ts";
-import { manifestChildren } from "../../lib/oci/manifest.ts";
+import { distributedChildren, manifestChildren } from "../../lib/oci/manifest.ts";
 import { OCTET_STREAM } from "../../lib/oci/media_type.ts";
 import { test } from "../support/test.ts";
 
@@ -61,4 +61,20 @@ test("manifests: any content has well-formed children", () => {
       assert.ok(isDigest(digest) && size >= 0);
     }
   }));
+});
+
+test("manifests: layers that a registry does not hold are told apart", () => {
+  const digests = ["a", "b", "c", "d"].map((letter) => `sha256:${letter.repeat(64)}`);
+  const layers = [
+    { digest: digests[0] },
+    { digest: digests[1], urls: ["https://elsewhere.example/layer"] },
+    { digest: digests[2], mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" },
+    {
+      digest: digests[3],
+      mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    },
+  ];
+  const manifest = new TextEncoder().encode(JSON.stringify({ layers }));
+  assert.deepEqual(distributedChildren(manifest).map(({ digest }) => digest), [digests[0]]);
+  assert.equal(manifestChildren(manifest).length, 4);
 });

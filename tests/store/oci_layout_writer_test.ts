@@ -94,7 +94,7 @@ test("writer: an entry it did not write keeps what it does not know", async () =
   assert.deepEqual(index, { schemaVersion: 2, manifests: [foreign], annotations: { kept: "yes" } });
 });
 
-test("layout: names come from either annotation, if they are full", async () => {
+test("layout: names come from either annotation, if they are full; others have no name", async () => {
   await using fixture = await ociLayoutFixture();
   const digest = await fixture.put("{}");
   const annotated = [
@@ -116,8 +116,11 @@ test("layout: names come from either annotation, if they are full", async () => 
   assert.deepEqual(images.map(({ name }) => name), [
     "docker.io/library/a:1",
     "docker.io/library/b:1",
+    `latest@${digest}`,
+    `unnamed@${digest}`,
   ]);
   assert.equal(await fixture.store.resolve("docker.io/library/b:1", never), digest);
+  assert.equal(await fixture.store.resolve("latest", never), undefined);
 });
 
 test("layout: changes that others make are noticed by polling", async () => {

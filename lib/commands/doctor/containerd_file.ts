@@ -55,6 +55,15 @@ interface ReadFile {
 
 function judge(files: readonly ReadFile[]): Check {
   const conflict = files.find(({ file }) => file.mirrors.length > 0);
+  const tls = files.find(({ file }) => file.tlsHosts.length > 0);
+  if (tls !== undefined && files.some(({ file }) => file.configPath !== undefined)) {
+    return failed(
+      NAME,
+      `${tls.path} has registry.configs with tls for ${tls.file.tlsHosts.join(", ")} beside ` +
+        "config_path: containerd 1.6 and 1.7 do not load their CRI plugin then",
+      "move the TLS settings into hosts.toml files (ca, client, skip_verify) and restart containerd",
+    );
+  }
   if (conflict === undefined) return ok(NAME, `${files[0]?.path} has nothing that passes Eddy by`);
   return failed(
     NAME,

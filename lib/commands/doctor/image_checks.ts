@@ -1,5 +1,5 @@
 import { isDigest } from "../../oci/digest.ts";
-import { manifestChildren } from "../../oci/manifest.ts";
+import { distributedChildren, manifestChildren } from "../../oci/manifest.ts";
 import { detectMediaType, isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
 import { formatDistributionPath } from "../../oci/path.ts";
 import { parseReference, type Reference } from "../../oci/reference.ts";
@@ -35,7 +35,11 @@ export async function checkImages(
 ): Promise<Check[]> {
   const images = content.flatMap(toImage);
   if (images.length > 0) {
-    return [await checkCanary(client, images), await checkWhole(client, images)];
+    return [
+      await checkCanary(client, images),
+      await checkWhole(client, images),
+      ...checkNames(content),
+    ];
   }
   if (namespace === undefined) return [skipped("canary pull", "no image is advertised")];
   return [
@@ -44,6 +48,24 @@ export async function checkImages(
       `no image in containerd's namespace ${namespace} is advertised`,
       "set --containerd-namespace to that of kubelet (k8s.io), and look at --registry-filters and " +
         "--mirrored-registries",
+    ),
+  ];
+}
+
+/** Names without a registry: peers look for tags by full names. */
+function checkNames(content: readonly AdvertisedContent[]): Check[] {
+  const short = content.flatMap(({ image }) =>
+    image === undefined || isDigest(image) || parseReference(image) !== undefined ? [] : [image]
+  );
+  if (short.length === 0) return [];
+  return [
+    warning(
+      "names of images",
+      `${short.length} images have names without a registry, such as ${
+        short[0]
+      }: peers find their ` +
+        "content by digest, not by tag",
+      "name them in full, such as registry.example/app:1.0",
     ),
   ];
 }
@@ -150,7 +172,7 @@ async function askTop(client: AgentClient, image: Image): Promise<AgentReply> {
 }
 
 function lacksChildren(manifest: Uint8Array, image: Image): boolean {
-  return manifestChildren(manifest).some(({ digest }) => !image.digests.has(digest));
+  return distributedChildren(manifest).some(({ digest }) => !image.digests.has(digest));
 }
 
 function ask(client: AgentClient, path: Parameters<typeof formatDistributionPath>[0]) {

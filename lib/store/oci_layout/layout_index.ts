@@ -66,12 +66,16 @@ export function nameAnnotations(name: string): Record<string, string> {
   return { [CONTAINERD_NAME]: name, [REF_NAME]: name };
 }
 
-/** The target of each name; of several entries with one name the last applies. */
-export function layoutNames(index: LayoutIndex): Map<string, Digest> {
-  const names = new Map<string, Digest>();
+/**
+ * A name for each entry and its target; of several entries with one name the last applies. An entry without a full image name, such as one that only
+ * has a tag, gets one that no reference has.
+ */
+export function layoutImages(index: LayoutIndex): Map<string, Digest> {
+  const images = new Map<string, Digest>();
   for (const entry of index.manifests) {
-    const name = entryName(entry);
-    if (name !== undefined && isDigest(entry.digest)) names.set(name, entry.digest);
+    if (!isDigest(entry.digest)) continue;
+    const short = entry.annotations?.[REF_NAME] ?? "unnamed";
+    images.set(entryName(entry) ?? `${short}@${entry.digest}`, entry.digest);
   }
-  return names;
+  return images;
 }

@@ -13,7 +13,7 @@ import { BlobDirectory } from "../blob_directory.ts";
 import { createChildrenReader } from "../children_reader.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { walkImage } from "../walk_image.ts";
-import { layoutIndexPath, layoutNames, readLayoutIndex } from "./layout_index.ts";
+import { layoutImages, layoutIndexPath, readLayoutIndex } from "./layout_index.ts";
 
 export type OciLayoutStoreComponents = Pick<Runtime, "clock" | "log">;
 
@@ -152,7 +152,7 @@ export class OciLayoutStore implements Store, Watcher {
     const stamp = await fileStamp(layoutIndexPath(this.#root));
     if (this.#names?.stamp === stamp) return this.#names.map;
     const index = await readLayoutIndex(this.#root);
-    const map = index === undefined ? new Map<string, Digest>() : layoutNames(index);
+    const map = index === undefined ? new Map<string, Digest>() : layoutImages(index);
     this.#names = { stamp, map };
     return map;
   }
