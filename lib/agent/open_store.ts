@@ -75,13 +75,14 @@ async function openLayout(
   };
 }
 
-async function openContainerd(
-  config: Config,
-  { log, clock }: Pick<Runtime, "clock" | "log">,
-  options: Cancellable,
-): Promise<OpenStore> {
+/**
+ * The socket to use, and the installation that it is of, if that is known.
+ *
+ * @throws {ConfigError} if no socket is given or found.
+ */
+async function findContainerd({ containerdSock }: Config) {
   const found = await detectContainerd();
-  const socketPath = config.containerdSock ?? found?.socketPath;
+  const socketPath = containerdSock ?? found?.socketPath;
   if (socketPath === undefined) {
     throw new ConfigError(
       "--containerd-sock: not set, and no containerd, k3s or RKE2 was found; want the path of " +
@@ -89,7 +90,15 @@ async function openContainerd(
     );
   }
   // Paths of an installation go together: those of another containerd would be wrong.
-  const installation = found?.socketPath === socketPath ? found : undefined;
+  return { socketPath, installation: found?.socketPath === socketPath ? found : undefined };
+}
+
+async function openContainerd(
+  config: Config,
+  { log, clock }: Pick<Runtime, "clock" | "log">,
+  options: Cancellable,
+): Promise<OpenStore> {
+  const { socketPath, installation } = await findContainerd(config);
   const registryConfigPath = config.containerdRegistryConfigPath ??
     installation?.registryConfigPath ?? DEFAULT_REGISTRY_CONFIG_PATH;
   const client = new ContainerdClient(socketPath, { namespace: config.containerdNamespace });

@@ -78,10 +78,7 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
         const piece = await pieces.next();
         if (ended) return;
         const total = bytes + (piece?.length ?? 0);
-        if (total > length || (piece === undefined && total < length)) {
-          const has = piece === undefined ? total : "more";
-          throw new Error(`content has ${has} bytes, announced were ${length}`);
-        }
+        requireLength(length, total, piece === undefined);
         if (piece === undefined) {
           end("source");
           controller.close();
@@ -104,6 +101,12 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
       await pieces.drop(reason);
     },
   }, { highWaterMark: 0 });
+}
+
+/** @throws if a body of so many bytes, up to now or in all, is not what was announced. */
+function requireLength(length: number, bytes: number, isEnd: boolean): void {
+  if (bytes === length || (bytes < length && !isEnd)) return;
+  throw new Error(`content has ${isEnd ? bytes : "more"} bytes, announced were ${length}`);
 }
 
 /** A source's chunks, cut to the size in which they are passed on. */

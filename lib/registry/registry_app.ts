@@ -1,10 +1,7 @@
 import { Hono } from "hono";
 import type { RateLimiter } from "../async/rate_limiter.ts";
-import type { Credentials } from "../oci/credentials.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
-import { parseDistributionPath } from "../oci/path.ts";
-import { REQUEST_HEADERS, saysYes } from "../oci/peer_protocol.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Mirror } from "../ports/mirror.ts";
@@ -17,22 +14,17 @@ import type { RequestObserver } from "../ports/requests.ts";
 import type { Tags } from "../ports/tags.ts";
 import type { Elections } from "../ports/rollout.ts";
 import type { Answer } from "./answer.ts";
-import { credentialsOf } from "./client_credentials.ts";
 import {
-  type Handler,
   observeRequests,
   type RegistryBindings,
   type RegistryContext,
 } from "./observe_requests.ts";
-import type { RequestContext } from "./request_context.ts";
-import type { ClientPresence } from "./follow_client.ts";
 import { LocalContent } from "./local_content.ts";
-import { createPull, type Pull } from "./pull.ts";
-import { applicableRange } from "./range_header.ts";
-import { rawPath, requestPath } from "./request_target.ts";
-import { proofOf, type ProveAnswer, provenAnswer, tagAnswer } from "./proven_answer.ts";
+import { createPull } from "./pull.ts";
+import { noSuchEndpoint } from "./request_target.ts";
 import { Transfers } from "./transfers.ts";
 import { UploadSlots } from "./upload_slots.ts";
+import { createV2Handler } from "./v2_handler.ts";
 
 /** What the registry works with. */
 export interface RegistryCollaborators extends Runtime {
@@ -140,21 +132,17 @@ export function createRegistryApp(
   const app = new Hono<{ Bindings: RegistryBindings }>();
   app.get("/livez", observed("livez", () => probe(true)));
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
-  const v2: Handler = async (c, context, client) => {
-    if (securePeers && c.env?.secure !== true) refusePeer(c.req.raw);
-    const isPeer = saysYes(c.req.raw.headers, REQUEST_HEADERS.mirrored);
-    const proof = isPeer ? await proofOf(c.req.raw, peerAuth) : undefined;
-    if (proof === undefined) context.refusal = peerAuth?.refusal?.(c.req.raw.headers);
-    const credentials = credentialsOf(c.req.raw, authorizations(), proof !== undefined);
-    context.proven = proof !== undefined;
-    context.openOnly = saysYes(c.req.raw.headers, REQUEST_HEADERS.open);
-    return await serveV2({ pull, proof, credentials, store, access }, c, context, client);
-  };
+  const v2 = createV2Handler(
+    { pull, store, access, peerAuth },
+    { securePeers, authorizations },
+  );
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {
     app.all(path, observed("other", refuseMethod));
   }
-  app.notFound(observed("other", (c) => refusePath(c.req.raw.url)));
+  app.notFound(observed("other", (c) => {
+    throw noSuchEndpoint(c.req.raw.url);
+  }));
 
   return {
     app,
@@ -164,45 +152,6 @@ export function createRegistryApp(
       return transfers.drain(options);
     },
   };
-}
-
-async function serveV2(
-  { pull, proof, credentials, store, access }: {
-    readonly pull: Pull;
-    readonly proof: ProveAnswer | undefined;
-    readonly credentials: Credentials | undefined;
-    readonly store: Store;
-    readonly access: Access | undefined;
-  },
-  c: RegistryContext,
-  context: RequestContext,
-  client: ClientPresence,
-): Promise<Answer> {
-  const { raw } = c.req;
-  const method = raw.method === "HEAD" ? "HEAD" : "GET";
-  const pathname = requestPath(raw.url);
-  if (pathname === "/v2/" || pathname === "/v2") {
-    return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
-  }
-  context.fromPeer = saysYes(raw.headers, REQUEST_HEADERS.mirrored);
-  context.stranger = !context.fromPeer && access?.isLocalClient(context.clientAddress) === false;
-  context.isDoubted = context.fromPeer && saysYes(raw.headers, REQUEST_HEADERS.doubt);
-  // Peers send an empty `ns` when they do not know the registry.
-  const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
-  if (path === undefined) return refusePath(raw.url);
-  const range = applicableRange(method, path, raw.headers);
-  const answer = await pull({ method, path, range, credentials }, context, client);
-  const { reference } = path;
-  if (!context.fromPeer) return answer;
-  if (reference.tag !== undefined) {
-    return await tagAnswer(answer, reference, { store, proof }, client);
-  }
-  return await provenAnswer(answer, reference, proof);
-}
-
-function refusePeer({ headers }: Request): void {
-  if (!saysYes(headers, REQUEST_HEADERS.mirrored)) return;
-  throw new OciError("DENIED", "nodes are served by TLS only, at another port", { status: 403 });
 }
 
 function probe(ok: boolean): Answer {
@@ -218,9 +167,4 @@ function refuseMethod(c: RegistryContext): never {
   throw new OciError("UNSUPPORTED", `${method} is not supported, this mirror only serves pulls`, {
     status: 405,
   });
-}
-
-function refusePath(url: string): never {
-  const path = JSON.stringify(rawPath(url).slice(0, 160));
-  throw new OciError("UNSUPPORTED", `no such endpoint: ${path}`, { status: 404 });
 }

@@ -21,6 +21,12 @@ export function rawTarget(url: string): string {
   return start < 0 ? "/" : url.slice(start).replace(/#.*$/, "");
 }
 
+/** The error for a path that is none of the registry's. */
+export function noSuchEndpoint(url: string): OciError {
+  const path = JSON.stringify(rawPath(url).slice(0, 160));
+  return new OciError("UNSUPPORTED", `no such endpoint: ${path}`, { status: 404 });
+}
+
 /** The path of a request URL as it was sent. */
 export function rawPath(url: string): string {
   const authority = url.indexOf("://") + 3;

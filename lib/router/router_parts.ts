@@ -71,7 +71,7 @@ export function createRouterParts(
   collaborators: RouterPartsCollaborators,
   options: ResolvedRouterOptions,
 ): RouterParts {
-  const { host, clock, log } = collaborators;
+  const { host, clock } = collaborators;
   let own: readonly IpPort[] = [];
   let self = new Provider(host.node.peerId, []);
   const departures = new Departures(clock);
@@ -100,12 +100,7 @@ export function createRouterParts(
   const walking = createWalking(collaborators, context, monitor);
   const publisher = createPublisher(collaborators, options, { ...context, walking });
   const lookup = createLookup(collaborators, options, { ...context, toPeer, walking });
-  const bootstrap = new BootstrapLoop({
-    ...collaborators,
-    ...createBootstrapDialer({ host, table, own: () => own, clock, log }),
-    peerCount: () => table.size,
-    routerPort: () => own[0]?.port ?? options.listen.port,
-  });
+  const bootstrap = createBootstrapLoop(collaborators, options, { table, own: () => own });
   const discovery = new Discovery({
     ...collaborators,
     closest: closestBy(walking),
@@ -119,13 +114,7 @@ export function createRouterParts(
     provides: (id) => !goodbye.leaving && publisher.provides(id),
   });
   return {
-    store,
-    table,
-    monitor,
-    publisher,
-    lookup,
-    bootstrap,
-    discovery,
+    ...{ store, table, monitor, publisher, lookup, bootstrap, discovery },
     ...{ goodbye, departures, client, budget, limiter, fetchTrees },
     async refreshOwnAddresses() {
       own = host.listening().map(toIpPort).filter((address) => address !== undefined);
@@ -133,6 +122,19 @@ export function createRouterParts(
       await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
     },
   };
+}
+
+function createBootstrapLoop(
+  { host, bootstrapper, clock, log, metrics }: RouterPartsCollaborators,
+  { listen }: ResolvedRouterOptions,
+  { table, own }: { readonly table: RoutingTable; readonly own: () => readonly IpPort[] },
+): BootstrapLoop {
+  return new BootstrapLoop({
+    ...{ bootstrapper, clock, log, metrics },
+    ...createBootstrapDialer({ host, table, own, clock, log }),
+    peerCount: () => table.size,
+    routerPort: () => own()[0]?.port ?? listen.port,
+  });
 }
 
 /** Makes the agreement on who fetches from upstream. */

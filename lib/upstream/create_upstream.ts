@@ -1,10 +1,12 @@
 import { deadline } from "../async/deadline.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import { createCredentialsHash } from "../oci/credentials.ts";
-import { formatDistributionPath } from "../oci/path.ts";
+import { type DistributionPath, formatDistributionPath } from "../oci/path.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Upstream, UpstreamAnswer } from "../ports/access.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import { askServers, heaviest } from "./ask_servers.ts";
 import type { CircuitOptions } from "./circuit.ts";
@@ -14,7 +16,7 @@ import { type ServerQuestion, ServerQuestions } from "./server_questions.ts";
 
 export interface UpstreamCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Default: {@link defaultEndpoint} for each registry. */
-  readonly endpoints?: UpstreamEndpoints;
+  readonly endpoints?: UpstreamEndpoints | undefined;
   /** Sends requests; default: over the network. */
   readonly sender?: Sender;
 }
@@ -23,7 +25,7 @@ export interface UpstreamCollaborators extends Pick<Runtime, "clock" | "log"> {
 export interface UpstreamOptions {
   /** How long one question may take, with all that it needs, ms; default 1,000. */
   readonly budgetMs?: number;
-  readonly circuit?: CircuitOptions;
+  readonly circuit?: CircuitOptions | undefined;
 }
 
 /** Registries of origin, and what is held for asking them. */
@@ -39,70 +41,104 @@ export interface HttpUpstream extends Upstream {
  */
 export function createUpstream(
   { clock, log, endpoints, sender = createSender() }: UpstreamCollaborators,
-  options: UpstreamOptions = {},
+  { budgetMs = 1000, circuit }: UpstreamOptions = {},
 ): HttpUpstream {
-  const { budgetMs = 1000 } = options;
-  const questions = new ServerQuestions({ clock, log, sender }, options.circuit);
-  const flights = new SingleFlight<UpstreamAnswer>();
-  const closing = new AbortController();
-  const hash = createCredentialsHash();
+  return new UpstreamClient({ clock, log, endpoints, sender }, { budgetMs, circuit });
+}
 
-  const serversOf = async ({ registry, digest }: Reference, settings: Cancellable) => {
-    const known = await endpoints?.(registry, settings) ?? [];
+class UpstreamClient implements HttpUpstream {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #endpoints: UpstreamEndpoints | undefined;
+  readonly #sender: Sender;
+  readonly #budgetMs: number;
+  readonly #questions: ServerQuestions;
+  readonly #flights = new SingleFlight<UpstreamAnswer>();
+  readonly #closing = new AbortController();
+  readonly #hash = createCredentialsHash();
+
+  constructor(
+    { clock, log, endpoints, sender }: UpstreamCollaborators & { readonly sender: Sender },
+    { budgetMs, circuit }: UpstreamOptions & { readonly budgetMs: number },
+  ) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#endpoints = endpoints;
+    this.#sender = sender;
+    this.#budgetMs = budgetMs;
+    this.#questions = new ServerQuestions({ clock, log, sender }, circuit);
+  }
+
+  // The caller's signal is followed only where something is awaited: it costs time.
+  async head(
+    path: DistributionPath,
+    settings: Parameters<Upstream["head"]>[1],
+  ): Promise<UpstreamAnswer> {
+    const { credentials } = settings;
+    const { registry } = path.reference;
+    let servers: readonly UpstreamEndpoint[];
+    try {
+      servers = await this.#serversOf(path.reference, settings);
+    } catch (error) {
+      settings.signal.throwIfAborted();
+      this.#questions.failed(registry, error, "misconfigured");
+      return { type: "unavailable", reason: "misconfigured" };
+    }
+    // containerd, too, can then pull nothing.
+    if (servers.length === 0) return { type: "unavailable", reason: "misconfigured" };
+    const open = this.#enter(servers, { path, credentials });
+    if (open.size === servers.length) {
+      return heaviest(servers.map((server) => this.#questions.unasked(server)));
+    }
+    const key = `${this.#hash(credentials)} ${formatDistributionPath(path)}`;
+    return await this.#flights.run(key, settings, async (client) => {
+      using limit = deadline(this.#budgetMs, { signal: client });
+      const question = { path, credentials, client, limit: limit.signal };
+      const ask = (server: UpstreamEndpoint, { signal }: Cancellable) =>
+        open.has(server)
+          ? Promise.resolve(this.#questions.unasked(server))
+          : this.#questions.ask(server, { ...question, signal });
+      return await askServers(servers, ask, { signal: limit.signal, clock: this.#clock });
+    });
+  }
+
+  close(): void {
+    this.#closing.abort(new DOMException("upstream client is closed", "AbortError"));
+    this.#sender[Symbol.dispose]();
+  }
+
+  async #serversOf(
+    { registry, digest }: Reference,
+    options: Cancellable,
+  ): Promise<readonly UpstreamEndpoint[]> {
+    const known = await this.#endpoints?.(registry, options) ?? [];
     const servers = known.length > 0 ? known : [defaultEndpoint(registry)];
     return servers.filter(({ pulls, resolves }) => (digest ? pulls : resolves) ?? true);
-  };
+  }
 
-  const probe = async (
+  /** The servers whose circuit is open. Of these the one that is due is probed in the background. */
+  #enter(
+    servers: readonly UpstreamEndpoint[],
+    question: Pick<ServerQuestion, "path" | "credentials">,
+  ): ReadonlySet<UpstreamEndpoint> {
+    const open = new Set<UpstreamEndpoint>();
+    for (const server of servers) {
+      const circuitState = this.#questions.enter(server);
+      if (circuitState !== "closed") open.add(server);
+      if (circuitState !== "probe") continue;
+      this.#probe(server, question).catch((error) => {
+        if (!this.#closing.signal.aborted) this.#log.warn("probing upstream failed", { error });
+      });
+    }
+    return open;
+  }
+
+  async #probe(
     server: UpstreamEndpoint,
     question: Pick<ServerQuestion, "path" | "credentials">,
-  ) => {
-    using limit = deadline(budgetMs, closing);
-    const signals = { client: closing.signal, limit: limit.signal, signal: limit.signal };
-    await questions.ask(server, { ...question, ...signals });
-  };
-
-  return {
-    // The caller's signal is followed only where something is awaited: it costs time.
-    async head(path, settings) {
-      const { credentials } = settings;
-      const { registry } = path.reference;
-      let servers: readonly UpstreamEndpoint[];
-      try {
-        servers = await serversOf(path.reference, settings);
-      } catch (error) {
-        settings.signal.throwIfAborted();
-        questions.failed(registry, error, "misconfigured");
-        return { type: "unavailable", reason: "misconfigured" };
-      }
-      // containerd, too, can then pull nothing.
-      if (servers.length === 0) return { type: "unavailable", reason: "misconfigured" };
-      const open = new Set<UpstreamEndpoint>();
-      for (const server of servers) {
-        const circuitState = questions.enter(server);
-        if (circuitState !== "closed") open.add(server);
-        if (circuitState !== "probe") continue;
-        probe(server, { path, credentials }).catch((error) => {
-          if (!closing.signal.aborted) log.warn("probing upstream failed", { error });
-        });
-      }
-      if (open.size === servers.length) {
-        return heaviest(servers.map((server) => questions.unasked(server)));
-      }
-      const key = `${hash(credentials)} ${formatDistributionPath(path)}`;
-      return await flights.run(key, settings, async (client) => {
-        using limit = deadline(budgetMs, { signal: client });
-        const question = { path, credentials, client, limit: limit.signal };
-        const ask = (server: UpstreamEndpoint, { signal }: Cancellable) =>
-          open.has(server)
-            ? Promise.resolve(questions.unasked(server))
-            : questions.ask(server, { ...question, signal });
-        return await askServers(servers, ask, { signal: limit.signal, clock });
-      });
-    },
-    close() {
-      closing.abort(new DOMException("upstream client is closed", "AbortError"));
-      sender[Symbol.dispose]();
-    },
-  };
+  ): Promise<void> {
+    using limit = deadline(this.#budgetMs, this.#closing);
+    const signals = { client: this.#closing.signal, limit: limit.signal, signal: limit.signal };
+    await this.#questions.ask(server, { ...question, ...signals });
+  }
 }

@@ -8,12 +8,13 @@ import type { Candidates } from "./candidates.ts";
 import { link } from "../../async/link.ts";
 import { isArriving, judgeReply } from "./judge_reply.ts";
 import type { MirrorOptions } from "../options.ts";
-import type { PeerClient } from "../http/peer_client.ts";
+import type { PeerClient, Reached } from "../http/peer_client.ts";
 import type { PeerHealth } from "./peer_health.ts";
 import type { PenaltyBox } from "./penalty_box.ts";
 import type { Prober } from "./prober.ts";
 import { race, RaceOver } from "../http/race.ts";
 import type { Sender } from "../http/sender.ts";
+import { SearchFindings } from "./search_findings.ts";
 import { Source } from "./source.ts";
 
 /**
@@ -43,15 +44,7 @@ export interface SearchCollaborators extends Pick<Runtime, "clock" | "log"> {
 export class Search {
   readonly #collaborators: SearchCollaborators;
   readonly #options: MirrorOptions;
-  readonly #sizes = new Set<number>();
-  /** Peers whose answers were put aside: somebody who is known may have it. */
-  readonly #strangers = new Set<string>();
-  /** Peers that have it in another size. */
-  readonly #resized = new Set<string>();
-  #attempts = 0;
-  #refused = 0;
-  #lies = 0;
-  #busy = false;
+  readonly #findings = new SearchFindings();
   /** It came from a peer that was named to follow, or it is known that it does not. */
   #followed = false;
 
@@ -72,7 +65,7 @@ export class Search {
 
   /** The content's size, if all who answered that the range is outside of it agree on it. */
   get unsatisfiableSize(): number | undefined {
-    return this.#sizes.size === 1 ? [...this.#sizes][0] : undefined;
+    return this.#findings.unsatisfiableSize;
   }
 
   /**
@@ -85,11 +78,11 @@ export class Search {
     const { knownFrom: _known, largeFrom: _large, ...anybodys } = wanted;
     const lessSuspect = { ...wanted, knownFrom: Infinity, suspicion: 1 } as const;
     // Whose word on the size is right is known only when all of it is there.
-    this.#putBack(this.#resized);
+    this.#putBack(this.#findings.resized);
     let source = await this.#race(wanted, signal);
     for (const asked of wanted.choosy ? [] : [lessSuspect, anybodys]) {
-      if (source !== undefined || this.#strangers.size === 0) break;
-      this.#putBack(this.#strangers);
+      if (source !== undefined || this.#findings.strangers.size === 0) break;
+      this.#putBack(this.#findings.strangers);
       source = await this.#race(asked, signal);
     }
     return source;
@@ -103,7 +96,7 @@ export class Search {
   async #race(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
     const { candidates, clock, health, closing } = this.#collaborators;
     const { resolveRetries } = this.#options;
-    const strangers = this.#strangers;
+    const strangers = this.#findings.strangers;
     using either = link(signal, closing);
     const stream = wanted.yielding ? `${wanted.digest} ${wanted.range ?? ""}` : undefined;
     const result = await race<Candidate, Source>(
@@ -128,7 +121,9 @@ export class Search {
         maxConcurrent: this.#options.maxConcurrentAsks,
       },
     );
-    if (!result.won && stream !== undefined && candidates.isBusy(stream)) this.#busy = true;
+    if (!result.won && stream !== undefined && candidates.isBusy(stream)) {
+      this.#findings.isBusy = true;
+    }
     if (!result.won && candidates.parents?.named && !this.#followed) {
       this.#followed = true;
       this.#collaborators.metrics.followFailed("refused");
@@ -165,7 +160,7 @@ export class Search {
   /** Cuts off whoever alone sent wrong content, where he is. */
   lied(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
     const { health, penalties, candidates, log } = this.#collaborators;
-    this.#lies++;
+    this.#findings.lies++;
     const { peer, address } = sender;
     const shunMs = penalties.shun(sender);
     // The index may have named somebody else's address for the peer before its own.
@@ -179,7 +174,7 @@ export class Search {
   /** One passed on wrong content that it was still getting: that may be another's fault. */
   misled(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
     const { penalties, candidates, log } = this.#collaborators;
-    this.#lies++;
+    this.#findings.lies++;
     const { peer, address } = sender;
     candidates.ban(peer.id);
     log.warn("peer passed on wrong content that it was still getting", {
@@ -190,12 +185,12 @@ export class Search {
 
   /** One of several sent wrong content, and nobody knows who. */
   misledBySome(): void {
-    this.#lies++;
+    this.#findings.lies++;
   }
 
   /** A peer's answer turned out to be of no use, though not wrong. */
   refuse(): void {
-    this.#refused++;
+    this.#findings.refused++;
   }
 
   /** Its body broke off or stood still. */
@@ -221,18 +216,13 @@ export class Search {
   /** The answer when nothing was found, or nothing is made of it for a certain reason. */
   miss(reason: MissReason = this.#reason()): MirrorMiss {
     const turn = this.#collaborators.candidates.parents?.outcome;
-    const miss = { found: false, reason, attempts: this.#attempts } as const;
+    const miss = { found: false, reason, attempts: this.#findings.attempts } as const;
     return turn === undefined ? miss : { ...miss, turn };
   }
 
   #reason(): MissReason {
     const { candidates, holders } = this.#collaborators;
-    if (this.#lies > 0) return "bad-content";
-    if (this.#busy) return "peers-busy";
-    if (this.#refused > 0) return "peers-refused";
-    if (candidates.found === 0 && holders?.strangers) return "peers-unnamed";
-    if (candidates.found === 0) return candidates.searching ? "timeout" : "no-peer";
-    return candidates.shunned && this.#attempts === 0 ? "bad-content" : "peers-unreachable";
+    return this.#findings.reason(candidates, holders?.strangers ?? 0);
   }
 
   async #ask(
@@ -240,23 +230,15 @@ export class Search {
     wanted: Wanted,
     signal: AbortSignal,
   ): Promise<Source | undefined> {
-    const { candidates, client, health, penalties, prober, log, clock } = this.#collaborators;
-    this.#attempts++;
+    const { candidates, client, health, penalties, log, clock } = this.#collaborators;
+    this.#findings.attempts++;
     const reached = await client.reach(penalties.usable(peer), wanted, signal, {
       preferred: health.address(peer.id),
       budgetMs: depth === undefined ? undefined : NAMED_RESPONSE_MS,
     });
     if (reached.type !== "answered") {
       release();
-      if (reached.type !== "aborted") {
-        health.failed(peer.id, reached.ms);
-        this.#collaborators.router.reportFailure(peer.id);
-      } else if (signal.reason instanceof RaceOver) {
-        health.outrun(peer.id, reached.ms);
-        prober.suspect(peer);
-        // It lost by a little, perhaps: it may send a part, or go on where the winner fails.
-        candidates.putBack(peer.id);
-      }
+      this.#unreached(peer, reached, signal);
       log.debug("peer did not answer", { peer: peer.id, path: wanted.path, ...reached });
       return undefined;
     }
@@ -289,11 +271,25 @@ export class Search {
       candidates.inVain({ peer, address: reply.address });
     }
     if (verdict.type === "busy" && wanted.yielding) candidates.putBack(peer.id);
-    else if (verdict.type === "stranger") this.#strangers.add(peer.id);
-    else this.#refused++;
-    if (verdict.type === "resized") this.#resized.add(peer.id);
-    if (verdict.type === "unsatisfiable") this.#sizes.add(verdict.size);
+    else this.#findings.add(peer.id, verdict);
     log.debug("peer refused", { peer: peer.id, path: wanted.path, ...verdict });
     return undefined;
+  }
+
+  #unreached(
+    peer: Peer,
+    { type, ms }: Pick<Reached, "type" | "ms">,
+    { reason }: AbortSignal,
+  ): void {
+    const { candidates, health, prober, router } = this.#collaborators;
+    if (type !== "aborted") {
+      health.failed(peer.id, ms);
+      router.reportFailure(peer.id);
+    } else if (reason instanceof RaceOver) {
+      health.outrun(peer.id, ms);
+      prober.suspect(peer);
+      // It lost by a little, perhaps: it may send a part, or go on where the winner fails.
+      candidates.putBack(peer.id);
+    }
   }
 }

@@ -81,19 +81,7 @@ export async function createHost(
     services: {
       identify: identify(),
       ping: ping(),
-      dht: kadDHT({
-        protocol: dhtProtocol(options.protocolPrefix),
-        clientMode: false,
-        peerInfoMapper: passthroughMapper,
-        allowQueryWithZeroPeers: true,
-        prefixLength: PREFIX_LENGTH,
-        maxInboundStreams: MAX_DHT_STREAMS,
-        maxOutboundStreams: MAX_DHT_STREAMS,
-        networkDialTimeout: exactly(options.requestTimeoutMs),
-        // New peers are pinged in the background and may be busy with others.
-        pingNewContactTimeout: exactly(dialTimeout),
-        pingOldContactTimeout: exactly(dialTimeout),
-      }),
+      dht: createDht(options, dialTimeout),
       transports: ({ transportManager }) => {
         listening = () => complete(transportManager.getAddrs());
         return {};
@@ -107,6 +95,22 @@ export async function createHost(
     listening: () => listening(),
     deaf: () => transport.deaf(),
   };
+}
+
+function createDht(options: ResolvedRouterOptions, dialTimeout: number) {
+  return kadDHT({
+    protocol: dhtProtocol(options.protocolPrefix),
+    clientMode: false,
+    peerInfoMapper: passthroughMapper,
+    allowQueryWithZeroPeers: true,
+    prefixLength: PREFIX_LENGTH,
+    maxInboundStreams: MAX_DHT_STREAMS,
+    maxOutboundStreams: MAX_DHT_STREAMS,
+    networkDialTimeout: exactly(options.requestTimeoutMs),
+    // New peers are pinged in the background and may be busy with others.
+    pingNewContactTimeout: exactly(dialTimeout),
+    pingOldContactTimeout: exactly(dialTimeout),
+  });
 }
 
 function connectionLimits(options: ResolvedRouterOptions, dialTimeout: number) {

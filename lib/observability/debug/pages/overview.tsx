@@ -79,27 +79,33 @@ export function OverviewPage({ overview, now }: { overview: Overview; now: Date 
       <Outcomes totals={totals} asked={asked} />
       <Peers peers={peers} />
       {overview.rollouts === undefined ? null : <Rollouts rollouts={overview.rollouts} />}
-      <Card title="This node">
-        <dl>
-          <dt>Peer id</dt>
-          <dd class="mono">{overview.id}</dd>
-          {overview.zone === undefined ? null : (
-            <>
-              <dt>Zone</dt>
-              <dd>{overview.zone}</dd>
-            </>
-          )}
-          {overview.facts.map(([label, value]) => (
-            <>
-              <dt>{label}</dt>
-              <dd class="mono">{value}</dd>
-            </>
-          ))}
-          <dt>Started</dt>
-          <dd>{overview.startedAt.toISOString().replace("T", " ").slice(0, 19)} UTC</dd>
-        </dl>
-      </Card>
+      <ThisNode overview={overview} />
     </>
+  );
+}
+
+function ThisNode({ overview }: { overview: Overview }) {
+  return (
+    <Card title="This node">
+      <dl>
+        <dt>Peer id</dt>
+        <dd class="mono">{overview.id}</dd>
+        {overview.zone === undefined ? null : (
+          <>
+            <dt>Zone</dt>
+            <dd>{overview.zone}</dd>
+          </>
+        )}
+        {overview.facts.map(([label, value]) => (
+          <>
+            <dt>{label}</dt>
+            <dd class="mono">{value}</dd>
+          </>
+        ))}
+        <dt>Started</dt>
+        <dd>{overview.startedAt.toISOString().replace("T", " ").slice(0, 19)} UTC</dd>
+      </dl>
+    </Card>
   );
 }
 
