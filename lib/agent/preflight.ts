@@ -109,7 +109,7 @@ function inspectLayers(cri: CriProbe, version: string): Check {
     name,
     `containerd ${version} discards layers once unpacked, so it has nothing to share`,
     `set discard_unpacked_layers = false in section ${section} of ${CONFIG_FILE} and restart ` +
-      "containerd; images pulled before stay incomplete until they are pulled again",
+      "containerd; images pulled before stay incomplete until they are removed and pulled again",
   );
 }
 

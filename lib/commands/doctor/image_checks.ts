@@ -134,8 +134,9 @@ async function checkWhole(client: AgentClient, images: readonly Image[]): Promis
   return warning(
     name,
     `${torn.length} of ${read} images lack layers, such as ${torn[0]}`,
-    "they were pulled while discard_unpacked_layers was true, or in part: remove and pull them " +
-      "again where they are to be shared",
+    "containerd dropped them once unpacked (discard_unpacked_layers was true), or did not fetch " +
+      "them as their snapshots were there already; to share them, remove all images that have " +
+      "these layers and pull them again",
   );
 }
 
