@@ -1,12 +1,13 @@
 import { type ComponentLogger, type Listener, TypedEventEmitter } from "@libp2p/interface";
 import type { ListenerEvents, Upgrader } from "@libp2p/interface";
 import { getThinWaistAddresses } from "@libp2p/utils";
-import type { Multiaddr } from "@multiformats/multiaddr";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { AcceptLoop } from "../../net/accept_loop.ts";
 import type { Admission, AdmittedConnection } from "../../net/admission.ts";
 import { ipOf } from "../../net/ip.ts";
 import type { Runtime } from "../../ports/runtime.ts";
-import { InboundConnection } from "./inbound_connection.ts";
+import { toMultiaddrString } from "./address.ts";
+import { TcpConnection } from "./tcp_connection.ts";
 
 /** Interval of inactivity checks, ms. */
 const CHECK_MS = 5000;
@@ -16,10 +17,12 @@ export interface InboundCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly admission: Admission;
 }
 
-/** What the library passes to a listener. */
-interface LibraryParts {
+/** What a transport passes to its listeners. */
+interface TransportParts {
   readonly upgrader: Upgrader;
   readonly logger: ComponentLogger;
+  /** The transport's connections, which the listener checks for inactivity and closes with itself. */
+  readonly connections: Set<TcpConnection>;
 }
 
 /**
@@ -28,17 +31,16 @@ interface LibraryParts {
  */
 export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #collaborators: InboundCollaborators;
-  readonly #library: LibraryParts;
+  readonly #transport: TransportParts;
   readonly #stop = new AbortController();
-  readonly #connections = new Set<InboundConnection>();
   #loop: AcceptLoop<Deno.TcpConn> | undefined;
   #address: Multiaddr | undefined;
   #port = 0;
 
-  constructor(collaborators: InboundCollaborators, library: LibraryParts) {
+  constructor(collaborators: InboundCollaborators, transport: TransportParts) {
     super();
     this.#collaborators = collaborators;
-    this.#library = library;
+    this.#transport = transport;
   }
 
   /** Whether it can no longer accept connections. */
@@ -86,26 +88,31 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
     this.#loop?.close();
     this.#address = undefined;
     const reason = new Error("the router stops");
-    for (const connection of this.#connections) connection.abort(reason);
+    for (const connection of this.#transport.connections) connection.abort(reason);
     this.safeDispatchEvent("close");
   }
 
   #take(socket: Deno.TcpConn): void {
     const { admission, clock } = this.#collaborators;
     const admitted = new PendingInbound(socket, clock.now());
-    if (!admission.admit(admitted, ipOf(socket.remoteAddr))) return socket.close();
-    const log = this.#library.logger.forComponent("eddy:inbound");
-    const connection = admitted.connection = new InboundConnection(socket, { clock, log });
-    this.#connections.add(connection);
+    const ip = ipOf(socket.remoteAddr);
+    if (!admission.admit(admitted, ip)) return socket.close();
+    const { connections, logger, upgrader } = this.#transport;
+    const log = logger.forComponent("eddy:inbound");
+    const { port } = socket.remoteAddr as Deno.NetAddr;
+    const remoteAddr = multiaddr(toMultiaddrString({ ip, port }));
+    const init = { remoteAddr, direction: "inbound" } as const;
+    const connection = admitted.connection = new TcpConnection(socket, init, { clock, log });
+    connections.add(connection);
     connection.addEventListener("close", () => {
-      this.#connections.delete(connection);
+      connections.delete(connection);
       void connection.released().then(() => admission.leave(admitted));
     });
     // Nagle's algorithm and delayed acknowledgement would add 40 ms to each small exchange.
     socket.setNoDelay();
     connection.start();
     const { signal } = this.#stop;
-    this.#library.upgrader.upgradeInbound(connection, { signal }).then(
+    upgrader.upgradeInbound(connection, { signal }).then(
       () => admitted.isAuthenticated = true,
       (error) => connection.abort(error),
     );
@@ -114,7 +121,7 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
   async #check(): Promise<void> {
     while (true) {
       await this.#collaborators.clock.sleep(CHECK_MS, this.#stop);
-      for (const connection of this.#connections) connection.check();
+      for (const connection of this.#transport.connections) connection.check();
     }
   }
 }
@@ -123,7 +130,7 @@ export class TcpListener extends TypedEventEmitter<ListenerEvents> implements Li
 class PendingInbound implements AdmittedConnection {
   readonly #socket: Deno.TcpConn;
   readonly #since: number;
-  connection: InboundConnection | undefined;
+  connection: TcpConnection | undefined;
   isAuthenticated = false;
 
   constructor(socket: Deno.TcpConn, since: number) {

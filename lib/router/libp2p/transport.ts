@@ -1,16 +1,17 @@
-import { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
-import type {
-  CreateListenerOptions,
-  DialTransportOptions,
-  Listener,
-  MultiaddrConnection,
-  Transport,
-  Upgrader,
+import {
+  type ComponentLogger,
+  type CreateListenerOptions,
+  type DialTransportOptions,
+  type Listener,
+  type Transport,
+  transportSymbol,
 } from "@libp2p/interface";
-import { tcp, type TCPComponents } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../async/deadline.ts";
+import { errorOf } from "../../async/thrown.ts";
+import { openTcp } from "../../net/open_connection.ts";
+import { toIpPort } from "./address.ts";
+import { TcpConnection } from "./tcp_connection.ts";
 import { type InboundCollaborators, TcpListener } from "./tcp_listener.ts";
 
 export interface TransportOptions {
@@ -24,78 +25,61 @@ export interface TransportOptions {
 /** A transport, and whether it accepts connections. */
 export interface RouterTransport {
   /** For the library. */
-  readonly create: (components: TCPComponents) => Transport;
+  readonly create: (components: { readonly logger: ComponentLogger }) => Transport;
   /** Whether one of its listeners can no longer accept connections. */
   deaf(): boolean;
 }
 
-/**
- * TCP without Nagle's algorithm, with a connect deadline and listeners of Eddy's own. The
- * transport's `noDelay` option does nothing in some versions of the runtime, where each small
- * exchange then takes 40 ms (Nagle and delayed acknowledgement).
- */
+/** TCP without Nagle's algorithm, to IP addresses only, with a connect deadline. */
 export function createTransport(
   inbound: InboundCollaborators,
   { connectTimeoutMs }: TransportOptions,
 ): RouterTransport {
+  const { clock } = inbound;
   const listeners = new Set<TcpListener>();
-  const create = (components: TCPComponents) => {
-    const inner: Transport = tcp()(components);
-    const wrapped: Transport = Object.create(inner);
-    wrapped.dial = async (address: Multiaddr, dialOptions: DialTransportOptions) => {
-      using limit = deadline(connectTimeoutMs, dialOptions);
-      const upgrader = withoutDelay(dialOptions.upgrader, () => limit.clear());
-      return await inner.dial(address, { ...dialOptions, signal: limit.signal, upgrader });
+  const create = ({ logger }: { readonly logger: ComponentLogger }): Transport => {
+    const connections = new Set<TcpConnection>();
+    const log = logger.forComponent("eddy:outbound");
+    const dial = async (address: Multiaddr, options: DialTransportOptions) => {
+      const socket = await connect(address, connectTimeoutMs, options);
+      // The library verifies that it is the peer that this address names.
+      const init = { remoteAddr: address, direction: "outbound" } as const;
+      const connection = new TcpConnection(socket, init, { clock, log });
+      connections.add(connection);
+      connection.addEventListener("close", () => connections.delete(connection));
+      connection.start();
+      try {
+        return await options.upgrader.upgradeOutbound(connection, options);
+      } catch (error) {
+        connection.abort(errorOf(error));
+        throw error;
+      }
     };
-    wrapped.createListener = ({ upgrader }: CreateListenerOptions): Listener => {
-      const listener = new TcpListener(inbound, { upgrader, logger: components.logger });
+    const createListener = ({ upgrader }: CreateListenerOptions): Listener => {
+      const listener = new TcpListener(inbound, { upgrader, logger, connections });
       listeners.add(listener);
       return listener;
     };
-    return wrapped;
+    return {
+      [Symbol.toStringTag]: "eddy-tcp",
+      [transportSymbol]: true,
+      dial,
+      createListener,
+      listenFilter: (addresses) => addresses,
+      dialFilter: (addresses) => addresses.filter((address) => toIpPort(address) !== undefined),
+    };
   };
   return { create, deaf: () => [...listeners].some(({ deaf }) => deaf) };
 }
 
-/** Wraps the upgrader, which sees each socket first. */
-function withoutDelay(upgrader: Upgrader, onConnect: () => void): Upgrader {
-  return new Proxy(upgrader, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== "function") return member;
-      if (name !== "upgradeOutbound") return member.bind(target);
-      return (connection: MultiaddrConnection, ...rest: unknown[]) => {
-        onConnect();
-        prepare(connection);
-        return member.call(target, connection, ...rest);
-      };
-    },
-  });
-}
-
-/** Not in the public type, but present at run time in the pinned version. */
-interface SocketConnection {
-  readonly socket?: Socket;
-  /** Writes each of the pieces. */
-  sendData?(pieces: Iterable<Uint8Array>): unknown;
-}
-
-function prepare(connection: MultiaddrConnection): void {
-  const inner: MultiaddrConnection & SocketConnection = connection;
-  const { socket } = inner;
-  socket?.setNoDelay(true);
-  writeAtOnce(inner);
-}
-
-/**
- * A message and its length prefix are two pieces: written separately they are two packets, and the
- * peer wakes up twice.
- */
-function writeAtOnce(connection: SocketConnection): void {
-  const sendData = connection.sendData?.bind(connection);
-  if (sendData === undefined) return;
-  connection.sendData = (pieces) => {
-    const all = [...pieces];
-    return sendData(all.length > 1 ? [Buffer.concat(all)] : all);
-  };
+/** @throws if the connection is not established in time. */
+async function connect(
+  address: Multiaddr,
+  timeoutMs: number,
+  options: DialTransportOptions,
+): Promise<Deno.TcpConn> {
+  const target = toIpPort(address);
+  if (target === undefined) throw new TypeError(`${address} is no address and TCP port`);
+  using limit = deadline(timeoutMs, options);
+  return await openTcp({ address: target.ip, port: target.port }, limit.signal);
 }

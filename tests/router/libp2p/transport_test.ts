@@ -1,56 +1,57 @@
 import assert from "node:assert/strict";
-import { Socket } from "node:net";
 import { test } from "../../support/test.ts";
 import { Cluster } from "../cluster.ts";
 
-test("sockets on both ends send without delay", async () => {
-  const original = Socket.prototype.setNoDelay;
-  const calls: unknown[] = [];
-  Socket.prototype.setNoDelay = function (noDelay) {
-    calls.push(noDelay);
-    return original.call(this, noDelay);
+/** Runs with each socket of the process, opened or accepted, shown first. */
+async function withSockets(see: (socket: Deno.TcpConn) => void, run: () => Promise<void>) {
+  const { listen, connect } = Deno;
+  const shown = (socket: Deno.TcpConn) => {
+    see(socket);
+    return socket;
   };
-  const { listen } = Deno;
+  Deno.connect =
+    (async (options: Deno.ConnectOptions) => shown(await connect(options))) as typeof Deno.connect;
   Deno.listen = ((options: Deno.TcpListenOptions) => {
     const listener = listen(options);
     const accept = listener.accept.bind(listener);
-    listener.accept = async () => {
-      const socket = await accept();
-      const setNoDelay = socket.setNoDelay.bind(socket);
-      socket.setNoDelay = (noDelay = true) => {
-        calls.push(noDelay);
-        setNoDelay(noDelay);
-      };
-      return socket;
-    };
+    listener.accept = async () => shown(await accept());
     return listener;
   }) as typeof Deno.listen;
   try {
-    await using cluster = await Cluster.of(2);
-    assert.equal(cluster.nodes.length, 2);
-    assert(calls.length >= 2, `${calls.length} sockets`);
-    assert(calls.every((noDelay) => noDelay === true));
+    await run();
   } finally {
-    Socket.prototype.setNoDelay = original;
-    Deno.listen = listen;
+    Object.assign(Deno, { listen, connect });
   }
+}
+
+async function twoNodes(): Promise<void> {
+  await using cluster = await Cluster.of(2);
+  assert.equal(cluster.nodes.length, 2);
+}
+
+test("sockets on both ends send without delay", async () => {
+  const sockets = new Map<Deno.TcpConn, unknown>();
+  await withSockets((socket) => {
+    sockets.set(socket, undefined);
+    const setNoDelay = socket.setNoDelay.bind(socket);
+    socket.setNoDelay = (noDelay = true) => {
+      sockets.set(socket, noDelay);
+      setNoDelay(noDelay);
+    };
+  }, twoNodes);
+  assert(sockets.size >= 2, `${sockets.size} sockets`);
+  assert([...sockets.values()].every((noDelay) => noDelay === true));
 });
 
 test("a message and its length are written together", async () => {
-  const original = Socket.prototype.write;
   const lengths: number[] = [];
-  // deno-lint-ignore no-explicit-any
-  Socket.prototype.write = function (this: Socket, chunk: any, ...rest: any[]) {
-    lengths.push(chunk.length);
-    // deno-lint-ignore no-explicit-any
-    return (original as any).call(this, chunk, ...rest);
-  };
-  try {
-    await using cluster = await Cluster.of(2);
-    assert.equal(cluster.nodes.length, 2);
-    assert(lengths.length > 10, `${lengths.length} writes`);
-    assert(lengths.every((length) => length > 2), `${lengths}`);
-  } finally {
-    Socket.prototype.write = original;
-  }
+  await withSockets((socket) => {
+    const write = socket.write.bind(socket);
+    socket.write = (bytes) => {
+      lengths.push(bytes.length);
+      return write(bytes);
+    };
+  }, twoNodes);
+  assert(lengths.length > 10, `${lengths.length} writes`);
+  assert(lengths.every((length) => length > 2), `${lengths}`);
 });

@@ -1,11 +1,9 @@
-import type { AbortOptions, Logger } from "@libp2p/interface";
+import type { AbortOptions, Logger, MessageStreamDirection } from "@libp2p/interface";
 import { AbstractMultiaddrConnection } from "@libp2p/utils";
-import { multiaddr } from "@multiformats/multiaddr";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import { errorOf } from "../../async/thrown.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
-import { ipOf } from "../../net/ip.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { toMultiaddrString } from "./address.ts";
 
 /** Bytes queued for writing before the writer is asked to wait. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -18,17 +16,25 @@ const INACTIVITY_MS = 120_000;
 /** How long a write may wait for the peer to read, ms. */
 const STALL_MS = 30_000;
 
-/** The used part of an accepted socket. */
-export type InboundSocket = Pick<Deno.TcpConn, "read" | "write" | "close" | "remoteAddr">;
+/** The used part of a socket. */
+type Socket = Pick<Deno.TcpConn, "read" | "write" | "close">;
+
+export interface TcpConnectionCollaborators {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
 
 /** The used part of the library's data. */
 interface Data extends Iterable<Uint8Array> {
   readonly byteLength: number;
 }
 
-/** A connection that another node opened, for the library. */
-export class InboundConnection extends AbstractMultiaddrConnection {
-  readonly #socket: InboundSocket;
+/**
+ * A TCP connection to or from another node, for the library. The library's own hides its socket and
+ * writes the pieces of a message one by one.
+ */
+export class TcpConnection extends AbstractMultiaddrConnection {
+  readonly #socket: Socket;
   readonly #clock: Clock;
   #queue: Uint8Array[] = [];
   #queued = 0;
@@ -44,10 +50,13 @@ export class InboundConnection extends AbstractMultiaddrConnection {
   #activeAt: number;
   #writesSince = Infinity;
 
-  constructor(socket: InboundSocket, { clock, log }: { clock: Clock; log: Logger }) {
-    const { port } = socket.remoteAddr as Deno.NetAddr;
-    const remoteAddr = multiaddr(toMultiaddrString({ ip: ipOf(socket.remoteAddr), port }));
-    super({ remoteAddr, direction: "inbound", log });
+  /** @param init the library verifies that the peer is the one that `remoteAddr` names, if any. */
+  constructor(
+    socket: Socket,
+    init: { readonly remoteAddr: Multiaddr; readonly direction: MessageStreamDirection },
+    { clock, log }: TcpConnectionCollaborators,
+  ) {
+    super({ ...init, log });
     this.#socket = socket;
     this.#clock = clock;
     this.#activeAt = clock.now();
