@@ -19,7 +19,7 @@ import type { RoutingTable } from "./peers/routing_table.ts";
 import type { Provider } from "./dht/provider.ts";
 import { ProviderOutbox } from "./providers/provider_outbox.ts";
 import { ProviderPublisher } from "./providers/provider_publisher.ts";
-import { disableLibraryRecords } from "./libp2p/disable_library_records.ts";
+import { disableLibraryRecords } from "./libp2p/kad_dht.ts";
 import type { ProviderStore } from "./providers/provider_store.ts";
 import type { WorkBudget } from "../async/work_budget.ts";
 
@@ -59,7 +59,7 @@ export function serveDht(
   options: ResolvedRouterOptions,
   context: IndexContext & { readonly provides: (id: string) => boolean },
 ): void {
-  disableLibraryRecords(host);
+  disableLibraryRecords(host.dht);
   const server = new DhtServer({
     ...context,
     clock,

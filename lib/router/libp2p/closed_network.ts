@@ -2,6 +2,7 @@ import { noise } from "@chainsafe/libp2p-noise";
 import type { ConnectionEncrypter, Libp2p } from "@libp2p/interface";
 import { hkdfSync } from "node:crypto";
 import { closedNoiseProtocol } from "../../oci/peer_protocol.ts";
+import { requireMembers } from "./library.ts";
 import { noiseCrypto } from "./noise_crypto.ts";
 
 /** Bytes derived from a secret: SHA-256's length, and enough to distinguish two names. */
@@ -13,7 +14,7 @@ const NAME_LABEL = "eddy router name 1";
 
 type Components = Parameters<ReturnType<typeof noise>>[0];
 
-/** The used part of the library's upgrader; public at run time in the pinned version. */
+/** The used part of the library's upgrader; in no public type. */
 interface Upgrader {
   /** Encrypters by protocol, in order of preference. Read for each connection. */
   readonly connectionEncrypters: Map<string, ConnectionEncrypter>;
@@ -63,9 +64,8 @@ export class ClosedNetwork {
     const components = this.#components;
     if (components === undefined) throw new Error("the libp2p node has not been made");
     const { connectionEncrypters } = components.upgrader as unknown as Upgrader;
-    if (!(connectionEncrypters instanceof Map)) {
-      throw new Error("libp2p has no member connectionEncrypters; the pinned version is 3.3.11");
-    }
+    requireMembers("libp2p", { connectionEncrypters }, { connectionEncrypters: "object" });
+    requireMembers("libp2p", connectionEncrypters, { clear: "function", set: "function" });
     connectionEncrypters.clear();
     for (const secret of this.#secrets) {
       const encrypter = createEncrypter(secret, components);

@@ -1,4 +1,5 @@
 import { yamux } from "@chainsafe/libp2p-yamux";
+import { requireMembers } from "./library.ts";
 
 /** Half of a stream's initial window: the sender never runs out, and go-libp2p does the same. */
 const MIN_CREDIT_BYTES = 128 * 1024;
@@ -9,21 +10,21 @@ const WINDOW_UPDATE = 1;
 const FIN_OR_RST = 4 | 8;
 
 /** A frame's header in the library. */
-interface FrameHeader {
+export interface FrameHeader {
   readonly type: number;
   readonly flag: number;
   readonly streamID: number;
   readonly length: number;
 }
 
-/** The used part of the library's muxer; public at run time only, hence confined to this file. */
-interface FrameSender {
+/** The used part of the library's muxer; in no public type. */
+export interface FrameSender {
   sendFrame(header: FrameHeader, data?: unknown): boolean;
 }
 
-/** The used part of a secured connection; public at run time only. */
+/** The used part of Noise's connection; in no public type. */
 interface FrameReceiver {
-  readonly decoder?: { lengthDecoder: (data: { readonly length: number }) => number };
+  readonly decoder: { lengthDecoder: (data: { readonly length: number }) => number };
 }
 
 /** The error by which the library detects an incomplete length prefix. */
@@ -41,7 +42,7 @@ export function frugalYamux(): ReturnType<typeof yamux> {
     const factory = create();
     const createStreamMuxer = factory.createStreamMuxer.bind(factory);
     factory.createStreamMuxer = (connection) => {
-      expectShortReads(connection as FrameReceiver);
+      expectShortReads(connection as unknown as FrameReceiver);
       const muxer = createStreamMuxer(connection);
       holdCredit(muxer as unknown as FrameSender);
       return muxer;
@@ -55,7 +56,8 @@ export function frugalYamux(): ReturnType<typeof yamux> {
  * incomplete. Creating an error, with its stack, costs more than decrypting a DHT message.
  */
 export function expectShortReads({ decoder }: FrameReceiver): void {
-  if (decoder === undefined) return;
+  requireMembers("@chainsafe/libp2p-noise", { decoder }, { decoder: "object" });
+  requireMembers("@chainsafe/libp2p-noise", decoder, { lengthDecoder: "function" });
   const decode = decoder.lengthDecoder;
   decoder.lengthDecoder = (data) => {
     if (data.length < LENGTH_BYTES) throw TOO_SHORT;
@@ -65,6 +67,7 @@ export function expectShortReads({ decoder }: FrameReceiver): void {
 
 /** Collects a muxer's window updates without flags, by stream. */
 export function holdCredit(muxer: FrameSender): void {
+  requireMembers("@chainsafe/libp2p-yamux", muxer, { sendFrame: "function" });
   const send = muxer.sendFrame.bind(muxer);
   const held = new Map<number, number>();
   muxer.sendFrame = (header, data) => {
@@ -79,4 +82,14 @@ export function holdCredit(muxer: FrameSender): void {
     held.delete(streamID);
     return send({ ...header, length }, data);
   };
+}
+
+/** @throws {Error} unless the library's frames have the heads that {@link holdCredit} looks at. */
+export function requireFrameHeader(header: unknown): void {
+  requireMembers("@chainsafe/libp2p-yamux", header, {
+    type: "number",
+    flag: "number",
+    streamID: "number",
+    length: "number",
+  });
 }

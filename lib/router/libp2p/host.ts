@@ -1,13 +1,14 @@
 import { noise } from "@chainsafe/libp2p-noise";
 
 import { identify } from "@libp2p/identify";
-import type { Libp2p, PrivateKey } from "@libp2p/interface";
+import type { ConnectionEncrypter, Libp2p, PrivateKey } from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { dhtProtocol } from "../../oci/peer_protocol.ts";
 import { isUsableIp, toIpPort } from "./address.ts";
+import { checkConnections } from "./check_connections.ts";
 import { ClosedNetwork } from "./closed_network.ts";
 import { type DhtInternals, dhtInternals } from "./kad_dht.ts";
 import type { ResolvedRouterOptions } from "../options.ts";
@@ -42,7 +43,11 @@ export interface Host {
   deaf(): boolean;
 }
 
-/** Builds the libp2p node; it does nothing until it is started. */
+/**
+ * Builds the libp2p node; it does nothing until it is started.
+ *
+ * @throws {Error} if a required member of the library is missing.
+ */
 export async function createHost(
   privateKey: PrivateKey,
   inbound: InboundCollaborators,
@@ -57,6 +62,9 @@ export async function createHost(
   const announced = () => unique(listening().filter(isUsable));
   const dialTimeout = options.dialTimeoutMs * MAX_ADDRESS_DIALS;
   const closed = options.secrets.length > 0 ? new ClosedNetwork(options.secrets) : undefined;
+  const secure = closed?.encrypter ?? noise({ crypto: noiseCrypto() });
+  const made: { encrypter?: ConnectionEncrypter } = {};
+  const muxers = frugalYamux();
   const transport = createTransport(inbound, options);
   const node = await createLibp2p({
     privateKey,
@@ -68,8 +76,8 @@ export async function createHost(
       announceFilter: () => announced(),
     },
     transports: [transport.create],
-    connectionEncrypters: [closed?.encrypter ?? noise({ crypto: noiseCrypto() })],
-    streamMuxers: [frugalYamux()],
+    connectionEncrypters: [(components) => made.encrypter = secure(components)],
+    streamMuxers: [muxers],
     connectionManager: connectionLimits(options, dialTimeout),
     // It aborts connections after one failed ping; the peer monitor asks twice.
     connectionMonitor: { enabled: false },
@@ -89,6 +97,8 @@ export async function createHost(
     },
   });
   closed?.open();
+  if (made.encrypter === undefined) throw new Error("libp2p secures no connections");
+  await checkConnections(made.encrypter, muxers(), node.logger);
   const { dht } = node.services;
   return {
     ...{ node, dht: dhtInternals(dht), announced, closed },

@@ -1,11 +1,8 @@
 import type { AbortOptions, Connection, PeerId, Stream } from "@libp2p/interface";
 import type { CID } from "multiformats/cid";
+import { requireMembers } from "./library.ts";
 
-/**
- * The used parts of kad-dht beyond its public types. All are public at run time in the pinned
- * version; {@link dhtInternals} checks that they still are. No other file may use the library's
- * internals.
- */
+/** The used parts of kad-dht beyond its public types. */
 export interface DhtInternals {
   /** Peers by distance; never evicts one by itself. Emits `peer:add` and `peer:remove`. */
   readonly routingTable: LibraryRoutingTable;
@@ -18,9 +15,6 @@ export interface DhtInternals {
 }
 
 export interface LibraryRoutingTable extends EventTarget {
-  readonly size: number;
-  closestPeers(kademliaId: Uint8Array, options?: { readonly count?: number }): PeerId[];
-  find(peer: PeerId): Promise<PeerId | undefined>;
   remove(peer: PeerId): Promise<void>;
   queueRoutingTableUpdate(peer: PeerId): void;
 }
@@ -38,28 +32,33 @@ export type OpenStream = (peer: PeerId, options: AbortOptions) => Promise<Stream
 /**
  * Accesses the internals of the DHT service.
  *
- * @throws {Error} if a required member is missing, so that an incompatible update of the library
- * fails at the start and not during a pull.
+ * @throws {Error} if a required member is missing.
  */
 export function dhtInternals(dht: object): DhtInternals {
-  require(dht, ["routingTable", "rpc", "providers", "protocol"]);
   const internals = dht as DhtInternals;
-  require(internals.routingTable, [
-    "closestPeers",
-    "find",
-    "remove",
-    "queueRoutingTableUpdate",
-    "addEventListener",
-  ]);
-  require(internals.rpc, ["onIncomingStream"]);
-  require(internals.providers, ["addProvider", "removeProvider", "getProviders"]);
+  const check = (target: object, members: Parameters<typeof requireMembers>[2]) =>
+    requireMembers("@libp2p/kad-dht", target, members);
+  check(dht, { routingTable: "object", rpc: "object", providers: "object", protocol: "string" });
+  check(internals.routingTable, {
+    remove: "function",
+    queueRoutingTableUpdate: "function",
+    addEventListener: "function",
+  });
+  check(internals.rpc, { onIncomingStream: "function" });
+  check(internals.providers, {
+    addProvider: "function",
+    removeProvider: "function",
+    getProviders: "function",
+  });
   return internals;
 }
 
-function require(target: object, members: readonly string[]): void {
-  for (const member of members) {
-    if (!(member in target)) {
-      throw new Error(`@libp2p/kad-dht has no member ${member}; the pinned version is 16.4.5`);
-    }
-  }
+/**
+ * Disables the library's own store of provider records: its reprovider announces its content
+ * slowly, and its lists are scanned on each lookup. The router stores and serves records itself.
+ */
+export function disableLibraryRecords({ providers }: Pick<DhtInternals, "providers">): void {
+  providers.addProvider = () => Promise.resolve();
+  providers.removeProvider = () => Promise.resolve();
+  providers.getProviders = () => Promise.resolve([]);
 }
