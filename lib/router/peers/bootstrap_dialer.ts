@@ -58,17 +58,21 @@ export function createBootstrapDialer(
             { addresses },
           );
         }
-        log.debug("bootstrap peer not reached", { addresses, error });
+        log.debug("a bootstrap peer cannot be reached", { addresses, error });
         return "failed";
       }
     },
   };
 }
 
-/** The peer is alive, but there is no common way to secure the connection. */
+/**
+ * The peer is alive, but there is no common way to secure the connection. A peer that closes the
+ * connection before, as one does that is starting or at its limit, fails by the same name.
+ */
 function isSecurityMismatch(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isSecurityMismatch);
-  return error instanceof Error && error.name === "EncryptionFailedError";
+  return error instanceof Error && error.name === "EncryptionFailedError" &&
+    error.message.startsWith("Protocol selection failed");
 }
 
 /** The library detects a connection to itself only when the other side shows its identity. */

@@ -43,6 +43,23 @@ test("closed network: with the secret nodes find each other; without it, or with
   for (const { router } of [first, second]) assert.equal(router.peers().length, 1);
 });
 
+test("closed network: a peer that ends connections is not taken for one with another key", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using cluster = new Cluster();
+  const address = `/ip4/127.0.0.1/tcp/${listener.addr.port}`;
+  const adding = cluster.add([address], { secrets: [OLD] });
+  for (let connections = 0; connections < 3; connections++) {
+    const socket = await listener.accept();
+    // One ends at once, the others in the middle of what they say.
+    if (connections > 0) await socket.write(new TextEncoder().encode("\x13/multistream/1.0.0\n"));
+    socket.close();
+  }
+  const { log } = await adding;
+  const isTold = () => log.lines.some(({ message }) => /cannot be reached/.test(message));
+  await eventually("it is said that it cannot be reached", isTold);
+  assert.deepEqual(log.lines.filter(({ message }) => WARNING.test(message)), []);
+});
+
 test("closed network: the name of the secret's protocol alone opens nothing", async () => {
   await using cluster = new Cluster();
   const first = await cluster.add([], { secrets: [OLD] });
