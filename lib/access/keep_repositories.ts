@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { ifPresent } from "../files/if_present.ts";
+import { readSmallFile } from "../files/read_small_file.ts";
 import { replaceFile } from "../files/write_durably.ts";
 import { isDigest } from "../oci/digest.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
@@ -78,12 +80,11 @@ export async function loadRepositories(
   path: string,
 ): Promise<void> {
   try {
-    const { size } = await Deno.stat(path);
-    if (size > MAX_FILE_BYTES) throw new Error(`it has ${size} bytes`);
-    const file = fileSchema.parse(JSON.parse(await Deno.readTextFile(path)));
+    const text = await ifPresent(readSmallFile(path, MAX_FILE_BYTES));
+    if (text === undefined) return;
+    const file = fileSchema.parse(JSON.parse(text));
     restoreRepositories({ repositories, content }, file, today());
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
     const effect = "what is held is kept from other nodes until upstream has been asked about it";
     log.warn("what is known of repositories could not be read", { path, effect, error });
   }

@@ -1,6 +1,7 @@
 import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
+import { ifPresent } from "../files/if_present.ts";
 import { readSmallFile } from "../files/read_small_file.ts";
 import { basicAuthorization } from "../oci/basic_auth.ts";
 import type { Runtime } from "../ports/runtime.ts";
@@ -135,10 +136,6 @@ async function readAuthorization(directory: string): Promise<string | undefined>
 
 /** A file's text without the line's end that editors put there; empty if there is no file. */
 async function readSecret(path: string): Promise<string> {
-  try {
-    return (await readSmallFile(path, MAX_LENGTH)).replace(/\r?\n$/, "");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+  const text = await ifPresent(readSmallFile(path, MAX_LENGTH));
+  return text?.replace(/\r?\n$/, "") ?? "";
 }

@@ -1,9 +1,6 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { join } from "node:path";
-import { readSmallFile } from "../files/read_small_file.ts";
+import { readTlsFiles } from "../files/read_tls_files.ts";
 
-/** A file of certificates is smaller. */
-const MAX_BYTES = 256 * 1024;
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** What a node shows to its peers and by what it knows them, as PEM. */
@@ -17,8 +14,7 @@ export interface PeerCertificates {
 }
 
 /**
- * Reads `tls.crt`, `tls.key` and `ca.crt`, the names that secrets of Kubernetes (type
- * `kubernetes.io/tls`) and cert-manager give them.
+ * Reads `tls.crt`, `tls.key` and `ca.crt`.
  *
  * @param name that the certificate has to be for.
  * @throws {Error} saying which file is missing or not good; it has nothing of the key in it.
@@ -27,9 +23,10 @@ export async function readPeerCertificates(
   directory: string,
   name: string,
 ): Promise<PeerCertificates> {
-  const [cert, key, authority] = await Promise.all(
-    ["tls.crt", "tls.key", "ca.crt"].map((file) => readSmallFile(join(directory, file), MAX_BYTES)),
-  ) as [string, string, string];
+  const { cert, key, authority } = await readTlsFiles(directory);
+  if (cert === undefined) throw new Error("tls.crt is missing or empty");
+  if (key === undefined) throw new Error("tls.key is missing or empty");
+  if (authority === undefined) throw new Error("ca.crt is missing or empty");
   const [own] = certificates(cert, "tls.crt");
   certificates(authority, "ca.crt");
   if (own === undefined) throw new Error("tls.crt has no certificate in PEM form");

@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { fileStamp } from "../files/file_stamp.ts";
+import { ifReadable } from "../files/if_present.ts";
 import { type Digest, splitDigest } from "../oci/digest.ts";
 import type { ByteRange } from "../oci/range.ts";
 import { fileStream } from "./file_stream.ts";
@@ -46,33 +48,20 @@ export class BlobDirectory {
 
   /** Changes when a blob is rewritten; undefined if it is missing or not readable. */
   async stampOf(digest: Digest): Promise<string | undefined> {
-    try {
-      const { ino, size, mtime } = await Deno.stat(this.path(digest));
-      return `${ino}:${size}:${mtime?.getTime()}`;
-    } catch (error) {
-      return absent(error);
-    }
+    return await ifReadable(fileStamp(this.path(digest)));
   }
 
   /** Size of a blob in bytes; undefined if it is missing or not readable. */
   async size(digest: Digest): Promise<number | undefined> {
-    try {
-      const info = await Deno.stat(this.path(digest));
-      return info.isFile ? info.size : undefined;
-    } catch (error) {
-      return absent(error);
-    }
+    const info = await ifReadable(Deno.stat(this.path(digest)));
+    return info?.isFile ? info.size : undefined;
   }
 
   /** Reads a whole blob; undefined if it is missing, not readable or larger than `maxBytes`. */
   async read(digest: Digest, maxBytes: number): Promise<Uint8Array | undefined> {
     const size = await this.size(digest);
     if (size === undefined || size > maxBytes) return undefined;
-    try {
-      return await Deno.readFile(this.path(digest));
-    } catch (error) {
-      return absent(error);
-    }
+    return await ifReadable(Deno.readFile(this.path(digest)));
   }
 
   /**
@@ -86,37 +75,15 @@ export class BlobDirectory {
     size: number,
     range?: ByteRange,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
-    try {
-      const file = await Deno.open(this.path(digest));
-      return fileStream(file, range ?? { start: 0, end: size - 1 });
-    } catch (error) {
-      return absent(error);
-    }
+    const file = await ifReadable(Deno.open(this.path(digest)));
+    return file && fileStream(file, range ?? { start: 0, end: size - 1 });
   }
 }
 
 async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch (error) {
-    return absent(error) ?? false;
-  }
+  return (await ifReadable(Deno.stat(path)))?.isDirectory ?? false;
 }
 
 async function directoryStamp(path: string): Promise<string> {
-  try {
-    const { ino, mtime } = await Deno.stat(path);
-    return `${ino}:${mtime?.getTime()}`;
-  } catch (error) {
-    return absent(error) ?? "-";
-  }
-}
-
-/** A missing or unreadable file is an answer; any other error is a disk failure. */
-function absent(error: unknown): undefined {
-  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return;
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-    return;
-  }
-  throw error;
+  return await ifReadable(fileStamp(path)) ?? "-";
 }

@@ -240,9 +240,9 @@ testWith(
         return true;
       });
       await Deno.writeTextFile(join(files, "ca.crt"), "");
-      await assert.rejects(open(), /ca.crt has no certificate/);
+      await assert.rejects(open(), /ca.crt is missing or empty/);
       await Deno.remove(join(files, "tls.crt"));
-      await assert.rejects(open(), /tls.crt/);
+      await assert.rejects(open(), /tls.crt is missing/);
     }),
 );
 

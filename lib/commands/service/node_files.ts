@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import { ifPresent } from "../../files/if_present.ts";
 import { clearTemporaries, replaceFile } from "../../files/write_durably.ts";
 
 const DIRECTORY_MODE = 0o755;
@@ -18,17 +19,17 @@ export async function copyProgram(from: string, to: string): Promise<void> {
 
 /** The text of a file; undefined if there is none. */
 export async function readText(path: string): Promise<string | undefined> {
-  return await unlessMissing(Deno.readTextFile(path));
+  return await ifPresent(Deno.readTextFile(path));
 }
 
 /** Whether something is at a path. */
 export async function exists(path: string): Promise<boolean> {
-  return await unlessMissing(Deno.lstat(path)) !== undefined;
+  return await ifPresent(Deno.lstat(path)) !== undefined;
 }
 
 /** Whether two files have the same content; false if one is missing. */
 export async function sameContent(a: string, b: string): Promise<boolean> {
-  const [one, other] = await Promise.all([a, b].map((path) => unlessMissing(Deno.stat(path))));
+  const [one, other] = await Promise.all([a, b].map((path) => ifPresent(Deno.stat(path))));
   if (one === undefined || other === undefined || one.size !== other.size) return false;
   if (one.ino !== null && one.ino === other.ino && one.dev === other.dev) return true;
   return await fingerprint(a) === await fingerprint(b);
@@ -45,15 +46,4 @@ async function fingerprint(path: string): Promise<string> {
   using file = await Deno.open(path);
   for await (const chunk of file.readable) hash.update(chunk);
   return hash.digest("hex");
-}
-
-async function unlessMissing<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw error;
-  }
 }

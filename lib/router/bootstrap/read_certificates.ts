@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { readTlsFiles } from "../../files/read_tls_files.ts";
 
 /** Trusted and own certificates of a client, PEM. */
 export interface ClientCertificates {
@@ -16,9 +16,7 @@ export interface ClientCertificates {
  * @throws {Error} if a file cannot be read, or only one of `tls.crt` and `tls.key` exists.
  */
 export async function readCertificates(directory: string): Promise<ClientCertificates> {
-  const [authority, cert, key] = await Promise.all(
-    ["ca.crt", "tls.crt", "tls.key"].map((name) => read(join(directory, name))),
-  );
+  const { cert, key, authority } = await readTlsFiles(directory);
   if ((cert === undefined) !== (key === undefined)) {
     throw new Error(
       `${directory} has only ${
@@ -30,14 +28,4 @@ export async function readCertificates(directory: string): Promise<ClientCertifi
     ...(authority === undefined ? {} : { caCerts: [authority] }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
   };
-}
-
-async function read(path: string): Promise<string | undefined> {
-  try {
-    const content = await Deno.readTextFile(path);
-    return content.trim() === "" ? undefined : content;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

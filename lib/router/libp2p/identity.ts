@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import type { PrivateKey } from "@libp2p/interface";
 import { messageOf } from "../../async/thrown.ts";
+import { ifPresent } from "../../files/if_present.ts";
+import { readSmallFile } from "../../files/read_small_file.ts";
 import { clearTemporaries, replaceFile } from "../../files/write_durably.ts";
 
 /** Identity file in the data directory, named as Spegel's. */
@@ -54,13 +56,8 @@ async function toLibp2pKey(key: KeyObject): Promise<PrivateKey> {
 
 async function readKeyFile(file: string): Promise<string | undefined> {
   try {
-    const { size } = await Deno.stat(file);
-    if (size > MAX_KEY_FILE_BYTES) {
-      throw new Error(`it has ${size} bytes, want at most ${MAX_KEY_FILE_BYTES}`);
-    }
-    return await Deno.readTextFile(file);
+    return await ifPresent(readSmallFile(file, MAX_KEY_FILE_BYTES));
   } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
     throw new Error(`identity file ${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { LRUCache } from "lru-cache";
+import { ifReadable, isUnreadable } from "../../files/if_present.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import type { ByteRange } from "../../oci/range.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
@@ -55,7 +56,7 @@ export class ContainerdIngests implements Arrivals {
     try {
       return await this.#find(digest, signal);
     } catch (error) {
-      if (!isAbsence(error)) this.#log.debug("content cannot be followed", { digest, error });
+      if (!isUnreadable(error)) this.#log.debug("content cannot be followed", { digest, error });
       return undefined;
     }
   }
@@ -87,8 +88,8 @@ export class ContainerdIngests implements Arrivals {
   }
 
   async #open(digest: Digest, directory: string, size: number, range: ByteRange | undefined) {
-    const successor = () => openFile(this.#blobs.path(digest));
-    const file = await openFile(join(directory, "data")) ?? await successor();
+    const successor = () => ifReadable(Deno.open(this.#blobs.path(digest)));
+    const file = await ifReadable(Deno.open(join(directory, "data"))) ?? await successor();
     return file && growingFileStream(
       { file, size, successor, clock: this.#clock },
       range ?? { start: 0, end: size - 1 },
@@ -99,16 +100,12 @@ export class ContainerdIngests implements Arrivals {
     const known = this.#refs.get(directory);
     if (known !== undefined) return known;
     const path = join(this.#path, directory, "ref");
-    try {
-      if ((await Deno.stat(path)).size > MAX_REF_BYTES) return undefined;
-      const ref = await Deno.readTextFile(path);
-      // Empty while it is being written.
-      if (ref !== "") this.#refs.set(directory, ref);
-      return ref;
-    } catch (error) {
-      if (isAbsence(error)) return undefined;
-      throw error;
-    }
+    const { size } = await ifReadable(Deno.stat(path)) ?? {};
+    if (size === undefined || size > MAX_REF_BYTES) return undefined;
+    const ref = await ifReadable(Deno.readTextFile(path));
+    // Empty while it is being written.
+    if (ref) this.#refs.set(directory, ref);
+    return ref;
   }
 }
 
@@ -120,19 +117,4 @@ export function digestOfRef(ref: string, namespace: string): Digest | undefined 
   if (!ref.startsWith(`${namespace}/`)) return undefined;
   const digest = /-(sha(?:256|512):[0-9a-f]+)$/.exec(ref)?.[1];
   return digest !== undefined && isDigest(digest) ? digest : undefined;
-}
-
-async function openFile(path: string): Promise<Deno.FsFile | undefined> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
-}
-
-/** The file is gone or not readable, which is not worth a log line. */
-function isAbsence(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
-    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable;
 }

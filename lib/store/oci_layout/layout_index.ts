@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import * as z from "zod";
+import { ifPresent } from "../../files/if_present.ts";
+import { readSmallFile } from "../../files/read_small_file.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { parseReference } from "../../oci/reference.ts";
 
@@ -41,15 +43,9 @@ export function layoutIndexPath(root: string): string {
 export async function readLayoutIndex(root: string): Promise<LayoutIndex | undefined> {
   const path = layoutIndexPath(root);
   try {
-    const { size } = await Deno.stat(path);
-    if (size > MAX_INDEX_BYTES) {
-      throw new Error(`${size} bytes, at most ${MAX_INDEX_BYTES} are read`);
-    }
-    return indexSchema.parse(JSON.parse(await Deno.readTextFile(path)));
+    const text = await ifPresent(readSmallFile(path, MAX_INDEX_BYTES));
+    return text === undefined ? undefined : indexSchema.parse(JSON.parse(text));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
     const reason = error instanceof z.ZodError ? z.prettifyError(error) : error;
     throw new Error(`cannot read ${path}: ${String(reason)}`, { cause: error });
   }

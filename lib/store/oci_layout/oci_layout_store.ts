@@ -12,6 +12,8 @@ import type { StoreEvent, Watcher } from "../../ports/watcher.ts";
 import { BlobDirectory } from "../blob_directory.ts";
 import { createChildrenReader } from "../children_reader.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
+import { fileStamp } from "../../files/file_stamp.ts";
+import { ifPresent } from "../../files/if_present.ts";
 import { walkImage } from "../walk_image.ts";
 import { layoutImages, layoutIndexPath, readLayoutIndex } from "./layout_index.ts";
 
@@ -149,7 +151,7 @@ export class OciLayoutStore implements Store, Watcher {
   }
 
   async #readNames(): Promise<ReadonlyMap<string, Digest>> {
-    const stamp = await fileStamp(layoutIndexPath(this.#root));
+    const stamp = await stampOf(layoutIndexPath(this.#root));
     if (this.#names?.stamp === stamp) return this.#names.map;
     const index = await readLayoutIndex(this.#root);
     const map = index === undefined ? new Map<string, Digest>() : layoutImages(index);
@@ -161,7 +163,7 @@ export class OciLayoutStore implements Store, Watcher {
   async #stamp(): Promise<string> {
     const blobs = join(this.#root, "blobs");
     const paths = [layoutIndexPath(this.#root), join(blobs, "sha256"), join(blobs, "sha512")];
-    return (await Promise.all(paths.map(fileStamp))).join(" ");
+    return (await Promise.all(paths.map(stampOf))).join(" ");
   }
 
   async #sleep(changes: number, { signal }: Cancellable): Promise<void> {
@@ -181,17 +183,8 @@ export class OciLayoutStore implements Store, Watcher {
   }
 }
 
-/** Changes with the file: a rename changes the inode, a write the time or size. */
-async function fileStamp(path: string): Promise<string> {
-  try {
-    const { ino, size, mtime } = await Deno.stat(path);
-    return `${ino}:${size}:${mtime?.getTime()}`;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return "-";
-    }
-    throw error;
-  }
+async function stampOf(path: string): Promise<string> {
+  return await ifPresent(fileStamp(path)) ?? "-";
 }
 
 function syncOf(images: ReadonlyMap<string, StoredImage>): StoreEvent {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { denoFiles } from "../../files/durable_files.ts";
+import { ifPresent } from "../../files/if_present.ts";
 import { writeDurably, writeThrough } from "../../files/write_durably.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, splitDigest } from "../../oci/digest.ts";
@@ -105,9 +106,7 @@ export class OciLayoutWriter {
   }
 
   async removeBlob(digest: Digest): Promise<void> {
-    await Deno.remove(this.#blobs.path(digest)).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    await ifPresent(Deno.remove(this.#blobs.path(digest)));
     this.#onChange();
   }
 

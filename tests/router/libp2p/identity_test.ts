@@ -77,7 +77,7 @@ const CORRUPT: { what: string; content: string; message: RegExp }[] = [
   {
     what: "far too much",
     content: "x".repeat(20_000),
-    message: /private\.key cannot be read: it has/,
+    message: /private\.key cannot be read: private\.key has more than/,
   },
 ];
 
