@@ -15,9 +15,13 @@ import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
 import type { Access } from "../ports/access.ts";
 import { createUpstream } from "../upstream/create_upstream.ts";
-import { createNodeCredentials } from "./node_credentials.ts";
+import { openNodeFiles } from "./node_credentials.ts";
 import type { StopStack } from "./stop_stack.ts";
-import { configuredEndpoints, withConfiguredHeaders } from "./upstream_endpoints.ts";
+import {
+  configuredEndpoints,
+  withConfiguredAccess,
+  withServerCredentials,
+} from "./upstream_endpoints.ts";
 
 /** In the data directory. */
 const REPOSITORIES_FILE = "private-repositories.json";
@@ -59,11 +63,14 @@ export async function createAccess(
   if (!verifyTags && isOpen && !localOnly) {
     return { access: undefined, isLocalClient: isLocal, isPublic: undefined, watcher };
   }
-  const endpoints = configuredEndpoints({ ...config, registryConfigPath }, log);
+  const { images, servers } = await openNodeFiles(config, { clock, log });
+  const endpoints = withServerCredentials(
+    configuredEndpoints({ ...config, registryConfigPath }, log),
+    servers,
+  );
   const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });
   stack.push("upstream client", () => upstream.close());
-  const ownFiles = await createNodeCredentials(config, { clock, log });
-  const nodeCredentials = withConfiguredHeaders(ownFiles, endpoints);
+  const nodeCredentials = withConfiguredAccess(images, endpoints);
   const knowledge = {
     repositories: new Repositories(clock, privateImages),
     content: new RepositoryContent(),

@@ -1,19 +1,23 @@
-import { parse } from "yaml";
 import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
+import { parseYaml } from "../config/parse_yaml.ts";
 import { readSmallFile } from "../files/read_small_file.ts";
 import {
   dockerCredentials,
   findCredentials,
+  findServerCredentials,
   type FoundCredentials,
   registriesCredentials,
 } from "../oci/node_credentials.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Log } from "../ports/log.ts";
+import type { Credentials } from "../oci/credentials.ts";
 import type { NodeCredentials } from "../ports/access.ts";
 import { ReloadingFile } from "./reloading_file.ts";
 
+/** What YAML may have for k3s. */
+const LIKE_GO = { uniqueKeys: false, merge: true };
 const MAX_BYTES = 1024 * 1024;
 /** Turns off looking for files. */
 const NONE = "none";
@@ -27,35 +31,61 @@ interface Source {
   readonly parse: (text: string) => FoundCredentials;
 }
 
+/** Finds credentials for a server. Does not reject. */
+export type ServerCredentials = (server: URL) => Promise<Credentials | undefined>;
+
+/** What a node's own files have; undefined if no file is named or found. */
+export interface NodeFiles {
+  /** For images, by the registry of their names: Docker's configuration file, as kubelet reads it. */
+  readonly images: NodeCredentials | undefined;
+  /** For servers, whatever the image: registries.yaml, as k3s reads it. */
+  readonly servers: ServerCredentials | undefined;
+}
+
 /**
- * Gives what a node's own files have for registries; undefined if no file is named or found.
+ * Reads the files with credentials that a node has.
  *
  * @param registriesFiles where to look if no file is named.
  * @throws {ConfigError} if a file that a flag names cannot be used; the message holds no secret.
  */
-export async function createNodeCredentials(
+export async function openNodeFiles(
   { dockerConfig, registriesFile }: Pick<Config, "dockerConfig" | "registriesFile">,
   { clock, log }: Pick<Runtime, "clock" | "log">,
   registriesFiles: readonly string[] = REGISTRIES_FILES,
-): Promise<NodeCredentials | undefined> {
-  const files: CredentialsFile[] = [];
-  const sources: Source[] = [];
-  if (dockerConfig !== undefined) {
-    sources.push({ path: dockerConfig, flag: "--docker-config", parse: parseDocker });
-  }
-  const named = registriesFile === undefined ? registriesFiles : [registriesFile];
-  for (const path of registriesFile === NONE ? [] : named) {
-    const flag = registriesFile === undefined ? undefined : "--registries-file";
-    sources.push({ path, flag, parse: parseRegistries });
-  }
-  for (const source of sources) {
-    const file = new CredentialsFile(source, { clock, log });
-    if (await file.open()) files.push(file);
-  }
+): Promise<NodeFiles> {
+  const open = async (sources: readonly Source[]) => {
+    const files: CredentialsFile[] = [];
+    for (const source of sources) {
+      const file = new CredentialsFile(source, { clock, log });
+      if (await file.open()) files.push(file);
+    }
+    return files;
+  };
+  const docker = await open(
+    dockerConfig === undefined
+      ? []
+      : [{ path: dockerConfig, flag: "--docker-config", parse: parseDocker }],
+  );
+  const flag = registriesFile === undefined ? undefined : "--registries-file";
+  const paths = registriesFile === undefined ? registriesFiles : [registriesFile];
+  const registries = await open(
+    registriesFile === NONE ? [] : paths.map((path) => ({ path, flag, parse: parseRegistries })),
+  );
+  return {
+    images: finder(docker, findCredentials),
+    servers: finder(registries, findServerCredentials),
+  };
+}
+
+/** Finds credentials in the first file that has some; undefined without files. */
+function finder<Sought>(
+  files: readonly CredentialsFile[],
+  find: (all: FoundCredentials["usable"], sought: Sought) => Credentials | undefined,
+): ((sought: Sought) => Promise<Credentials | undefined>) | undefined {
   if (files.length === 0) return undefined;
-  return async (reference) => {
+  return async (sought) => {
     for (const file of files) {
-      const found = findCredentials((await file.get()).usable, reference);
+      const found = find((await file.get()).usable, sought);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -124,7 +154,8 @@ class CredentialsFile {
     this.#log.info("the node's own access to registries was read", { path, registries });
     if (this.#found.unusable.length > 0) {
       this.#log.warn(
-        "entries for registries cannot be used: want auth, username and password, or identitytoken",
+        "entries for registries are not used: want HOST[:PORT] with username and password, auth, " +
+          "or an identity token",
         {
           path,
           registries: this.#found.unusable,
@@ -139,7 +170,7 @@ function parseDocker(text: string): FoundCredentials {
 }
 
 function parseRegistries(text: string): FoundCredentials {
-  return registriesCredentials(parsed("YAML", () => parse(text, { logLevel: "error" })));
+  return registriesCredentials(parsed("YAML", () => parseYaml(text, LIKE_GO)));
 }
 
 /** Messages of parsers quote the text, and so secrets. */

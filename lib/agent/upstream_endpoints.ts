@@ -7,6 +7,7 @@ import type { Log } from "../ports/log.ts";
 import type { NodeCredentials } from "../ports/access.ts";
 import { defaultEndpoint, type UpstreamEndpoint } from "../upstream/endpoint.ts";
 import { mirrorTargetsOf } from "./mirror_configuration.ts";
+import type { ServerCredentials } from "./node_credentials.ts";
 
 /** How long what hosts.toml says is not read again, ms, and of how many registries. */
 const ENDPOINTS_TTL_MS = 10_000;
@@ -74,20 +75,36 @@ export function configuredEndpoints(
   };
 }
 
+/** The servers with the credentials that the node has for them. */
+export function withServerCredentials(
+  endpoints: Endpoints,
+  servers: ServerCredentials | undefined,
+): Endpoints {
+  if (servers === undefined) return endpoints;
+  return async (registry) =>
+    await Promise.all((await endpoints(registry)).map(async (endpoint) => {
+      const credentials = await servers(new URL(endpoint.url));
+      return credentials === undefined ? endpoint : { ...endpoint, credentials };
+    }));
+}
+
 /**
- * What the node has for a registry by itself: credentials of its own files, else the headers of its
- * hosts.toml, which the runtime, too, shows for each pull of this node.
+ * What the node has for an image by itself: credentials for the image, else what it shows the
+ * registry's servers. The runtime, too, shows the latter for each pull of this node.
  */
-export function withConfiguredHeaders(
-  ownFiles: NodeCredentials | undefined,
+export function withConfiguredAccess(
+  images: NodeCredentials | undefined,
   endpoints: Endpoints,
 ): NodeCredentials {
   return async (reference) => {
-    const found = await ownFiles?.(reference);
+    const found = await images?.(reference);
     if (found !== undefined) return found;
     const servers = await endpoints(reference.registry).catch(() => []);
-    const headers = servers.map((endpoint) => endpoint.headers);
-    if (headers.every((each) => Object.keys(each).length === 0)) return undefined;
-    return { username: "", password: "", configured: JSON.stringify(headers) };
+    const shown = servers.map(({ headers, credentials }) => ({ headers, credentials }));
+    const isNothing = shown.every(({ headers, credentials }) =>
+      Object.keys(headers).length === 0 && credentials === undefined
+    );
+    if (isNothing) return undefined;
+    return { username: "", password: "", configured: JSON.stringify(shown) };
   };
 }

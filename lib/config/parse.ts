@@ -1,9 +1,9 @@
 import { parseArgs } from "node:util";
-import { parse as parseYaml } from "yaml";
 import { WITHOUT_VARIABLE } from "./help.ts";
 import { ConfigError } from "./config_error.ts";
 import type { CommandName } from "./option.ts";
 import { type Config, OPTION_ROWS, type OptionKey, type OptionRow } from "./options.ts";
+import { parseYaml } from "./parse_yaml.ts";
 
 /** Where options come from. */
 export interface ConfigSources {

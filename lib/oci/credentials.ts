@@ -8,8 +8,9 @@ export interface Credentials {
   /** A refresh token (OAuth 2), in place of user and password; accepted by token servers only. */
   readonly identityToken?: string;
   /**
-   * In place of all these: the headers configured on this node for a registry, which its runtime
-   * sends with each pull. The value only serves to tell credentials apart.
+   * In place of all these: the headers and credentials configured on this node for a registry's
+   * servers, which its runtime sends with each pull. The value only serves to tell credentials
+   * apart.
    */
   readonly configured?: string;
 }

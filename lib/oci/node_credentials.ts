@@ -1,7 +1,7 @@
 import { type Credentials, parseBasicAuthorization } from "./credentials.ts";
-import type { Reference } from "./reference.ts";
+import { isRegistry, type Reference } from "./reference.ts";
 
-/** Credentials for a registry, or for a part of it. */
+/** Credentials for a registry or a server, or for a part of it. */
 export interface RegistryCredentials {
   /** Host and port. */
   readonly registry: string;
@@ -18,6 +18,8 @@ export interface FoundCredentials {
 }
 
 const MAX_ENTRIES = 1000;
+/** Of a name in a message. */
+const MAX_NAME_LENGTH = 100;
 /** Docker Hub has several names. */
 const DOCKER_HUB = new Set(["index.docker.io", "registry-1.docker.io", "docker.io"]);
 
@@ -28,16 +30,52 @@ const DOCKER_HUB = new Set(["index.docker.io", "registry-1.docker.io", "docker.i
  * @throws {TypeError} with the reason, without any secret.
  */
 export function dockerCredentials(file: unknown): FoundCredentials {
-  return collect(section(file, "auths"), (entry) => entry);
+  const usable: RegistryCredentials[] = [];
+  const unusable: string[] = [];
+  for (const [key, auth] of Object.entries(section(file, "auths"))) {
+    // Entries without any are left to a credential helper.
+    if (!isFields(auth) || Object.keys(auth).length === 0) continue;
+    const place = registryOf(key);
+    const credentials = dockerEntry(auth);
+    if (place === undefined || credentials === undefined) unusable.push(place?.registry ?? "?");
+    else usable.push({ ...place, credentials });
+  }
+  return { usable, unusable };
 }
 
 /**
- * Reads `configs.*.auth` of a parsed registries.yaml of k3s or RKE2.
+ * Reads `configs.*.auth` of a parsed registries.yaml of k3s or RKE2, whose values are text. Each is
+ * for the server of that name, whatever the registry that it serves.
+ *
+ * Sources: github.com/rancher/wharfie pkg/registries; containerd's CRI plugin, ParseAuth.
  *
  * @throws {TypeError} with the reason, without any secret.
  */
 export function registriesCredentials(file: unknown): FoundCredentials {
-  return collect(section(file, "configs"), (entry) => entry["auth"]);
+  const usable: RegistryCredentials[] = [];
+  const unusable: string[] = [];
+  for (const [key, entry] of Object.entries(section(file, "configs"))) {
+    const auth = isFields(entry) ? entry["auth"] ?? {} : entry ?? {};
+    // Entries without any are for a server's certificates.
+    if (isFields(auth) && Object.keys(auth).length === 0) continue;
+    const credentials = isFields(auth) ? registriesEntry(auth) : undefined;
+    if (isRegistry(key) && credentials !== undefined) {
+      usable.push({ registry: hub(key.toLowerCase()), prefix: "", credentials });
+    } else {
+      // A URL may hold a password.
+      unusable.push(key.includes("@") ? "?" : key.slice(0, MAX_NAME_LENGTH));
+    }
+  }
+  return { usable, unusable };
+}
+
+/** The credentials for a server, by its URL. */
+export function findServerCredentials(
+  all: readonly RegistryCredentials[],
+  { host, port, protocol }: URL,
+): Credentials | undefined {
+  const explicit = port === "" ? `${host}:${protocol === "http:" ? 80 : 443}` : host;
+  return all.find(({ registry }) => registry === hub(host) || registry === explicit)?.credentials;
 }
 
 /** The credentials with the longest matching prefix. */
@@ -74,21 +112,6 @@ function section(file: unknown, name: string): Fields {
   return found;
 }
 
-function collect(entries: Fields, authOf: (entry: Fields) => unknown): FoundCredentials {
-  const usable: RegistryCredentials[] = [];
-  const unusable: string[] = [];
-  for (const [key, entry] of Object.entries(entries)) {
-    const parsed = registryOf(key);
-    const auth = isFields(entry) ? authOf(entry) : undefined;
-    // Entries without any are for a registry's certificates, or for a credential helper.
-    if (!isFields(auth) || Object.keys(auth).length === 0) continue;
-    const credentials = credentialsOf(auth);
-    if (parsed === undefined || credentials === undefined) unusable.push(parsed?.registry ?? "?");
-    else usable.push({ ...parsed, credentials });
-  }
-  return { usable, unusable };
-}
-
 /** `https://index.docker.io/v1/`, `ghcr.io`, `registry.example:5000/team`. */
 function registryOf(key: string): { registry: string; prefix: string } | undefined {
   const url = URL.parse(/^https?:\/\//.test(key) ? key : `https://${key}`);
@@ -106,16 +129,29 @@ function hub(registry: string): string {
   return DOCKER_HUB.has(registry) ? "docker.io" : registry;
 }
 
-/** Docker and containerd write `identitytoken`, k3s `identity_token`. */
-function credentialsOf(
-  { auth, username, password, identitytoken, identity_token }: Fields,
-): Credentials | undefined {
-  const identityToken = identitytoken || identity_token;
-  if (typeof identityToken === "string" && identityToken !== "") {
-    return { username: "", password: "", identityToken };
-  }
-  if (typeof username === "string" && username !== "" && typeof password === "string") {
-    return { username, password };
-  }
+/** As Docker has it: a token, then user and password, then both in one. */
+function dockerEntry(entry: Fields): Credentials | undefined {
+  return tokenOf(entry["identitytoken"]) ?? pairOf(entry) ?? encodedPair(entry["auth"]);
+}
+
+/** As containerd has it: user and password, then a token, then both in one. */
+function registriesEntry(entry: Fields): Credentials | undefined {
+  const { auth } = entry;
+  const isBase64 = typeof auth === "string" && /^[A-Za-z0-9+/]+={0,2}$/.test(auth);
+  return pairOf(entry) ?? tokenOf(entry["identity_token"]) ??
+    (isBase64 ? encodedPair(auth) : undefined);
+}
+
+function tokenOf(token: unknown): Credentials | undefined {
+  const isToken = typeof token === "string" && token !== "";
+  return isToken ? { username: "", password: "", identityToken: token } : undefined;
+}
+
+function pairOf({ username, password }: Fields): Credentials | undefined {
+  const isPair = typeof username === "string" && username !== "" && typeof password === "string";
+  return isPair ? { username, password } : undefined;
+}
+
+function encodedPair(auth: unknown): Credentials | undefined {
   return typeof auth === "string" ? parseBasicAuthorization(`Basic ${auth}`) : undefined;
 }

@@ -1,5 +1,6 @@
 import { withoutBrackets } from "../net/host_port.ts";
 import { isLoopback } from "../net/ip.ts";
+import type { Credentials } from "../oci/credentials.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { HeaderFields } from "./http/header_fields.ts";
 
@@ -11,6 +12,13 @@ export interface UpstreamEndpoint {
   readonly caCertificates: readonly string[];
   /** Configured headers of each request; may be secret. */
   readonly headers: HeaderFields;
+  /** What the node itself shows the server, whatever the image. */
+  readonly credentials?: Credentials;
+  /**
+   * Rules for the names that repositories have on the server: expressions in Go's syntax and
+   * replacements. The first that changes a name applies.
+   */
+  readonly rewrites?: readonly (readonly [pattern: string, replacement: string])[];
   /** Whether it is asked for content by digest; default true. */
   readonly pulls?: boolean;
   /** Whether it is asked for tags; default true. */

@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import { isDigest } from "../oci/digest.ts";
 import { MANIFEST_MEDIA_TYPES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
-import type { Reference } from "../oci/reference.ts";
+import { isRepository, type Reference } from "../oci/reference.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import { basicOf } from "./basic_of.ts";
@@ -22,6 +22,7 @@ import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
 import type { HeaderFields } from "./http/header_fields.ts";
 import { ForbiddenTargetError } from "./forbidden_host.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
+import { rewriteRepository } from "./rewrite_repository.ts";
 import type { Sender } from "./send.ts";
 import { type TokenRequest, Tokens } from "./tokens.ts";
 
@@ -47,13 +48,19 @@ export class RegistryClient {
    */
   async head(
     endpoint: UpstreamEndpoint,
-    path: DistributionPath,
-    options: Cancellable & { readonly credentials?: Credentials },
+    { kind, reference: asked }: DistributionPath,
+    { credentials, signal }: Cancellable & { readonly credentials?: Credentials },
   ): Promise<EndpointAnswer> {
-    const { credentials } = options;
     const headers = headersFor(endpoint, credentials);
+    const shown = credentials?.configured === undefined
+      ? credentials
+      : endpoint.credentials ?? credentials;
     const isWithheld = credentials === undefined && Object.keys(endpoint.headers).length > 0;
-    const answer = await this.#head({ ...endpoint, headers }, path, { ...options, isWithheld });
+    const repository = await rewriteRepository(endpoint, asked.repository);
+    const path = { kind, reference: { ...asked, repository } };
+    const answer = await this.#head({ ...endpoint, headers }, path, {
+      ...{ signal, isWithheld, credentials: shown },
+    });
     // Content behind the withheld headers may appear missing, or as a login page.
     const isHidden = ["missing", "rejected", "misconfigured"].includes(answer.type);
     return isWithheld && isHidden ? { type: "missing", hidden: true } : answer;
@@ -63,7 +70,7 @@ export class RegistryClient {
     endpoint: UpstreamEndpoint,
     path: DistributionPath,
     { signal, credentials, isWithheld }: Cancellable & {
-      readonly credentials?: Credentials;
+      readonly credentials: Credentials | undefined;
       /** The server has configured headers, which are withheld. */
       readonly isWithheld: boolean;
     },
@@ -236,9 +243,18 @@ function tokenRequest(
 ): TokenRequest | undefined {
   const realm = parameters.get("realm");
   if (realm === undefined) return undefined;
-  // Only the scope needed here, even if the server asks for more.
-  const scope = `repository:${repository}:pull`;
+  const scope = scopeOf(parameters.get("scope"), repository);
   return { endpoint, realm, service: parameters.get("service"), scope, credentials };
+}
+
+/**
+ * Only what is needed here, even if the server asks for more. Below the path of a server, the
+ * repository may have a longer name, which the server tells.
+ */
+function scopeOf(told: string | undefined, repository: string): string {
+  const [, name = ""] = /^repository:([^:]+):/.exec(told ?? "") ?? [];
+  const isSame = isRepository(name) && name.endsWith(`/${repository}`);
+  return `repository:${isSame ? name : repository}:pull`;
 }
 
 /** The challenge may depend on the headers. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createNodeCredentials } from "../../lib/agent/node_credentials.ts";
+import { openNodeFiles } from "../../lib/agent/node_credentials.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { startAgent } from "../../lib/agent/start_agent.ts";
@@ -16,6 +16,7 @@ import { MANIFEST, TokenRegistry, USER } from "../upstream/token_registry.ts";
 const LIBRARY_TIMERS_MS = 1100;
 const HUSH = "hush-hush-hush";
 const REFERENCE = { registry: "r.example", repository: "app", tag: "v1" };
+const SERVER = new URL("https://r.example/v2");
 
 const docker = (password: string) =>
   JSON.stringify({ auths: { "r.example": { auth: btoa(`user:${password}`) } } });
@@ -44,22 +45,28 @@ test("node's credentials: files that are named, found, or not there", async () =
     await Deno.writeTextFile(second, registries("two"));
     const gone = `${directory}/gone`;
     const cases: [
-      config: Parameters<typeof createNodeCredentials>[0],
+      config: Parameters<typeof openNodeFiles>[0],
       places: string[],
-      password: string | undefined,
+      passwords: [image: string | undefined, server: string | undefined],
     ][] = [
-      [{ ...unset, dockerConfig: first }, [], "one"],
-      [{ ...unset, registriesFile: second }, [], "two"],
-      [{ dockerConfig: first, registriesFile: second }, [], "one"],
-      [unset, [gone, second], "two"],
-      [{ ...unset, registriesFile: "none" }, [second], undefined],
-      [unset, [gone], undefined],
+      [{ ...unset, dockerConfig: first }, [], ["one", undefined]],
+      [{ ...unset, registriesFile: second }, [], [undefined, "two"]],
+      [{ dockerConfig: first, registriesFile: second }, [], ["one", "two"]],
+      [unset, [gone, second], [undefined, "two"]],
+      [{ ...unset, registriesFile: "none" }, [second], [undefined, undefined]],
+      [unset, [gone], [undefined, undefined]],
     ];
-    for (const [config, places, password] of cases) {
+    for (const [config, places, passwords] of cases) {
       const { clock, log } = rig();
-      const credentials = await createNodeCredentials(config, { clock, log }, places);
-      assert.equal((await credentials?.(REFERENCE))?.password, password);
-      assert.equal(await credentials?.({ ...REFERENCE, registry: "other.example" }), undefined);
+      const files = await openNodeFiles(config, { clock, log }, places);
+      assert.deepEqual(
+        [await files.images?.(REFERENCE), await files.servers?.(SERVER)].map((each) =>
+          each?.password
+        ),
+        passwords,
+      );
+      assert.equal(await files.images?.({ ...REFERENCE, registry: "other.example" }), undefined);
+      assert.equal(await files.servers?.(new URL("https://other.example/v2")), undefined);
       assert.deepEqual(log.lines.filter(({ level }) => level !== "info"), []);
     }
   });
@@ -82,7 +89,7 @@ test("node's credentials: a bad file is one clear line, without its secrets", as
           ["--registries-file", { ...unset, registriesFile: path }],
         ] as const
       ) {
-        await assert.rejects(() => createNodeCredentials(config, rig(), []), (error: Error) => {
+        await assert.rejects(() => openNodeFiles(config, rig(), []), (error: Error) => {
           assert(error instanceof ConfigError);
           assert.match(error.message, new RegExp(`^${flag}: got .*bad.*`));
           assert.match(error.message, reason);
@@ -91,15 +98,73 @@ test("node's credentials: a bad file is one clear line, without its secrets", as
         });
       }
       const { clock, log } = rig();
-      const found = await createNodeCredentials(unset, { clock, log }, [path]);
-      assert.equal(await found?.(REFERENCE), undefined);
+      const found = await openNodeFiles(unset, { clock, log }, [path]);
+      assert.equal(await found.servers?.(SERVER), undefined);
       assert.deepEqual(log.lines.map(({ level }) => level), ["warn"]);
       assert(!JSON.stringify(log.lines).includes(HUSH));
     }
     const missing = { ...unset, dockerConfig: `${directory}/gone` };
-    await assert.rejects(() => createNodeCredentials(missing, rig(), []), ConfigError);
+    await assert.rejects(() => openNodeFiles(missing, rig(), []), ConfigError);
     const none = { ...unset, registriesFile: directory };
-    await assert.rejects(() => createNodeCredentials(none, rig(), []), /it is no file/);
+    await assert.rejects(() => openNodeFiles(none, rig(), []), /it is no file/);
+  });
+});
+
+test("registries.yaml: values are text, and what is not used is named", async () => {
+  const text = `mirrors:
+  k3sm.test:
+    endpoint: ["http://127.0.2.3:17200"]
+    rewrite: {"^(.*)$": "hub/$1"}
+configs:
+  "127.0.2.3:17200": {auth: {username: u, password: p}}
+  numpw.test: {auth: {username: u, password: 012345}}
+  numuser.test: {auth: {username: 4711, password: secret}}
+  boolpw.test: {auth: {username: u, password: yes}}
+  datepw.test: {auth: {username: u, password: 2024-01-01}}
+  pat.test: {auth: {auth: dckr_pat_abcdefghijklmnop}}
+  "https://scheme.test/v2/": {auth: {username: u, password: p}}
+  "*": {auth: {username: u, password: p}}
+  emptyuser.test: {auth: {username: "", password: tok}}
+  nulltls.test:
+    tls: null
+    auth:
+  json.test:
+    auth:
+      username: _json_key
+      password: '{"type": "service_account", "k": "a\\nb"}'
+  anchor.test: &a
+    auth: {username: u, password: p}
+  alias.test: *a
+`;
+  const expected: Record<string, [string, string] | undefined> = {
+    "127.0.2.3:17200": ["u", "p"],
+    "numpw.test": ["u", "012345"],
+    "numuser.test": ["4711", "secret"],
+    "boolpw.test": ["u", "yes"],
+    "datepw.test": ["u", "2024-01-01"],
+    "json.test": ["_json_key", '{"type": "service_account", "k": "a\\nb"}'],
+    "anchor.test": ["u", "p"],
+    "alias.test": ["u", "p"],
+    "k3sm.test": undefined,
+    "scheme.test": undefined,
+    "pat.test": undefined,
+    "emptyuser.test": undefined,
+    "nulltls.test": undefined,
+  };
+  await withDirectory(async (directory) => {
+    const registriesFile = `${directory}/registries.yaml`;
+    await Deno.writeTextFile(registriesFile, text);
+    const { clock, log } = rig();
+    const { servers } = await openNodeFiles({ ...unset, registriesFile }, { clock, log }, []);
+    for (const [host, pair] of Object.entries(expected)) {
+      const found = await servers?.(new URL(`https://${host}/v2`));
+      assert.deepEqual(found && [found.username, found.password], pair, host);
+    }
+    const [warning, ...rest] = log.lines.filter(({ level }) => level === "warn");
+    assert.deepEqual(rest, []);
+    assert.deepEqual(warning?.fields["registries"], [
+      ...["pat.test", "https://scheme.test/v2/", "*", "emptyuser.test"],
+    ]);
   });
 });
 
@@ -109,8 +174,8 @@ test("node's credentials: read again when they change; the last ones hold if tha
     const { clock, log } = rig();
     await Deno.writeTextFile(path, docker("first"));
     const config = { ...unset, dockerConfig: path };
-    const credentials = await createNodeCredentials(config, { clock, log }, []);
-    const password = async () => (await credentials?.(REFERENCE))?.password;
+    const { images } = await openNodeFiles(config, { clock, log }, []);
+    const password = async () => (await images?.(REFERENCE))?.password;
     await Deno.writeTextFile(path, docker(HUSH));
     assert.equal(await password(), "first", "not looked at again at once");
     await clock.advance(5000);

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { configuredEndpoints, withConfiguredHeaders } from "../../lib/agent/upstream_endpoints.ts";
+import {
+  configuredEndpoints,
+  withConfiguredAccess,
+  withServerCredentials,
+} from "../../lib/agent/upstream_endpoints.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 
@@ -58,7 +62,7 @@ test("the headers of hosts.toml stand for local clients that show nothing", asyn
     `server = "https://a.example"\n[header]\nX-Api-Key = "${value}"\n`;
   await withFiles({ "a.example": header("one"), "b.example": header("two") }, async (endpoints) => {
     const user = { username: "user", password: "secret" };
-    const found = withConfiguredHeaders(
+    const found = withConfiguredAccess(
       ({ repository }) => Promise.resolve(repository === "own" ? user : undefined),
       endpoints,
     );
@@ -69,5 +73,27 @@ test("the headers of hosts.toml stand for local clients that show nothing", asyn
     assert.notEqual(a?.configured, b?.configured);
     assert.equal(await ask("c.example"), undefined);
     assert.equal(await ask("a:99999"), undefined);
+  });
+});
+
+test("credentials belong to the server, not to the registry of the image", async () => {
+  const files = {
+    "k3sm.test": 'server = "http://127.0.2.1:17200"\n[host."http://127.0.2.3:17200"]\n',
+    "127.0.2.3:17200": 'server = "https://elsewhere.example"\n',
+  };
+  const user = { username: "u", password: "p" };
+  await withFiles(files, async (configured) => {
+    const endpoints = withServerCredentials(
+      configured,
+      ({ host }) => Promise.resolve(host === "127.0.2.3:17200" ? user : undefined),
+    );
+    const shown = async (registry: string) =>
+      (await endpoints(registry)).map(({ credentials }) => credentials);
+    assert.deepEqual(await shown("k3sm.test"), [user, undefined]);
+    assert.deepEqual(await shown("127.0.2.3:17200"), [undefined]);
+    const access = withConfiguredAccess(undefined, endpoints);
+    const found = await access({ registry: "k3sm.test", repository: "app" });
+    assert.notEqual(found?.configured, undefined);
+    assert.equal(await access({ registry: "127.0.2.3:17200", repository: "app" }), undefined);
   });
 });

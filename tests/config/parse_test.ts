@@ -39,6 +39,14 @@ test("config: flags go before the environment, that before the file, that before
   assert.equal(config.registryAddr.port, 300);
 });
 
+test("config: a value in the file is the text that is there", () => {
+  for (const value of ["012345", "yes", "1.10", "0x10", "2024-01-01", "~x"]) {
+    const args = ["--config", "x.yaml"];
+    const config = parse({ args, file: `containerd-namespace: ${value}\n` });
+    assert.equal(config.containerdNamespace, value);
+  }
+});
+
 test("config: lists are separated by blanks or commas, repeated, or a list in the file", async (t) => {
   const want = ["docker.io", "ghcr.io", "quay.io:8443"];
   const cases: Record<string, Given> = {
@@ -160,10 +168,10 @@ test("config: every mistake is one line that names option, value and remedy", as
       { args: ["--config", "x"], file: "registry-adr: 1" },
       /^unknown key "registry-adr" in x, did y/,
     ],
-    [{ args: ["--config", "x"], file: "log-level: 7" }, /^log-level \(x\): got 7, want one of/],
+    [{ args: ["--config", "x"], file: "log-level: 7" }, /^log-level \(x\): got "7", want one of/],
     [
       { args: ["--config", "x"], file: "log-level: {a: 1}" },
-      /^log-level \(x\): got \{"a":1\}, want/,
+      /^log-level \(x\): got \{"a":"1"\}, want/,
     ],
     [{ args: ["--bootstrap-kind", "dns"] }, /^--dns-bootstrap-domain: not set, want a domain/],
     [

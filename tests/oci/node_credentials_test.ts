@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   dockerCredentials,
   findCredentials,
+  findServerCredentials,
   registriesCredentials,
 } from "../../lib/oci/node_credentials.ts";
 import { test } from "../support/test.ts";
@@ -52,21 +53,56 @@ test("Docker's config.json: credentials by registry", () => {
   }
 });
 
-test("registries.yaml: credentials by registry", () => {
-  const cases: [file: unknown, usable: string[], unusable?: string[]][] = [
-    [{ configs: { "r.example:5000": { auth: USER } } }, ["r.example:5000/ user pass:word"]],
-    [{ configs: { "r.example": { auth: { auth: AUTH } } } }, ["r.example/ user pass:word"]],
-    [{ configs: { "registry-1.docker.io": { auth: USER } } }, ["docker.io/ user pass:word"]],
-    [{ configs: { "r.example": { auth: { token: "t" } } } }, [], ["r.example"]],
-    [{ configs: { "r.example": { auth: { identity_token: "t" } } } }, ["r.example/ token t"]],
-    [{ configs: { "r.example": { tls: { ca_file: "/ca.pem" } } } }, []],
-    [{ mirrors: { "docker.io": { endpoint: ["https://r.example"] } } }, []],
+test("registries.yaml: credentials by server, as k3s and containerd read them", () => {
+  const cases: [configs: unknown, usable: string[], unusable?: string[]][] = [
+    [{ "r.example:5000": { auth: USER } }, ["r.example:5000/ user pass:word"]],
+    [{ "r.example": { auth: { auth: AUTH } } }, ["r.example/ user pass:word"]],
+    [{ "registry-1.docker.io": { auth: USER } }, ["docker.io/ user pass:word"]],
+    [{ "r.example": { auth: { ...USER, identity_token: "t" } } }, ["r.example/ user pass:word"]],
+    [{ "r.example": { auth: { auth: AUTH, identity_token: "t" } } }, ["r.example/ token t"]],
+    [{ "r.example": { auth: { token: "t" } } }, [], ["r.example"]],
+    // containerd then asks anonymously.
+    [{ "r.example": { auth: { username: "", password: "p" } } }, [], ["r.example"]],
+    // containerd refuses what is not base64.
+    [{ "r.example": { auth: { auth: "dckr_pat_abcdefghijklmnop" } } }, [], ["r.example"]],
+    // No server has such a name.
+    [{ "https://r.example/v2/": { auth: USER } }, [], ["https://r.example/v2/"]],
+    [{ "*": { auth: USER } }, [], ["*"]],
+    [{ "https://user:secret@r.example": { auth: USER } }, [], ["?"]],
+    [{ "r.example": "text" }, [], ["r.example"]],
+    [{ "r.example": { tls: { ca_file: "/ca.pem" } } }, []],
+    [{ "r.example": { tls: null, auth: null } }, []],
+    [{ "r.example": null }, []],
     [null, []],
   ];
-  for (const [file, want, unusableWant = []] of cases) {
-    const found = registriesCredentials(file);
-    assert.deepEqual(usable(found), want, JSON.stringify(file));
-    assert.deepEqual(found.unusable, unusableWant, JSON.stringify(file));
+  for (const [configs, want, unusableWant = []] of cases) {
+    const found = registriesCredentials({ configs });
+    assert.deepEqual(usable(found), want, JSON.stringify(configs));
+    assert.deepEqual(found.unusable, unusableWant, JSON.stringify(configs));
+  }
+  assert.deepEqual(registriesCredentials(null), { usable: [], unusable: [] });
+});
+
+test("registries.yaml: whose credentials a server is shown", () => {
+  const auth = (username: string) => ({ auth: { username, password: "p" } });
+  const { usable } = registriesCredentials({
+    configs: {
+      "R.example": auth("plain"),
+      "s.example:443": auth("tls"),
+      "t.example:5000": auth("port"),
+      "docker.io": auth("hub"),
+    },
+  });
+  const cases: [server: string, user: string | undefined][] = [
+    ["https://r.example/v2/hub", "plain"],
+    ["https://r.example:5000/v2", undefined],
+    ["https://s.example/v2", "tls"],
+    ["http://s.example/v2", undefined],
+    ["http://t.example:5000/v2", "port"],
+    ["https://registry-1.docker.io/v2", "hub"],
+  ];
+  for (const [server, user] of cases) {
+    assert.equal(findServerCredentials(usable, new URL(server))?.username, user, server);
   }
 });
 

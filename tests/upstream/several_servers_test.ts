@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
+import type { Credentials } from "../../lib/oci/credentials.ts";
 import { isDigest } from "../../lib/oci/digest.ts";
 import type { UpstreamAnswer } from "../../lib/ports/access.ts";
 import { createUpstream, type UpstreamOptions } from "../../lib/upstream/create_upstream.ts";
@@ -20,13 +21,14 @@ const found: Handler = ({ method }) =>
   });
 const status = (code: number, headers = {}): Handler => () =>
   new Response(null, { status: code, headers });
-const denied = status(401, { "www-authenticate": 'Basic realm="x"' });
+const BASIC = { "www-authenticate": 'Basic realm="x"' };
+const denied = status(401, BASIC);
 
 /** A registry with several servers on loopback; `down` stands for one that is not there. */
 async function withServers(
   handlers: readonly (Handler | "down")[],
   run: (rig: {
-    head(tag?: string): Promise<UpstreamAnswer>;
+    head(what?: string, credentials?: Credentials): Promise<UpstreamAnswer>;
     readonly requests: number[];
     readonly log: MemoryLog;
   }) => Promise<void>,
@@ -53,10 +55,13 @@ async function withServers(
     log,
     endpoints: () => Promise.resolve(endpoints),
   }, options);
-  const head = (what = "1") => {
+  const head = (what = "1", credentials?: Credentials) => {
     const place = { registry: "registry.test", repository: "team/app" };
     const reference = isDigest(what) ? { ...place, digest: what } : { ...place, tag: what };
-    return upstream.head({ kind: "manifest", reference }, { signal: AbortSignal.timeout(10_000) });
+    const signal = AbortSignal.timeout(10_000);
+    return upstream.head({ kind: "manifest", reference }, {
+      ...(credentials === undefined ? { signal } : { signal, credentials }),
+    });
   };
   try {
     await run({ head, requests, log });
@@ -179,5 +184,57 @@ test("a server is asked for what its capabilities allow, as containerd does", as
       {},
       settings,
     );
+  }
+});
+
+test("each server has its own names, credentials and scope of a token", async () => {
+  const seen: string[] = [];
+  const note: Handler = ({ url, headers }) => {
+    const { pathname, searchParams } = new URL(url);
+    seen.push(`${pathname} ${searchParams.get("ns")} ${headers.get("authorization") ?? "-"}`);
+    return new Response(null, { status: headers.has("authorization") ? 404 : 401, headers: BASIC });
+  };
+  const credentials = { username: "u", password: "p" };
+  const configured = { username: "", password: "", configured: "as they are" };
+  const settings = [{ credentials, rewrites: [["^(.*)$", "hub/$1"]] as const }, {}];
+  await withServers(
+    [note, note],
+    async ({ head }) => {
+      assert.deepEqual(await head("1", configured), { type: "denied" });
+      assert.deepEqual(seen, [
+        "/v2/hub/team/app/manifests/1 registry.test -",
+        `/v2/hub/team/app/manifests/1 registry.test Basic ${btoa("u:p")}`,
+        "/v2/team/app/manifests/1 registry.test -",
+      ]);
+    },
+    {},
+    settings,
+  );
+});
+
+test("below a server's path a repository has the name that the server tells", async () => {
+  const cases: [told: string, asked: string][] = [
+    ["repository:proxy/team/app:pull,push", "repository:proxy/team/app:pull"],
+    ["repository:team/app:*", "repository:team/app:pull"],
+    ["repository:other/secret:pull", "repository:team/app:pull"],
+    ["registry:catalog:*", "repository:team/app:pull"],
+  ];
+  for (const [told, asked] of cases) {
+    let scope: string | null = null;
+    const registry: Handler = (request) => {
+      const { pathname, host, searchParams } = new URL(request.url);
+      if (pathname === "/token") {
+        scope = searchParams.get("scope");
+        return Response.json({ token: "t" });
+      }
+      const bearer = `Bearer realm="http://${host}/token",scope="${told}"`;
+      return request.headers.has("authorization")
+        ? found(request)
+        : new Response(null, { status: 401, headers: { "www-authenticate": bearer } });
+    };
+    await withServers([registry], async ({ head }) => {
+      assert.deepEqual(await head(), FOUND);
+      assert.equal(scope, asked);
+    });
   }
 });
