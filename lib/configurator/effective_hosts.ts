@@ -16,9 +16,9 @@ export interface EffectiveHosts {
 }
 
 /**
- * Reads which hosts containerd asks for a registry, in the folder that it reads.
+ * Reads which hosts containerd asks for a registry.
  *
- * @returns undefined if there is no folder: {@link findRegistryFolder}.
+ * @returns undefined if there is no folder, see {@link findRegistryFolder}.
  */
 export async function effectiveHosts(
   fileSystem: Pick<FileSystem, "directory" | "readThrough">,

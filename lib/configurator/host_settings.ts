@@ -1,7 +1,7 @@
 import type { TomlTable, TomlValue } from "smol-toml";
 import { isTable } from "./hosts_document.ts";
 
-/** What a hosts.toml says of one server. */
+/** The settings of one server in a hosts.toml. */
 export interface HostSettings {
   /** Whether it is asked for content by digest. */
   readonly pulls: boolean;
@@ -14,9 +14,9 @@ export interface HostSettings {
   readonly skipVerify: boolean;
   /** Values of each header, all of which are sent; may be secret. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
-  /** The URL's path is that of the API, without `/v2`. */
+  /** The URL's path is the API's base, without `/v2`. */
   readonly overridePath: boolean;
-  /** Time to connect, ms; undefined: no limit of its own. */
+  /** Dial timeout, ms; undefined: none. */
   readonly dialTimeoutMs: number | undefined;
   /** k3s' and RKE2's rules for repository names: expressions in Go's syntax, and replacements. */
   readonly rewrites: readonly (readonly [pattern: string, replacement: string])[];
@@ -30,13 +30,13 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads the settings of one server as containerd does.
+ * Parses the settings of one server as containerd does.
  *
  * Source: containerd core/remotes/docker/config/hosts.go (parseHostConfig); `rewrite` is an
  * addition of k3s' containerd.
  *
- * @param folder the folder of the file, from which relative paths start.
- * @throws {Error} for what containerd refuses; it then uses nothing of the file.
+ * @param folder the folder of the file, to which paths are relative.
+ * @throws {Error} for settings that containerd rejects; it then ignores the whole file.
  */
 export function readHostSettings(table: TomlTable, folder: string): HostSettings {
   const path = (name: string) => name.startsWith("/") ? name : `${folder}/${name}`;
@@ -113,7 +113,7 @@ function dialTimeoutOf(value: TomlValue | undefined): number | undefined {
   return ms > 0 ? ms : undefined;
 }
 
-/** Not containerd's: what is no table of strings is left out. */
+/** Unlike containerd, ignores anything but a table of strings. */
 function rewritesOf(value: TomlValue | undefined): [string, string][] {
   if (value === undefined || !isTable(value)) return [];
   return Object.entries(value)

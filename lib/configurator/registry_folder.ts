@@ -5,7 +5,7 @@ import { HOSTS_FILE } from "./snapshot.ts";
 /** The folder that containerd reads for a registry. */
 export interface RegistryFolder {
   readonly path: string;
-  /** It is the default folder, which no registry's name leads to. */
+  /** It is the default folder, not one named after the registry. */
   readonly isDefault: boolean;
   /** Path and content of its hosts.toml; undefined if it has none. */
   readonly file: { readonly path: string; readonly bytes: Uint8Array } | undefined;
@@ -13,7 +13,7 @@ export interface RegistryFolder {
 
 /**
  * Finds the folder that containerd reads for a registry: in the directories of `config_path`, in
- * order, the first that is named after the registry (`host_port_` or `host:port`) or `_default`. A
+ * order, the first folder named after the registry (`host_port_` or `host:port`) or `_default`. A
  * folder counts even if it is empty.
  *
  * Source: containerd core/remotes/docker/config (HostDirFromRoot, hostPaths) and its CRI plugin's

@@ -132,7 +132,7 @@ async function readFolder(
   };
 }
 
-/** Where a registry's folder would be; files that somebody keeps there concern nobody. */
+/** A file in place of a registry's folder; files with other names are ignored. */
 function fileInPlace(name: string, registry: string): Folder {
   const exists = name === DEFAULT_FOLDER || (looksLikeRegistry(registry) && !KEPT_FILE.test(name));
   const problem = "it is not a directory; containerd cannot pull from there either, so remove it";

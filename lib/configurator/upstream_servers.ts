@@ -19,7 +19,7 @@ export interface UpstreamServer extends
   readonly url: string | undefined;
   /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
-  /** The certificate that this node shows, and its key, PEM. */
+  /** This node's client certificate and its key, PEM. */
   readonly client: { readonly certificate: string; readonly key: string } | undefined;
   /**
    * True if the configuration names the server, or it follows from the name of the registry's own
@@ -28,15 +28,15 @@ export interface UpstreamServer extends
   readonly named: boolean;
 }
 
-/** Where containerd's configuration has a registry. */
+/** The servers of a registry in containerd's configuration. */
 export interface RegistryServers {
   /** In containerd's order; empty if nothing is configured for the registry. */
   readonly servers: readonly UpstreamServer[];
-  /** Why containerd uses nothing of its hosts.toml; undefined if it does. */
+  /** Why containerd ignores its hosts.toml; undefined if it does not. */
   readonly problem: string | undefined;
 }
 
-/** What a folder says of one server, before the files are read that it names. */
+/** The settings of one server, before its files are read. */
 interface Host extends HostSettings {
   readonly url: string | undefined;
 }
@@ -46,14 +46,14 @@ const MAX_CERTIFICATES = 16;
 const NOTHING = readHostSettings({}, "");
 
 /**
- * Reads from containerd's configuration where a registry's content is, in containerd's order: its
- * hosts, then the server, which defaults to the registry's name. A hosts.toml that containerd
- * refuses counts as none; without one, certificates are found by their names.
+ * Reads a registry's servers from containerd's configuration, in containerd's order: its hosts,
+ * then the server, which defaults to the registry's name. A hosts.toml that containerd rejects
+ * counts as none; without one, certificates are found by file name.
  *
  * Sources: containerd core/remotes/docker/config/hosts.go and docs/hosts.md.
  *
  * @param own URLs of Eddy itself, which are left out.
- * @throws {ConfiguratorError} if a file that it names cannot be read: containerd cannot pull then.
+ * @throws {ConfiguratorError} if one of its files cannot be read: containerd cannot pull either.
  */
 export async function readUpstreamServers(
   { fileSystem }: { readonly fileSystem: FileSystem },
@@ -80,7 +80,7 @@ export async function readUpstreamServers(
 /**
  * The hosts of a hosts.toml; none if it is missing or empty.
  *
- * @throws {Error} for what containerd refuses.
+ * @throws {Error} for settings that containerd rejects.
  */
 function hostsOf({ path, file }: RegistryFolder, own: readonly string[]): Host[] {
   if (file === undefined || file.bytes.length === 0) return [];
@@ -94,9 +94,9 @@ function hostsOf({ path, file }: RegistryFolder, own: readonly string[]): Host[]
     .filter(({ url, host }) => host.url !== undefined && !skipped.has(hostKey(url)))
     .map(({ host }) => host);
   const { server = "", ...root } = Object.fromEntries([...top, ...tables]);
-  if (typeof server !== "string") throw new Error("`server` is no text");
+  if (typeof server !== "string") throw new Error("`server` is not a string");
   const last = read([server, root]);
-  // The registry itself can do everything.
+  // The registry itself supports both.
   const { pulls, resolves } = last.url === undefined ? NOTHING : last;
   return [...listed, { ...last, pulls, resolves }];
 }

@@ -145,7 +145,7 @@ class Keeper {
     const oldest = this.#repairs[0];
     if (oldest !== undefined && this.#repairs.length >= maxRepairsPerMinute) {
       if (!this.#deferring) {
-        log.warn("something keeps changing the mirror configuration: putting off its repair", {
+        log.warn("something keeps changing the mirror configuration: its repair is deferred", {
           configPath: this.#root,
           repairsPerMinute: this.#repairs.length,
         });
@@ -204,7 +204,7 @@ class Keeper {
         if (this.#watch?.handle === handle) this.#unwatch();
       });
     } catch (error) {
-      log.debug("the mirror configuration cannot be watched, it is polled", {
+      log.debug("the mirror configuration cannot be watched, polling it", {
         error: String(error),
       });
     }

@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 
 /**
- * Reads a text file that is small unless it is the wrong one.
+ * Reads a text file of bounded size.
  *
- * @throws {Error} if it has more bytes; what reading throws.
+ * @throws {Error} if it is larger; what reading throws.
  */
 export async function readSmallFile(path: string, maxBytes: number): Promise<string> {
   const { size } = await Deno.stat(path);

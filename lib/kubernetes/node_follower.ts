@@ -26,7 +26,6 @@ export interface NodeFollowerOptions {
   readonly startupTaint?: string | undefined;
 }
 
-/** What {@link NodeFollower.run} takes. */
 export interface NodeFollowerRun extends Cancellable {
   /** True once the agent serves and containerd is configured to ask it. */
   readonly ready: () => boolean;

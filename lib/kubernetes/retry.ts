@@ -34,7 +34,7 @@ export async function retry<T>(
       const delayMs = Math.round(delays.next().value);
       const message = messageOf(error);
       if (message !== reported || tries % REPEAT_EVERY === 0) {
-        log.warn(`${message}; the agent goes on without, and tries again`, { tries, delayMs });
+        log.warn(`${message}; the agent continues without it and retries`, { tries, delayMs });
       }
       reported = message;
       await clock.sleep(delayMs, { signal });

@@ -1,8 +1,8 @@
 import { BlockList, isIP, isIPv4 } from "node:net";
 
-// The runtime reads addresses: `isIP` takes the usual forms alone, the URL parser writes the shortest
-// one. Of the libraries, ipaddr.js takes `010.0.0.1` for 8.0.0.1 and `::8.8.8.8` for 8.8.8.8, and
-// ip-address needs ten times as long.
+// Parsing is left to the runtime: `isIP` accepts the usual forms only, the URL parser yields the
+// shortest one. ipaddr.js takes `010.0.0.1` for 8.0.0.1 and `::8.8.8.8` for 8.8.8.8, and ip-address
+// takes ten times as long.
 
 /** How a socket for both families shows an IPv4 address (RFC 4291, section 2.5.5.2). */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
@@ -14,8 +14,8 @@ export function ipOf(address: Deno.Addr): string {
 }
 
 /**
- * An IP address as it is compared: IPv6 in its shortest form and without a zone, an IPv4-mapped one
- * as IPv4. What is no IP address is none afterwards.
+ * Normalises an IP address for comparison: IPv6 in its shortest form and without a zone, an
+ * IPv4-mapped one as IPv4. Any other text stays invalid.
  */
 export function canonicalIp(ip: string): string {
   const plain = ip.replace(ZONE, "").replace(MAPPED, "");
@@ -32,7 +32,7 @@ export function isLoopback(ip: string): boolean {
   return canonical === "::1" || (canonical.startsWith("127.") && isIPv4(canonical));
 }
 
-/** The 4 or 16 bytes of an IP address, IPv4-mapped ones as they are; undefined if it is none. */
+/** The 4 or 16 bytes of an IP address, without unmapping IPv4; undefined if it is invalid. */
 export function bytesOf(ip: string): number[] | undefined {
   const plain = ip.replace(ZONE, "");
   const family = isIP(plain);
@@ -40,14 +40,14 @@ export function bytesOf(ip: string): number[] | undefined {
   return family === 4 ? plain.split(".").map(Number) : ipv6Bytes(shortestIpv6(plain));
 }
 
-/** Writes the 4 or 16 bytes of an IP address. */
+/** Formats the 4 or 16 bytes of an IP address. */
 export function formatIp(bytes: readonly number[]): string {
   if (bytes.length === 4) return bytes.join(".");
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return shortestIpv6(hex.replace(/.{4}(?!$)/g, "$&:"));
 }
 
-/** The bytes of the network that an address is in, e.g. 10.42.0.0 of 10.42.0.7 for a length of 24. */
+/** The bytes of an address' network, e.g. 10.42.0.0 for 10.42.0.7 and a prefix length of 24. */
 export function networkOf(bytes: readonly number[], length: number): number[] {
   return bytes.map((byte, at) => {
     const rest = Math.min(Math.max(8 * (at + 1) - length, 0), 8);
@@ -55,13 +55,13 @@ export function networkOf(bytes: readonly number[], length: number): number[] {
   });
 }
 
-/** A set of networks. What is in an IPv4 network, is so as an IPv4-mapped address, too. */
+/** A set of networks. An IPv4 network includes its IPv4-mapped addresses. */
 export class Networks {
   readonly #list = new BlockList();
 
   /**
    * @param networks addresses, and networks such as `10.42.0.0/24`.
-   * @throws {TypeError} naming the one that is neither.
+   * @throws {TypeError} with the first that is neither.
    */
   constructor(networks: readonly string[] = []) {
     for (const network of networks) {

@@ -18,7 +18,7 @@ export interface MetricsOptions {
 /** Metrics and their exposition. */
 export interface MetricsRegistry {
   readonly metrics: Metrics;
-  /** At each scrape, Spegel's metrics count what this source advertises; before this call, nothing. */
+  /** From now on Spegel's metrics count what this source advertises, at each scrape. */
   observe(source: AdvertisementSource): void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>;
@@ -114,7 +114,7 @@ function requestCollectors(registry: Registry) {
   return {
     build: new Gauge({
       name: "eddy_build_info",
-      help: "Always 1; the labels say which version runs.",
+      help: "Always 1; the labels have the running version.",
       labelNames: ["version", "deno"],
       registers,
     }),
@@ -127,20 +127,20 @@ function requestCollectors(registry: Registry) {
     }),
     httpRequests: new Counter({
       name: "eddy_http_requests_total",
-      help: "HTTP requests answered to the end.",
+      help: "HTTP requests that have ended.",
       labelNames: ["handler", "method", "code"],
       registers,
     }),
     httpDuration: new Histogram({
       name: "eddy_http_request_duration_seconds",
-      help: "Time until an HTTP request was answered, its body included.",
+      help: "Duration of HTTP requests, including the response body.",
       labelNames: ["handler", "method", "code"],
       buckets: REQUEST_BUCKETS_SECONDS,
       registers,
     }),
     inFlight: new Gauge({
       name: "eddy_http_requests_in_flight",
-      help: "HTTP requests being answered.",
+      help: "HTTP requests in progress.",
       labelNames: ["handler"],
       registers,
     }),
@@ -168,7 +168,7 @@ function peerCollectors(registry: Registry) {
     }),
     switches: new Counter({
       name: "eddy_peer_switches_total",
-      help: "Transfers that went on at another peer, by reason.",
+      help: "Transfers that continued from another peer, by reason.",
       labelNames: ["reason"],
       registers,
     }),
@@ -195,20 +195,19 @@ function upstreamCollectors(registry: Registry) {
   return {
     upstream: new Counter({
       name: "eddy_upstream_requests_total",
-      help: "Questions to registries of origin, by answer or by why there was none.",
+      help: "Requests to upstream registries, by answer, or the reason for none.",
       labelNames: ["outcome"],
       registers,
     }),
     tagsResolved: new Counter({
       name: "eddy_tags_resolved_total",
-      help: "Tags of local clients, by who said what they point to.",
+      help: "Tags resolved for local clients, by source.",
       labelNames: ["by"],
       registers,
     }),
     stale: new Counter({
       name: "eddy_stale_tags_total",
-      help:
-        "Tags for which this node, or a peer that was asked, knew another digest than upstream.",
+      help: "Tags for which this node or a peer had another digest than upstream.",
       registers,
     }),
   };
@@ -219,13 +218,13 @@ function integrityCollectors(registry: Registry) {
   return {
     checks: new Counter({
       name: "eddy_content_checks_total",
-      help: "Content of the own store that was read again since there was doubt, by how it is.",
+      help: "Checks of stored content that was reported as damaged, by result.",
       labelNames: ["outcome"],
       registers,
     }),
     damaged: new Gauge({
       name: "eddy_damaged_content",
-      help: "Content of the own store that is damaged, and counts as not held.",
+      help: "Stored content that is damaged, and counts as not held.",
       registers,
     }),
   };
@@ -236,24 +235,24 @@ function rolloutCollectors(registry: Registry) {
   return {
     elections: new Counter({
       name: "eddy_rollout_elections_total",
-      help: "Questions to other nodes who is to get content from upstream, by answer.",
+      help: "Assignments requested from coordinators, by answer.",
       labelNames: ["outcome"],
       registers,
     }),
     follows: new Counter({
       name: "eddy_rollout_follows_total",
-      help: "Content that began to come from a node that gets it from upstream, or follows one.",
+      help: "Transfers that began from a parent in a fetch tree.",
       registers,
     }),
     fallbacks: new Counter({
       name: "eddy_rollout_fallbacks_total",
-      help: "Requests that went upstream although a node was named to follow, by reason.",
+      help: "Requests that fell back to upstream since their parent failed, by reason.",
       labelNames: ["reason"],
       registers,
     }),
     avoided: new Counter({
       name: "eddy_rollout_avoided_bytes_total",
-      help: "Bytes that came from such nodes and that upstream did not have to send.",
+      help: "Bytes received from parents instead of from upstream.",
       registers,
     }),
   };

@@ -9,7 +9,6 @@ export interface AdvertisedImage {
   readonly digests: readonly string[];
 }
 
-/** Tells what is advertised right now. */
 export interface AdvertisementSource {
   advertised(): readonly AdvertisedImage[];
 }

@@ -58,7 +58,7 @@ export function formatDistributionPath({ kind, reference }: DistributionPath): s
   return `/v2/${reference.repository}/${kind}s/${identifier}${query}`;
 }
 
-/** The same kind of content of the same repository, by digest. */
+/** The same path by digest. */
 export function byDigest(
   { kind, reference: { registry, repository } }: DistributionPath,
   digest: Digest,

@@ -9,10 +9,11 @@ export interface ByteRange {
 }
 
 /**
- * The one byte range of a `Range` header, as `bytes=START-END`, `bytes=START-` or `bytes=-LENGTH`.
+ * Parses a `Range` header with one byte range: `bytes=START-END`, `bytes=START-` or
+ * `bytes=-LENGTH`.
  *
- * @returns undefined for what a server ignores, so that the whole content is the answer: another
- * unit, a malformed range, several ranges (RFC 9110, section 14.2). Empty list elements do not count
+ * @returns undefined for a header that servers ignore, sending the whole content: another unit, a
+ * malformed range, several ranges (RFC 9110, section 14.2). Empty list elements do not count
  * (section 5.6.1.2).
  */
 export function singleRange(header: string | undefined): string | undefined {
@@ -25,7 +26,8 @@ export function singleRange(header: string | undefined): string | undefined {
 }
 
 /**
- * Resolves a range of {@link singleRange} against content of `size` bytes (RFC 9110, section 14.1.2).
+ * Resolves a range of {@link singleRange} against content of `size` bytes (RFC 9110, section
+ * 14.1.2).
  *
  * @returns undefined without a range.
  * @throws {OciError} 416 if the range is outside of the content. The detail has the `size`, for the

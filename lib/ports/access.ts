@@ -30,8 +30,8 @@ export type UpstreamTrouble =
   /** Not asked, since it failed recently. */
   | "circuit-open"
   /**
-   * It is there, but can never be asked the way it is configured: its certificate, its token server
-   * or its answers are not those of a registry. That is no outage, which would pass.
+   * It cannot be asked as it is configured: its certificate, its token server or its answers are
+   * not a registry's. Unlike an outage this does not pass.
    */
   | "misconfigured";
 

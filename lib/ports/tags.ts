@@ -2,14 +2,13 @@ import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { Cancellable } from "./cancellable.ts";
 
-/** Decides which content a tag means. */
+/** Resolves tags. */
 export interface Tags {
   /**
-   * The path, by digest, of the content that a tag means. The path itself if it is by digest, or if
-   * nothing is known to be better than the content that this node or a peer has for the tag.
-   * Bounded in time.
+   * Resolves a tag to a path by digest. Returns the path itself if it is by digest, or if no digest
+   * is known to be better than the one that this node or a peer has. Bounded in time.
    *
-   * @param upstream the digest that upstream names for the tag; undefined if upstream did not say.
+   * @param upstream the digest from upstream; undefined if upstream gave no answer.
    * @throws the signal's reason when it aborts.
    */
   resolve(

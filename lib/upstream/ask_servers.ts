@@ -3,17 +3,18 @@ import type { UpstreamAnswer } from "../ports/access.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** A server that is silent for so long does not hold up the next, ms. */
+/** Time after which the next server is asked as well, ms. */
 const HEDGE_MS = 300;
 
-/** The order in which answers count, those that count most first. */
+/** Types of answers, in descending order of precedence. */
 const RANKS = ["found", "denied", "misconfigured", "unavailable", "missing"] as const;
 
 /**
- * Asks the servers of one registry in their order, as containerd does, and combines their answers:
- * found, then denied, then misconfigured, then failed, then missing. So a mirror's refusal is not lost when the next
- * server does not have the content or is down. The next server is asked when the one before did not
- * find the content, or is silent; what is still silent when the signal aborts counts as a timeout.
+ * Asks the servers of one registry in order, as containerd does, and combines their answers by
+ * precedence: found, denied, misconfigured, failed, missing. So a mirror's refusal is not lost if
+ * the next server lacks the content or is down. The next server is asked once the previous one did
+ * not find the content, or is slow; a server without an answer when the signal aborts counts as a
+ * timeout.
  *
  * @throws what `ask` throws.
  */
@@ -42,7 +43,7 @@ export async function askServers<Server>(
   }
 }
 
-/** The answer that counts: {@link askServers}. */
+/** The answer of the highest precedence, see {@link askServers}. */
 export function heaviest(answers: readonly UpstreamAnswer[]): UpstreamAnswer {
   const [first] = answers.toSorted((a, b) => rank(a) - rank(b));
   return first ?? { type: "missing", hidden: false };

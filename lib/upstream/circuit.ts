@@ -20,14 +20,14 @@ export type CircuitState =
 
 interface State {
   failures: number;
-  /** The last failure was one that waiting does not mend. */
+  /** The last failure was a misconfiguration, which does not pass by itself. */
   misconfigured: boolean;
   delayMs: number;
   until: number;
   probing: boolean;
 }
 
-/** Servers whose state is kept. */
+/** Maximum servers with a state. */
 const MAX_TRACKED = 1024;
 
 /**
@@ -54,7 +54,9 @@ export class Circuit {
     return "probe";
   }
 
-  /** Why a server is not asked; a misconfiguration stays one while the circuit is open. */
+  /**
+   * Why a server is not asked; a misconfiguration is reported as such while the circuit is open.
+   */
   trouble(server: string): UpstreamTrouble {
     return this.#states.get(server)?.misconfigured === true ? "misconfigured" : "circuit-open";
   }

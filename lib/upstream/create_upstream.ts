@@ -28,9 +28,9 @@ export interface UpstreamOptions {
   readonly circuit?: CircuitOptions | undefined;
 }
 
-/** Registries of origin, and what is held for asking them. */
+/** A client of upstream registries, with its connections. */
 export interface HttpUpstream extends Upstream {
-  /** Ends what is under way and closes connections. */
+  /** Cancels requests and closes connections. */
   close(): void;
 }
 
@@ -84,7 +84,7 @@ class UpstreamClient implements HttpUpstream {
       this.#questions.failed(registry, error, "misconfigured");
       return { type: "unavailable", reason: "misconfigured" };
     }
-    // containerd, too, can then pull nothing.
+    // containerd cannot pull either.
     if (servers.length === 0) return { type: "unavailable", reason: "misconfigured" };
     const open = this.#enter(servers, { path, credentials });
     if (open.size === servers.length) {

@@ -28,7 +28,7 @@ const MAX_RETRY_AFTER_MS = 300_000;
  */
 const SMALL_BLOB_BYTES = 1024 * 1024;
 
-/** What a status other than success says. */
+/** The answer for a status other than success. */
 export function refusal(status: number, after: string | null): EndpointAnswer {
   if (status === 401 || status === 403) return { type: "denied" };
   if (status === 429) return { type: "limited", retryAfterMs: retryAfterMs(after) };
@@ -48,7 +48,7 @@ function retryAfterMs(value: string | null): number {
   return Math.min(Math.max(ms, 1000), MAX_RETRY_AFTER_MS);
 }
 
-/** The digest of a manifest's bytes, which has to be the one asked for. */
+/** Hashes a manifest's bytes, and checks the digest that was requested, if any. */
 export async function digestOf(
   response: Response,
   endpoint: UpstreamEndpoint,
@@ -62,7 +62,7 @@ export async function digestOf(
   return isRight ? { type: "found", digest: actual } : notTheContent(endpoint);
 }
 
-/** The answer of a server that has something else in the content's place. */
+/** The answer of a server that responds with something else than the content. */
 export function notTheContent({ url }: UpstreamEndpoint): EndpointAnswer {
   const error = new MisconfiguredError(
     `${new URL(url).host} answers 200 with something other than the content`,
@@ -71,7 +71,10 @@ export function notTheContent({ url }: UpstreamEndpoint): EndpointAnswer {
   return { type: "misconfigured", error };
 }
 
-/** Tells whether a response is a manifest by its media type; beside another, a digest header is not one. */
+/**
+ * Tells whether a response is a manifest by its media type; if it is not, its digest header is not
+ * trusted.
+ */
 export function isManifestType({ headers }: Response): boolean {
   const type = headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   return MANIFEST_MEDIA_TYPES.includes(type);

@@ -1,6 +1,4 @@
-/**
- * A server can never be asked the way it is configured, which no waiting mends.
- */
+/** A server cannot be asked as it is configured; waiting does not help. */
 export class MisconfiguredError extends Error {
   override readonly name = "MisconfiguredError";
   /** What to do about it. */
@@ -16,8 +14,8 @@ const TLS_FIX =
   "`ca`, `client` or `skip_verify` for the server in its hosts.toml, as containerd needs it";
 
 /**
- * A failure of TLS as a {@link MisconfiguredError}: a certificate that cannot be verified, a client
- * certificate that is missing, a server that does not speak TLS. Undefined for any other failure.
+ * Converts a TLS failure to a {@link MisconfiguredError}: an invalid certificate, a missing client
+ * certificate, a server without TLS. Undefined for any other failure.
  */
 export function asTlsFault(error: unknown): MisconfiguredError | undefined {
   const messages = [error, error instanceof Error ? error.cause : undefined]
@@ -26,5 +24,5 @@ export function asTlsFault(error: unknown): MisconfiguredError | undefined {
   return message === undefined ? undefined : new MisconfiguredError(message, TLS_FIX);
 }
 
-/** The words of rustls, which the runtime passes on. */
+/** Messages of rustls, as passed on by the runtime. */
 const TLS_FAULT = /invalid peer certificate|received fatal alert|received corrupt message/i;

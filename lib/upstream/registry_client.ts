@@ -88,7 +88,8 @@ export class RegistryClient {
       authorization = next;
       response = await ask("HEAD", authorization);
     }
-    // containerd, too, uses GET where a server has no HEAD (core/remotes/docker/resolver.go).
+    // containerd also falls back to GET if a server does not support HEAD
+    // (core/remotes/docker/resolver.go).
     const isGet = response.status === 405 && path.kind === "manifest";
     if (isGet) response = await ask("GET", authorization);
     const { status } = response;
@@ -154,7 +155,7 @@ export class RegistryClient {
     try {
       return request && await this.#bearerAuthorization(request, signal);
     } catch {
-      // The registry's own answer tells an outage from a token server that cannot be reached.
+      // Asking the registry again distinguishes its outage from one of the token server.
       this.#bearer.delete(challengeKey(endpoint, reference));
       signal.throwIfAborted();
       return undefined;
@@ -200,8 +201,8 @@ export class RegistryClient {
 }
 
 /**
- * The registry answers and wants a token, but its token server gives none: whether the content is
- * public stays unknown for as long as that lasts.
+ * The answer of a registry whose token server issues no token: until that changes, it is not known
+ * whether the content is public.
  */
 function tokenServerFault(
   { url }: UpstreamEndpoint,

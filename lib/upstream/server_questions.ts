@@ -15,24 +15,24 @@ export interface ServerQuestionsCollaborators extends Pick<Runtime, "clock" | "l
   readonly sender: Sender;
 }
 
-/** One question, and the signals that can end it. */
+/** One question, with the signals that cancel it. */
 export interface ServerQuestion {
   readonly path: DistributionPath;
   readonly credentials?: Credentials | undefined;
-  /** Aborts when nobody wants the answer any more. */
+  /** Aborts when the client leaves. */
   readonly client: AbortSignal;
-  /** Aborts with `client`, and when time is up. */
+  /** Aborts with `client`, and at the deadline. */
   readonly limit: AbortSignal;
   /** Aborts with `limit`, and when another server has the content. */
   readonly signal: AbortSignal;
 }
 
-/** Registries of which a misconfiguration is logged. */
+/** Maximum registries with a warning. */
 const MAX_WARNED = 64;
 const FORBIDDEN_FIX =
   "a hosts.toml for it, or its name in --mirrored-registries, if that is where it is";
 
-/** Asks single servers, with a circuit breaker for each, and logs once what is misconfigured. */
+/** Asks servers, with a circuit breaker for each, and logs each misconfiguration once. */
 export class ServerQuestions {
   readonly #client: RegistryClient;
   readonly #circuit: Circuit;
@@ -50,7 +50,7 @@ export class ServerQuestions {
     return this.#circuit.enter(url);
   }
 
-  /** What stands for the answer of a server that is not asked. */
+  /** The answer of a server that is not asked. */
   unasked({ url }: UpstreamEndpoint): UpstreamAnswer {
     return { type: "unavailable", reason: this.#circuit.trouble(url) };
   }
@@ -64,7 +64,7 @@ export class ServerQuestions {
       return this.#settle(server, registry, await this.#client.head(server, path, asked));
     } catch (error) {
       if (client.aborted || (signal.aborted && !limit.aborted)) {
-        // The caller left, or another server answered: that says nothing about this one.
+        // The caller left, or another server answered, which says nothing about this one.
         this.#circuit.abandoned(server.url);
         client.throwIfAborted();
         return { type: "unavailable", reason: "timeout" };
@@ -103,7 +103,7 @@ export class ServerQuestions {
     }
   }
 
-  /** Once for each registry, and not for as many as clients may make up. */
+  /** Warns once per registry, and of a bounded number, since clients can make up names. */
   #warn(registry: string, error: MisconfiguredError | ForbiddenTargetError): void {
     if (this.#warned.has(registry) || this.#warned.size >= MAX_WARNED) return;
     this.#warned.add(registry);

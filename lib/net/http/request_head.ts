@@ -111,7 +111,7 @@ function hostOf(fields: Fields, needed: boolean): string {
   const [host, ...more] = valuesOf(fields, "host");
   const isWrong = more.length > 0 || (needed && host === undefined) || !isHost(host ?? "");
   if (isWrong) {
-    throw new BadRequest(400, "one Host is wanted");
+    throw new BadRequest(400, "want exactly one Host header");
   }
   return host ?? "";
 }

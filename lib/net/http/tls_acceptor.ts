@@ -80,8 +80,8 @@ export class TlsAcceptor implements Acceptor<Accepted> {
     before.close();
     log.warn(
       isGate
-        ? "handshakes are no longer held, peers come in directly again"
-        : "too many handshakes are held, peers come in by a detour",
+        ? "few TLS handshakes are pending, connections are accepted directly again"
+        : "too many TLS handshakes are pending, connections are proxied",
       { held: this.#held.size },
     );
   }

@@ -100,7 +100,7 @@ export function createDebugApp(
   app.notFound((c) => c.text("not found\n", 404));
   app.onError((error, c) => {
     log.warn("debug page failed", { path: c.req.path, error });
-    return c.text("the page could not be made; the log says why\n", 500);
+    return c.text("the page could not be rendered; see the log\n", 500);
   });
   return app;
 }

@@ -72,7 +72,7 @@ function maskSetting(setting: Setting): Setting {
 
 /** The findings name files, registries and images. */
 function maskCheck({ name, state }: Check): Check {
-  return { name, state, detail: "", fix: state === "ok" ? "" : "look at this page from the node" };
+  return { name, state, detail: "", fix: state === "ok" ? "" : "open this page on the node" };
 }
 
 /** The reference of a request; undefined if it cannot be parsed. */

@@ -18,7 +18,7 @@ const UNUSABLE = new Networks([
 /** Tells whether `ip` can be another node's address. */
 export function isUsableIp(ip: string, options: { allowLoopback: boolean }): boolean {
   if (isIP(ip) === 0 || UNUSABLE.has(ip)) return false;
-  // An IPv4-mapped address would let an IPv4 address pass by under another name.
+  // An IPv4-mapped address would let an IPv4 address evade the lists.
   if (isIPv6(ip) && isIPv4(canonicalIp(ip))) return false;
   return options.allowLoopback || !isLoopback(ip);
 }

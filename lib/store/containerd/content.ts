@@ -129,7 +129,7 @@ export class ContainerdContent {
         const { value, done } = await messages.next();
         if (done) throw new Error(`content ${digest} ended ${remaining} bytes too early`);
         remaining -= value.data.length;
-        if (remaining < 0) throw new Error(`content ${digest} has more bytes than were asked for`);
+        if (remaining < 0) throw new Error(`content ${digest} has more bytes than requested`);
         // A copy, since the message is a view of a shared buffer.
         controller.enqueue(new Uint8Array(value.data));
         if (remaining > 0) return;

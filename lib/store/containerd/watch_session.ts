@@ -233,10 +233,10 @@ export class WatchSession {
     signal.throwIfAborted();
     const { log } = this.#components;
     if (attempt < MAX_RETRIES) {
-      log.debug(`looking at ${what} failed, trying again`, { error: String(error) });
+      log.debug(`checking ${what} failed, retrying`, { error: String(error) });
       return again();
     }
-    log.warn(`looking at ${what} failed, waiting for the next full look`, { error: String(error) });
+    log.warn(`checking ${what} failed, waiting for the next full sync`, { error: String(error) });
   }
 }
 

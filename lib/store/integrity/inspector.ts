@@ -49,8 +49,8 @@ export class Inspector implements Integrity {
   }
 
   /**
-   * Reviews these advertisements when content changes. Reports of peers count only for advertised
-   * content, for no peer can have got any other; before this call none counts.
+   * Reviews these advertisements when content changes. Peers' reports are accepted only for
+   * advertised content, since no peer can have got any other; before this call none is.
    */
   attach(advertisements: Advertisements): void {
     this.#advertisements = advertisements;

@@ -1,12 +1,12 @@
 import { MisconfiguredError } from "../misconfigured_error.ts";
 
-/** Header fields of a request: the value of each, or values, all of which are sent. */
+/** Header fields of a request; a field with several values is sent several times. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 
 /**
  * The lines of a header, with names in lower case.
  *
- * @throws {MisconfiguredError} if a name or a value is not valid: none can end a line.
+ * @throws {MisconfiguredError} if a name or a value is invalid: none can end a line.
  */
 export function headerLines(fields: HeaderFields): (readonly [name: string, value: string])[] {
   return Object.entries(fields).flatMap(([name, value]) =>

@@ -64,7 +64,9 @@ function Entry({ entry: { image, tags, digests } }: { entry: AdvertisedContent }
     <li>
       <details>
         <summary>
-          <span class="name">{image ?? "content without an image, as of a pull under way"}</span>
+          <span class="name">
+            {image ?? "content without an image, e.g. of a pull in progress"}
+          </span>
           <span class="facts">
             {tags.length > 0
               ? <Badge kind="accent">tag</Badge>

@@ -76,7 +76,7 @@ export function Layout({ frame, children }: { frame: Frame; children?: Child }) 
 function LeftOut({ canSignIn }: { canSignIn: boolean }) {
   return (
     <p class="message quiet">
-      Names of private images are left out for whoever is not on this node.{" "}
+      Names of private images are left out for clients outside of this node.{" "}
       {canSignIn ? <a href="/debug/sign-in">Sign in</a> : null}
     </p>
   );

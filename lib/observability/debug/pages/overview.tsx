@@ -16,24 +16,24 @@ const MAX_PEERS = 200;
 
 const HEALTH: Readonly<Record<PeerView["health"], readonly [BadgeKind, string, string]>> = {
   good: ["good", "good", "answered when it was last asked"],
-  unknown: ["plain", "not asked yet", "in the routing table; no content was asked of it so far"],
-  down: ["bad", "down", "did not answer; it is asked again once it answers a probe"],
-  shunned: ["bad", "shunned", "sent content that is not what was asked for; it is not asked"],
+  unknown: ["plain", "not asked yet", "in the routing table; no content was requested from it yet"],
+  down: ["bad", "down", "did not answer; it is used again once it answers a probe"],
+  shunned: ["bad", "shunned", "sent wrong content; in the penalty box"],
 };
 
 /** The meaning of each reason, with a remedy. */
 export const REASONS: Readonly<Record<MissReason | "other", string>> = {
-  "no-peer": "No node is known to hold it; the first pull of anything ends so.",
-  "peers-unreachable": "Nodes hold it but did not answer: see that the registry port is open.",
-  "peers-refused": "Nodes said to hold it, but did not: they removed it a moment ago.",
+  "no-peer": "No node is known to hold it, as for the first pull of any content.",
+  "peers-unreachable": "Nodes hold it but did not answer: check that the registry port is open.",
+  "peers-refused": "Nodes advertise it but no longer hold it: they removed it recently.",
   "peers-unnamed":
     "Nodes hold the tag, but bootstrap does not name them and there is no cluster key.",
-  "peers-busy": "Nodes hold it, but all were busy: more of them will hold it in a moment.",
+  "peers-busy": "Nodes hold it, but all were busy: more nodes will hold it soon.",
   filtered: "A filter or an option of this node excludes it.",
-  "absent-upstream": "Upstream has no such tag or image; it has the last word.",
-  unauthorized: "It is private and came without credentials that upstream accepts.",
+  "absent-upstream": "Upstream has no such tag or image, which is decisive.",
+  unauthorized: "It is private, and the request had no credentials that upstream accepts.",
   timeout: "Finding a node took longer than --mirror-resolve-timeout.",
-  "bad-content": "Nodes sent something else than what was asked for; they are shunned.",
+  "bad-content": "Nodes sent wrong content; they are in the penalty box.",
   other: "The mirror gave no reason.",
 };
 
@@ -50,7 +50,7 @@ export function OverviewPage({ overview, now }: { overview: Overview; now: Date 
         <p>
           {waiting.length === 0
             ? `Serving this node and its peers for ${formatMs(upMs)}.`
-            : `Waiting for: ${waiting.join(", ")}. Pulls go on upstream meanwhile.`}
+            : `Waiting for: ${waiting.join(", ")}. Pulls go to upstream meanwhile.`}
         </p>
       </div>
       <div class="tiles" data-live>
@@ -123,12 +123,12 @@ function Outcomes({ totals, asked }: { totals: Totals; asked: number }) {
   const parts = [
     { name: "own images", value: totals.local, kind: "local" },
     { name: "a peer", value: totals.hits, kind: "hit" },
-    { name: "nobody: upstream was asked", value: totals.misses, kind: "miss" },
+    { name: "no peer: fell back to upstream", value: totals.misses, kind: "miss" },
   ];
   const reasons = Object.entries(totals.missReasons).sort(([, a], [, b]) => b - a);
   let x = 0;
   return (
-    <Card title="Who answered this node's pulls" note="since the start">
+    <Card title="Source of this node's pulls" note="since the start">
       {asked === 0 ? <Empty>containerd has asked for nothing yet.</Empty> : (
         <div data-live>
           <svg class="stack" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
@@ -184,7 +184,7 @@ function Peers({ peers }: { peers: readonly PeerView[] }) {
   const shown = [...peers].sort(byTroubleAndTraffic).slice(0, MAX_PEERS);
   const most = Math.max(...peers.map(({ bytesFrom, bytesTo }) => Math.max(bytesFrom, bytesTo)), 0);
   const note = shown.length < peers.length
-    ? `${shown.length} of ${formatCount(peers.length)}, troubled and busy ones first`
+    ? `${shown.length} of ${formatCount(peers.length)}, unhealthy and busy ones first`
     : formatCount(peers.length);
   return (
     <Card title="Peers" note={note}>

@@ -54,8 +54,8 @@ export function RequestsPage(
     <>
       <h1>Recent requests</h1>
       <p class="lead">
-        Of this node's containerd and of peers, newest first. A miss is no failure: containerd goes
-        on to upstream.
+        From this node's containerd and from peers, newest first. A miss is not a failure:
+        containerd falls back to upstream.
       </p>
       <form class="search" method="get" role="search">
         <select name="outcome" aria-label="Outcome">
@@ -79,7 +79,7 @@ export function RequestsPage(
         {found.length === 0
           ? (
             <Empty>
-              {entries.length === 0 ? "There were none since the start." : "Nothing matches."}
+              {entries.length === 0 ? "None since the start." : "Nothing matches."}
             </Empty>
           )
           : (

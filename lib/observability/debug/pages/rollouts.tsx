@@ -17,9 +17,9 @@ interface Row {
 /** The fetch trees that this node coordinates. */
 export function Rollouts({ rollouts }: { rollouts: readonly RolloutView[] }) {
   return (
-    <Card title="Rollouts" note="that this node decides, of the last minute">
+    <Card title="Rollouts" note="coordinated by this node, last minute">
       <div data-live>
-        {rollouts.length === 0 ? <Empty>No node has asked what to do.</Empty> : null}
+        {rollouts.length === 0 ? <Empty>No node has asked for an assignment.</Empty> : null}
         {rollouts.slice(0, MAX_ROLLOUTS).map((rollout) => <Tree rollout={rollout} />)}
       </div>
     </Card>
@@ -38,7 +38,7 @@ function Tree({ rollout: { key, members } }: { rollout: RolloutView }) {
             {"\u00a0\u00a0".repeat(depth)}
             {depth === 0 ? "upstream → " : "→ "}
             <span title={id}>{shortId(id)}</span>
-            {failed ? <Badge kind="warning">was of no use</Badge> : null}
+            {failed ? <Badge kind="warning">failed</Badge> : null}
           </li>
         ))}
       </ul>
