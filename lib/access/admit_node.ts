@@ -6,8 +6,8 @@ import { isKeptApart, isPrivateClaim, type Knowledge } from "./knowledge.ts";
 import { portless, repositoryName } from "./repositories.ts";
 
 /**
- * Tells what a node of the cluster may have: what is not known to be private, and with that told to
- * it, what is.
+ * Tells what a node of the cluster may have: content that is not known to be private, and private
+ * content, which it is then told is private.
  */
 export function admitNode(
   { repositories, content }: Knowledge,
@@ -17,7 +17,8 @@ export function admitNode(
 ): PeerAdmission {
   const asked = repositoryName(reference);
   if (arriving) {
-    // The node's client asked here before it went to upstream: that alone tells what it is of.
+    // A client of this node asked for it before it went upstream: only that tells which repository
+    // it is of.
     const askers = content.askedFor(digest);
     const isPublic = (name: string) => repositories.visibility(name) === "public";
     if (!askers.every(isPublic) || askers.length === 0) {
@@ -27,7 +28,8 @@ export function admitNode(
   const claims = content.named(digest);
   const isPrivate = (claim: Claim) => isPrivateClaim(repositories, claim);
   if (claims.some((claim) => !isPrivate(claim) && claim.proven)) return "open";
-  // The other node makes sure of its client's right to the repository, not of what is in it.
+  // The other node checks its client's right to the repository, but not whether the repository has
+  // the content.
   const isOwn = ({ name }: Claim) => name === asked || name === portless(asked);
   const isOfIt = claims.some(isOwn);
   const isKept = (claim: Claim) => isOfIt ? isPrivate(claim) : isKeptApart(repositories, claim);

@@ -6,9 +6,10 @@ import type { Claim, Claims } from "./held_content.ts";
 import type { Inquiries } from "./inquiries.ts";
 
 /**
- * Tells what anybody may have who has not proved to be a node: what this node knows to be anybody's.
- * Under which name it is asked for does not matter. What is not known is asked upstream, about names
- * that this node itself knows the content by, and refused if that does not answer in time.
+ * Tells what a client that has not proved to be a node may have: content that this node knows to be
+ * public, whatever name it is asked for by. If it is not known, upstream is asked, only about names
+ * under which this node itself knows the content. The content is refused if upstream does not
+ * answer in time.
  */
 export function admitUnproven(
   knowledge: Knowledge,
@@ -29,7 +30,10 @@ export function admitUnproven(
   return settled?.then(() => weigh(knowledge, content.claims(digest) ?? claims)) ?? admission;
 }
 
-/** Content of which only is known who asked this node for it: it has just come, or is still coming. */
+/**
+ * Content of which this node only knows by which names clients asked for it: it has just arrived,
+ * or is still arriving.
+ */
 function admitAskedFor({ repositories, content }: Knowledge, digest: Digest): PeerAdmission {
   const askers = content.askedFor(digest);
   if (askers.length === 0) return "refused-unknown";
@@ -39,8 +43,8 @@ function admitAskedFor({ repositories, content }: Knowledge, digest: Digest): Pe
 }
 
 /**
- * A name alone is enough only if all who name the content are anybody's: a manifest may name what
- * its repository does not have.
+ * A name alone is enough only if all repositories that name the content are public: a manifest may
+ * name content that its repository does not have.
  */
 function weigh({ repositories }: Knowledge, { list, overflow }: Claims): PeerAdmission {
   const isAnybodys = (claim: Claim) =>
@@ -53,7 +57,7 @@ function weigh({ repositories }: Knowledge, { list, overflow }: Claims): PeerAdm
   return isPrivate ? "refused-private" : "refused-unknown";
 }
 
-/** Tells whether upstream said a while ago only what opens content. */
+/** Tells whether the answer of upstream that makes the content public has expired. */
 function isStale({ repositories }: Knowledge, { list }: Claims): boolean {
   const proven = list.filter((claim) => claim.proven && repositories.isAnybodys(claim.name));
   const isDue = ({ name }: Claim) => repositories.isDueForOutsiders(name);

@@ -25,14 +25,17 @@ const CHALLENGE: Admission = { type: "challenge" };
 const ABSENT: Admission = { type: "refuse", reason: "absent-upstream" };
 const UNAUTHORIZED: Admission = { type: "refuse", reason: "unauthorized" };
 
-/** A request with the names under which things are remembered. */
+/** A request, with the names by which answers are remembered. */
 interface Question extends AccessRequest {
   readonly repository: string;
   /** Of a request by tag. */
   readonly tagName: string | undefined;
 }
 
-/** Lets upstream decide who may have what and what a tag means, and remembers what it said. */
+/**
+ * Lets upstream decide which clients may have which content and what a tag means, and remembers its
+ * answers.
+ */
 export class Authorizer implements Access {
   readonly #collaborators: AuthorizerCollaborators;
   readonly #options: AuthorizerOptions;
@@ -50,7 +53,7 @@ export class Authorizer implements Access {
   async admit(request: AccessRequest, options: Cancellable): Promise<Admission> {
     const { reference } = request.path;
     const { repositories, content, nodeCredentials } = this.#collaborators;
-    // Nobody else makes this node ask, or remember anything.
+    // No other client makes this node ask upstream, or remember anything.
     if (!this.isLocalClient(request.clientAddress)) return UNAUTHORIZED;
     if (reference.digest) content.noteAsked(repositoryName(reference), reference.digest);
     const question: Question = {
@@ -119,7 +122,7 @@ export class Authorizer implements Access {
       case "missing":
         return ABSENT;
       case "denied":
-        // It was public a moment ago, or nobody looks whether it is.
+        // It was public a moment ago, or its visibility is not checked.
         return this.#options.auto
           ? await this.#denied(question, options)
           : await this.#askShared(question, options);
@@ -128,7 +131,10 @@ export class Authorizer implements Access {
     }
   }
 
-  /** A tag of what is private upstream and shared here: credentials only tell what it means. */
+  /**
+   * A tag of a repository that is private upstream and shared here: the credentials only serve to
+   * resolve it.
+   */
   async #askShared(question: Question, options: Cancellable): Promise<Admission> {
     const { path, credentials } = question;
     if (credentials === undefined) return this.#unverified(question);
@@ -148,13 +154,13 @@ export class Authorizer implements Access {
       case "missing":
         if (answer.hidden) return await this.#denied(question, options);
         repositories.learn(question.repository, "absent");
-        // Upstream may have removed what nodes still hold under its digest.
+        // Upstream may have removed content that nodes still hold.
         return question.tagName === undefined ? await this.#admitPublic(question, options) : ABSENT;
       case "denied":
         repositories.learn(question.repository, "private");
         return await this.#denied(question, options);
       case "unavailable": {
-        // No outage, which would pass: upstream never said that anybody may have it.
+        // This is no outage, which would pass: upstream never said that the content is public.
         if (answer.reason === "misconfigured") return CHALLENGE;
         const { digest } = question.path.reference;
         const secret = digest !== undefined &&
@@ -165,8 +171,8 @@ export class Authorizer implements Access {
   }
 
   /**
-   * A peer says that it is private, and nothing here says so: served only if upstream gives it to
-   * anybody, or to this client.
+   * A peer says that the content is private, and nothing here does: it is served only if upstream
+   * gives it to anonymous clients, or to this client.
    */
   async #admitSuspected(question: Question, options: Cancellable): Promise<Admission> {
     const { repositories, content } = this.#collaborators;
@@ -185,7 +191,7 @@ export class Authorizer implements Access {
     return credentials === undefined ? CHALLENGE : this.#offline(question, credentials);
   }
 
-  /** Anybody may not have it: the credentials tell. */
+  /** It is not public: the client's credentials decide. */
   async #denied(question: Question, options: Cancellable): Promise<Admission> {
     const { credentials } = question;
     return credentials === undefined
@@ -238,7 +244,7 @@ export class Authorizer implements Access {
     }
   }
 
-  /** Upstream cannot be asked about something private. */
+  /** Upstream cannot be asked about private content. */
   #offline(question: Question, credentials: Credentials): Admission {
     const { repository } = question;
     const { digest } = question.path.reference;
@@ -251,7 +257,10 @@ export class Authorizer implements Access {
     return this.#unverified(question);
   }
 
-  /** Content that is private elsewhere is this repository's only if upstream says so. */
+  /**
+   * Content that is private in another repository is served for this one only if upstream says that
+   * it is here, too.
+   */
   async #prove(question: Question, options: Cancellable): Promise<Admission> {
     const answer = await this.#ask(question.path, undefined, options);
     if (answer.type === "found") return this.#found(question, answer.digest);

@@ -5,30 +5,32 @@ import type { IsLocalClient } from "./local_clients.ts";
 import type { PrivateImages, Repositories } from "./repositories.ts";
 import type { RepositoryContent } from "./repository_content.ts";
 
-/** What a authorizer works with. */
+/** What an authorizer works with. */
 export interface AuthorizerCollaborators extends Runtime {
   readonly upstream: Upstream;
   readonly repositories: Repositories;
   readonly content: RepositoryContent;
   readonly isLocalClient: IsLocalClient;
-  /** Finds out for outsiders what is not known yet. */
+  /** Asks upstream on behalf of outsiders. */
   readonly inquiries: Pick<Inquiries, "settle">;
-  /** Stands for local clients that show no credentials; default: nothing does. */
+  /** The node's credentials, used for local clients that show none; default: none. */
   readonly nodeCredentials?: NodeCredentials;
 }
 
-/** Settings of a authorizer. */
+/** Settings of an authorizer. */
 export interface AuthorizerOptions {
-  /** True: upstream says what a tag points to, as long as it can be asked. */
+  /** True: upstream decides what a tag points to, as long as it can be asked. */
   readonly verifyTags: boolean;
-  /** How long its word holds, ms. */
+  /** How long its answer holds, ms. */
   readonly tagTtlMs: number;
-  /** How long credentials that upstream let in are not checked again, ms. */
+  /** How long credentials that upstream accepted are not checked again, ms. */
   readonly privateTtlMs: number;
-  /** True: while upstream is away, who was let in within 24 hours still is. */
+  /**
+   * True: while upstream cannot be asked, credentials that it accepted within 24 hours still are.
+   */
   readonly allowOffline: boolean;
-  /** False: whatever is not named private is anybody's. */
+  /** False: every repository that no pattern names as private is public. */
   readonly auto: PrivateImages["auto"];
-  /** True: only local clients and who says that it is a node are served at all. */
+  /** True: only local clients, and requests that claim to be of a node, are served at all. */
   readonly localOnly: boolean;
 }

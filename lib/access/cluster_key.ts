@@ -14,23 +14,23 @@ const { token: TOKEN_HEADER } = REQUEST_HEADERS;
 const TERM = /^[\w-]{8,64}$/;
 /** Nodes whose terms are remembered. */
 const MAX_TERMS = 4096;
-/** How long a token is good, s. */
+/** How long a token is valid, s. */
 const LIFE_S = 30;
-/** How far clocks of two nodes may differ, s; from a part of that on it is reported. */
+/** How far the clocks of two nodes may differ, s; a part of that is already reported. */
 const CLOCK_TOLERANCE_S = 60;
 const CLOCK_REPORT_S = 5;
 const REPORT_EVERY_MS = 60_000;
-/** A token of ours has about 400 characters. */
+/** A token of Eddy has about 400 characters. */
 const MAX_TOKEN_LENGTH = 2048;
 /** Characters of a key: 32 bytes in hexadecimal or base64 have more. */
 const MIN_KEY_LENGTH = 32;
 const MAX_KEYS = 2;
 
 /**
- * Reads the keys of a key file: a line each, the first signs, a second one is valid too, so that a
- * key can be replaced on one node after the other. Blank lines and comments (`#`) are left out.
+ * Reads the keys of a key file, one a line. The first one signs; a second one is valid too, so that
+ * a key can be replaced on one node after the other. Blank lines and comments (`#`) are skipped.
  *
- * @throws {Error} that says what is wrong, without any key.
+ * @throws {Error} says what is wrong, without any key.
  */
 export function parseClusterKeys(text: string): string[] {
   const keys = text.split("\n").map((line) => line.trim())
@@ -47,9 +47,9 @@ export function parseClusterKeys(text: string): string[] {
 
 /** Settings of {@link ClusterKey}. */
 export interface ClusterKeyOptions {
-  /** Peer id of this node: whom tokens for it have to name. */
+  /** Peer id of this node, which tokens for it must name. */
   readonly self: string;
-  /** This node's IP addresses, one of which they have to name, too; asked for at each token. */
+  /** This node's IP addresses, of which they must name one; asked for at each token. */
   readonly addresses: () => readonly string[];
   /** Time of day, ms since 1970; default the system's. */
   readonly today?: () => number;
@@ -57,10 +57,11 @@ export interface ClusterKeyOptions {
 
 /**
  * Proves to peers, and lets them prove, that a node has the cluster's key: by a token (HS256, RFC
- * 7519) that is good for one request to one node for 30 s. It names the address that the node is
- * asked at: the index takes anybody's word for where a peer is, and whoever gets a request that is
- * meant for another must not be able to hand it on. And it names the node's term, which changes with
- * each of its starts and is told whoever names another: what was used before is not good again.
+ * 7519) that is valid for one request to one node for 30 s. It names the address at which the node
+ * is asked: the index does not verify the address of a peer, and a node that gets a request meant
+ * for another must not be able to pass it on. It also names the node's term, which changes at each
+ * of its starts, so that a token cannot be used again after a restart. A node whose token names
+ * another term is told the current one.
  */
 export class ClusterKey implements PeerAuth {
   readonly #clock: Clock;
@@ -69,7 +70,7 @@ export class ClusterKey implements PeerAuth {
   readonly #addresses: () => readonly string[];
   readonly #today: () => number;
   readonly #used: UsedProofs;
-  /** Terms of other nodes, by id and address: others may answer in a node's place. */
+  /** Terms of other nodes, by id and address: another host may answer in a node's place. */
   readonly #terms = new LRUCache<string, string>({ max: MAX_TERMS });
   #keys: readonly Uint8Array[] = [];
   #reportedAt = -Infinity;
@@ -90,7 +91,7 @@ export class ClusterKey implements PeerAuth {
     this.replace(keys);
   }
 
-  /** Takes other keys from now on. */
+  /** Replaces the keys. */
   replace(keys: readonly string[]): void {
     this.#keys = keys.map((key) => new TextEncoder().encode(key));
   }
@@ -165,7 +166,7 @@ export class ClusterKey implements PeerAuth {
       .sign(key);
   }
 
-  /** What a token says, if it was made with one of the keys, for here and not long ago. */
+  /** The claims of a token, if it was made with one of the keys, for this node and not long ago. */
   async #verify(
     token: string | null,
     { audience, required }: { readonly audience: string; readonly required: readonly string[] },
@@ -181,18 +182,18 @@ export class ClusterKey implements PeerAuth {
           requiredClaims: ["iat", "exp", "iss", ...required],
         });
         const { iat = 0, exp = 0 } = payload;
-        // One of later on would be good for longer than it is remembered.
+        // A token from the future would be valid for longer than it is remembered.
         const isEarly = iat - CLOCK_TOLERANCE_S > this.#today() / 1000;
         return isEarly || exp - iat > LIFE_S ? undefined : payload;
       } catch {
-        // Made with the other key, or not for here, or by nobody who has one.
+        // It was made with the other key, for another node, or without a key.
       }
     }
     return undefined;
   }
 
   #compareClocks(differenceS: number, peer: string): void {
-    // A token is a moment old when it arrives.
+    // A token has some age when it arrives.
     if (differenceS > -CLOCK_REPORT_S && differenceS < LIFE_S + CLOCK_REPORT_S) return;
     if (this.#clock.now() - this.#reportedAt < REPORT_EVERY_MS) return;
     this.#reportedAt = this.#clock.now();

@@ -7,7 +7,10 @@ const MAX_GRANTS = 10_000;
 /** How long a grant may be used while upstream cannot be asked. */
 const OFFLINE_MS = 24 * 3600_000;
 
-/** Remembers, in memory and without the credentials themselves, whom upstream let into what. */
+/**
+ * Remembers which credentials upstream accepted for which repository: in memory, and without the
+ * credentials themselves.
+ */
 export class Grants {
   readonly #clock: Clock;
   readonly #ttlMs: number;
@@ -19,7 +22,7 @@ export class Grants {
     this.#ttlMs = ttlMs;
   }
 
-  /** Upstream has just let these credentials in. */
+  /** Upstream has just accepted these credentials. */
   add(credentials: Credentials, repository: string): void {
     this.#at.set(this.#key(credentials, repository), this.#clock.now());
   }
@@ -29,12 +32,12 @@ export class Grants {
     this.#at.delete(this.#key(credentials, repository));
   }
 
-  /** Tells whether they were let in so lately that upstream need not be asked. */
+  /** Tells whether they were accepted so recently that upstream need not be asked. */
   isValid(credentials: Credentials, repository: string): boolean {
     return this.#age(credentials, repository) < this.#ttlMs;
   }
 
-  /** Tells whether they were let in within the last 24 hours. */
+  /** Tells whether they were accepted within the last 24 hours. */
   wasValid(credentials: Credentials, repository: string): boolean {
     return this.#age(credentials, repository) < OFFLINE_MS;
   }

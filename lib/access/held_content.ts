@@ -3,22 +3,22 @@ import type { StoredImage } from "../ports/store.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import { portless, repositoryName } from "./repositories.ts";
 
-/** A repository names content. */
+/** A repository's claim to content. */
 export interface Claim {
-  /** As `repositoryName` makes it. */
+  /** The repository, as `repositoryName` formats it. */
   readonly name: string;
   /** Upstream said that the repository has it. */
   readonly proven: boolean;
-  /** That the content is here has not to do with the repository, as far as is known. */
+  /** As far as is known, the content is not here because of this repository. */
   readonly weak: boolean;
-  /** The registry may have had a port, which the store does not tell. */
+  /** The registry may have a port, which the store does not record. */
   readonly portless: boolean;
 }
 
-/** Who names some content. */
+/** The repositories that name some content. */
 export interface Claims {
   readonly list: readonly Claim[];
-  /** There were more than are known. */
+  /** There were more than are remembered. */
   readonly overflow: boolean;
 }
 
@@ -34,14 +34,14 @@ export type WasAsked = (name: string, digest: Digest) => boolean;
 const MAX_DIGESTS = 200_000;
 const MAX_CLAIMS = 64;
 const MAX_IMAGES = 50_000;
-/** Images of a repository that upstream may be asked about: it need not have all of them any more. */
+/** Images of a repository that upstream may be asked about: it may have removed some of them. */
 const MAX_SAMPLES = 4;
 
 /**
- * Knows which repositories name the content that this node holds, by its images and their content:
- * nothing that anybody asks for changes that. At most 200,000 digests, some 150 bytes each; of those
- * beyond nothing is known, so that they are refused. Of a digest that more than 64 repositories name
- * it is known that there are more.
+ * Knows which repositories name the content that this node holds, from its images and their
+ * manifests. No request changes that. It remembers at most 200,000 digests, about 150 bytes each.
+ * Content beyond that is unknown, and is refused. If more than 64 repositories name a digest, it is
+ * known that there are more.
  */
 export class HeldContent {
   #claims = new Map<Digest, Claims>();
@@ -54,12 +54,12 @@ export class HeldContent {
     return this.#revision;
   }
 
-  /** Who names content that is held; undefined if nobody is known to. */
+  /** The repositories that name held content; undefined if none is known. */
   of(digest: Digest): Claims | undefined {
     return this.#claims.get(digest);
   }
 
-  /** Some images of a repository, the latest first; none if none is known. */
+  /** Some images of a repository, the latest first. */
   samplesOf(name: string): readonly SampleImage[] {
     return this.#samples.get(name) ?? [];
   }
@@ -69,7 +69,7 @@ export class HeldContent {
     return this.#claims;
   }
 
-  /** Repositories that name anything. */
+  /** The repositories that name any content. */
   names(): Set<string> {
     const names = new Set<string>();
     for (const { list } of this.#claims.values()) for (const { name } of list) names.add(name);
@@ -86,7 +86,7 @@ export class HeldContent {
     if (reference === undefined) return undefined;
     const name = repositoryName(reference);
     const before = this.#images.get(image.name);
-    // What comes to an image that is there already was perhaps fetched for another.
+    // Content that is added to an image that already exists was perhaps fetched for another image.
     const seen = before?.target === image.target ? new Set(before.present) : undefined;
     for (const digest of image.present) {
       const late = seen !== undefined && !seen.has(digest) && !wasAsked(name, digest);
@@ -102,8 +102,8 @@ export class HeldContent {
   }
 
   /**
-   * Takes over all images that there are. What repositories claim that have none here any more is
-   * kept, as long as the content is held, unless they are known to be anybody's.
+   * Replaces all images. A claim of a repository that has no image here any more is kept as long as
+   * the content is held, unless the repository is known to be public.
    */
   sync(
     images: readonly StoredImage[],
@@ -130,7 +130,10 @@ export class HeldContent {
     }
   }
 
-  /** An image is gone; what its repository claims stays until it is known what is held. */
+  /**
+   * An image was removed. The claims of its repository stay until it is known which content is
+   * held.
+   */
   remove(imageName: string): void {
     if (!this.#images.delete(imageName)) return;
     this.#revision++;
@@ -138,7 +141,7 @@ export class HeldContent {
     for (const { name, target } of this.#images.values()) this.#sample(name, target);
   }
 
-  /** Content that is of no image. */
+  /** Adds content that is of no image. */
   loose(): Digest[] {
     const present = new Set<Digest>();
     for (const { present: parts } of this.#images.values()) {
@@ -152,12 +155,15 @@ export class HeldContent {
     this.#claims.delete(digest);
   }
 
-  /** A label of the content, which is held, names a repository, without its registry's port. */
+  /** A label of held content names a repository, without its registry's port. */
   label(digest: Digest, name: string): void {
     this.#put(digest, { name, proven: false, weak: true, portless: true });
   }
 
-  /** A client of this node asked for the content in a repository, and a label says that it is of it. */
+  /**
+   * A client of this node asked for the content in a repository, and a label names that repository,
+   * too.
+   */
   claim(digest: Digest, name: string): void {
     this.#put(digest, { name, proven: false, weak: false, portless: false });
   }
@@ -168,7 +174,7 @@ export class HeldContent {
     this.#put(digest, { name, proven: true, weak, portless });
   }
 
-  /** What is proven stays so, and finds room; what is weak stays so. */
+  /** A proven claim stays proven, and always finds room. A weak claim stays weak. */
   #put(digest: Digest, claim: Claim): void {
     const { list, overflow } = this.#claims.get(digest) ?? { list: [], overflow: false };
     if (list.length === 0 && this.#claims.size >= MAX_DIGESTS) return;
@@ -191,7 +197,7 @@ export class HeldContent {
     if (reference === undefined) return;
     const name = repositoryName(reference);
     const before = this.samplesOf(name);
-    // One image often has several names; those that have a tag tell more.
+    // An image often has several names; those with a tag tell more.
     const same = before.find((sample) => sample.target === target);
     if (same !== undefined && reference.tag === undefined) return;
     const others = before.filter((sample) => sample !== same);
@@ -203,7 +209,7 @@ export class HeldContent {
   }
 }
 
-/** Tells whether a name without its port is known better by another. */
+/** Tells whether another claim names the same repository with its port. */
 function isCovered(claim: Claim, other: Claim): boolean {
   return claim.portless && !other.portless && portless(other.name) === claim.name;
 }

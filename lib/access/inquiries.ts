@@ -17,19 +17,27 @@ export interface InquiriesCollaborators extends Knowledge, Pick<Runtime, "clock"
   readonly metrics: Pick<Metrics, "upstreamRequest">;
 }
 
-/** How long somebody waits for upstream, ms: nodes wait 400 for each other. */
+/** How long a request waits for upstream, ms: nodes wait 400 for each other. */
 const WAIT_MS = 250;
-/** Repositories that are asked about for one request, and questions at the same time, and waiting. */
+/**
+ * The most repositories that are asked about for one request, concurrent questions, and waiting
+ * ones.
+ */
 const MAX_CANDIDATES = 4;
 const MAX_ACTIVE = 16;
 const MAX_WAITING = 128;
-/** Registries that are asked at the same time in the background, and the pause between questions. */
+/**
+ * Registries that are asked concurrently in the background, and the pause between questions, ms.
+ */
 const CONCURRENCY = 2;
 const PAUSE_MS = 100;
-/** When is asked again about what could not be asked, at first and at the latest, ms. */
+/** The first and the longest delay until a question is repeated that could not be asked, ms. */
 const RETRY_MS = 5_000;
 const MAX_RETRY_MS = 60_000;
-/** When is asked again about what left open whose it is, for somebody and in the background, ms. */
+/**
+ * The delay until a question is repeated whose answer decided nothing, ms: for a request, and in
+ * the background.
+ */
 const AGAIN_MS = 600_000;
 const AGAIN_LATER_MS = 3_600_000;
 const MAX_TRIED = 20_000;
@@ -37,9 +45,9 @@ const MAX_TRIED = 20_000;
 type Outcome = "answered" | "unavailable";
 
 /**
- * Asks upstream, as anybody, about what this node holds and nobody who may ask for it has asked
- * about. Only names that this node knows the content by are asked about, each once for a while, so
- * that nobody can make it ask about what they make up.
+ * Asks upstream, without credentials, about content that this node holds and about which no local
+ * client has made it ask. It asks only about names under which it knows the content itself, each
+ * once in a while. So no outsider can make it ask about invented names.
  */
 export class Inquiries {
   readonly #with: InquiriesCollaborators;
@@ -47,7 +55,7 @@ export class Inquiries {
   readonly #slots = new Slots(MAX_ACTIVE);
   /** Questions under way or waiting. */
   readonly #flights = new Map<string, Promise<Outcome>>();
-  /** Until when is not asked again, by question, and for how long that was. */
+  /** By question: until when it is not repeated, and how long that delay was. */
   readonly #tried = new LRUCache<string, { readonly until: number; readonly waitMs: number }>({
     max: MAX_TRIED,
   });
@@ -58,10 +66,10 @@ export class Inquiries {
   }
 
   /**
-   * Finds out for somebody who asks for content whether it is anybody's. Does not reject.
+   * Finds out for a request whether its content is public. Does not reject.
    *
-   * @returns undefined if there is nothing to be asked now; else resolves when that is known, or
-   * has taken too long; the questions go on.
+   * @returns undefined if there is nothing to ask now; else resolves when the answer is known or
+   * has taken too long. The questions go on.
    */
   settle(
     path: DistributionPath,
@@ -87,7 +95,7 @@ export class Inquiries {
     this.#woken.resolve();
   }
 
-  /** Asks in the background about repositories that are held and not known, until the signal aborts. */
+  /** Asks in the background about held repositories that are not known, until the signal aborts. */
   async run({ signal }: Cancellable): Promise<void> {
     const { clock } = this.#with;
     signal.addEventListener("abort", () => this.#closing.abort(signal.reason), { once: true });
@@ -101,7 +109,7 @@ export class Inquiries {
     }
   }
 
-  /** Those of which an answer could open the content, the likeliest first. */
+  /** The claims whose answer could make the content public, the likeliest first. */
   #candidates(digest: Digest, claims: readonly Claim[]): Claim[] {
     const { repositories } = this.#with;
     const rank = ({ name }: Claim) =>
@@ -115,7 +123,10 @@ export class Inquiries {
     }).sort((a, b) => rank(a) - rank(b)).slice(0, MAX_CANDIDATES);
   }
 
-  /** The content itself, and if that leaves open whose the repository is, its image. */
+  /**
+   * The content itself, and its images, if the content alone does not decide whether the repository
+   * is public.
+   */
   #questions({ kind }: DistributionPath, digest: Digest, name: string): DistributionPath[] {
     const reference = { ...referenceOf(name), digest };
     const { repositories } = this.#with;
@@ -173,7 +184,7 @@ export class Inquiries {
           content.prove(name, path.reference.digest ?? answer.digest);
           return "answered";
         case "denied":
-          // Of what has just been given to anybody one part may be kept back.
+          // Upstream may withhold a part of a repository that is public otherwise.
           if (repositories.isDueForOutsiders(name)) repositories.learn(name, "private");
           return "answered";
       }
@@ -192,7 +203,7 @@ export class Inquiries {
       for (const [index, name] of names.entries()) {
         if (index > 0) await clock.sleep(PAUSE_MS, { signal }).catch(() => {});
         if (signal.aborted) return "unavailable";
-        // Somebody may have asked meanwhile.
+        // A request may have asked meanwhile.
         if (!this.#isUnknown(name)) continue;
         if (await this.#begin(name, name, this.#images(name), AGAIN_LATER_MS) === "unavailable") {
           return "unavailable";

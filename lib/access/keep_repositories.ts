@@ -17,18 +17,18 @@ const nameSchema = z.string().max(512);
 const entriesSchema = z.array(z.tuple([nameSchema, z.string().max(256)])).max(MAX_NAMES).default(
   [],
 );
-/** Before there was more in it, `private` was all. */
+/** Earlier versions wrote `private` alone. */
 const fileSchema = z.object({
   private: z.array(nameSchema).max(MAX_NAMES),
-  /** With when upstream last gave something of it to anybody, ms since 1970. */
+  /** With the time when upstream last gave something of it to anonymous clients, ms since 1970. */
   public: z.array(z.tuple([nameSchema, z.number()])).max(MAX_NAMES).default([]),
-  /** Content that is in several repositories, and one that has it as upstream said. */
+  /** Content that is in several repositories, and one that has it, as upstream said. */
   proofs: entriesSchema,
   /** The same content, and repositories that name it. */
   claims: entriesSchema,
 });
 
-/** What a node knows of repositories, as it is written. */
+/** What a node knows of repositories, in its file format. */
 export type KnownRepositories = z.output<typeof fileSchema>;
 
 /** What {@link keepRepositories} works with. */
@@ -44,9 +44,9 @@ export interface KeepOptions extends Cancellable {
 }
 
 /**
- * Writes which repositories are private, and which public, whenever that has changed, until the
- * signal aborts: a node that starts while upstream is away must not take the former for public, and
- * is to serve the latter. A file that cannot be written is logged and done without. Does not reject.
+ * Writes which repositories are private and which are public, whenever that has changed, until the
+ * signal aborts. A node that starts during an outage of upstream must not take the former for
+ * public, and must serve the latter. A file that cannot be written is logged. Does not reject.
  */
 export async function keepRepositories(
   { repositories, content, clock, log, today = Date.now }: KeepCollaborators,
@@ -72,8 +72,8 @@ export async function keepRepositories(
 }
 
 /**
- * Adds what {@link keepRepositories} wrote earlier. What cannot be read is unknown, so that nobody
- * gets it who need not, until upstream has been asked. Does not reject.
+ * Adds what {@link keepRepositories} wrote earlier. If the file cannot be read, its repositories
+ * are unknown, and not served to outsiders, until upstream has been asked. Does not reject.
  */
 export async function loadRepositories(
   { repositories, content, log, today = Date.now }: Omit<KeepCollaborators, "clock">,
@@ -113,7 +113,7 @@ export function restoreRepositories(
 ): void {
   repositories.restore({
     private: known.private,
-    // A clock that was ahead says nothing about how old it is.
+    // The time of a clock that was ahead does not tell the age.
     public: known.public.map(([name, at]) => [name, at > now ? now : now - at]),
   });
   content.restore({ proofs: known.proofs.filter(isEntry), claims: known.claims.filter(isEntry) });

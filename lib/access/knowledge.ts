@@ -9,20 +9,20 @@ export interface Knowledge {
   readonly content: RepositoryContent;
 }
 
-/** Tells whether a repository that names content is private, whatever its registry's port may be. */
+/** Tells whether a repository that names content is private, whatever its registry's port is. */
 export function isPrivateClaim(repositories: Repositories, { name, portless }: Claim): boolean {
   return repositories.visibility(name) === "private" ||
     (portless && repositories.isPrivateByPattern(name, { anyPort: true }));
 }
 
-/** Tells whether what a repository has is not for those who may have another. */
+/** Tells whether content of a repository is kept from clients that only may have another one. */
 export function isKeptApart(repositories: Repositories, claim: Claim): boolean {
   return isPrivateClaim(repositories, claim) || repositories.isWithheld(claim.name);
 }
 
 /**
- * Tells whether content is named by another repository that is private or withheld, or by more than are known,
- * and not proven to be in this one.
+ * Tells whether content is not proven to be in this repository, and another one that is private or
+ * withheld names it, or more name it than are remembered.
  */
 export function isPrivateElsewhere(
   { repositories, content }: Knowledge,

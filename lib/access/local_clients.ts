@@ -16,8 +16,8 @@ const GATEWAY = "gateway";
  * Makes the test for clients on this node: loopback, the node's own addresses, and what is
  * configured besides (`10.42.0.1` or `10.42.0.0/24`), for set-ups in which connections of the local
  * containerd arrive from a bridge or a gateway. `gateway` stands for the first address of each
- * network that is there at the start: a pod's bridge, whose address the node's requests have when
- * they are masqueraded.
+ * network that exists at the start: the address of a pod's bridge, from which the node's requests
+ * arrive when they are masqueraded.
  *
  * @param ownAddresses asked at each test: addresses come and go.
  * @throws {TypeError} naming the entry that is no address or network.
@@ -45,7 +45,7 @@ function addGateways(local: Networks, own: readonly OwnAddress[]): void {
   }
 }
 
-/** Loopback, and link-local: there, anybody may have the first address. */
+/** Loopback and link-local networks, in which the first address may be any host's. */
 const WITHOUT_GATEWAY = new Networks(["127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10"]);
 
 /** The first address of a network (`10.42.0.5/24`), by custom its gateway's; undefined if it has none. */

@@ -5,8 +5,9 @@ import type { IsLocalClient } from "./local_clients.ts";
 const REPORT_EVERY_MS = 60_000;
 
 /**
- * The same test, which reports who fails it, once a minute at most: where connections of the local
- * containerd come from an unexpected address, everything works, only without this agent.
+ * The same test, which also reports addresses that fail it, once a minute at most: if connections
+ * of the local containerd come from an unexpected address, every pull works, but without this
+ * agent.
  */
 export function reportStrangers(
   isLocalClient: IsLocalClient,

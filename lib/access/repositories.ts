@@ -2,23 +2,26 @@ import { LRUCache } from "lru-cache";
 import type { Reference } from "../oci/reference.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** What is known of who may pull from a repository, as far as clients of this node are concerned. */
+/** What is known of a repository's visibility, as far as clients of this node are concerned. */
 export type Visibility = "public" | "private" | "unknown";
 
 /** Which repositories are private. */
 export interface PrivateImages {
-  /** Find out by asking upstream as anybody might. */
+  /** True: found out by asking upstream without credentials. */
   readonly auto: boolean;
   /** `registry/repository` with `*` for any characters: private without a question. */
   readonly patterns: readonly string[];
-  /** The same for what is public without a question; a private pattern wins. Default none. */
+  /**
+   * The same for repositories that are public without a question; a private pattern wins. Default
+   * none.
+   */
   readonly publicPatterns?: readonly string[];
 }
 
 /** What is kept across restarts. */
 export interface KeptRepositories {
   readonly private: readonly string[];
-  /** With how long ago upstream gave something of them to anybody, ms. */
+  /** With how long ago upstream gave something of them to anonymous clients, ms. */
   readonly public: readonly (readonly [name: string, ageMs: number])[];
 }
 
@@ -26,24 +29,30 @@ interface Known {
   readonly isPrivate: boolean;
   /** When upstream said so. */
   readonly at: number;
-  /** When it last gave something of it to anybody; undefined if it did not, or took that back. */
+  /**
+   * When it last gave something of it to anonymous clients; undefined if it did not, or revoked
+   * that.
+   */
   readonly givenAt: number | undefined;
-  /** It was asked for what is held here, and has nothing of it for anybody. */
+  /** It was asked for content that is held here, and gave none of it to anonymous clients. */
   readonly isWithheld?: boolean;
 }
 
-/** Repositories that clients of this node merely asked for, of which something is remembered. */
+/** The most repositories that are remembered because clients of this node asked for them. */
 const MAX_ASKED = 10_000;
-/** Repositories of which content is held; of more, no more is remembered than of the former. */
+/**
+ * The most repositories that are remembered because their content is held; further ones count among
+ * those asked for.
+ */
 const MAX_HELD = 50_000;
-/** How long an answer holds. What it says holds longer, but is asked about. */
+/** How long an answer is fresh. It counts for longer, but is asked again. */
 const FRESH_MS = 600_000;
 
 /**
- * Knows which repositories are private: by patterns, and by what upstream said. What is known of
- * repositories whose content is held here is never forgotten for others that are asked for: those
- * have a place of their own, and to be forgotten there means to be unknown. Some 100 bytes for each
- * of at most 60,000.
+ * Knows which repositories are private: from patterns, and from answers of upstream. A repository
+ * whose content is held here is never forgotten because clients ask for others: those are
+ * remembered apart, and are unknown once they are forgotten. About 100 bytes for each of at most
+ * 60,000.
  */
 export class Repositories {
   readonly #clock: Clock;
@@ -54,7 +63,7 @@ export class Repositories {
   readonly #held = new Map<string, Known | undefined>();
   readonly #asked = new LRUCache<string, Known>({ max: MAX_ASKED });
   #revision = 0;
-  /** Nothing is anybody's secret. */
+  /** No repository is private. */
   readonly allPublic: boolean;
 
   constructor(clock: Clock, { auto, patterns, publicPatterns = [] }: PrivateImages) {
@@ -83,8 +92,8 @@ export class Repositories {
   }
 
   /**
-   * Tells whether everybody may have it, as upstream last said: by giving something of it, not by
-   * having nothing. A word that is no longer fresh counts until there is another.
+   * Tells whether it is public, as upstream last said by giving something of it; that upstream has
+   * nothing of it does not count. An answer that is no longer fresh counts until there is another.
    */
   isAnybodys(name: string): boolean {
     const settled = this.#settled(name);
@@ -105,7 +114,7 @@ export class Repositories {
     return known === undefined || !this.#isFresh(known.at);
   }
 
-  /** Tells whether it is time to ask again whether everybody may still have it, or already. */
+  /** Tells whether it is time to ask again whether it is public. */
   isDueForOutsiders(name: string): boolean {
     if (this.#settled(name) !== undefined) return false;
     const known = this.#knownOf(name);
@@ -113,8 +122,9 @@ export class Repositories {
   }
 
   /**
-   * Notes what upstream said: it gave something to anybody, it refused, or (`absent`) said openly
-   * that it has no such thing. The latter is no secret of this node's clients, but proves nothing.
+   * Notes the answer of upstream to an anonymous question: it gave something, refused, or said
+   * openly that it has no such content (`absent`). The latter is no secret of this node's clients,
+   * but proves nothing.
    */
   learn(name: string, said: "public" | "private" | "absent"): void {
     if (!this.#auto) return;
@@ -125,15 +135,16 @@ export class Repositories {
     this.#set(name, { isPrivate: said === "private", at, givenAt });
   }
 
-  /** Upstream, which was asked, has nothing of it for anybody any more. */
+  /** Upstream was asked, and gives nothing of it to anonymous clients any more. */
   revoke(name: string): void {
     const { isPrivate = false, at = -Infinity } = this.#knownOf(name) ?? {};
     this.#set(name, { isPrivate, at, givenAt: undefined, isWithheld: true });
   }
 
   /**
-   * Tells whether upstream, asked for what is held here, has nothing of it for anybody: it is gone, or
-   * hidden. Who may have it is unknown, so those who may have another repository may not.
+   * Tells whether upstream, asked for content that is held here, gives none of it to anonymous
+   * clients: it was removed, or is hidden. Who may have it is unknown, so clients that may have
+   * another repository may not.
    */
   isWithheld(name: string): boolean {
     return this.#settled(name) === undefined && this.#knownOf(name)?.isWithheld === true;
@@ -144,11 +155,11 @@ export class Repositories {
     if (this.#held.has(name) || this.#held.size >= MAX_HELD) return;
     const known = this.#asked.get(name);
     this.#held.set(name, known);
-    // What is public is kept as far as it is held.
+    // Of public repositories only those are kept whose content is held.
     if (this.#asked.delete(name) && known?.givenAt !== undefined) this.#revision++;
   }
 
-  /** Content of these is held here, and of no others. */
+  /** Content of exactly these is held here. */
   holdOnly(names: ReadonlySet<string>): void {
     for (const [name, known] of this.#held) {
       if (names.has(name)) continue;
@@ -163,7 +174,7 @@ export class Repositories {
     return this.#held.keys();
   }
 
-  /** Adds what was kept; until it is known what is held, all of it is. */
+  /** Adds what was kept. Until it is known which content is held, all of it counts as held. */
   restore(kept: KeptRepositories): void {
     const now = this.#clock.now();
     for (const [name, ageMs] of kept.public) {
@@ -176,7 +187,7 @@ export class Repositories {
     }
   }
 
-  /** What is to be kept: all that is private, and what is public as far as it is held. */
+  /** What to keep: all private repositories, and the public ones whose content is held. */
   kept(): KeptRepositories {
     const now = this.#clock.now();
     const known = [...this.#held, ...this.#asked];
@@ -188,7 +199,7 @@ export class Repositories {
     };
   }
 
-  /** What is so without a question. */
+  /** The visibility that is known without a question. */
   #settled(name: string): "public" | "private" | undefined {
     if (this.isPrivateByPattern(name)) return "private";
     if (!this.#auto || this.#publicPatterns.some((pattern) => pattern.test(name))) return "public";
@@ -218,7 +229,7 @@ export function repositoryName({ registry, repository }: Reference): string {
   return `${registry}/${repository}`;
 }
 
-/** A repository's name, or a pattern of such, without its registry's port. */
+/** A repository's name, or a pattern of names, without its registry's port. */
 export function portless(name: string): string {
   return name.replace(/^(\[[^\]]*\]|[^/:]*):[^/]*\//, "$1/");
 }

@@ -4,41 +4,42 @@ import { manifestChildren } from "../oci/manifest.ts";
 import { type Claims, HeldContent } from "./held_content.ts";
 import { portless } from "./repositories.ts";
 
-/** Digests that are remembered though they are not held, and repositories of each. */
+/** The most digests that are remembered though they are not held, and repositories of each. */
 const MAX_TOLD = 50_000;
 const MAX_NAMES = 32;
-/** Digests that were asked for lately. */
+/** The most digests that are remembered because they were asked for. */
 const MAX_ASKED = 10_000;
-/** Proofs and claims that are kept across restarts, of each. */
+/** The most proofs, and the most claims, that are kept across restarts. */
 const MAX_KEPT = 20_000;
 
-/** That content is in a repository. */
+/** The fact that a repository has content. */
 export type Entry = readonly [name: string, digest: Digest];
 
-/** What is to be known of content after a restart that images do not tell. */
+/** What is kept of content across restarts because images do not tell it. */
 export interface KeptContent {
-  /** Upstream said so, of content that is not one repository's alone. */
+  /** Answers of upstream about content that several repositories name. */
   readonly proofs: readonly Entry[];
-  /** An image said so that is gone, or of content that others name, too. */
+  /** Claims of images that were removed, and about content that other repositories name, too. */
   readonly claims: readonly Entry[];
 }
 
 /**
- * Knows which repositories name content. A manifest may name what its repository does not have, to
- * get at content of others: a name is proven only when upstream said that the content is there.
+ * Knows which repositories name content. A manifest may name content that its repository does not
+ * have, to get at content of others: a claim is proven only once upstream has said that the content
+ * is there.
  *
- * What is known of content that is held here stays as long as it is. Of anything else the latest is
- * remembered: what upstream said of 50,000 digests, what manifests named that clients of this node
- * were given, as many, and what those clients asked for, 10,000.
+ * Claims to content that is held here stay as long as it is held. Of other content the latest
+ * claims are remembered: answers of upstream about 50,000 digests, as many claims of manifests that
+ * clients of this node were given, and 10,000 requests of those clients.
  */
 export class RepositoryContent {
   readonly held = new HeldContent();
   readonly #proofs = new LRUCache<Digest, Set<string>>({ max: MAX_TOLD });
-  /** Claims of before a restart, until it is known what is held. */
+  /** Claims from before a restart, until it is known which content is held. */
   readonly #restored = new LRUCache<Digest, Set<string>>({ max: MAX_KEPT });
   readonly #told = new LRUCache<Digest, Set<string>>({ max: MAX_TOLD });
   readonly #asked = new LRUCache<Digest, Set<string>>({ max: MAX_ASKED });
-  /** What manifests name that are served again and again, as long as those are kept. */
+  /** What frequently served manifests name, as long as those are kept. */
   readonly #children = new WeakMap<Uint8Array, readonly Digest[]>();
   #revision = 0;
 
@@ -53,15 +54,17 @@ export class RepositoryContent {
   }
 
   /**
-   * Repositories of which clients of this node asked for the content lately; none if they are too
-   * many to be known.
+   * Repositories in which clients of this node recently asked for the content; none if there are
+   * too many to remember.
    */
   askedFor(digest: Digest): readonly string[] {
     const names = this.#asked.get(digest);
     return names === undefined || names.size >= MAX_NAMES ? [] : [...names];
   }
 
-  /** A client of this node was given this manifest of a repository: it names what is named in it. */
+  /**
+   * A client of this node was given this manifest: its repository names the content that it names.
+   */
   claimManifest(repository: string, manifest: Uint8Array): void {
     let children = this.#children.get(manifest);
     if (children === undefined) {
@@ -71,12 +74,12 @@ export class RepositoryContent {
     for (const digest of children) note(this.#told, repository, digest);
   }
 
-  /** The repositories that may be meant by a label, as clients of this node asked for the content. */
+  /** The repositories that a label may mean, judging by what clients of this node asked for. */
   withPort(digest: Digest, name: string): string[] {
     return this.askedFor(digest).filter((asked) => portless(asked) === name);
   }
 
-  /** These are held, or it is known anew what is. */
+  /** Notes content of images, or replaces all of it. */
   adopt(digests?: Iterable<Digest>): void {
     for (const digest of digests ?? [...this.#restored.keys(), ...this.#proofs.keys()]) {
       if (this.held.of(digest) === undefined) continue;
@@ -106,7 +109,10 @@ export class RepositoryContent {
       this.#proofs.get(digest)?.has(repository) === true;
   }
 
-  /** Who names content that is held or that upstream was asked about; undefined if nobody does. */
+  /**
+   * The repositories that name content that is held or that upstream was asked about; undefined if
+   * there is none.
+   */
   claims(digest: Digest): Claims | undefined {
     const claims = this.held.of(digest);
     if (claims !== undefined) return claims;
@@ -114,7 +120,10 @@ export class RepositoryContent {
     return proofs && { list: [...proofs].map(proven), overflow: false };
   }
 
-  /** All who name the content, besides that also manifests that clients of this node were given. */
+  /**
+   * All repositories that name the content, also those whose manifests clients of this node were
+   * given.
+   */
   named(digest: Digest): Claims["list"] {
     const list = this.claims(digest)?.list ?? [];
     const told = this.#told.get(digest);
@@ -137,7 +146,7 @@ export class RepositoryContent {
     return { proofs: proofs.slice(0, MAX_KEPT), claims: claims.slice(0, MAX_KEPT) };
   }
 
-  /** Content that was claimed before a restart, and is of no image. */
+  /** Content that was claimed before a restart and is of no image. */
   restored(): Digest[] {
     return [...this.#restored.keys()];
   }

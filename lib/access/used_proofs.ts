@@ -1,8 +1,10 @@
 import type { Clock } from "../ports/clock.ts";
 
-/** Proofs that are remembered; a node asks another a few hundred times a second at most. */
+/**
+ * The most proofs that are remembered; a node asks another a few hundred times a second at most.
+ */
 const MAX_USED = 200_000;
-/** Time of day that is set back by so much may make old proofs good again, ms. */
+/** If the time of day is set back by so much, old proofs may be valid again, ms. */
 const SET_BACK_MS = 5_000;
 
 /** What {@link UsedProofs} work with. */
@@ -14,26 +16,26 @@ export interface UsedProofsCollaborators {
 
 /** Settings of {@link UsedProofs}. */
 export interface UsedProofsOptions {
-  /** How long a proof may be good after it was used, ms, by a time of day that goes on evenly. */
+  /** How long a proof may be valid after it was used, ms, if nobody sets the time of day. */
   readonly goodForMs: number;
   /** Proofs that are remembered; default 200,000. */
   readonly max?: number;
 }
 
 /**
- * Lets each proof be used once. Proofs name the term that they are made for, which a node chooses at
- * random when it starts: what was used before that is good for nothing, though nobody remembers it.
- * So it is when more were used than can be remembered, and when the time of day is set back: another
- * term begins.
+ * Lets each proof be used once. A proof names the term for which it is made. A node chooses its
+ * term at random when it starts, so proofs from before are not valid, although they are not
+ * remembered. Another term begins when more proofs were used than can be remembered, and when the
+ * time of day is set back.
  */
 export class UsedProofs {
   readonly #collaborators: UsedProofsCollaborators;
   readonly #keptMs: number;
   readonly #max: number;
-  /** Until when each is remembered, the eldest first. */
+  /** Until when each is remembered, the oldest first. */
   readonly #used = new Map<string, number>();
   #term = crypto.randomUUID();
-  /** By how much the time of day was ahead of the clock at most in this term, ms. */
+  /** The most by which the time of day was ahead of the clock in this term, ms. */
   #ahead = -Infinity;
 
   constructor(collaborators: UsedProofsCollaborators, options: UsedProofsOptions) {
@@ -42,7 +44,7 @@ export class UsedProofs {
     this.#max = options.max ?? MAX_USED;
   }
 
-  /** What proofs have to name. */
+  /** The term, which proofs must name. */
   get term(): string {
     const { clock, today } = this.#collaborators;
     const ahead = today() - clock.now();

@@ -16,8 +16,8 @@ export interface WatchContentCollaborators extends Knowledge {
 }
 
 /**
- * A watcher that passes everything on, and notes which repositories the content on the way is of.
- * Where clients of this node told a registry's port, sources have it.
+ * A watcher that passes all events on, and notes which repositories their content is of. It
+ * completes a source by the registry's port, if clients of this node named it.
  */
 export function watchContent(watcher: Watcher, collaborators: WatchContentCollaborators): Watcher {
   return {
@@ -78,7 +78,7 @@ function withPort(
   return names.map((name) => ({ registry: name.slice(0, name.indexOf("/")), repository }));
 }
 
-/** A store that cannot say is no reason to forget. */
+/** Content is not forgotten because the store cannot answer. */
 async function forgetLost(
   { repositories, content, store, log }: WatchContentCollaborators,
   options: Cancellable,

@@ -89,7 +89,7 @@ export class TagResolver implements Tags {
       .finally(() => limit[Symbol.dispose]());
   }
 
-  /** Undefined if the tag's own path leads to the newest. Peers have a moment to answer. */
+  /** Undefined if the tag's own path leads to the newest content. Peers have a moment to answer. */
   async #newestOf(
     name: string,
     path: DistributionPath,
