@@ -15,25 +15,25 @@ function setup() {
   return { clock, election, ask };
 }
 
-test("election: the first fetches, the others stand in a line behind it", () => {
+test("election: the first node fetches, the others form a line behind it", () => {
   const { ask } = setup();
   assert.deepEqual(["a", "b", "c", "d"].map((id) => ask(id)), ["upstream", "a", "b", "c"]);
 });
 
-test("election: whoever asks again is told the same", () => {
+test("election: a repeated question gets the same assignment", () => {
   const { ask } = setup();
   for (const id of ["a", "b", "a", "b"]) ask(id);
   assert.equal(ask("a"), "upstream");
   assert.equal(ask("b"), "a");
 });
 
-test("election: keys have nothing to do with each other", () => {
+test("election: keys are independent", () => {
   const { election, ask } = setup();
   ask("a");
   assert.deepEqual(election.decide({ key: "sha256:bb", id: "b" }), { type: "fetch" });
 });
 
-test("election: what is small comes from one node", () => {
+test("election: small content comes from one node", () => {
   const election = new Election(new FakeClock());
   const ids = ["a", "b", "c", "d"];
   const decisions = ids.map((id) => election.decide({ key: KEY, id, small: true }));
@@ -41,14 +41,14 @@ test("election: what is small comes from one node", () => {
   assert.deepEqual(decisions, [{ type: "fetch" }, follow, follow, follow]);
 });
 
-test("election: when the one that fetches fails, the next is elected at once, but one only", () => {
+test("election: when the fetching node fails, exactly one other is assigned to fetch at once", () => {
   const { ask } = setup();
   for (const id of ["a", "b", "c"]) ask(id);
   assert.equal(ask("b", "a"), "upstream");
   assert.equal(ask("d"), "c", "c still follows b");
 });
 
-test("election: whose parent has been told something new meanwhile stays with it, once", async () => {
+test("election: a node whose parent was reassigned meanwhile stays with it, once", async () => {
   const { clock, ask } = setup();
   for (const id of ["a", "b", "c"]) ask(id);
   await clock.advance(1);
@@ -58,14 +58,14 @@ test("election: whose parent has been told something new meanwhile stays with it
   assert.equal(ask("c", "b"), "upstream", "that did not help, and nobody else fetches");
 });
 
-test("election: nobody is sent to one that failed, or to one below it", () => {
+test("election: failed nodes and their descendants are no parents", () => {
   const { ask } = setup();
   for (const id of ["a", "b", "c"]) ask(id);
   assert.equal(ask("c", "b"), "a");
   assert.equal(ask("d"), "c", "not b, which failed and sends to nobody");
 });
 
-test("election: who was reported dead and asks is alive", () => {
+test("election: a node that was reported dead and asks is alive", () => {
   const { ask } = setup();
   for (const id of ["a", "b", "c"]) ask(id);
   ask("c", "b");
@@ -73,7 +73,7 @@ test("election: who was reported dead and asks is alive", () => {
   assert.equal(ask("e"), "b");
 });
 
-test("election: lines are as deep as they may be before anybody sends to two", () => {
+test("election: trees reach their maximum depth before a node has two children", () => {
   const { election } = setup();
   const depths = Array.from({ length: 200 }, (_, n) => {
     const decision = election.decide({ key: KEY, id: `n${n}` });
@@ -88,7 +88,7 @@ test("election: lines are as deep as they may be before anybody sends to two", (
   assert.ok(Math.max(...children.values()) <= 4);
 });
 
-test("election: what nobody has asked about for a minute is forgotten", async () => {
+test("election: a tree without questions for a minute is forgotten", async () => {
   const { clock, election, ask } = setup();
   ask("a");
   await clock.advance(60_000);
@@ -96,7 +96,7 @@ test("election: what nobody has asked about for a minute is forgotten", async ()
   assert.equal(ask("b"), "upstream");
 });
 
-test("election: where the one that fetches is slow a second one does, and no third", async () => {
+test("election: with a slow fetching node a second one fetches, and no third", async () => {
   const { clock, ask } = setup();
   for (const id of ["a", "b"]) ask(id);
   await clock.advance(1);
@@ -108,7 +108,7 @@ test("election: where the one that fetches is slow a second one does, and no thi
   assert.equal(ask("c", "b", true), "b", "there is nobody else");
 });
 
-test("election: a slow one in the middle is gone around, without upstream", async () => {
+test("election: a slow parent in the middle is bypassed, without upstream", async () => {
   const { clock, ask } = setup();
   for (const id of ["a", "b", "c"]) ask(id);
   await clock.advance(1);
@@ -127,12 +127,12 @@ function inZones(zones: readonly (string | undefined)[], options = {}) {
   });
 }
 
-test("election: a node follows one of its own zone, the first of a zone anybody", () => {
+test("election: a node follows a parent in its zone, the first of a zone any parent", () => {
   const follows = inZones(["a", "b", "a", "b", "c"]);
   assert.deepEqual(follows.map((follow) => follow?.parent), [undefined, "n0", "n0", "n1", "n2"]);
 });
 
-test("election: bytes leave a zone as often as there are other zones, however nodes come", () => {
+test("election: content crosses zones once per further zone, in any order of nodes", () => {
   const zones = Array.from({ length: 200 }, (_, n) => "abc"[(n * 7 + Math.floor(n / 5)) % 3]);
   const follows = inZones(zones).filter((follow) => follow !== undefined);
   assert.equal(follows.length, 199);
@@ -140,14 +140,14 @@ test("election: bytes leave a zone as often as there are other zones, however no
   assert.ok(follows.every(({ depth }) => depth < 9));
 });
 
-test("election: without zones, and in one zone, it is a line as ever", () => {
+test("election: without zones, and in one zone, the tree is a line", () => {
   for (const zone of [undefined, "a"]) {
     const parents = inZones([zone, zone, zone, zone]).map((follow) => follow?.parent);
     assert.deepEqual(parents, [undefined, "n0", "n1", "n2"]);
   }
 });
 
-test("election: where those of the zone cannot send to more, others do", () => {
+test("election: when a zone's parents are full, parents in other zones are assigned", () => {
   const parents = (zones: string[], options: object) =>
     inZones(zones, options).map((follow) => follow?.parent);
   assert.deepEqual(

@@ -8,7 +8,7 @@ function setup() {
   return { clock, expectations: new Expectations(clock) };
 }
 
-test("expectations: while an answer is due, and a moment longer", async () => {
+test("expectations: last until an answer is due, and a moment longer", async () => {
   const { clock, expectations } = setup();
   assert.equal(expectations.has("k"), false);
   expectations.asked("k", 1000);
@@ -19,7 +19,7 @@ test("expectations: while an answer is due, and a moment longer", async () => {
   assert.equal(expectations.has("k"), false);
 });
 
-test("expectations: once the answer is here, the longer the more nodes are before this one", async () => {
+test("expectations: after an assignment, last longer with the depth of the parent", async () => {
   const { clock, expectations } = setup();
   expectations.asked("upstream", 1000);
   expectations.coming("upstream", 0);
@@ -31,7 +31,7 @@ test("expectations: once the answer is here, the longer the more nodes are befor
   assert.equal(expectations.has("fourth"), false);
 });
 
-test("expectations: what was given up is remembered for two seconds", async () => {
+test("expectations: failed following is remembered for two seconds", async () => {
   const { clock, expectations } = setup();
   assert.equal(expectations.hasGivenUp("k"), false);
   expectations.gaveUp("k");

@@ -16,7 +16,7 @@ function frameOf(bytes: Uint8Array): Uint8Array {
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
-test("turn messages: come out as they went in", () => {
+test("fetch tree messages: decoding is the inverse of encoding", () => {
   const question = {
     ...{ key: `sha256:${"a".repeat(64)}`, small: true, failed: "peer", slow: true },
     zone: "eu-west-1a",
@@ -33,7 +33,7 @@ test("turn messages: come out as they went in", () => {
   assert.deepEqual(decodeAssignmentReply(frameOf(encodeFetchTreeMessage(fetch))), fetch);
 });
 
-test("turn messages: what is no question is refused", () => {
+test("fetch tree messages: malformed questions are rejected", () => {
   const values = [null, 1, [], {}, { key: "" }, { key: 1 }, { key: "k".repeat(1025) }];
   for (const value of [...values, { key: "k", failed: 7 }, { key: "k", failed: "" }]) {
     assert.throws(() => decodeQuestion(encode(value)), JSON.stringify(value));
@@ -43,14 +43,14 @@ test("turn messages: what is no question is refused", () => {
   assert.equal(decodeQuestion(encode({ key: "k", small: "yes" })).small, false);
 });
 
-test("turn messages: who does not know its zone, or names an impossible one, has none", () => {
+test("fetch tree messages: a missing or invalid zone is ignored", () => {
   for (const zone of [undefined, "", 7, null, "z".repeat(64)]) {
     assert.equal("zone" in decodeQuestion(encode({ key: "k", zone })), false, String(zone));
   }
   assert.equal(decodeQuestion(encode({ key: "k", zone: "z".repeat(63) })).zone?.length, 63);
 });
 
-test("turn messages: what is no answer is refused, what is odd in one is left out", () => {
+test("fetch tree messages: malformed answers are rejected, invalid addresses are dropped", () => {
   for (const value of [null, {}, { type: "stay" }, { type: "follow", id: "a" }]) {
     assert.throws(() => decodeAssignmentReply(encode(value)), JSON.stringify(value));
   }

@@ -15,8 +15,8 @@ async function agreeing(size: number): Promise<Cluster> {
   // A node that does not know yet what others speak decides for itself.
   await eventually("one decides for all", async () => {
     const key = keyOf(keys++);
-    const turns = await inTurn(cluster.nodes, key);
-    return fetching(turns) === 1;
+    const assignments = await inTurn(cluster.nodes, key);
+    return fetching(assignments) === 1;
   });
   return cluster;
 }
@@ -25,38 +25,38 @@ async function inTurn(
   nodes: readonly TestNode[],
   key: string,
 ): Promise<(Assignment | undefined)[]> {
-  const turns: (Assignment | undefined)[] = [];
-  for (const node of nodes) turns.push(await ask(node, key));
-  return turns;
+  const assignments: (Assignment | undefined)[] = [];
+  for (const node of nodes) assignments.push(await ask(node, key));
+  return assignments;
 }
 
-function fetching(turns: readonly (Assignment | undefined)[]): number {
-  return turns.filter((turn) => turn?.type === "fetch").length;
+function fetching(assignments: readonly (Assignment | undefined)[]): number {
+  return assignments.filter((turn) => turn?.type === "fetch").length;
 }
 
-test("turns: one fetches, the others follow in a line, whoever decides", async () => {
+test("fetch trees: one node fetches, the others follow in a line, whoever coordinates", async () => {
   await using cluster = await agreeing(3);
   for (let n = 0; n < 8; n++) {
-    const turns = await inTurn(cluster.nodes, keyOf(n));
-    assert.equal(turns[0]?.type, "fetch", keyOf(n));
+    const assignments = await inTurn(cluster.nodes, keyOf(n));
+    assert.equal(assignments[0]?.type, "fetch", keyOf(n));
     const [a, b] = cluster.nodes.map(({ router }) => router.id);
-    const parents = turns.slice(1).map((turn) => turn?.type === "follow" && turn.peer.id);
+    const parents = assignments.slice(1).map((turn) => turn?.type === "follow" && turn.peer.id);
     assert.deepEqual(parents, [a, b]);
     assert.deepEqual(
-      turns.slice(1).map((turn) => turn?.type === "follow" && turn.depth),
+      assignments.slice(1).map((turn) => turn?.type === "follow" && turn.depth),
       [0, 1],
     );
   }
 });
 
-test("turns: a node that is alone gets it from upstream, and asks nobody", async () => {
+test("fetch trees: a lone node fetches from upstream without asking", async () => {
   await using cluster = await Cluster.of(1, { rollout: true });
   const [node] = cluster.nodes;
   assert.deepEqual(await ask(node ?? assert.fail(), keyOf(1)), { type: "fetch" });
   assert.deepEqual(node?.router.elections.rollouts(), []);
 });
 
-test("turns: who has waited in vain leaves, and what it asked for is expected for a while", async () => {
+test("fetch trees: after following failed a node leaves, and its content is expected for a while", async () => {
   await using cluster = await agreeing(2);
   const [a, b] = cluster.nodes;
   assert(a && b);
@@ -69,7 +69,7 @@ test("turns: who has waited in vain leaves, and what it asked for is expected fo
   assert.deepEqual(await ask(b, keyOf(1)), { type: "leave" });
 });
 
-test("turns: where one who decided is gone the others agree all the same", async () => {
+test("fetch trees: nodes agree after their coordinator is gone", async () => {
   await using cluster = await agreeing(4);
   const [gone, ...others] = cluster.nodes;
   await gone?.router.stop();

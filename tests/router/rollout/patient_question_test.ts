@@ -22,21 +22,21 @@ function presence(there: boolean) {
   return { asked, isAlive: () => Promise.resolve(void asked.push(1)).then(() => there) };
 }
 
-test("patient question: an answer in time is taken, and nobody looks who is there", async () => {
+test("patient question: an answer in time needs no probe", async () => {
   const { asked, isAlive } = presence(false);
   const answer = await patientQuestion(answerAfter(0), isAlive, { ...TIMES, signal: never });
   assert.equal(answer, "answer");
   assert.equal(asked.length, 0);
 });
 
-test("patient question: who is late but there is waited for", async () => {
+test("patient question: a late peer that is alive gets extra time", async () => {
   const { asked, isAlive } = presence(true);
   const answer = await patientQuestion(answerAfter(80), isAlive, { ...TIMES, signal: never });
   assert.equal(answer, "answer");
   assert.equal(asked.length, 1);
 });
 
-test("patient question: who is gone is not, and who never answers not for ever", async () => {
+test("patient question: a dead peer gets no extra time, a silent one a bounded time", async () => {
   const gone = new AbortController();
   const timeout = { name: "TimeoutError" };
   const options = { ...TIMES, signal: never };
@@ -57,7 +57,7 @@ test("patient question: who is gone is not, and who never answers not for ever",
   );
 });
 
-test("patient question: what goes wrong at once is said at once, and the signal's reason is kept", async () => {
+test("patient question: a failure is thrown at once, and the signal's reason is kept", async () => {
   const { asked, isAlive } = presence(true);
   const broken = () => Promise.reject(new Error("broken"));
   await assert.rejects(

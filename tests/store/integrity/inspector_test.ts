@@ -43,7 +43,7 @@ function bind(store: MemoryStore): Store {
   };
 }
 
-test("integrity: what is damaged counts as not held until it was written anew and is right", async () => {
+test("integrity: damaged content counts as not held until it is rewritten and sound", async () => {
   const { memory, clock, inspector, changed, metrics, warnings } = rig();
   const sound = new SoundStore(memory, inspector);
   const digest = memory.add(CONTENT);
@@ -75,7 +75,7 @@ test("integrity: what is damaged counts as not held until it was written anew an
   await inspector.close();
 });
 
-test("integrity: what was removed is not damaged any more", async () => {
+test("integrity: removed content is no longer damaged", async () => {
   const { memory, clock, inspector, changed } = rig();
   const digest = memory.add(CONTENT);
   memory.damage(digest, "");
@@ -89,7 +89,7 @@ test("integrity: what was removed is not damaged any more", async () => {
   await inspector.close();
 });
 
-test("integrity: what cannot be read to its end is damaged, unless the store is away", async (t) => {
+test("integrity: content that cannot be read to its end is damaged, unless the store is down", async (t) => {
   const fails = () => Promise.reject(new Error("the store is away"));
   const broken = () =>
     Promise.resolve(
@@ -122,7 +122,7 @@ test("integrity: what cannot be read to its end is damaged, unless the store is 
   }
 });
 
-test("integrity: content that is written anew while it is read is not judged", async () => {
+test("integrity: content that is rewritten during a check gets no verdict", async () => {
   let again = () => {};
   const { memory, clock, inspector } = rig({
     open: async (digest, options) => {
@@ -140,7 +140,7 @@ test("integrity: content that is written anew while it is read is not judged", a
   await inspector.close();
 });
 
-test("integrity: false doubts of strangers cost a bounded number of looks", async () => {
+test("integrity: false reports of unverified peers cost a bounded number of checks", async () => {
   const { memory, clock, inspector, secret, checks } = rig();
   const digests = Array.from({ length: 300 }, (_, index) => memory.add(`content ${index}`));
   // A flood of one.
@@ -178,7 +178,7 @@ test("integrity: false doubts of strangers cost a bounded number of looks", asyn
   await inspector.close();
 });
 
-test("integrity: whoever was right is believed again; a node of the cluster is, now and then", async () => {
+test("integrity: a confirmed reporter is trusted again; a verified node is from time to time", async () => {
   const { memory, clock, inspector, checks } = rig();
   const [a, b, c] = ["a", "b", "c"].map((content) => memory.add(content)) as [
     Digest,
@@ -204,7 +204,7 @@ test("integrity: whoever was right is believed again; a node of the cluster is, 
   await inspector.close();
 });
 
-test("integrity: whatever is under way ends when it is closed", async () => {
+test("integrity: closing ends a check in progress", async () => {
   const { memory, clock, inspector } = rig({ open: () => new Promise(() => {}) });
   inspector.doubt(memory.add(CONTENT));
   await clock.advance(10);
