@@ -113,7 +113,7 @@ class UpstreamClient implements HttpUpstream {
   ): Promise<readonly UpstreamEndpoint[]> {
     const known = await this.#endpoints?.(registry, options) ?? [];
     const servers = known.length > 0 ? known : [defaultEndpoint(registry)];
-    return servers.filter(({ pulls, resolves }) => (digest ? pulls : resolves) ?? true);
+    return distinct(servers.filter(({ pulls, resolves }) => (digest ? pulls : resolves) ?? true));
   }
 
   /** The servers whose circuit is open. Of these the one that is due is probed in the background. */
@@ -141,4 +141,17 @@ class UpstreamClient implements HttpUpstream {
     const signals = { client: this.#closing.signal, limit: limit.signal, signal: limit.signal };
     await this.#questions.ask(server, { ...question, ...signals });
   }
+}
+
+/**
+ * Servers that differ: a registry's server is often one of its hosts, too. It is asked once, and its
+ * failure counts once.
+ */
+function distinct(servers: readonly UpstreamEndpoint[]): readonly UpstreamEndpoint[] {
+  if (servers.length < 2) return servers;
+  const keyed = servers.map((server) => {
+    const { pulls: _pulls, resolves: _resolves, named: _named, ...rest } = server;
+    return [JSON.stringify(rest), server] as const;
+  });
+  return [...new Map(keyed.toReversed()).values()].toReversed();
 }

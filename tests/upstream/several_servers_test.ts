@@ -53,7 +53,9 @@ async function withServers(
   const upstream = createUpstream({
     clock: systemClock,
     log,
-    endpoints: () => Promise.resolve(endpoints),
+    endpoints: () =>
+      // The server is often a host, too.
+      Promise.resolve([...endpoints, ...endpoints.map((each) => ({ ...each }))]),
   }, options);
   const head = (what = "1", credentials?: Credentials) => {
     const place = { registry: "registry.test", repository: "team/app" };
@@ -98,6 +100,16 @@ test("a server that fails is not asked again soon, a mirror beside it is", async
       failed("circuit-open"),
     ]);
     assert.deepEqual(requests, [2, 4]);
+  });
+});
+
+test("a server that is a host, too, is asked once, and fails once", async () => {
+  await withServers([status(503)], async ({ head, requests }) => {
+    const failed = (reason: string) => ({ type: "unavailable", reason });
+    assert.deepEqual(await head("1"), failed("broken"));
+    assert.deepEqual(await head("2"), failed("broken"), "one failure is no outage");
+    assert.deepEqual(await head("3"), failed("circuit-open"));
+    assert.deepEqual(requests, [2]);
   });
 });
 
