@@ -10,7 +10,6 @@ import { Traffic } from "../observability/debug/traffic.ts";
 import { createMetrics } from "../observability/metrics.ts";
 import { createMetricsApp } from "../observability/metrics_app.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { Arrivals } from "../ports/arrivals.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Examine } from "../ports/check.ts";
 import type { Log } from "../ports/log.ts";
@@ -59,9 +58,9 @@ export type AgentParts = Awaited<ReturnType<typeof compose>>;
  */
 export async function compose(config: Config, options: AgentOptions, stack: StopStack) {
   const filter = await referenceFilterOf(config);
-  const { runtime, exposition, traffic } = composeMetrics(config, options.log);
-  const opened = await openStore(config, runtime, options);
-  stack.push("store", opened.close);
+  const opened = await composeStore(config, options, stack);
+  const rollout = opened.arrivals !== undefined;
+  const { runtime, exposition, traffic } = composeMetrics(config, options.log, rollout);
   const { integrity, store } = composeIntegrity(opened.store, runtime, stack);
   const access = await createAccess(config, { ...opened, ...forPart(runtime, "access"), stack });
   const { isLocalClient, isPublic, watcher } = access;
@@ -69,9 +68,9 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const kubernetes = createKubernetes(config, forPart(runtime, "kubernetes"));
 
   const auth = await BasicAuth.open(config, runtime);
-  const { tls, router, peerAuth, rollout, mirror } = await composePeers(config, runtime, {
+  const { tls, router, peerAuth, mirror } = await composePeers(config, runtime, {
     registryPort: options.registryPortOf ?? config.registryAddr.port,
-    arrivals: opened.arrivals,
+    rollout,
     auth,
     connections,
     kubernetes,
@@ -84,8 +83,8 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const serving = { ...runtime, store, mirror, integrity, requests: new RequestRing() };
   const registry = composeRegistry(
     config,
-    { ...serving, ...rollout, ...access, peerAuth, router: readiness },
-    { advertiser, auth, tls },
+    { ...serving, ...access, arrivals: opened.arrivals, elections: router.elections, peerAuth },
+    { advertiser, auth, tls, readiness },
   );
 
   const pages = config.debugWebEnabled
@@ -118,8 +117,15 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   };
 }
 
+/** Opens the store. Rollouts are coordinated where peers can be served what is still arriving. */
+async function composeStore(config: Config, options: AgentOptions, stack: StopStack) {
+  const opened = await openStore(config, { clock: systemClock, log: options.log }, options);
+  stack.push("store", opened.close);
+  return { ...opened, arrivals: config.rollout ? opened.arrivals : undefined };
+}
+
 /** The metrics, which are exposed to Prometheus and summed up for the debug pages. */
-function composeMetrics({ rollout, spegelMetrics }: Config, log: Log) {
+function composeMetrics({ spegelMetrics }: Config, log: Log, rollout: boolean) {
   const exposition = createMetrics({ version: VERSION, rollout, spegel: spegelMetrics });
   const traffic = new Traffic();
   const metrics = traffic.observe(exposition.metrics);
@@ -142,7 +148,7 @@ function composeIntegrity(whole: Store, runtime: Runtime, stack: StopStack) {
 /** What {@link composePeers} works with. */
 interface PeersCollaborators {
   readonly registryPort: RouterOptions["registryPort"];
-  readonly arrivals: Arrivals | undefined;
+  readonly rollout: boolean;
   readonly auth: BasicAuth;
   readonly connections: ConnectionBudget;
   readonly kubernetes: Kubernetes;
@@ -153,7 +159,7 @@ interface PeersCollaborators {
 async function composePeers(
   config: Config,
   runtime: Runtime,
-  { registryPort, arrivals, auth, connections, kubernetes, stack }: PeersCollaborators,
+  { registryPort, rollout, auth, connections, kubernetes, stack }: PeersCollaborators,
 ) {
   const keys = await readClusterKeys(config);
   const tls = await PeerTls.open(config, forPart(runtime, "peer TLS"));
@@ -163,25 +169,23 @@ async function composePeers(
     connections,
     kubernetes: kubernetes.api,
   });
-  const joinsRollout = config.rollout && arrivals !== undefined;
   const router = await createAgentRouter(
     config,
     { ...forPart(runtime, "router"), bootstrapper, connections },
-    { registryPort, keys, rollout: joinsRollout, zone: () => kubernetes.topology()?.zone },
+    { registryPort, keys, rollout, zone: () => kubernetes.topology()?.zone },
   );
-  const rollout = joinsRollout ? { elections: router.elections, arrivals } : undefined;
   const peerAuth = createClusterKey(keys, config, { ...runtime, router, stack });
   const mirror = createAgentMirror(config, {
     ...forPart(runtime, "mirror"),
     router,
-    elections: rollout?.elections,
+    elections: router.elections,
     authorizations: auth.accepted,
     peerAuth,
     tls,
     trustedAddresses,
   });
   stack.push("mirror", () => mirror.close());
-  return { tls, router, peerAuth, rollout, mirror };
+  return { tls, router, peerAuth, mirror };
 }
 
 /** Advertises what the store holds, but for damaged content. */
@@ -200,9 +204,10 @@ function composeAdvertiser(
 /** Answers pulls of this node and of its peers. */
 function composeRegistry(
   { uploadLimit, maxUploads }: Config,
-  collaborators: Omit<RegistryCollaborators, "tags">,
-  { advertiser, auth, tls }: {
+  collaborators: Omit<RegistryCollaborators, "tags" | "router">,
+  { advertiser, auth, tls, readiness }: {
     readonly advertiser: Advertiser;
+    readonly readiness: Readiness;
     readonly auth: BasicAuth;
     readonly tls: PeerTls | undefined;
   },
@@ -210,7 +215,8 @@ function composeRegistry(
   const { clock } = collaborators;
   const uploads = uploadLimit === undefined ? undefined : new RateLimiter(clock, uploadLimit);
   const tags = new TagResolver(collaborators);
-  return createRegistryApp({ ...collaborators, tags, uploads, later: setImmediate }, {
+  const answering = { ...collaborators, tags, uploads, router: readiness, later: setImmediate };
+  return createRegistryApp(answering, {
     filter: advertiser.serves,
     authorizations: auth.accepted,
     securePeers: tls?.required,

@@ -30,7 +30,7 @@ export interface DebugPagesCollaborators extends Pick<Runtime, "clock" | "log"> 
   readonly config: Config;
   readonly router: Pick<Router, "peers" | "lookup"> & {
     readonly id: string;
-    readonly elections?: { rollouts(): readonly RolloutView[] };
+    readonly elections?: { rollouts(): readonly RolloutView[] } | undefined;
   };
   readonly mirror: Mirror & { health(): readonly PeerHealthReport[] };
   readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
@@ -79,7 +79,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
-    ...(config.rollout && router.elections && { rollouts: router.elections.rollouts() }),
+    ...(router.elections && { rollouts: router.elections.rollouts() }),
   };
 }
 

@@ -64,7 +64,7 @@ export class Libp2pRouter implements Router {
     table.start();
     try {
       await this.#parts.goodbye.start();
-      if (this.#options.rollout) await this.#parts.fetchTrees.start();
+      await this.elections?.start();
       await this.#listen();
       await this.#parts.refreshOwnAddresses();
       await bootstrapper.start?.({
@@ -164,9 +164,9 @@ export class Libp2pRouter implements Router {
     return this.#parts.departures.has(id);
   }
 
-  /** Agreement with other nodes on who fetches content from upstream. */
-  get elections(): FetchTrees {
-    return this.#parts.fetchTrees;
+  /** Agreement with other nodes on who fetches content from upstream; undefined: there is none. */
+  get elections(): FetchTrees | undefined {
+    return this.#options.rollout ? this.#parts.fetchTrees : undefined;
   }
 
   /** {@inheritDoc Router.reportFailure} */

@@ -4,8 +4,9 @@ import { test } from "../../support/test.ts";
 import { Cluster, eventually, type TestNode } from "../cluster.ts";
 
 const { signal } = new AbortController();
+const electionsOf = (node: TestNode | undefined) => node?.router.elections ?? assert.fail();
 const ask = (node: TestNode, key: string) =>
-  node.router.elections.assign(key, { small: false, signal });
+  electionsOf(node).assign(key, { small: false, signal });
 const keyOf = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}`;
 
 /** Nodes that know of each other that they agree on such things. */
@@ -53,14 +54,14 @@ test("fetch trees: a lone node fetches from upstream without asking", async () =
   await using cluster = await Cluster.of(1, { rollout: true });
   const [node] = cluster.nodes;
   assert.deepEqual(await ask(node ?? assert.fail(), keyOf(1)), { type: "fetch" });
-  assert.deepEqual(node?.router.elections.rollouts(), []);
+  assert.deepEqual(electionsOf(node).rollouts(), []);
 });
 
 test("fetch trees: after following failed a node leaves, and its content is expected for a while", async () => {
   await using cluster = await agreeing(2);
   const [a, b] = cluster.nodes;
   assert(a && b);
-  const { elections } = b.router;
+  const elections = electionsOf(b);
   await ask(a, keyOf(1));
   assert.equal(elections.expects(keyOf(1)), false);
   assert.equal((await ask(b, keyOf(1)))?.type, "follow");
