@@ -4,7 +4,7 @@ import { Inquiries } from "../access/inquiries.ts";
 import type { Knowledge } from "../access/knowledge.ts";
 import { createLocalClients, type IsLocalClient } from "../access/local_clients.ts";
 import { type PrivateImages, Repositories } from "../access/repositories.ts";
-import { reportStrangers } from "../access/report_strangers.ts";
+import { StrangerReports } from "../access/report_strangers.ts";
 import { RepositoryContent } from "../access/repository_content.ts";
 import { watchContent } from "../access/watch_content.ts";
 import { messageOf } from "../async/thrown.ts";
@@ -32,6 +32,8 @@ export interface AgentAccess {
   readonly access: Access | undefined;
   /** Tells clients on this node by their IP addresses. */
   readonly isLocalClient: IsLocalClient;
+  /** Reports who is none. */
+  readonly strangers: Pick<StrangerReports, "attach">;
   /** The watcher through which it learns which repositories content is of. */
   readonly watcher: Watcher;
   /** Tells whether anybody may know of a repository; undefined: nothing is private. */
@@ -59,9 +61,10 @@ export async function createAccess(
   const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
   const localOnly = config.clusterKeyFile !== undefined;
   const isLocal = localClients(config);
+  const strangers = new StrangerReports(isLocal, { clock, log });
   const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   if (!verifyTags && isOpen && !localOnly) {
-    return { access: undefined, isLocalClient: isLocal, isPublic: undefined, watcher };
+    return { access: undefined, isLocalClient: isLocal, strangers, isPublic: undefined, watcher };
   }
   const { images, servers } = await openNodeFiles(config, { clock, log });
   const endpoints = withServerCredentials(
@@ -79,14 +82,8 @@ export async function createAccess(
     await keep(knowledge, config.dataDir, { log, clock, stack });
   }
   const inquiries = new Inquiries({ ...knowledge, upstream, clock, log, metrics });
-  const stop = new AbortController();
-  const asking = inquiries.run(stop)
-    .catch((error) => log.error("upstream is no longer asked in the background", { error }));
-  stack.push("questions about what is held", () => {
-    stop.abort();
-    return asking;
-  });
-  const isLocalClient = reportStrangers(isLocal, { clock, log });
+  askInBackground(inquiries, { log, stack });
+  const { isLocalClient } = strangers;
   return {
     access: new Authorizer(
       {
@@ -103,12 +100,27 @@ export async function createAccess(
       },
     ),
     isLocalClient: isLocal,
+    strangers,
     watcher: watchContent(watcher, {
       ...{ ...knowledge, store, log },
       onChange: () => inquiries.wake(),
     }),
     isPublic: isOpen ? undefined : (name) => knowledge.repositories.isAnybodys(name),
   };
+}
+
+/** Asks upstream about what is held, until the agent stops. */
+function askInBackground(
+  inquiries: Inquiries,
+  { log, stack }: Pick<AccessCollaborators, "log" | "stack">,
+): void {
+  const stop = new AbortController();
+  const asking = inquiries.run(stop)
+    .catch((error) => log.error("upstream is no longer asked in the background", { error }));
+  stack.push("questions about what is held", () => {
+    stop.abort();
+    return asking;
+  });
 }
 
 /** Takes up what is known of repositories from before, and keeps it. */

@@ -59,8 +59,7 @@ export type AgentParts = Awaited<ReturnType<typeof compose>>;
 export async function compose(config: Config, options: AgentOptions, stack: StopStack) {
   const filter = await referenceFilterOf(config);
   const opened = await composeStore(config, options, stack);
-  const rollout = opened.arrivals !== undefined;
-  const { runtime, exposition, traffic } = composeMetrics(config, options.log, rollout);
+  const { runtime, exposition, traffic } = composeMetrics(config, options.log, opened.rollout);
   const { integrity, store } = composeIntegrity(opened.store, runtime, stack);
   const access = await createAccess(config, { ...opened, ...forPart(runtime, "access"), stack });
   const { isLocalClient, isPublic, watcher } = access;
@@ -70,13 +69,14 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const auth = await BasicAuth.open(config, runtime);
   const { tls, router, peerAuth, mirror } = await composePeers(config, runtime, {
     registryPort: options.registryPortOf ?? config.registryAddr.port,
-    rollout,
+    rollout: opened.rollout,
     auth,
     connections,
     kubernetes,
     stack,
   });
 
+  access.strangers.attach(router);
   const advertiser = composeAdvertiser(runtime, { watcher, store, integrity, router, filter });
   exposition.observe(advertiser);
   const readiness = new Readiness({ advertiser, router });
@@ -121,7 +121,8 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
 async function composeStore(config: Config, options: AgentOptions, stack: StopStack) {
   const opened = await openStore(config, { clock: systemClock, log: options.log }, options);
   stack.push("store", opened.close);
-  return { ...opened, arrivals: config.rollout ? opened.arrivals : undefined };
+  const arrivals = config.rollout ? opened.arrivals : undefined;
+  return { ...opened, arrivals, rollout: arrivals !== undefined };
 }
 
 /** The metrics, which are exposed to Prometheus and summed up for the debug pages. */
