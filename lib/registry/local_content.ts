@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
+import { expiringCache } from "../async/expiring_cache.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, splitDigest } from "../oci/digest.ts";
 import { isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
@@ -68,14 +69,9 @@ export class LocalContent {
     maxSize: MANIFEST_CACHE_BYTES,
     sizeCalculation: ({ length }) => length + 1,
   });
-  readonly #held = new LRUCache<
-    Digest,
-    { readonly until: number; readonly descriptor: Descriptor }
-  >({
-    max: MAX_HELD,
-  });
-  /** Until when small blobs are taken to be right. */
-  readonly #sound = new LRUCache<Digest, number>({ max: MAX_SOUND });
+  readonly #held: LRUCache<Digest, Descriptor>;
+  /** Small blobs that are taken to be right. */
+  readonly #sound: LRUCache<Digest, true>;
   readonly #integrity: Pick<Integrity, "doubt"> | undefined;
   #warnedAt = -Infinity;
   #suppressed = 0;
@@ -88,6 +84,8 @@ export class LocalContent {
     this.#store = store;
     this.#log = log;
     this.#clock = clock;
+    this.#held = expiringCache(clock, { max: MAX_HELD, ttlMs: HELD_MS });
+    this.#sound = expiringCache(clock, { max: MAX_SOUND, ttlMs: SOUND_MS });
     this.#storeTimeoutMs = options.storeTimeoutMs;
     this.#smallBlobBytes = options.smallBlobBytes;
   }
@@ -113,7 +111,7 @@ export class LocalContent {
       });
     if (finding === undefined) return resolved ? { state: "absent", resolved } : ABSENT;
     if (resolved !== undefined) {
-      this.#held.set(resolved, { descriptor: finding, until: this.#clock.now() + HELD_MS });
+      this.#held.set(resolved, finding);
     }
     const isManifest = isManifestMediaType(finding.mediaType);
     return isManifest === (path.kind === "manifest")
@@ -184,10 +182,9 @@ export class LocalContent {
   }
 
   #verifyNowAndThen(digest: Digest, bytes: Uint8Array): void {
-    const now = this.#clock.now();
-    if ((this.#sound.get(digest) ?? -Infinity) > now) return;
+    if (this.#sound.has(digest)) return;
     this.#verify(digest, bytes);
-    this.#sound.set(digest, now + SOUND_MS);
+    this.#sound.set(digest, true);
   }
 
   /** @throws if it is not what its digest says. */
@@ -199,8 +196,7 @@ export class LocalContent {
   }
 
   #recent(digest: Digest | undefined): Descriptor | undefined {
-    const held = digest && this.#held.get(digest);
-    return held && held.until > this.#clock.now() ? held.descriptor : undefined;
+    return digest && this.#held.get(digest);
   }
 
   async #attempt<T>(

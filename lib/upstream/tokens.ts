@@ -1,7 +1,8 @@
 import { basicOf } from "./basic_of.ts";
 import { createCredentialsHash, type Credentials } from "../oci/credentials.ts";
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import * as z from "zod";
+import { expiringCache } from "../async/expiring_cache.ts";
 import { SingleFlight } from "../async/single_flight.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -48,23 +49,20 @@ const answerSchema = z.object({
  */
 export class Tokens {
   readonly #sender: Sender;
-  readonly #clock: Clock;
-  readonly #kept = new LRUCache<string, { readonly token: string; readonly until: number }>({
-    max: MAX_TOKENS,
-  });
+  readonly #kept: LRUCache<string, string>;
   readonly #flights = new SingleFlight<TokenAnswer>();
   readonly #hash = createCredentialsHash();
 
   constructor(sender: Sender, clock: Clock) {
     this.#sender = sender;
-    this.#clock = clock;
+    this.#kept = expiringCache(clock, { max: MAX_TOKENS, ttlMs: DEFAULT_LIFE_S * 1000 });
   }
 
   /** @throws if the server cannot be asked, or its answer is malformed. */
   async get(request: TokenRequest, options: Cancellable): Promise<TokenAnswer> {
     const key = this.#keyOf(request);
     const kept = this.#kept.get(key);
-    if (kept !== undefined && kept.until > this.#clock.now()) return { token: kept.token };
+    if (kept !== undefined) return { token: kept };
     return await this.#flights.run(key, options, (signal) => this.#fetch(key, request, signal));
   }
 
@@ -95,7 +93,7 @@ export class Tokens {
       throw new Error(`token server ${url.host} answered without a token`);
     }
     const lifeS = Math.min(answer.expires_in ?? DEFAULT_LIFE_S, MAX_LIFE_S) - MARGIN_S;
-    if (lifeS > 0) this.#kept.set(key, { token, until: this.#clock.now() + lifeS * 1000 });
+    if (lifeS > 0) this.#kept.set(key, token, { ttl: lifeS * 1000 });
     return { token };
   }
 

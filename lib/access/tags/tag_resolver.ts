@@ -1,5 +1,6 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import { deadline } from "../../async/deadline.ts";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import { SingleFlight } from "../../async/single_flight.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { byDigest, type DistributionPath } from "../../oci/path.ts";
@@ -43,13 +44,15 @@ export class TagResolver implements Tags {
   readonly #collaborators: TagResolverCollaborators;
   readonly #today: () => number;
   readonly #flights = new SingleFlight<Digest | undefined>();
-  readonly #newest = new LRUCache<string, { digest: Digest | undefined; until: number }>({
-    max: MAX_TAGS,
-  });
-  readonly #compared = new LRUCache<string, number>({ max: MAX_TAGS });
+  readonly #newest: LRUCache<string, { readonly digest: Digest | undefined }>;
+  /** Tags that were compared a short while ago. */
+  readonly #compared: LRUCache<string, true>;
 
   constructor(collaborators: TagResolverCollaborators) {
     this.#collaborators = collaborators;
+    const { clock } = collaborators;
+    this.#newest = expiringCache(clock, { max: MAX_TAGS, ttlMs: NEWEST_TTL_MS });
+    this.#compared = expiringCache(clock, { max: MAX_TAGS, ttlMs: COMPARE_EVERY_MS });
     this.#today = collaborators.today ?? Date.now;
   }
 
@@ -74,10 +77,9 @@ export class TagResolver implements Tags {
 
   /** Counts, in the background, peers that have another digest for a tag than upstream. */
   #compare(name: string, path: DistributionPath, upstream: Digest): void {
-    const { mirror, metrics, clock, log } = this.#collaborators;
-    const last = this.#compared.get(name) ?? -Infinity;
-    if (mirror.tagAnswers === undefined || clock.now() - last < COMPARE_EVERY_MS) return;
-    this.#compared.set(name, clock.now());
+    const { mirror, metrics, log } = this.#collaborators;
+    if (mirror.tagAnswers === undefined || this.#compared.has(name)) return;
+    this.#compared.set(name, true);
     const limit = deadline(COMPARE_LIMIT_MS);
     mirror.tagAnswers(path, limit).then((answers) => {
       for (const { digest, peer } of answers) {
@@ -96,7 +98,7 @@ export class TagResolver implements Tags {
     options: Cancellable,
   ): Promise<Digest | undefined> {
     const kept = this.#newest.get(name);
-    return kept !== undefined && kept.until > this.#collaborators.clock.now()
+    return kept !== undefined
       ? kept.digest
       : await this.#flights.run(name, options, (signal) => this.#find(name, path, { signal }));
   }
@@ -106,7 +108,7 @@ export class TagResolver implements Tags {
     path: DistributionPath,
     options: Cancellable,
   ): Promise<Digest | undefined> {
-    const { store, mirror, clock } = this.#collaborators;
+    const { store, mirror } = this.#collaborators;
     const [own, ownTime, answers = []] = await Promise.all([
       store.resolve(name, options).catch(() => undefined),
       store.updatedAt?.(name, options).catch(() => undefined),
@@ -120,7 +122,7 @@ export class TagResolver implements Tags {
     ).sort((a, b) => timeOf(b.updatedAt) - timeOf(a.updatedAt)).map((answer) => answer.digest);
     const isDisputed = own !== undefined || new Set(newer).size > 1;
     const digest = isDisputed ? await this.#firstAvailable(path, newer, options) : undefined;
-    this.#newest.set(name, { digest, until: clock.now() + NEWEST_TTL_MS });
+    this.#newest.set(name, { digest });
     return digest;
   }
 

@@ -1,4 +1,5 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
 import { place, placeOf, type Sender } from "../http/sender.ts";
@@ -12,27 +13,21 @@ const MAX_REMEMBERED = 4096;
  * nobody hides those who have it behind many ids of his own.
  */
 export class AskedInVain {
-  readonly #clock: Pick<Clock, "now">;
-  readonly #keptMs: number;
-  readonly #until = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  readonly #asked: LRUCache<string, true>;
 
   /** @param keptMs for how long it is remembered, ms. */
   constructor(clock: Pick<Clock, "now">, keptMs: number) {
-    this.#clock = clock;
-    this.#keptMs = keptMs;
+    this.#asked = expiringCache(clock, { max: MAX_REMEMBERED, ttlMs: keptMs });
   }
 
   /** @param key names the content. */
   add(key: string, sender: Pick<Sender, "peer" | "address">): void {
-    this.#until.set(`${placeOf(sender)} ${key}`, this.#clock.now() + this.#keptMs);
+    this.#asked.set(`${placeOf(sender)} ${key}`, true);
   }
 
   /** Whether that is so of any of the peer's addresses. */
   has(key: string, { addresses, registryPort }: Peer): boolean {
-    const now = this.#clock.now();
-    return this.#until.size > 0 &&
-      addresses.some((address) =>
-        (this.#until.get(`${place(address, registryPort)} ${key}`) ?? -Infinity) > now
-      );
+    return this.#asked.size > 0 &&
+      addresses.some((address) => this.#asked.has(`${place(address, registryPort)} ${key}`));
   }
 }

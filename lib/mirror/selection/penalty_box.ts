@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
 import { place, placeOf, type Sender, type Suspicion } from "../http/sender.ts";
@@ -27,23 +28,23 @@ export type Origin = Pick<Sender, "peer" | "address">;
 export class PenaltyBox {
   readonly #clock: Pick<Clock, "now">;
   readonly #options: PenaltyBoxOptions;
-  readonly #shunned: LRUCache<string, number>;
-  readonly #suspects: LRUCache<string, { readonly until: number; readonly suspicion: Suspicion }>;
+  readonly #shunned: LRUCache<string, true>;
+  readonly #suspects: LRUCache<string, Suspicion>;
   readonly #relays: LRUCache<string, { readonly until: number; readonly excused: number }>;
 
   constructor(clock: Pick<Clock, "now">, options: PenaltyBoxOptions) {
     this.#clock = clock;
     this.#options = options;
-    this.#shunned = new LRUCache({ max: options.maxTrackedPeers });
-    this.#suspects = new LRUCache({ max: options.maxTrackedPeers });
-    this.#relays = new LRUCache({ max: options.maxTrackedPeers });
+    const { maxTrackedPeers: max, shunMs } = options;
+    this.#shunned = expiringCache(clock, { max, ttlMs: shunMs });
+    this.#suspects = expiringCache(clock, { max, ttlMs: shunMs });
+    this.#relays = new LRUCache({ max });
   }
 
   /** Shuns the only sender of wrong content. Returns for how long, ms. */
   shun(origin: Origin): number {
-    const { shunMs } = this.#options;
-    this.#shunned.set(placeOf(origin), this.#clock.now() + shunMs);
-    return shunMs;
+    this.#shunned.set(placeOf(origin), true);
+    return this.#options.shunMs;
   }
 
   /** Whether all addresses of a peer are shunned. */
@@ -54,9 +55,8 @@ export class PenaltyBox {
   /** The peer with those of its addresses that are not shunned. */
   usable(peer: Peer): Peer {
     if (this.#shunned.size === 0) return peer;
-    const now = this.#clock.now();
     const addresses = peer.addresses.filter((address) =>
-      (this.#shunned.get(place(address, peer.registryPort)) ?? -Infinity) <= now
+      !this.#shunned.has(place(address, peer.registryPort))
     );
     return addresses.length === peer.addresses.length ? peer : { ...peer, addresses };
   }
@@ -81,17 +81,12 @@ export class PenaltyBox {
 
   /** Content of this origin, of which a part was passed on, was wrong or broke off. */
   suspect(origin: Origin, suspicion: Suspicion): void {
-    const until = this.#clock.now() + this.#options.shunMs;
     const before = this.suspicion(origin);
-    this.#suspects.set(placeOf(origin), {
-      until,
-      suspicion: before > suspicion ? before : suspicion,
-    });
+    this.#suspects.set(placeOf(origin), before > suspicion ? before : suspicion);
   }
 
   /** Unless it is 0, content is verified before any of it is passed on, where that is possible. */
   suspicion(origin: Origin): Suspicion {
-    const suspect = this.#suspects.get(placeOf(origin));
-    return suspect !== undefined && suspect.until > this.#clock.now() ? suspect.suspicion : 0;
+    return this.#suspects.get(placeOf(origin)) ?? 0;
   }
 }

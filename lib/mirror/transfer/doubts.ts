@@ -1,4 +1,5 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Link } from "../../async/link.ts";
 import { link } from "../../async/link.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -27,22 +28,21 @@ export interface DoubtsCollaborators {
  */
 export class Doubts {
   readonly #collaborators: DoubtsCollaborators;
-  readonly #told = new LRUCache<string, number>({ max: MAX_TOLD });
+  readonly #told: LRUCache<string, true>;
   readonly #life: Link = link();
   readonly #running = new Set<Promise<void>>();
 
   constructor(collaborators: DoubtsCollaborators) {
     this.#collaborators = collaborators;
+    this.#told = expiringCache(collaborators.clock, { max: MAX_TOLD, ttlMs: AGAIN_MS });
   }
 
   /** @param path of the content, by digest. Returns at once, and never throws. */
   tell(peer: Peer, path: string): void {
-    const { clock } = this.#collaborators;
     const key = `${peer.id} ${path}`;
-    const told = this.#told.get(key);
-    if (told !== undefined && clock.now() - told < AGAIN_MS) return;
+    if (this.#told.has(key)) return;
     if (this.#life.signal.aborted || this.#running.size >= MAX_TELLING) return;
-    this.#told.set(key, clock.now());
+    this.#told.set(key, true);
     const telling = this.#tell(peer, path).finally(() => this.#running.delete(telling));
     this.#running.add(telling);
   }

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Evidence } from "./evidence.ts";
@@ -30,16 +31,16 @@ interface Taint {
 export class Tainted {
   readonly #clock: Pick<Clock, "now">;
   readonly #evidence = new LRUCache<Digest, Evidence>({ max: MAX_EVIDENCE });
-  readonly #contents: LRUCache<Digest, Taint & { readonly until: number }>;
+  readonly #contents: LRUCache<Digest, Taint>;
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
-    this.#contents = new LRUCache({ max: MAX_CONTENTS });
+    this.#contents = expiringCache(clock, { max: MAX_CONTENTS, ttlMs: KEPT_MS });
   }
 
   /** A body came out wrong, or broke off, after a part of it was passed on. */
   add(digest: Digest, evidence?: Evidence): void {
-    this.#contents.set(digest, this.#make(true));
+    this.#contents.set(digest, { isSure: true, leftAt: {} });
     if (evidence !== undefined) this.#evidence.set(digest, evidence);
   }
 
@@ -49,8 +50,7 @@ export class Tainted {
    * @param start where it begins.
    */
   addPart(digest: Digest, start: number): void {
-    const taint = this.#find(digest) ?? this.#make(false);
-    this.#contents.set(digest, taint);
+    const taint = this.#findOrAdd(digest);
     if (start < (taint.first?.start ?? Infinity)) {
       taint.first = { start, at: this.#clock.now() };
     }
@@ -58,7 +58,7 @@ export class Tainted {
 
   /** Who sends it is suspect. */
   addSuspect(digest: Digest): void {
-    if (this.#find(digest) === undefined) this.#contents.set(digest, this.#make(false));
+    this.#findOrAdd(digest);
   }
 
   /** What there is against those who sent it wrong, once. */
@@ -81,7 +81,7 @@ export class Tainted {
    * later, as a runtime does that gets blobs in parts, did not get on with what it got.
    */
   has(digest: Digest, start: number | undefined): boolean {
-    const taint = this.#find(digest);
+    const taint = this.#contents.get(digest);
     if (taint === undefined) return false;
     const { first } = taint;
     const isAgain = first !== undefined && start === first.start &&
@@ -95,20 +95,17 @@ export class Tainted {
    * peers have: then upstream had nothing.
    */
   isUpstreamsTurn(digest: Digest, isPart: boolean): boolean {
-    const taint = this.#find(digest);
+    const taint = this.#contents.get(digest);
     if (taint === undefined) return false;
     const now = this.#clock.now();
     return now - (taint.leftAt[isPart ? "part" : "whole"] ??= now) < ATTEMPT_MS;
   }
 
-  #make(isSure: boolean): Taint & { readonly until: number } {
-    return { isSure, leftAt: {}, until: this.#clock.now() + KEPT_MS };
-  }
-
-  #find(digest: Digest): (Taint & { readonly until: number }) | undefined {
-    const taint = this.#contents.get(digest);
-    if (taint === undefined || taint.until > this.#clock.now()) return taint;
-    this.#contents.delete(digest);
-    return undefined;
+  #findOrAdd(digest: Digest): Taint {
+    const known = this.#contents.get(digest);
+    if (known !== undefined) return known;
+    const taint = { isSure: false, leftAt: {} };
+    this.#contents.set(digest, taint);
+    return taint;
   }
 }

@@ -1,4 +1,5 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import { type Link, link } from "../../async/link.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
@@ -60,12 +61,13 @@ export class WholeBlobs {
   readonly #options: MirrorOptions;
   readonly #budget: MemoryBudget;
   readonly #slabs: Slabs;
-  readonly #slow = new LRUCache<Digest, number>({ max: MAX_SLOW });
+  readonly #slow: LRUCache<Digest, true>;
 
   constructor(collaborators: WholeBlobsCollaborators, options: MirrorOptions) {
     this.#collaborators = collaborators;
     this.#options = options;
     const { clock, closing } = collaborators;
+    this.#slow = expiringCache(clock, { max: MAX_SLOW, ttlMs: SLOW_MS });
     this.#budget = new MemoryBudget(clock, options.verifyWholeTotalBytes);
     this.#slabs = new Slabs(clock);
     closing.addEventListener("abort", () => this.#slabs.close(), { once: true });
@@ -93,16 +95,14 @@ export class WholeBlobs {
     const isRelayed = arriving && isTrusted && (isProven || !provesPeers);
     if (isRelayed && !isDoubtful) return "stream";
     const fits = isDoubtful ? bytesFor(size) <= this.#budget.totalBytes : size <= this.#limitBytes;
-    if (fits && !this.#isSlow(digest)) return "whole";
+    if (fits && !this.#slow.has(digest)) return "whole";
     return isDoubtful && tainted.isUpstreamsTurn(digest, isPart) ? "leave" : "stream";
   }
 
   /** Begins to look after one request. To be disposed of when there is an answer. */
   begin(init: HoldInit): Hold {
     const { createReader, clock, log, closing } = this.#collaborators;
-    const tooSlow = (digest: Digest) => {
-      this.#slow.set(digest, clock.now() + SLOW_MS);
-    };
+    const tooSlow = (digest: Digest) => void this.#slow.set(digest, true);
     const [budget, slabs] = [this.#budget, this.#slabs];
     return new Hold(
       { createReader, budget, slabs, tooSlow, clock, log, closing },
@@ -114,10 +114,6 @@ export class WholeBlobs {
   get #limitBytes(): number {
     const { totalBytes } = this.#budget;
     return Math.min(this.#options.verifyWholeBytes, totalBytes - totalBytes % SLAB_BYTES);
-  }
-
-  #isSlow(digest: Digest): boolean {
-    return (this.#slow.get(digest) ?? -Infinity) > this.#collaborators.clock.now();
   }
 }
 

@@ -1,4 +1,5 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Clock } from "../../ports/clock.ts";
 
 /** Maximum keys. */
@@ -12,36 +13,36 @@ const GAVE_UP_MS = 2000;
 
 /** Content that this node may soon have, and content for which following failed. */
 export class Expectations {
-  readonly #clock: Pick<Clock, "now">;
-  readonly #until = new LRUCache<string, number>({ max: MAX_KEYS });
-  readonly #gaveUp = new LRUCache<string, number>({ max: MAX_KEYS });
+  readonly #expected: LRUCache<string, true>;
+  readonly #gaveUp: LRUCache<string, true>;
 
   constructor(clock: Pick<Clock, "now">) {
-    this.#clock = clock;
+    this.#expected = expiringCache(clock, { max: MAX_KEYS, ttlMs: BEGIN_MS });
+    this.#gaveUp = expiringCache(clock, { max: MAX_KEYS, ttlMs: GAVE_UP_MS });
   }
 
   /** Records a question about a key, with the deadline of its answer, ms. */
   asked(key: string, withinMs: number): void {
-    this.#until.set(key, this.#clock.now() + withinMs + BEGIN_MS);
+    this.#expected.set(key, true, { ttl: withinMs + BEGIN_MS });
   }
 
   /** Records that content is about to arrive over `nodes` other nodes; 0: from upstream. */
   coming(key: string, nodes: number): void {
-    this.#until.set(key, this.#clock.now() + BEGIN_MS + nodes * BEGIN_PER_NODE_MS);
+    this.#expected.set(key, true, { ttl: BEGIN_MS + nodes * BEGIN_PER_NODE_MS });
   }
 
   /** Tells whether a key may soon be here. */
   has(key: string): boolean {
-    return this.#clock.now() < (this.#until.get(key) ?? -Infinity);
+    return this.#expected.has(key);
   }
 
   /** Records that following failed. */
   gaveUp(key: string): void {
-    this.#gaveUp.set(key, this.#clock.now());
+    this.#gaveUp.set(key, true);
   }
 
   /** Tells whether following failed recently. */
   hasGivenUp(key: string): boolean {
-    return this.#clock.now() - (this.#gaveUp.get(key) ?? -Infinity) < GAVE_UP_MS;
+    return this.#gaveUp.has(key);
   }
 }

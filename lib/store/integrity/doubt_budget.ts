@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Reporter } from "../../ports/integrity.ts";
@@ -20,11 +21,12 @@ const MAX_REMEMBERED = 4096;
 export class DoubtBudget {
   readonly #clock: Pick<Clock, "now">;
   readonly #read = new LRUCache<Digest, number>({ max: MAX_REMEMBERED });
-  readonly #distrusted = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  readonly #distrusted: LRUCache<string, true>;
   #unverifiedAt = -Infinity;
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
+    this.#distrusted = expiringCache(clock, { max: MAX_REMEMBERED, ttlMs: IGNORE_MS });
   }
 
   /** Whether to check. An unverified reporter counts as wrong until a check confirms its report. */
@@ -34,8 +36,8 @@ export class DoubtBudget {
     const passed = now - (this.#read.get(digest) ?? -Infinity);
     if (passed < (isTrusted ? INTERVAL_MS : UNVERIFIED_INTERVAL_MS)) return false;
     if (!isTrusted && by !== undefined) {
-      if ((this.#distrusted.get(by.address) ?? -Infinity) > now) return false;
-      this.#distrusted.set(by.address, now + IGNORE_MS);
+      if (this.#distrusted.has(by.address)) return false;
+      this.#distrusted.set(by.address, true);
     }
     this.#read.set(digest, now);
     return true;

@@ -115,7 +115,7 @@ test("tags without upstream: peers are not asked for each request", async () => 
   paths.push(await s.tags.resolve(PATH, undefined, never));
   for (const { reference } of paths) assert.equal(reference.digest, digest("b"));
   assert.equal(s.asked.tags, 1);
-  await s.clock.advance(5000);
+  await s.clock.advance(5001);
   await s.tags.resolve(PATH, undefined, never);
   assert.equal(s.asked.tags, 2);
 });
@@ -128,7 +128,7 @@ test("tags by upstream: peers that have another digest are counted, now and then
     await new Promise((resolve) => setTimeout(resolve));
   }
   assert.equal(stale(), 2);
-  await s.clock.advance(30_000);
+  await s.clock.advance(30_001);
   await s.tags.resolve(PATH, digest("b"), never);
   await new Promise((resolve) => setTimeout(resolve));
   assert.equal(stale(), 4);
