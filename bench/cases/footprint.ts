@@ -11,7 +11,7 @@ const SLOW = { pauseMs: 50, readBytes: 64 * 1024 };
 const STREAMS = 32;
 const STREAMING_MS = 4000;
 /** An hour of a busy node: a container start per second, each with a few requests. */
-const HOURS_REQUESTS = 20_000;
+const REQUESTS_PER_HOUR = 20_000;
 
 /** Memory, start-up time and binary size. */
 export async function measureFootprint(run: BenchRun): Promise<void> {
@@ -85,10 +85,10 @@ async function afterRequests(run: BenchRun, system: System): Promise<void> {
     port: system.ports.registry,
     connections: 8,
     jobs: configs,
-    requests: HOURS_REQUESTS,
+    requests: REQUESTS_PER_HOUR,
     status: 200,
   });
-  const name = `RSS after ${HOURS_REQUESTS} requests`;
+  const name = `RSS after ${REQUESTS_PER_HOUR} requests`;
   const figure = { group: "footprint", name, unit: "MB", better: "less" } as const;
   figures.add(figure, system.name, await rss(run, system));
 }

@@ -178,8 +178,8 @@ export class Advertiser {
     }
     changes.push(...this.#adopt(images.flatMap((image) => image.present)));
     for (const [digest, since] of this.#loose) {
-      const young = this.#with.clock.now() - since < this.#looseContentMs;
-      if (young && await this.#isThere(digest, signal)) continue;
+      const isRecent = this.#with.clock.now() - since < this.#looseContentMs;
+      if (isRecent && await this.#isThere(digest, signal)) continue;
       changes.push(...this.#adopt([digest]));
     }
     for (const digest of this.#looseWithheld) {
@@ -204,7 +204,7 @@ export class Advertiser {
 
   /** An image's keys that the filter allows: its tag and its present content. */
   #imageKeys(image: StoredImage): string[] {
-    // The runtime's own names of images that have others, too.
+    // The runtime's additional names of images by digest.
     if (isDigest(image.name)) return [];
     const reference = parseReference(image.name) ?? NAMELESS;
     const { registry, repository, tag, digest } = reference;

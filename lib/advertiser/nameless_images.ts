@@ -3,7 +3,7 @@ import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Log } from "../ports/log.ts";
 import type { StoredImage } from "../ports/store.ts";
 
-/** Stands for a name without a registry, whose image peers find by digest alone. */
+/** Reference of an image whose name has no registry; peers find it by digest only. */
 export const NAMELESS: Reference = { registry: "", repository: "any" };
 
 /** Logs images whose names have no registry, since no peer can ask for their tags. */
@@ -15,7 +15,7 @@ export class NamelessImages {
     this.#log = log;
   }
 
-  /** Logs them when their number has changed. */
+  /** Logs them if their number has changed. */
   report(images: readonly StoredImage[]): void {
     const nameless = images.filter(({ name }) =>
       !isDigest(name) && parseReference(name) === undefined

@@ -110,7 +110,7 @@ function mergeEntries(had: Entries, now: Entries): Entries {
 }
 
 /** Compares two files by content and comments. */
-export function sayTheSame(one: Uint8Array, other: Uint8Array): boolean {
+export function haveSameContent(one: Uint8Array, other: Uint8Array): boolean {
   const [a, b] = [one, other].map((bytes) =>
     JSON.stringify(Object.entries(shownParts(bytes)).sort())
   );

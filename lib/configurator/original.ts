@@ -1,9 +1,9 @@
 import { type FileVersion, type RegularFile, sameVersion } from "./file_system.ts";
 import { hostKey, withoutOwnBlock } from "./hosts_document.ts";
 import { hostsParts, isEmptyPart } from "./hosts_parts.ts";
-import { mergeHosts, sayTheSame, type ShownParts, unseenText } from "./merge_hosts.ts";
+import { haveSameContent, mergeHosts, type ShownParts, unseenText } from "./merge_hosts.ts";
 import type { Folder, Snapshot } from "./snapshot.ts";
-import { addedToSpegels, isSpegelOutput } from "./spegel_backup.ts";
+import { hostsAddedToSpegel, isSpegelOutput } from "./spegel_backup.ts";
 import { fingerprint, type StateEntry } from "./state.ts";
 
 /** The user's version of a hosts.toml. */
@@ -36,7 +36,7 @@ export function findOriginal(folder: Folder, snapshot: Snapshot): Original {
     : undefined;
   if (folder.disk === undefined) return originalOfMissing(folder, entry);
   if (entry?.written.includes(fingerprint(folder.disk)) === true) {
-    return originalBehindOurs(folder, folder.disk, entry);
+    return originalOfOwn(folder, folder.disk, entry);
   }
   const remainder = withoutEddy(folder.disk, entry === undefined ? undefined : state?.hosts ?? []);
   const edited = remainder === undefined ? folder.disk : remainder ?? undefined;
@@ -72,7 +72,7 @@ function originalOfMissing(folder: Folder, entry: StateEntry | undefined): Origi
   };
 }
 
-function originalBehindOurs(folder: Folder, disk: FileVersion, entry: StateEntry): Original {
+function originalOfOwn(folder: Folder, disk: FileVersion, entry: StateEntry): Original {
   const lost = entry.hasOriginal && folder.backup === undefined;
   const version = entry.hasOriginal ? folder.backup ?? withoutEddy(disk, []) : undefined;
   return {
@@ -89,8 +89,8 @@ function originalBehindOurs(folder: Folder, disk: FileVersion, entry: StateEntry
  * originals, and a file in their place is Spegel's if it looks like its output.
  */
 function originalOfSpegel(folder: Folder): Original {
-  const spegels = folder.disk !== undefined && isSpegelOutput(folder.disk);
-  if (folder.disk !== undefined && !spegels) {
+  const isSpegel = folder.disk !== undefined && isSpegelOutput(folder.disk);
+  if (folder.disk !== undefined && !isSpegel) {
     const remainder = withoutEddy(folder.disk, undefined);
     const edited = remainder === undefined ? folder.disk : remainder ?? undefined;
     const version = mergeIntoBackup(folder, edited, { shown: {}, whole: remainder === undefined });
@@ -102,7 +102,7 @@ function originalOfSpegel(folder: Folder): Original {
       known: folder.inBackup || remainder !== undefined,
     };
   }
-  const added = folder.disk === undefined ? undefined : addedToSpegels(folder.disk);
+  const added = folder.disk === undefined ? undefined : hostsAddedToSpegel(folder.disk);
   const version = added === undefined
     ? folder.backup
     : mergeIntoBackup(folder, added, { shown: {}, whole: false });
@@ -110,9 +110,9 @@ function originalOfSpegel(folder: Folder): Original {
     ...(version === undefined ? {} : { version }),
     save: version !== undefined && !sameVersion(version, folder.backup, { modes: true }),
     createdDirectory: version === undefined && !folder.inBackup && folder.others.length === 0 &&
-      (spegels || !folder.exists),
-    ours: spegels,
-    known: folder.inBackup || spegels,
+      (isSpegel || !folder.exists),
+    ours: isSpegel,
+    known: folder.inBackup || isSpegel,
   };
 }
 
@@ -137,7 +137,7 @@ function mergeIntoBackup(
   const version: RegularFile = { ...modelFor(backup, edited), bytes };
   if (sameBytes(bytes, before)) return backup;
   if (edited?.kind === "file" && sameBytes(bytes, now)) return edited;
-  return edited?.kind === "link" && sayTheSame(bytes, now) ? edited : version;
+  return edited?.kind === "link" && haveSameContent(bytes, now) ? edited : version;
 }
 
 const NOTHING = new Uint8Array();

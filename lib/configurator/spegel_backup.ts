@@ -27,7 +27,7 @@ export function isSpegelOutput(version: FileVersion): boolean {
  * The hosts that someone added to Spegel's output: those after the hosts that Spegel writes, which
  * come first and are on this machine or have a dial timeout of 200 ms; undefined if there are none.
  */
-export function addedToSpegels(version: FileVersion): RegularFile | undefined {
+export function hostsAddedToSpegel(version: FileVersion): RegularFile | undefined {
   if (version.kind !== "file") return undefined;
   const hosts = (hostsParts(version.bytes) ?? []).filter(({ key }) => key.startsWith("host "));
   const added = hosts.slice(hosts.findIndex((part) => !isSpegelHost(part)));

@@ -52,19 +52,19 @@ export async function watchConfiguration(
 ): Promise<void> {
   checkOptions(configurationOf(options));
   if (options.signal.aborted) return;
-  const keeper = new Keeper(collaborators, options);
-  const stop = () => keeper.stop();
+  const watcher = new ConfigurationWatcher(collaborators, options);
+  const stop = () => watcher.stop();
   options.signal.addEventListener("abort", stop, { once: true });
   try {
-    await keeper.run();
+    await watcher.run();
   } finally {
     options.signal.removeEventListener("abort", stop);
-    keeper.stop();
+    watcher.stop();
   }
 }
 
 /** State of the watch on one directory. */
-class Keeper {
+class ConfigurationWatcher {
   readonly #collaborators: WatchCollaborators;
   readonly #options: WatchOptions;
   readonly #root: string;

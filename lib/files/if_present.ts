@@ -1,14 +1,14 @@
-/** What an operation on a path yields; undefined if there is nothing at that path. */
+/** The result of a file operation; undefined if there is nothing at its path. */
 export function ifPresent<T>(operation: Promise<T>): Promise<T | undefined> {
   return unless(isMissing, operation);
 }
 
-/** The same; undefined, too, if this process may not read what is there. */
+/** Like {@link ifPresent}; also undefined if this process may not read the path. */
 export function ifReadable<T>(operation: Promise<T>): Promise<T | undefined> {
   return unless(isUnreadable, operation);
 }
 
-/** Tells whether an operation failed since a file is missing, or this process may not read it. */
+/** Tells whether an operation failed because a file is missing or not readable. */
 export function isUnreadable(error: unknown): boolean {
   return isMissing(error) || error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable;

@@ -2,24 +2,24 @@ import { join } from "node:path";
 import { ifPresent } from "./if_present.ts";
 import { readSmallFile } from "./read_small_file.ts";
 
-/** Files of certificates are smaller. */
+/** Upper bound of a certificate file, bytes. */
 const MAX_BYTES = 256 * 1024;
 
-/** Certificates and a private key as PEM; what is missing or empty is undefined. */
+/** Certificates and a private key as PEM; missing and empty ones are undefined. */
 export interface TlsFiles {
-  /** From `tls.crt`: a certificate, followed by those between it and the authority. */
+  /** From `tls.crt`: a certificate, followed by its intermediate CAs. */
   readonly cert: string | undefined;
   /** From `tls.key`. */
   readonly key: string | undefined;
-  /** From `ca.crt`: the certificates of authorities. */
+  /** From `ca.crt`: CA certificates. */
   readonly authority: string | undefined;
 }
 
 /**
- * Reads `tls.crt`, `tls.key` and `ca.crt` from a directory, the names that secrets of Kubernetes
- * (type `kubernetes.io/tls`) and cert-manager give them.
+ * Reads `tls.crt`, `tls.key` and `ca.crt` from a directory, as named by Kubernetes secrets (type
+ * `kubernetes.io/tls`) and cert-manager.
  *
- * @throws {Error} if one is there and cannot be read, or is too large.
+ * @throws {Error} if a file exists but cannot be read, or is too large.
  */
 export async function readTlsFiles(directory: string): Promise<TlsFiles> {
   const [cert, key, authority] = await Promise.all(

@@ -88,7 +88,7 @@ function line(
 const names = new Map<string, boolean>();
 const MAX_NAMES = 1000;
 
-/** A boolean tells whether there is a secret, and is none. */
+/** A boolean is not secret: it tells whether there is a secret. */
 function isSecret(name: string, value: unknown): boolean {
   if (typeof value === "boolean") return false;
   let secret = names.get(name);

@@ -17,8 +17,8 @@ export function manifestChildren(content: Uint8Array): Descriptor[] {
 }
 
 /**
- * The same without layers that a registry does not hold: those with `urls` (image specification,
- * "Descriptors") or of a media type that is not distributable.
+ * Like {@link manifestChildren}, without layers that registries do not hold: those with `urls`
+ * (image specification, "Descriptors") or a non-distributable media type.
  */
 export function distributedChildren(content: Uint8Array): Descriptor[] {
   return entriesOf(content).filter((entry) => !isForeign(entry)).flatMap(asDescriptor);

@@ -18,7 +18,7 @@ export interface FoundCredentials {
 }
 
 const MAX_ENTRIES = 1000;
-/** Of a name in a message. */
+/** Maximum length of a name in a message. */
 const MAX_NAME_LENGTH = 100;
 /** Docker Hub has several names. */
 const DOCKER_HUB = new Set(["index.docker.io", "registry-1.docker.io", "docker.io"]);
@@ -33,7 +33,7 @@ export function dockerCredentials(file: unknown): FoundCredentials {
   const usable: RegistryCredentials[] = [];
   const unusable: string[] = [];
   for (const [key, auth] of Object.entries(section(file, "auths"))) {
-    // Entries without any are left to a credential helper.
+    // Entries without credentials are left to a credential helper.
     if (!isFields(auth) || Object.keys(auth).length === 0) continue;
     const place = registryOf(key);
     const credentials = dockerEntry(auth);
@@ -44,8 +44,8 @@ export function dockerCredentials(file: unknown): FoundCredentials {
 }
 
 /**
- * Reads `configs.*.auth` of a parsed registries.yaml of k3s or RKE2, whose values are text. Each is
- * for the server of that name, whatever the registry that it serves.
+ * Reads `configs.*.auth` of a parsed registries.yaml of k3s or RKE2. Each entry is for the server
+ * of that name, whichever registry it serves.
  *
  * Sources: github.com/rancher/wharfie pkg/registries; containerd's CRI plugin, ParseAuth.
  *
@@ -56,13 +56,13 @@ export function registriesCredentials(file: unknown): FoundCredentials {
   const unusable: string[] = [];
   for (const [key, entry] of Object.entries(section(file, "configs"))) {
     const auth = isFields(entry) ? entry["auth"] ?? {} : entry ?? {};
-    // Entries without any are for a server's certificates.
+    // Entries without credentials configure a server's certificates.
     if (isFields(auth) && Object.keys(auth).length === 0) continue;
     const credentials = isFields(auth) ? registriesEntry(auth) : undefined;
     if (isRegistry(key) && credentials !== undefined) {
       usable.push({ registry: hub(key.toLowerCase()), prefix: "", credentials });
     } else {
-      // A URL may hold a password.
+      // A URL may contain a password.
       unusable.push(key.includes("@") ? "?" : key.slice(0, MAX_NAME_LENGTH));
     }
   }
@@ -129,12 +129,12 @@ function hub(registry: string): string {
   return DOCKER_HUB.has(registry) ? "docker.io" : registry;
 }
 
-/** As Docker has it: a token, then user and password, then both in one. */
+/** Docker's precedence: a token, then user and password, then `auth`. */
 function dockerEntry(entry: Fields): Credentials | undefined {
   return tokenOf(entry["identitytoken"]) ?? pairOf(entry) ?? encodedPair(entry["auth"]);
 }
 
-/** As containerd has it: user and password, then a token, then both in one. */
+/** containerd's precedence: user and password, then a token, then `auth`. */
 function registriesEntry(entry: Fields): Credentials | undefined {
   const { auth } = entry;
   const isBase64 = typeof auth === "string" && /^[A-Za-z0-9+/]+={0,2}$/.test(auth);

@@ -38,7 +38,7 @@ export const ANSWER_HEADERS = {
 export const YES = "true";
 
 /** Tells whether a boolean header is set. */
-export function saysYes(headers: { get(name: string): string | null }, name: string): boolean {
+export function isYes(headers: { get(name: string): string | null }, name: string): boolean {
   return headers.get(name) === YES;
 }
 

@@ -22,9 +22,7 @@ export type MissReason =
   | "absent-upstream"
   /** It is private, and the client did not prove access. */
   | "unauthorized"
-  /**
-   * The deadline for finding a peer, or for content that must be complete before it is passed on.
-   */
+  /** No peer within the deadline, or no complete content where it must be complete first. */
   | "timeout"
   /** Peers sent content that does not match the digest. */
   | "bad-content";

@@ -1,6 +1,6 @@
 import { OciError } from "../oci/error.ts";
 import { parseDistributionPath } from "../oci/path.ts";
-import { REQUEST_HEADERS, saysYes } from "../oci/peer_protocol.ts";
+import { isYes, REQUEST_HEADERS } from "../oci/peer_protocol.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Store } from "../ports/store.ts";
 import { credentialsOf } from "./client_credentials.ts";
@@ -35,13 +35,13 @@ export function createV2Handler(
 ): Handler {
   return async (c, context, client) => {
     const { raw } = c.req;
-    const isPeer = saysYes(raw.headers, REQUEST_HEADERS.mirrored);
+    const isPeer = isYes(raw.headers, REQUEST_HEADERS.mirrored);
     if (isPeer && securePeers && c.env?.secure !== true) throw tlsOnly();
     const proof = isPeer ? await proofOf(raw, peerAuth) : undefined;
     if (proof === undefined) context.refusal = peerAuth?.refusal?.(raw.headers);
     const credentials = credentialsOf(raw, authorizations(), proof !== undefined);
     context.proven = proof !== undefined;
-    context.openOnly = saysYes(raw.headers, REQUEST_HEADERS.open);
+    context.openOnly = isYes(raw.headers, REQUEST_HEADERS.open);
     const method = raw.method === "HEAD" ? "HEAD" : "GET";
     const pathname = requestPath(raw.url);
     if (pathname === "/v2/" || pathname === "/v2") {
@@ -49,7 +49,7 @@ export function createV2Handler(
     }
     context.fromPeer = isPeer;
     context.stranger = !isPeer && access?.isLocalClient(context.clientAddress) === false;
-    context.isDoubted = isPeer && saysYes(raw.headers, REQUEST_HEADERS.doubt);
+    context.isDoubted = isPeer && isYes(raw.headers, REQUEST_HEADERS.doubt);
     // Peers send an empty `ns` when they do not know the registry.
     const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
     if (path === undefined) throw noSuchEndpoint(raw.url);

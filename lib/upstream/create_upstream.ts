@@ -116,7 +116,7 @@ class UpstreamClient implements HttpUpstream {
     return distinct(servers.filter(({ pulls, resolves }) => (digest ? pulls : resolves) ?? true));
   }
 
-  /** The servers whose circuit is open. Of these the one that is due is probed in the background. */
+  /** Returns the servers with an open circuit, and probes one that is due in the background. */
   #enter(
     servers: readonly UpstreamEndpoint[],
     question: Pick<ServerQuestion, "path" | "credentials">,

@@ -12,11 +12,11 @@ export interface UpstreamEndpoint {
   readonly caCertificates: readonly string[];
   /** Configured headers of each request; may be secret. */
   readonly headers: HeaderFields;
-  /** What the node itself shows the server, whatever the image. */
+  /** The node's own credentials for the server, for every image. */
   readonly credentials?: Credentials;
   /**
-   * Rules for the names that repositories have on the server: expressions in Go's syntax and
-   * replacements. The first that changes a name applies.
+   * Rewrite rules for repository names on the server: expressions in Go's syntax and replacements.
+   * The first rule that changes a name applies.
    */
   readonly rewrites?: readonly (readonly [pattern: string, replacement: string])[];
   /** Whether it is asked for content by digest; default true. */

@@ -249,8 +249,8 @@ function tokenRequest(
 }
 
 /**
- * Only what is needed here, even if the server asks for more. Below the path of a server, the
- * repository may have a longer name, which the server tells.
+ * Only the scope needed here, even if the server asks for more. Behind a server's path the
+ * repository may have a longer name, which the challenge contains.
  */
 function scopeOf(told: string | undefined, repository: string): string {
   const [, name = ""] = /^repository:([^:]+):/.exec(told ?? "") ?? [];

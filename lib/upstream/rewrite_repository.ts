@@ -3,18 +3,18 @@ import type { UpstreamEndpoint } from "./endpoint.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 
 /**
- * The name that a repository has on a server, by the first of its rules that changes the name.
+ * The name of a repository on a server, by the first rule that changes it.
  *
  * Sources: docs.k3s.io/installation/private-registry, "Rewrites"; Go's regexp, ReplaceAllString.
  *
- * @throws {MisconfiguredError} if an expression is not valid.
+ * @throws {MisconfiguredError} for an invalid expression.
  */
 export async function rewriteRepository(
   { url, rewrites = [] }: Pick<UpstreamEndpoint, "url" | "rewrites">,
   repository: string,
 ): Promise<string> {
   if (rewrites.length === 0) return repository;
-  // Loaded only where it is needed: it costs 20 ms and 5 MB.
+  // Loaded on demand: it costs 20 ms and 5 MB.
   const { RE2JS } = await import("re2js");
   for (const [pattern, replacement] of rewrites) {
     try {
@@ -32,7 +32,7 @@ export async function rewriteRepository(
   return repository;
 }
 
-/** The part of an expression's matches that is used. */
+/** The used part of RE2's matcher. */
 interface Matches {
   find(): boolean;
   start(): number;
@@ -48,7 +48,7 @@ function replaceAll(
   let last = 0;
   while (matches.find()) {
     const [start, end] = [matches.start(), matches.end()];
-    // Go leaves out the empty match right after another.
+    // Go skips an empty match right after another match.
     if (end <= last && start !== 0) continue;
     result += text.slice(last, start) + expand(replacement, matches);
     last = end;
@@ -56,7 +56,10 @@ function replaceAll(
   return result + text.slice(last);
 }
 
-/** `$1`, `${1}`, `$name`, `${name}` and `$$`; the longest name counts. What there is not is empty. */
+/**
+ * Expands `$1`, `${1}`, `$name`, `${name}` and `$$`; the longest name applies, unknown ones are
+ * empty.
+ */
 function expand(replacement: string, matches: Matches): string {
   return replacement.replaceAll(
     /\$(?:(\$)|(\w+)|\{(\w+)\})/g,

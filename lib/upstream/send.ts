@@ -51,7 +51,7 @@ export interface SenderCollaborators {
 }
 
 /** Sends one request, without redirects. */
-type Hop = (url: URL, request: UpstreamRequest) => Promise<Response>;
+type SendOnce = (url: URL, request: UpstreamRequest) => Promise<Response>;
 
 /**
  * Makes a sender that follows redirects itself: never to a forbidden host unless it is configured,
@@ -68,7 +68,7 @@ export function createSender(
 ): Sender {
   const direct = new DirectClient({ resolve, connect });
   const proxied = new ProxiedClient(resolve);
-  const sendOnce: Hop = async (url, request) => {
+  const sendOnce: SendOnce = async (url, request) => {
     requireWebUrl(url);
     // A proxy elsewhere cannot reach a registry on this machine.
     return isProxied(url) && !isLoopbackHost(url.hostname)
@@ -84,7 +84,7 @@ export function createSender(
   };
 }
 
-async function follow(request: UpstreamRequest, sendOnce: Hop): Promise<Response> {
+async function follow(request: UpstreamRequest, sendOnce: SendOnce): Promise<Response> {
   const { form, follow = form === undefined } = request;
   let { url, headers } = request;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {

@@ -1,7 +1,7 @@
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import { OCTET_STREAM } from "../../oci/media_type.ts";
-import { ANSWER_HEADERS, saysYes } from "../../oci/peer_protocol.ts";
+import { ANSWER_HEADERS, isYes } from "../../oci/peer_protocol.ts";
 import type { HeaderFields } from "./head.ts";
 import type { Suspicion } from "./sender.ts";
 import { parseContentRange, resolveRange } from "../../oci/range.ts";
@@ -150,7 +150,7 @@ function mediaType(header: string | null): string {
 
 /** Tells whether a peer says that not everybody may have what it sends. */
 export function isPrivate(headers: HeaderFields): boolean {
-  return saysYes(headers, ANSWER_HEADERS.private);
+  return isYes(headers, ANSWER_HEADERS.private);
 }
 
 function resized(size: number, wanted: number): Verdict {

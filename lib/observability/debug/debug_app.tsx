@@ -118,8 +118,8 @@ function addPages(
     const { source, isMasked } = view(c);
     const { node, id, version, conditions } = source.overview();
     const ready = conditions.every(({ met }) => met);
-    const leftOut = isMasked ? { canSignIn: canSignIn() } : undefined;
-    const frame = { page, node, id, version, ready, leftOut };
+    const masked = isMasked ? { canSignIn: canSignIn() } : undefined;
+    const frame = { page, node, id, version, ready, masked };
     const document = <Layout frame={frame}>{content}</Layout>;
     return c.html(`<!doctype html>${await document.toString()}`, status);
   };

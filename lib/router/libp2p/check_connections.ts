@@ -4,14 +4,14 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { deadline } from "../../async/deadline.ts";
 import { type FrameHeader, type FrameSender, requireFrameHeader } from "./frugal_yamux.ts";
 
-/** Deadline of the handshake, ms; it takes milliseconds. */
+/** Deadline of the handshake, ms; it takes a few. */
 const TIMEOUT_MS = 5000;
 
 /**
- * Secures and multiplexes a connection in memory like those to peers: the required members of Noise
- * and yamux exist only once there is a connection.
+ * Secures and multiplexes a connection in memory: the required members of Noise and yamux exist
+ * only on a connection.
  *
- * @throws {Error} naming the package, the member and the pinned version.
+ * @throws {Error} with the package, the member and the pinned version.
  */
 export async function checkConnections(
   encrypter: ConnectionEncrypter,
@@ -41,7 +41,7 @@ export async function checkConnections(
   }
 }
 
-/** One end of a connection within this process. */
+/** One end of an in-process connection. */
 class MemoryConnection extends AbstractMultiaddrConnection {
   #other: MemoryConnection | undefined;
 

@@ -14,7 +14,7 @@ const NAME_LABEL = "eddy router name 1";
 
 type Components = Parameters<ReturnType<typeof noise>>[0];
 
-/** The used part of the library's upgrader; in no public type. */
+/** The used part of the library's upgrader; not in a public type. */
 interface Upgrader {
   /** Encrypters by protocol, in order of preference. Read for each connection. */
   readonly connectionEncrypters: Map<string, ConnectionEncrypter>;

@@ -17,12 +17,12 @@ export interface FrameHeader {
   readonly length: number;
 }
 
-/** The used part of the library's muxer; in no public type. */
+/** The used part of the library's muxer; not in a public type. */
 export interface FrameSender {
   sendFrame(header: FrameHeader, data?: unknown): boolean;
 }
 
-/** The used part of Noise's connection; in no public type. */
+/** The used part of Noise's connection; not in a public type. */
 interface FrameReceiver {
   readonly decoder: { lengthDecoder: (data: { readonly length: number }) => number };
 }
@@ -84,7 +84,7 @@ export function holdCredit(muxer: FrameSender): void {
   };
 }
 
-/** @throws {Error} unless the library's frames have the heads that {@link holdCredit} looks at. */
+/** @throws {Error} unless the library's frames have the header that {@link holdCredit} reads. */
 export function requireFrameHeader(header: unknown): void {
   requireMembers("@chainsafe/libp2p-yamux", header, {
     type: "number",

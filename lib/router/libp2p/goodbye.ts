@@ -48,9 +48,13 @@ export class Goodbye {
       this.#connected((event as CustomEvent<Connection>).detail);
     node.addEventListener("connection:open", listener as never);
     this.#unlisten.defer(() => node.removeEventListener("connection:open", listener as never));
-    await node.handle(GOODBYE_PROTOCOL, (stream, connection) => this.#heard(stream, connection), {
-      maxInboundStreams: MAX_STREAMS,
-    });
+    await node.handle(
+      GOODBYE_PROTOCOL,
+      (stream, connection) => this.#received(stream, connection),
+      {
+        maxInboundStreams: MAX_STREAMS,
+      },
+    );
   }
 
   stop(): void {
@@ -99,7 +103,7 @@ export class Goodbye {
     }
   }
 
-  #heard(stream: Stream, connection: Connection): void {
+  #received(stream: Stream, connection: Connection): void {
     this.#collaborators.onLeave(connection.remotePeer);
     const limit = deadline(TIMEOUT_MS);
     stream.close(limit).catch((error) => {

@@ -1,4 +1,4 @@
-/** Packages that are used beyond their public types, with their pinned versions. */
+/** Packages whose internals are used, with their pinned versions. */
 export const PINNED = {
   "libp2p": "3.3.11",
   "@libp2p/kad-dht": "16.4.5",
@@ -6,15 +6,15 @@ export const PINNED = {
   "@chainsafe/libp2p-yamux": "8.0.1",
 } as const;
 
-/** What `typeof` says of a member. */
+/** Result of `typeof`. */
 type MemberType = "function" | "object" | "string" | "number";
 
 /**
- * Verifies that a package has members that are in none of its public types. Whatever uses such
- * members asks here first, when the router is created: an incompatible update of the package fails
- * at the start and not during a pull.
+ * Verifies that an object of a package has members that are not in its public types. Every user of
+ * such members calls this when the router is created, so that an incompatible update fails at the
+ * start and not during a pull.
  *
- * @throws {Error} naming the package, the member and the pinned version.
+ * @throws {Error} with the package, the member and the pinned version.
  */
 export function requireMembers(
   library: keyof typeof PINNED,

@@ -31,7 +31,7 @@ interface Data extends Iterable<Uint8Array> {
 
 /**
  * A TCP connection to or from another node, for the library. The library's own hides its socket and
- * writes the pieces of a message one by one.
+ * writes the pieces of a message separately.
  */
 export class TcpConnection extends AbstractMultiaddrConnection {
   readonly #socket: Socket;
@@ -50,7 +50,7 @@ export class TcpConnection extends AbstractMultiaddrConnection {
   #activeAt: number;
   #writesSince = Infinity;
 
-  /** @param init the library verifies that the peer is the one that `remoteAddr` names, if any. */
+  /** @param init the library verifies the peer id in `remoteAddr`, if it has one. */
   constructor(
     socket: Socket,
     init: { readonly remoteAddr: Multiaddr; readonly direction: MessageStreamDirection },

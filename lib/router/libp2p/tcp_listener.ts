@@ -21,7 +21,7 @@ export interface InboundCollaborators extends Pick<Runtime, "clock" | "log"> {
 interface TransportParts {
   readonly upgrader: Upgrader;
   readonly logger: ComponentLogger;
-  /** The transport's connections, which the listener checks for inactivity and closes with itself. */
+  /** The transport's connections; the listener checks them for inactivity and closes them. */
   readonly connections: Set<TcpConnection>;
 }
 

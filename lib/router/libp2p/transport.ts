@@ -42,7 +42,7 @@ export function createTransport(
     const log = logger.forComponent("eddy:outbound");
     const dial = async (address: Multiaddr, options: DialTransportOptions) => {
       const socket = await connect(address, connectTimeoutMs, options);
-      // The library verifies that it is the peer that this address names.
+      // The library verifies the peer id in this address.
       const init = { remoteAddr: address, direction: "outbound" } as const;
       const connection = new TcpConnection(socket, init, { clock, log });
       connections.add(connection);
@@ -72,7 +72,7 @@ export function createTransport(
   return { create, deaf: () => [...listeners].some(({ deaf }) => deaf) };
 }
 
-/** @throws if the connection is not established in time. */
+/** @throws at the deadline. */
 async function connect(
   address: Multiaddr,
   timeoutMs: number,

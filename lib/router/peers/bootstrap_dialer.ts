@@ -66,8 +66,8 @@ export function createBootstrapDialer(
 }
 
 /**
- * The peer is alive, but there is no common way to secure the connection. A peer that closes the
- * connection before, as one does that is starting or at its limit, fails by the same name.
+ * The peer is alive, but there is no common way to secure the connection. libp2p throws the same
+ * error if the peer closes the connection earlier, as one at its start or its limit does.
  */
 function isSecurityMismatch(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isSecurityMismatch);

@@ -12,7 +12,7 @@ const ENOUGH = 3;
 const MAX_FOUND = 20;
 
 /** The search that a DHT walk reports to. */
-export interface Seeker extends Cancellable {
+export interface HolderSink extends Cancellable {
   /** Called with a holder. */
   readonly found: (peer: PeerInfo) => void;
   /** Tells whether there are enough holders. */
@@ -24,7 +24,7 @@ export interface LookupSources {
   /** Providers of a key in this node's own records. */
   own(key: DhtKey): readonly PeerInfo[];
   /** Asks the nearest peers until there are enough holders, or all have answered. */
-  ask(key: DhtKey, seeker: Seeker): Promise<void>;
+  ask(key: DhtKey, seeker: HolderSink): Promise<void>;
 }
 
 export interface LookupCollaborators extends Runtime {

@@ -5,7 +5,7 @@ import type { Runtime } from "../../ports/runtime.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Integrity, Reporter } from "../../ports/integrity.ts";
-import { DoubtBudget, trusts } from "./doubt_budget.ts";
+import { ReportBudget, trusts } from "./report_budget.ts";
 import { readAgain, stampOf } from "./read_again.ts";
 
 export interface InspectorCollaborators extends Pick<Runtime, "clock" | "log"> {
@@ -33,7 +33,7 @@ const RECHECK_MS = 10_000;
  */
 export class Inspector implements Integrity {
   readonly #with: InspectorCollaborators;
-  readonly #budget: DoubtBudget;
+  readonly #budget: ReportBudget;
   readonly #life: Link = link();
   /** Damaged content, with its stamp at the time of the check. */
   readonly #damaged = new Map<Digest, string>();
@@ -45,7 +45,7 @@ export class Inspector implements Integrity {
 
   constructor(collaborators: InspectorCollaborators) {
     this.#with = collaborators;
-    this.#budget = new DoubtBudget(collaborators.clock);
+    this.#budget = new ReportBudget(collaborators.clock);
   }
 
   /**

@@ -63,8 +63,8 @@ export function nameAnnotations(name: string): Record<string, string> {
 }
 
 /**
- * A name for each entry and its target; of several entries with one name the last applies. An entry without a full image name, such as one that only
- * has a tag, gets one that no reference has.
+ * The name and target of each entry; of several entries with one name the last applies. An entry
+ * without a full image name, e.g. with a tag only, gets a name that is no valid reference.
  */
 export function layoutImages(index: LayoutIndex): Map<string, Digest> {
   const images = new Map<string, Digest>();

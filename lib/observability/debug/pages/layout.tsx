@@ -21,7 +21,7 @@ export interface Frame {
   readonly version: string;
   readonly ready: boolean;
   /** Set if private images are masked, and whether credentials would help. */
-  readonly leftOut: { readonly canSignIn: boolean } | undefined;
+  readonly masked: { readonly canSignIn: boolean } | undefined;
 }
 
 export function Layout({ frame, children }: { frame: Frame; children?: Child }) {
@@ -57,7 +57,7 @@ export function Layout({ frame, children }: { frame: Frame; children?: Child }) 
           </nav>
         </header>
         <main id="page">
-          {frame.leftOut === undefined ? null : <LeftOut {...frame.leftOut} />}
+          {frame.masked === undefined ? null : <MaskedNote {...frame.masked} />}
           {children}
         </main>
         <footer>
@@ -73,7 +73,7 @@ export function Layout({ frame, children }: { frame: Frame; children?: Child }) 
 }
 
 /** A note that private images are masked. */
-function LeftOut({ canSignIn }: { canSignIn: boolean }) {
+function MaskedNote({ canSignIn }: { canSignIn: boolean }) {
   return (
     <p class="message quiet">
       Names of private images are left out for clients outside of this node.{" "}

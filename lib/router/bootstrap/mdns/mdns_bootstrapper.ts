@@ -104,7 +104,7 @@ class MdnsBootstrapper implements Bootstrapper {
   #follow(key: string, own: SiteInterface, link: MulticastLink): void {
     const { log } = this.#collaborators;
     const listen = async () => {
-      for await (const bytes of link.receive()) this.#hear(bytes);
+      for await (const bytes of link.receive()) this.#handle(bytes);
     };
     listen().catch((error) => {
       log.warn("multicast ended on an interface", { interface: own.name, error });
@@ -113,7 +113,7 @@ class MdnsBootstrapper implements Bootstrapper {
     });
   }
 
-  #hear(bytes: Uint8Array): void {
+  #handle(bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
     if (message === undefined) return;
     if (message.type === "query") return this.#answerSoon();

@@ -18,7 +18,7 @@ const MAX_REMEMBERED = 4096;
 /**
  * Decides which reports of damage are worth a check: reading content costs more than reporting it.
  */
-export class DoubtBudget {
+export class ReportBudget {
   readonly #clock: Pick<Clock, "now">;
   readonly #read = new LRUCache<Digest, number>({ max: MAX_REMEMBERED });
   readonly #distrusted: LRUCache<string, true>;
