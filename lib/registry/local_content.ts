@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
 import { expiringCache } from "../async/expiring_cache.ts";
+import { Slots } from "../async/slots.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, splitDigest } from "../oci/digest.ts";
 import { isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
@@ -56,6 +57,8 @@ const MANIFEST_CACHE_BYTES = 8 * 1024 * 1024;
 /** Small blobs that were right are not hashed again for so long, ms, and so many of them. */
 const SOUND_MS = 60_000;
 const MAX_SOUND = 4096;
+/** So many are read whole at the same time, which bounds the memory for what is not sent yet. */
+const READS = 4;
 const ABSENT: LocalFinding = { state: "absent" };
 
 /** Content of the own store. A store that fails or hangs is a store that does not hold it. */
@@ -73,6 +76,7 @@ export class LocalContent {
   /** Small blobs that are taken to be right. */
   readonly #sound: LRUCache<Digest, true>;
   readonly #integrity: Pick<Integrity, "doubt"> | undefined;
+  readonly #reads = new Slots(READS);
   #warnedAt = -Infinity;
   #suppressed = 0;
 
@@ -131,12 +135,18 @@ export class LocalContent {
     const known = this.#manifests.get(descriptor.digest);
     if (known !== undefined) return known;
     return await this.#attempt("read manifest", options.signal, async (signal) => {
-      const stream = await this.#store.open(descriptor.digest, { signal, held: descriptor });
-      if (stream === undefined) return undefined;
-      const bytes = await readAll(stream, descriptor.size);
-      this.#verify(descriptor.digest, bytes);
-      this.#manifests.set(descriptor.digest, bytes);
-      return bytes;
+      return await this.#reads.run(async () => {
+        signal.throwIfAborted();
+        // Somebody else may have read it meanwhile.
+        const known = this.#manifests.get(descriptor.digest);
+        if (known !== undefined) return known;
+        const stream = await this.#store.open(descriptor.digest, { signal, held: descriptor });
+        if (stream === undefined) return undefined;
+        const bytes = await readAll(stream, descriptor.size);
+        this.#verify(descriptor.digest, bytes);
+        this.#manifests.set(descriptor.digest, bytes);
+        return bytes;
+      });
     });
   }
 
@@ -161,7 +171,7 @@ export class LocalContent {
       });
       const length = range ? range.end - range.start + 1 : descriptor.size;
       if (body !== undefined && length <= this.#smallBlobBytes) {
-        const bytes = await readAll(body, length);
+        const bytes = await this.#reads.run(() => readAll(body, length));
         if (range === undefined) this.#verifyNowAndThen(descriptor.digest, bytes);
         return { body: bytes, release };
       }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { UnreadAnswers } from "../../lib/net/http/unread_answers.ts";
 import { HttpConnection, type Respond } from "../../lib/net/http/http_connection.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
@@ -27,6 +28,7 @@ async function send(
     close: () => {},
   }, {
     ...{ respond, clock, scheme: "http", defaultHost: "127.0.0.1:5000", date: () => "today" },
+    unread: new UnreadAnswers(),
     log: new MemoryLog(),
   });
   void connection.run();

@@ -7,6 +7,7 @@ import {
   type Socket,
   STALL_MS,
 } from "../../lib/net/http/http_connection.ts";
+import { UnreadAnswers } from "../../lib/net/http/unread_answers.ts";
 import { WholeResponse } from "../../lib/net/http/whole_response.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
@@ -65,7 +66,10 @@ class FakeSocket implements Socket {
   }
 }
 
-function setup(respond: Respond = (request) => new Response(`you asked for ${request.url}`)) {
+function setup(
+  respond: Respond = (request) => new Response(`you asked for ${request.url}`),
+  unread = new UnreadAnswers(),
+) {
   const clock = new FakeClock();
   const socket = new FakeSocket();
   const log = new MemoryLog();
@@ -74,6 +78,7 @@ function setup(respond: Respond = (request) => new Response(`you asked for ${req
     scheme: "http",
     defaultHost: "127.0.0.1:5000",
     date: () => "Thu, 01 Jan 2026 00:00:00 GMT",
+    unread,
   });
   const ended = connection.run();
   const wait = async (ms: number, step = 1000) => {
@@ -338,4 +343,24 @@ test("http connection: a handler that fails is a 500 without words", async () =>
   assert.equal(s.log.lines[0]?.level, "error");
   s.connection.close();
   await s.ended;
+});
+
+test("http connection: who does not read a large answer gives way to who asks for one", async () => {
+  const large = new Uint8Array(300_000).fill(97);
+  const unread = new UnreadAnswers(400_000);
+  const respond = () => new WholeResponse(large, { status: 200, headers: {} });
+  const idle = setup(respond, unread);
+  idle.socket.takes = 0;
+  idle.socket.send(GET);
+  await idle.wait(1000);
+  const reader = setup(respond, unread);
+  reader.socket.send(GET);
+  await reader.wait(0);
+  for (let turns = 0; reader.socket.received.length < large.length && turns < 100; turns++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.ok(reader.socket.received.endsWith("\r\n\r\n" + "a".repeat(large.length)));
+  assert.deepEqual([idle.socket.closed, reader.socket.closed], [true, false]);
+  reader.socket.end();
+  await reader.ended;
 });

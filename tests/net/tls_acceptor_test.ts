@@ -9,6 +9,9 @@ import { MemoryLog } from "../fakes/log.ts";
 import { testWith } from "../support/test.ts";
 
 const HELD = 2;
+const PLACES = 8;
+/** The first record of a handshake, which says nothing that a server could answer yet. */
+const HELLO = new Uint8Array([22, 3, 1, 0, 4, 1, 0, 1, 0]);
 const missing = await missingOpenssl();
 /** On which ten seconds are a fifth of one. */
 const fastClock: Clock = {
@@ -22,7 +25,7 @@ class Server {
   readonly accepted: Accepted[] = [];
   readonly acceptor: TlsAcceptor;
   readonly http = new Admission({
-    limits: () => ({ local: 8, remote: 0, perAddress: 0 }),
+    limits: () => ({ local: PLACES, remote: 0, perAddress: 0 }),
     raise: () => false,
     isLocal: () => true,
   });
@@ -132,6 +135,27 @@ testWith(
       await eventually(() => server.http.size > 0);
       assert.equal(await slow.read(new Uint8Array(100)).catch(() => null), null);
       slow.close();
+      for (const each of held) each.close();
+    }),
+);
+
+testWith(
+  missing,
+  "tls acceptor: at the gate whoever stops within a hello, or after it, gives way to others",
+  () =>
+    withServer(async (server) => {
+      const held = [await server.connect(), await server.connect()];
+      await eventually(() => server.hasGate);
+      // More than are let in, and than there is room for handshakes.
+      for (const hello of [HELLO.subarray(0, 6), HELLO]) {
+        for (let count = 0; count < 20; count++) {
+          const stopped = await server.connect();
+          await stopped.write(hello);
+          held.push(stopped);
+        }
+        await eventually(() => server.http.size === PLACES);
+        await server.greet();
+      }
       for (const each of held) each.close();
     }),
 );

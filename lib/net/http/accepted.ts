@@ -11,5 +11,7 @@ export interface Accepted {
   readonly remoteAddr: Deno.Addr;
   /** Ends the connection even during its handshake; undefined if nothing can. */
   readonly cut?: () => void;
+  /** Its handshake is done, and the connection is its server's to end. */
+  readonly greeted?: () => void;
   close(): void;
 }

@@ -3,6 +3,7 @@ import type { AdmittedConnection } from "../admission.ts";
 import { cannotBeHead, CR, endOfHead, HEAD_END, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
 import { BadRequest, HeadParser, MAX_HEAD_BYTES, type RequestHead } from "./request_head.ts";
+import type { Reader, UnreadAnswers } from "./unread_answers.ts";
 import { writeResponse } from "./write_response.ts";
 
 /** Handles a request. */
@@ -18,6 +19,8 @@ export interface HttpConnectionOptions extends Pick<Runtime, "clock" | "log"> {
   readonly defaultHost: string;
   /** Value of `Date`. */
   readonly date: () => string;
+  /** Bounds what waits in memory for clients to read. */
+  readonly unread: Pick<UnreadAnswers, "hold">;
 }
 
 /** Deadline of a head, ms, from its first byte or the connection's start. */
@@ -57,7 +60,7 @@ const LIMITS: Readonly<Record<Phase, number>> = {
 };
 
 /** Serves the requests of one connection, one after the other, without request bodies. */
-export class HttpConnection implements AdmittedConnection {
+export class HttpConnection implements AdmittedConnection, Reader {
   readonly #socket: Socket;
   readonly #options: HttpConnectionOptions;
   #phase: Phase = "head";
@@ -84,6 +87,11 @@ export class HttpConnection implements AdmittedConnection {
   /** {@inheritDoc AdmittedConnection.idleSince} */
   get idleSince(): number | undefined {
     return this.#phase === "answer" || this.#phase === "send" ? undefined : this.#since;
+  }
+
+  /** {@inheritDoc Reader.waitingSince} */
+  get waitingSince(): number {
+    return this.#since;
   }
 
   /**
@@ -168,6 +176,7 @@ export class HttpConnection implements AdmittedConnection {
     const framing = { method, keepAlive, date: this.#options.date() };
     await writeResponse(response, framing, {
       write: (bytes) => this.#write(bytes),
+      holds: (bytes) => this.#options.unread.hold(this, bytes),
       reads: (body) => this.#body = body,
     });
     this.#body = undefined;

@@ -7,6 +7,7 @@ import type { Accepted, ServerCertificate } from "./accepted.ts";
 import { HttpConnection } from "./http_connection.ts";
 import { TlsAcceptor } from "./tls_acceptor.ts";
 import { traceRequests } from "./trace_requests.ts";
+import { UnreadAnswers } from "./unread_answers.ts";
 
 /** Connection-level facts about a request. */
 export interface ConnectionInfo {
@@ -38,6 +39,7 @@ export class HttpService {
   readonly #secure: boolean;
   readonly #loop: AcceptLoop<Accepted>;
   readonly #connections = new Set<HttpConnection>();
+  readonly #unread = new UnreadAnswers();
   readonly #stop = new AbortController();
   #address: Deno.NetAddr;
   #date = new Date().toUTCString();
@@ -113,6 +115,7 @@ export class HttpService {
       scheme: this.#secure ? "https" : "http",
       defaultHost: formatHostPort(hostname, port),
       date: () => this.#date,
+      unread: this.#unread,
       ...{ clock, log },
     });
     if (!admission.admit(connection, ipOf(remoteAddr))) return connection.close();

@@ -14,9 +14,6 @@ export interface TlsAcceptorOptions {
   readonly tls: ServerCertificate;
 }
 
-/** Deadline of a handshake, ms, where it can be cancelled. */
-const HANDSHAKE_MS = 10_000;
-
 /**
  * Accepts TLS connections after their handshakes. The runtime cannot cancel a handshake: a socket
  * that is closed meanwhile stays open until the client sends or closes something. So their number
@@ -98,18 +95,15 @@ export class TlsAcceptor implements Acceptor<Accepted> {
   }
 
   #greet(accepted: Accepted): void {
-    const { clock } = this.#collaborators;
     const socket = accepted.socket as Deno.TlsConn;
     this.#greeted.add(accepted);
-    const over = new AbortController();
     if (accepted.cut === undefined) this.#held.add(accepted);
-    else clock.sleep(HANDSHAKE_MS, { signal: over.signal }).then(accepted.cut, () => {});
     socket.handshake().finally(() => {
-      over.abort();
       this.#greeted.delete(accepted);
       this.#held.delete(accepted);
     }).then(() => {
       if (this.#stop.signal.aborted) return end(accepted);
+      accepted.greeted?.();
       this.#done.push(accepted);
       this.#wake();
     }, () => {

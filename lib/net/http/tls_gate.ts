@@ -1,7 +1,7 @@
 import type { Runtime } from "../../ports/runtime.ts";
 import { AcceptLoop, type Acceptor } from "../accept_loop.ts";
-import type { Admission, AdmittedConnection } from "../admission.ts";
-import { ipOf } from "../ip.ts";
+import { Admission, type AdmittedConnection } from "../admission.ts";
+import { ipOf, isLoopback } from "../ip.ts";
 import type { Accepted, ServerCertificate } from "./accepted.ts";
 
 export interface TlsGateCollaborators extends Pick<Runtime, "clock" | "log"> {
@@ -16,8 +16,15 @@ export interface TlsGateOptions {
 
 const LOOPBACK = "127.0.0.1";
 const PASSED_BYTES = 64 * 1024;
-/** Holds the ClientHello, or most of it; the rest is proxied like everything else. */
-const FIRST_BYTES = 2 * 1024;
+/** A record of TLS begins with its type, version and length (RFC 8446, section 5.1). */
+const RECORD_HEAD_BYTES = 5;
+const HANDSHAKE_RECORD = 22;
+/** The longest ClientHello that is awaited; the rest of longer ones is proxied like everything else. */
+const HELLO_BYTES = 4 * 1024;
+/** Deadline of a handshake, ms, from the connection's start. */
+const HANDSHAKE_MS = 10_000;
+/** Most pending handshakes behind the gate: each takes three files. */
+const MOST_HANDSHAKES = 16;
 /**
  * How long to wait for both ends of a loopback connection to be known, ms, and the interval of
  * checks.
@@ -34,8 +41,17 @@ export class TlsGate implements Acceptor<Accepted> {
   readonly #collaborators: TlsGateCollaborators;
   readonly #inner: Deno.TlsListener;
   readonly #loop: AcceptLoop<Deno.TcpConn>;
-  /** By the port from which each connects to the inner listener. */
+  /** By the port from which each comes to the listener behind the gate. */
   readonly #proxied = new Map<number, ProxiedConnection>();
+  readonly #handshakes = new Admission({
+    limits: () => ({
+      local: MOST_HANDSHAKES,
+      remote: MOST_HANDSHAKES,
+      perAddress: MOST_HANDSHAKES,
+    }),
+    raise: () => false,
+    isLocal: isLoopback,
+  });
 
   /** @throws what `Deno.listen` throws. */
   constructor(collaborators: TlsGateCollaborators, { hostname, port, tls }: TlsGateOptions) {
@@ -61,7 +77,12 @@ export class TlsGate implements Acceptor<Accepted> {
       const connection = await this.#connectionFrom((socket.remoteAddr as Deno.NetAddr).port);
       if (connection !== undefined) {
         const { remoteAddr } = connection;
-        return { socket, remoteAddr, cut: () => connection.close(), close: () => socket.close() };
+        return {
+          ...{ socket, remoteAddr },
+          cut: () => connection.close(),
+          greeted: () => connection.greeted(),
+          close: () => socket.close(),
+        };
       }
       // A connection that did not come through the gate.
       socket.close();
@@ -86,25 +107,48 @@ export class TlsGate implements Acceptor<Accepted> {
   #take(socket: Deno.TcpConn): void {
     const { admission, clock } = this.#collaborators;
     const connection = new ProxiedConnection(socket, clock.now());
-    if (!admission.admit(connection, ipOf(socket.remoteAddr))) return socket.close();
+    const address = ipOf(socket.remoteAddr);
+    if (!admission.admit(connection, address)) return socket.close();
     const { port } = this.#inner.addr as Deno.NetAddr;
     let own: number | undefined;
-    const opened = (localPort: number) => this.#proxied.set(own = localPort, connection);
-    void connection.run(port, opened).then(() => {
+    const over = new AbortController();
+    clock.sleep(HANDSHAKE_MS, over).then(() => connection.close(), () => {});
+    const run = connection.run(port, {
+      begins: () => this.#handshakes.admit(connection, address),
+      opened: (localPort) => this.#proxied.set(own = localPort, connection),
+      greeted: () => {
+        over.abort();
+        this.#handshakes.leave(connection);
+      },
+    });
+    void run.then(() => {
+      over.abort();
+      this.#handshakes.leave(connection);
       admission.leave(connection);
       if (own !== undefined) this.#proxied.delete(own);
     });
   }
 }
 
-/** One proxied connection. */
+/** Told how a {@link ProxiedConnection} gets on. */
+interface ProxyObserver {
+  /** The client has said hello; tells whether there is room for its handshake. */
+  readonly begins: () => boolean;
+  /** It is connected to the listener behind the gate, from this port. */
+  readonly opened: (localPort: number) => void;
+  /** The handshake is done. */
+  readonly greeted: () => void;
+}
+
+/** One connection through the gate. */
 class ProxiedConnection implements AdmittedConnection {
   readonly remoteAddr: Deno.Addr;
   readonly #front: Deno.TcpConn;
   #back: Deno.TcpConn | undefined;
-  /** Set until the first bytes arrive; then the server decides. */
+  /** Until the handshake is done; then it is the server's to say. */
   idleSince: number | undefined;
   #closed = false;
+  #greeted: () => void = () => {};
 
   constructor(front: Deno.TcpConn, now: number) {
     this.#front = front;
@@ -112,21 +156,20 @@ class ProxiedConnection implements AdmittedConnection {
     this.idleSince = now;
   }
 
-  /** Proxies until either side ends; does not reject. */
-  async run(port: number, opened: (localPort: number) => void): Promise<void> {
-    const first = new Uint8Array(FIRST_BYTES);
+  /** Passes on until it is over; does not reject. */
+  async run(port: number, { begins, opened, greeted }: ProxyObserver): Promise<void> {
+    this.#greeted = greeted;
     try {
-      const read = await this.#front.read(first);
-      if (read === null || this.#closed) return;
-      this.idleSince = undefined;
+      const hello = await this.#hello();
+      if (hello === undefined || this.#closed || !begins()) return;
       this.#front.setNoDelay();
       const back = await Deno.connect({ hostname: LOOPBACK, port });
       this.#back = back;
       if (this.#closed) return back.close();
       back.setNoDelay();
       opened((back.localAddr as Deno.NetAddr).port);
-      await writeAll(back, first.subarray(0, read));
-      // The server decides when to end: it does when its client has ended, too.
+      await writeAll(back, hello);
+      // The server has the last word: it ends when its client has, too.
       const ending = pass(this.#front, back).then(() => back.closeWrite()).catch(() => {});
       await pass(back, this.#front);
       await this.#front.closeWrite();
@@ -137,6 +180,29 @@ class ProxiedConnection implements AdmittedConnection {
     } finally {
       this.close();
     }
+  }
+
+  greeted(): void {
+    this.idleSince = undefined;
+    this.#greeted();
+  }
+
+  /** All of the client's first record, so that one that stops within costs no more than its socket. */
+  async #hello(): Promise<Uint8Array | undefined> {
+    const bytes = new Uint8Array(HELLO_BYTES);
+    let held = 0;
+    let wanted = RECORD_HEAD_BYTES;
+    while (held < wanted) {
+      const read = await this.#front.read(bytes.subarray(held));
+      if (read === null) return undefined;
+      held += read;
+      // The server behind says what is wrong with it.
+      if (bytes[0] !== HANDSHAKE_RECORD) break;
+      if (held < RECORD_HEAD_BYTES) continue;
+      const length = 256 * (bytes[3] ?? 0) + (bytes[4] ?? 0);
+      wanted = Math.min(RECORD_HEAD_BYTES + length, HELLO_BYTES);
+    }
+    return bytes.subarray(0, held);
   }
 
   close(): void {

@@ -1,3 +1,6 @@
+/** From so many bytes on another copy matters. */
+const LARGE_BYTES = 128 * 1024;
+
 /** A response whose body is in memory: sent in one piece, without a stream. */
 export class WholeResponse extends Response {
   /** The body; null: none. */
@@ -12,8 +15,19 @@ export class WholeResponse extends Response {
       readonly headers: Readonly<Record<string, string>>;
     },
   ) {
-    super(whole, { status, headers });
+    super(bodyOf(whole), { status, headers });
     this.whole = whole;
     this.fields = headers;
   }
+}
+
+/** For whoever reads it as any other response; `Response` itself would copy it. */
+function bodyOf(whole: WholeResponse["whole"]): BodyInit | null {
+  if (!(whole instanceof Uint8Array) || whole.length < LARGE_BYTES) return whole;
+  return new ReadableStream({
+    pull: (controller) => {
+      controller.enqueue(whole);
+      controller.close();
+    },
+  }, { highWaterMark: 0 });
 }

@@ -5,6 +5,8 @@ import { WholeResponse } from "./whole_response.ts";
 export interface ResponseSink {
   /** Sends bytes; resolves when the system has accepted all of them. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Told how many bytes are in memory until all of them are sent. */
+  holds(bytes: number): Disposable;
   /** Receives the body's reader, so that a pending read can be cancelled. */
   reads(body: ReadableStreamDefaultReader): void;
 }
@@ -20,6 +22,11 @@ export interface ResponseFraming {
 
 /** Chunks up to this size are copied to be sent in one piece with the head, bytes. */
 const SMALL_BYTES = 128 * 1024;
+/**
+ * What is in memory leaves in copies of this size, bytes: Deno up to 2.6 keeps what is being written
+ * until the client goes, even if the connection is closed.
+ */
+const PIECE_BYTES = 64 * 1024;
 /** Microtask turns until a body in memory can be read, with some to spare. */
 const TURNS = 12;
 const REASONS: Readonly<Record<number, string>> = {
@@ -46,7 +53,7 @@ export async function writeResponse(
   framing: ResponseFraming,
   sink: ResponseSink,
 ): Promise<void> {
-  if (response instanceof WholeResponse) return await sink.write(wholeOf(response, framing));
+  if (response instanceof WholeResponse) return await writeWhole(response, framing, sink);
   const { status, headers } = response;
   const hasBody = framing.method !== "HEAD" && status !== 204 && status !== 304;
   if (!hasBody || response.body === null) {
@@ -119,18 +126,30 @@ function joined(head: string, body?: Uint8Array): Chunk {
   return bytes;
 }
 
-/** @throws {Error} if the body deviates from the announced length. */
-function wholeOf({ status, whole, fields }: WholeResponse, framing: ResponseFraming): Chunk {
+/** @throws {Error} if the body has another length than announced. */
+async function writeWhole(
+  { status, whole, fields }: WholeResponse,
+  framing: ResponseFraming,
+  sink: ResponseSink,
+): Promise<void> {
   const body = typeof whole === "string" ? Buffer.from(whole) : whole ?? undefined;
   const length = body?.length ?? 0;
   const announced = fields["content-length"];
   const hasBody = framing.method !== "HEAD" && status !== 204 && status !== 304;
   let head = startOf(status, framing);
   for (const name of Object.keys(fields)) head += `${name}: ${fields[name]}\r\n`;
-  if (!hasBody) return joined(`${head}\r\n`);
+  if (!hasBody) return await sink.write(joined(`${head}\r\n`));
   if (announced === undefined) head += `content-length: ${length}\r\n`;
   else if (announced !== String(length)) throw new Error(`body has ${length} bytes`);
-  return joined(`${head}\r\n`, body);
+  if (length <= SMALL_BYTES) return await sink.write(joined(`${head}\r\n`, body));
+  using _held = sink.holds(length);
+  await sink.write(joined(`${head}\r\n`));
+  for (let at = 0; at < length; at += PIECE_BYTES) {
+    const piece = new Uint8Array(body?.subarray(at, at + PIECE_BYTES) ?? []);
+    await sink.write(piece);
+    // Freed at once its memory serves the next piece; the collector would come much later.
+    piece.buffer.transfer(0);
+  }
 }
 
 function startOf(status: number, { keepAlive, date }: ResponseFraming): string {
