@@ -9,7 +9,7 @@ import type { Search } from "./selection/search.ts";
 
 /** Peers that are asked about a tag. */
 const MAX_ASKED = 4;
-/** How long they have after the time in which the first of them has to be found, ms. */
+/** How long they have to answer after the first of them must have been found, ms. */
 const ANSWER_MS = 50;
 
 /** What {@link askTag} works with. */
@@ -25,7 +25,9 @@ export interface AskTagOptions extends Cancellable {
   readonly resolveTimeoutMs: number;
 }
 
-/** Asks peers what a tag points to at them. Never rejects but with the signal's reason. */
+/**
+ * Asks peers which digest a tag has there. Rejects only with the signal's reason, when that aborts.
+ */
 export async function askTag(
   { searches, clock, closing }: AskTagCollaborators,
   path: DistributionPath,
@@ -38,7 +40,7 @@ export async function askTag(
   try {
     const asking = Array.from({ length: MAX_ASKED }, () => ask(search, path, life.signal, answers));
     const limit = clock.sleep(resolveTimeoutMs + ANSWER_MS, life);
-    // Those that are late are told so by the abort; nobody waits for them.
+    // Late peers are aborted, and not waited for.
     await Promise.race([Promise.allSettled(asking), limit]).catch(() => {});
     signal.throwIfAborted();
     return [...answers];

@@ -16,7 +16,9 @@ import { Held } from "./whole/held.ts";
 import { isLead, type Lead, SharedBlobs, type WholeBlob } from "./whole/shared_blobs.ts";
 import type { Hold, WholeBlobs } from "./whole/whole_blobs.ts";
 
-/** What comes of one peer's answer: a hit, why there is none, or that the next peer is asked. */
+/**
+ * The outcome of one peer's answer: a hit, the reason of a miss, or that the next peer is asked.
+ */
 type Outcome = MirrorHit | MissReason | "next";
 
 /** What {@link Blobs} work with. */
@@ -34,15 +36,15 @@ interface Errand {
   readonly wanted: Wanted;
   readonly search: Search;
   readonly hold: Hold;
-  /** Undefined for a question alone. */
+  /** Undefined for a HEAD request. */
   readonly lead: Lead | undefined;
   readonly signal: AbortSignal;
 }
 
 /**
- * Gets blobs from peers. What fits into memory is verified as a whole before anything of it is
- * passed on, also where only a part of it is wanted. What is larger is passed on as it comes, from
- * peers that have proved who they are where there are any, and verified before its last bytes.
+ * Gets blobs from peers. A blob that fits into memory is verified as a whole before any of it is
+ * passed on, also if only a part of it is requested. A larger one is streamed, if possible from a
+ * peer that has proved that it belongs to the cluster, and verified before its last bytes.
  */
 export class Blobs {
   readonly #collaborators: BlobsCollaborators;
@@ -50,7 +52,7 @@ export class Blobs {
   readonly #wholes: WholeBlobs;
   readonly #shared = new SharedBlobs();
 
-  /** @param verify whether blobs that are passed on as they come are verified. */
+  /** @param verify whether streamed blobs are verified. */
   constructor(collaborators: BlobsCollaborators, verify: boolean) {
     this.#collaborators = collaborators;
     this.#wholes = collaborators.wholes;
@@ -119,7 +121,7 @@ export class Blobs {
     }
   }
 
-  /** Makes of a peer's answer what can be made of it. */
+  /** Turns a peer's answer into an outcome. */
   async #take(errand: Errand, source: Source): Promise<Outcome> {
     const { wanted, lead } = errand;
     if (lead === undefined) {
@@ -141,7 +143,7 @@ export class Blobs {
       throw error;
     });
     if (place === undefined) {
-      // What is known at least not to mean harm is better than nothing.
+      // A peer of the cluster is trusted enough to stream from.
       if (source.isProven) return await this.#pass(errand, source);
       source.close();
       return "peers-busy";
@@ -166,7 +168,7 @@ export class Blobs {
     }
   }
 
-  /** Passes it on as it comes. */
+  /** Streams it. */
   async #pass(errand: Errand, source: Source): Promise<Outcome> {
     const { wanted, search, hold, signal } = errand;
     const { path, openOnly = false, knownFrom, largeFrom } = wanted;
@@ -186,7 +188,7 @@ export class Blobs {
       { signal },
     );
     try {
-      // A client that is given headers and then nothing fails; without them it goes on upstream.
+      // A client that gets headers and then no body fails; without headers it goes on upstream.
       const first = await transfer.next();
       if (!isProven && !transfer.isWhole && this.#verify) {
         this.#collaborators.tainted.addPart(digest, source.part.start);
@@ -216,7 +218,9 @@ export class Blobs {
   }
 }
 
-/** @throws {OciError} 416 for a range outside of it, which is let go then. */
+/**
+ * @throws {OciError} 416 for a range outside of it; then the blob is declined.
+ */
 function partOf(blob: WholeBlob, range: string | undefined): ByteRange | undefined {
   try {
     return resolveRange(range, blob.descriptor.size);

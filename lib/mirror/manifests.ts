@@ -20,7 +20,7 @@ export interface ManifestsCollaborators extends Pick<Runtime, "clock" | "log"> {
 
 /**
  * Gets manifests from peers, whole and verified before anything of them is passed on. HEAD gets the
- * manifest as well: a tag must not resolve to a digest that then cannot be had.
+ * manifest as well: a tag must not resolve to a digest that no peer then delivers.
  */
 export class Manifests {
   readonly #collaborators: ManifestsCollaborators;
@@ -79,7 +79,7 @@ export class Manifests {
     }
   }
 
-  /** Undefined if what the peer sent is no manifest, or wrong. */
+  /** Undefined if the peer's content is no manifest, or is wrong. */
   async #read(
     request: MirrorRequest,
     { search, reader, source }: {

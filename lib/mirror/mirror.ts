@@ -32,7 +32,10 @@ import { Tainted } from "./transfer/tainted.ts";
 /** What the mirror works with. */
 export interface MirrorCollaborators extends Runtime {
   readonly router: Router;
-  /** Lets nodes that want the same at the same time agree on who goes upstream; default not. */
+  /**
+   * Lets nodes that want the same content at the same time agree on which of them go upstream;
+   * default: they do not agree.
+   */
   readonly elections?: Elections | undefined;
   /**
    * `Authorization` headers that peers may want, the likeliest first, asked for at each request;
@@ -41,13 +44,19 @@ export interface MirrorCollaborators extends Runtime {
   readonly authorizations?: () => readonly string[];
   /** Proves to peers that this node belongs to the cluster. */
   readonly peerAuth?: ProvePeers | undefined;
-  /** Who is believed what a tag means, where there is no proof; default: whoever holds it. */
+  /**
+   * Addresses of peers that are believed about tags without a proof; default: every holder is
+   * believed.
+   */
   readonly trustedAddresses?: TrustedAddresses | undefined;
   /** Rate of what is received from peers, shared fairly; default: as fast as it goes. */
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   /** Connects to peers; default by TCP. */
   readonly connect?: Connect | undefined;
-  /** Whether it has peers show certificates, at least where they can; default false. */
+  /**
+   * Whether `connect` verifies certificates of peers, at least of those that have one; default
+   * false.
+   */
   readonly connectsSecurely?: boolean | undefined;
   /** Sends requests to peers; default over direct connections. */
   readonly send?: Send;
@@ -57,9 +66,9 @@ export interface MirrorCollaborators extends Runtime {
 
 /** A mirror that holds connections. */
 export interface HttpMirror extends Mirror {
-  /** Ends everything that is under way; bodies not read to their end error. */
+  /** Ends all requests under way; bodies that are not read to their end error. */
   close(): Promise<void>;
-  /** What is known of the peers that were asked. */
+  /** The health of the peers that were asked. */
   health(): PeerHealthReport[];
 }
 
@@ -117,7 +126,7 @@ export function createMirror(
   };
 }
 
-/** Finds and asks peers, and remembers how they do. */
+/** Finds and asks peers, and remembers their health. */
 function composePeers(
   collaborators: MirrorCollaborators,
   options: MirrorOptions,

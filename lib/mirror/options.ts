@@ -4,9 +4,9 @@ export interface MirrorOptions {
   readonly resolveTimeoutMs: number;
   /** Peers that may refuse or fail one request before it is a miss. */
   readonly resolveRetries: number;
-  /** How long one peer may take to answer with headers before it counts as silent. */
+  /** How long one peer may take to send headers before it counts as silent. */
   readonly responseTimeoutMs: number;
-  /** How long all of this may take until some peer has answered with headers; then a miss. */
+  /** How long a request may take until a peer has sent headers; then it is a miss. */
   readonly headerBudgetMs: number;
   /** A second peer is asked no sooner than this after the first. */
   readonly hedgeMinMs: number;
@@ -15,19 +15,19 @@ export interface MirrorOptions {
   /** Requests for blobs under way to one peer; more go to the next peer. */
   readonly maxPerPeer: number;
   /**
-   * How long a request waits when all peers are busy; then one that is only busy with just this is
-   * asked for it once more, else it is a miss.
+   * How long a request waits when all peers are busy. Then a peer that is only busy with sending
+   * this very content is asked for it once more; else it is a miss.
    */
   readonly busyWaitMs: number;
   /** Requests under way for the same blob, or the same part of it, to one peer. */
   readonly maxCopies: number;
-  /** Delay between attempts at several addresses of one peer (RFC 8305, section 5). */
+  /** Delay between connection attempts to several addresses of one peer (RFC 8305, section 5). */
   readonly addressStaggerMs: number;
-  /** A body without a byte for this long is tried at another peer. */
+  /** A body without a byte for this long is continued at another peer. */
   readonly stallWindowMs: number;
   /** Span over which a body's speed is judged. Only time spent waiting for the peer counts. */
   readonly slowWindowMs: number;
-  /** A body slower than this is tried at another peer, and kept if there is none. */
+  /** A body slower than this is continued at another peer, if there is one. */
   readonly minBytesPerSecond: number;
   /** A body without a byte for this long fails, so that the client can go on elsewhere. */
   readonly giveUpMs: number;
@@ -39,7 +39,7 @@ export interface MirrorOptions {
   readonly probeBaseMs: number;
   /** Longest pause between probes. */
   readonly probeMaxMs: number;
-  /** How long a peer whose body stood still is not asked, at first; doubles each time. */
+  /** How long a peer is not asked after a body stalled, at first; doubles each time. */
   readonly stallPauseMs: number;
   /** Longest such time. */
   readonly stallPauseMaxMs: number;
@@ -47,15 +47,15 @@ export interface MirrorOptions {
   readonly shunMs: number;
   /** Blobs up to this many bytes are read and verified before anything of them is returned. */
   readonly smallBlobBytes: number;
-  /** Blobs up to this many bytes are, too, as long as there is memory for it. */
+  /** So are blobs up to this many bytes, as long as there is memory for it. */
   readonly verifyWholeBytes: number;
   /** Memory for that, bytes. */
   readonly verifyWholeTotalBytes: number;
-  /** How long one of them may take to come whole; then a miss, and the next time it is passed on. */
+  /** How long one of them may take to arrive; then it is a miss, and is streamed the next time. */
   readonly verifyWholeMs: number;
-  /** How long memory for that is waited for; then a miss. */
+  /** How long a blob waits for that memory; then it is a miss. */
   readonly verifyWholeWaitMs: number;
-  /** Total of manifests kept, bytes. */
+  /** Size of the cache of manifests, bytes. */
   readonly manifestCacheBytes: number;
   /** How long a manifest is kept: enough for the client to follow a tag's digest. */
   readonly manifestCacheTtlMs: number;
@@ -69,11 +69,11 @@ export interface MirrorOptions {
   readonly poolIdleTotal: number;
   /** How long an idle connection is kept. */
   readonly poolIdleTimeoutMs: number;
-  /** Peers that one large body is got from at the same time; 1: never more than one. */
+  /** Peers that send one large body at the same time; 1: bodies are not split. */
   readonly splitPeers: number;
   /** Bytes of the pieces that each of them gets in turn. */
   readonly splitPieceBytes: number;
-  /** Time for which one peer alone is watched before others are asked as well. */
+  /** How long one peer alone is measured before others are asked as well. */
   readonly splitProbeMs: number;
   /** Bodies of which less is left are not split. */
   readonly splitMinBytes: number;
@@ -81,7 +81,7 @@ export interface MirrorOptions {
   readonly verify: boolean;
 }
 
-/** What holds where nothing else is asked for. */
+/** The defaults. */
 export const MIRROR_DEFAULTS: MirrorOptions = {
   resolveTimeoutMs: 20,
   resolveRetries: 3,

@@ -8,7 +8,7 @@ import type { Call } from "./call.ts";
 
 /** What {@link Admissions} work with. */
 export interface AdmissionCollaborators {
-  /** Decides who may have what; undefined: everybody may have everything. */
+  /** Decides which clients may have which content; undefined: all may have all of it. */
   readonly access: Access | undefined;
   readonly metrics: Pick<Metrics, "mirrorRequest">;
 }

@@ -7,7 +7,7 @@ import { type ByteRange, formatContentRange } from "../oci/range.ts";
 /** Bytes of content as they come from a store or a peer. */
 export type Content = ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** What a request is answered with, before it becomes a Response. */
+/** The answer to a request, before it becomes a Response. */
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -30,7 +30,9 @@ export interface FoundContent {
   readonly failed?: () => void;
 }
 
-/** A media type without parameters (RFC 6838, section 4.2): peers tell it, so it is checked. */
+/**
+ * A media type without parameters (RFC 6838, section 4.2). It comes from peers, so it is checked.
+ */
 const MEDIA_TYPE = /^[a-zA-Z0-9][\w!#$&^.+-]{0,126}\/[a-zA-Z0-9][\w!#$&^.+-]{0,126}$/;
 
 /**
@@ -44,7 +46,7 @@ export function contentAnswer(found: FoundContent): Answer {
     "content-length": String(range ? range.end - range.start + 1 : descriptor.size),
     "docker-content-digest": descriptor.digest,
     "oci-namespace": path.reference.registry,
-    // Compressed on the way, its length would no longer be the content's.
+    // A proxy that compressed the body would change its length.
     "cache-control": "no-transform",
   };
   if (path.kind === "blob") headers["accept-ranges"] = "bytes";

@@ -9,7 +9,7 @@ export interface PullRequest {
   readonly path: DistributionPath;
   /** `Range` header, if it applies: to blobs and GET only. */
   readonly range: string | undefined;
-  /** What the client showed. */
+  /** The client's credentials. */
   readonly credentials: Credentials | undefined;
 }
 

@@ -3,14 +3,14 @@ import { type Credentials, parseBasicAuthorization } from "../oci/credentials.ts
 import { OciError } from "../oci/error.ts";
 
 /**
- * What a client shows for upstream: never what is for this mirror itself.
+ * The credentials that a client sends for upstream, never those for this mirror itself.
  *
- * There is no challenge in the answer: containerd would follow it by sending the user's credentials
- * for the upstream registry, which are none of ours.
+ * The answer has no challenge: containerd would follow it by sending the user's credentials for the
+ * upstream registry.
  *
- * @param accepted what this mirror itself wants to see one of; empty: it wants nothing.
- * @param proven it is a node of the cluster, which need not show that.
- * @throws {OciError} 401 if it shows none of them.
+ * @param accepted headers of which this mirror itself requires one; empty: it requires none.
+ * @param proven the client is a node of the cluster, which needs none of them.
+ * @throws {OciError} 401 if it sends none of them.
  */
 export function credentialsOf(
   { headers }: Request,

@@ -33,7 +33,7 @@ const ASKED: Readonly<Record<AskState, Readonly<Record<AskEvent, FetchState>>>> 
   "open": {
     found: "answered",
     private: "check-content",
-    // Peers refuse what is private to a request for open content.
+    // Peers refuse private content to a request for open content.
     refused: "headers",
     absent: "answered",
   },

@@ -1,8 +1,8 @@
 import type { Cancellable } from "../ports/cancellable.ts";
 
-/** Tells whoever works for a request that its client has gone. */
+/** Tells the steps of a request that its client has gone. */
 export interface ClientPresence {
-  /** The connection is followed from the first look at it on. */
+  /** Follows the connection from the first access on. */
   readonly signal: AbortSignal;
   /** Stops following the connection, before the response is returned. */
   unfollow(): void;
@@ -11,9 +11,10 @@ export interface ClientPresence {
 }
 
 /**
- * Follows a request's connection, and a stop of the registry, until its response is returned;
- * afterwards the end of the response body says whether the client is still there. To follow signals
- * costs as much as a small answer does, so answers that wait for nothing do without.
+ * Follows a request's connection, and a stop of the registry, until its response is returned.
+ * Afterwards the end of the response body tells whether the client is still there. To follow
+ * signals costs as much as a small answer does, so nothing is followed for answers that wait for
+ * nothing.
  */
 export function followClient(request: Request, stop: Cancellable): ClientPresence {
   let controller: AbortController | undefined;

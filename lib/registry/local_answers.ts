@@ -49,7 +49,7 @@ export class LocalAnswers {
     const finding = await content.find(path, client);
     if (finding.state === "absent") return { resolved: finding.resolved };
     if (finding.state === "misplaced") {
-      // Peers apply the same rule, so they are not asked. Outsiders need not know what is here.
+      // Peers apply the same rule, so they are not asked. Outsiders need not know that it is held.
       throw unknownContent(path, {
         reason: context.fromOutside ? "not held" : `not a ${path.kind}`,
       });

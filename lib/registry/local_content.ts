@@ -20,7 +20,7 @@ import type { Content } from "./answer.ts";
 /** Collaborators of {@link LocalContent}. */
 export interface LocalContentCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly store: Store;
-  /** Told of content that is not what its digest says; default: nobody is. */
+  /** Told of content that does not match its digest; default: damage is not reported. */
   readonly integrity?: Pick<Integrity, "doubt"> | undefined;
 }
 
@@ -47,21 +47,21 @@ export interface OpenContent {
   readonly release: () => void;
 }
 
-/** A store that is down fails each request: one line in so many ms says so. */
+/** A store that is down fails each request: it is logged once in this time, ms. */
 const WARN_EVERY_MS = 10_000;
-/** What is held is taken to be still there for so long, ms, and of how much that is remembered. */
+/** How long content that was found is taken to be still held, ms, and for how many digests. */
 const HELD_MS = 1000;
 const MAX_HELD = 4096;
-/** Manifests kept in memory, bytes: thousands of usual ones. */
+/** Size of the cache of manifests, bytes: thousands of common ones. */
 const MANIFEST_CACHE_BYTES = 8 * 1024 * 1024;
-/** Small blobs that were right are not hashed again for so long, ms, and so many of them. */
+/** How long small blobs that were verified are not hashed again, ms, and for how many digests. */
 const SOUND_MS = 60_000;
 const MAX_SOUND = 4096;
 /** So many are read whole at the same time, which bounds the memory for what is not sent yet. */
 const READS = 4;
 const ABSENT: LocalFinding = { state: "absent" };
 
-/** Content of the own store. A store that fails or hangs is a store that does not hold it. */
+/** Content of the own store. If the store fails or hangs, content counts as not held. */
 export class LocalContent {
   readonly #store: Store;
   readonly #log: Log;
@@ -73,7 +73,7 @@ export class LocalContent {
     sizeCalculation: ({ length }) => length + 1,
   });
   readonly #held: LRUCache<Digest, Descriptor>;
-  /** Small blobs that are taken to be right. */
+  /** Small blobs that count as verified. */
   readonly #sound: LRUCache<Digest, true>;
   readonly #integrity: Pick<Integrity, "doubt"> | undefined;
   readonly #reads = new Slots(READS);
@@ -95,15 +95,15 @@ export class LocalContent {
   }
 
   /**
-   * Finds what a path names. A tag is held only if the manifest that it points to is: answering it
-   * on the name alone would send the client after a digest that nobody has.
+   * Finds what a path names. A tag is held only if the manifest that it points to is: an answer by
+   * the name alone could name a digest that no peer delivers.
    *
    * A manifest is served at `/manifests/` only and everything else at `/blobs/` only. containerd
-   * asks there by the media type that it knows, and when it falls back from `/manifests/` to
-   * `/blobs/` it would take a manifest for an opaque blob.
+   * chooses the endpoint by the media type, and when it falls back from `/manifests/` to `/blobs/`
+   * it would take a manifest for an opaque blob.
    *
-   * What was there a moment ago is not looked for again: a range, a config, the manifest after its
-   * tag. Rejects with the signal's reason if it aborts, else not.
+   * Content that was found a moment ago is not looked up again, as for a range, a config, or the
+   * manifest after its tag. Rejects only with the signal's reason, when that aborts.
    */
   async find(path: DistributionPath, options: Cancellable): Promise<LocalFinding> {
     const { digest } = path.reference;
@@ -125,8 +125,8 @@ export class LocalContent {
 
   /**
    * Reads a manifest whole and checks it against its digest; undefined if it is not held, or is
-   * damaged. What was read before and, as its descriptor shows, is still held is not read again; so
-   * the bytes must not be changed. Rejects with the signal's reason if it aborts, else not.
+   * damaged. A manifest that was read before is not read again as long as it is held, so the bytes
+   * must not be changed. Rejects only with the signal's reason, when that aborts.
    */
   async readManifest(
     descriptor: Descriptor,
@@ -152,9 +152,9 @@ export class LocalContent {
 
   /**
    * Opens a blob or a part of it; undefined if it is not held. A small one is read at once, and
-   * checked: head and body then leave in one piece, which costs less, and never waits for the
-   * acknowledgement of the head (RFC 896; Deno up to 2.6 leaves it at that). A stream follows the signal until it is
-   * released. Rejects with the signal's reason if it aborts, else not.
+   * verified: head and body are then sent in one segment, which costs less and never waits for the
+   * acknowledgement of the head (RFC 896, which Deno up to 2.6 follows). A stream follows the
+   * signal until it is released. Rejects only with the signal's reason, when that aborts.
    */
   async openBlob(
     descriptor: Descriptor,
@@ -186,7 +186,7 @@ export class LocalContent {
     return undefined;
   }
 
-  /** Whether it was found a moment ago. */
+  /** Whether the content was found a moment ago. */
   isAtHand({ reference: { digest } }: DistributionPath): boolean {
     return this.#recent(digest) !== undefined;
   }
@@ -197,7 +197,7 @@ export class LocalContent {
     this.#sound.set(digest, true);
   }
 
-  /** @throws if it is not what its digest says. */
+  /** @throws if the content does not match its digest. */
   #verify(digest: Digest, bytes: Uint8Array): void {
     const { algorithm, hex } = splitDigest(digest);
     if (createHash(algorithm).update(bytes).digest("hex") === hex) return;

@@ -44,7 +44,7 @@ export class MirroredAnswers {
   /**
    * Gets the content from peers.
    *
-   * @param resolved what a tag points to here: no other content may be served for it.
+   * @param resolved the digest that a tag has in the own store: no other content may be served.
    * @throws {OciError} 404 if no peer delivers it or it is filtered, and as {@link MirroredFetches}
    * do; the client's abort reason if it went away.
    */

@@ -25,7 +25,7 @@ export interface FetchCollaborators extends Pick<Runtime, "log" | "metrics"> {
   readonly tags: Tags;
 }
 
-/** What peers have, and what ends once the answer's body has. */
+/** The answer of peers. `release` is to be called once its body has ended. */
 export interface Mirrored {
   readonly result: MirrorHit | MirrorMiss;
   readonly release: () => void;
@@ -182,7 +182,7 @@ class MirroredFetch {
       release();
       client.signal.throwIfAborted();
       if (error instanceof OciError) throw error;
-      // The mirror's own bounds should end every call before; a client must not suffer otherwise.
+      // The mirror's own limits should have ended the call. If they have not, it is a miss.
       const { kind, reference: { registry } } = this.#path;
       log.error("mirror failed", { error, kind, registry });
       const reason = timedOut ? "timeout" : "peers-unreachable";

@@ -16,9 +16,11 @@ export interface BodyEnd {
 
 /** A rate that a body is held to. */
 export interface Pace {
-  /** Most that is passed on at once. */
+  /** The most bytes that are passed on at once. */
   readonly pieceBytes: number;
-  /** Undefined if so many bytes may be passed on now, else a promise of when they may. */
+  /**
+   * Undefined if so many bytes may be passed on now, else a promise that resolves when they may.
+   */
   take(bytes: number, signal: AbortSignal): Promise<void> | undefined;
 }
 
@@ -27,21 +29,21 @@ export interface ObserveBodyOptions extends Cancellable {
   /** Bytes that the body must have. */
   length: number;
   /**
-   * Frees the memory of each chunk as soon as the next one is asked for, which whoever reads the
-   * result must be done with by then. Default false: the memory is collected some time later.
+   * Frees the memory of each chunk as soon as the next one is read: the reader must be done with it
+   * by then. Default false: the memory is collected some time later.
    */
   freeTaken?: boolean;
   /** Holds the body to a rate; default: none. */
   pace?: Pace;
-  /** Called once, when the body has ended in whichever way. Must not throw. */
+  /** Called once, when the body has ended in any way. Must not throw. */
   onEnd: (end: BodyEnd) => void;
 }
 
 /**
  * Passes a body on, chunk by chunk as the connection asks for them, and reports how it ended. A
  * source that errors, or has another length than announced, errors the result: the server then
- * breaks the connection, so that a client never takes a part for the whole. Cancelling the result
- * cancels the source; so does the signal, which also breaks the connection.
+ * breaks the connection, so that a client never takes a part for all of the content. Cancelling the
+ * result cancels the source; so does the signal, which also breaks the connection.
  */
 export function observeBody(source: Content, options: ObserveBodyOptions): Content {
   const { length, onEnd, signal, pace } = options;
@@ -103,7 +105,7 @@ export function observeBody(source: Content, options: ObserveBodyOptions): Conte
   }, { highWaterMark: 0 });
 }
 
-/** @throws if a body of so many bytes, up to now or in all, is not what was announced. */
+/** @throws if a body has more bytes than announced, or ends with fewer. */
 function requireLength(length: number, bytes: number, isEnd: boolean): void {
   if (bytes === length || (bytes < length && !isEnd)) return;
   throw new Error(`content has ${isEnd ? bytes : "more"} bytes, announced were ${length}`);
@@ -141,15 +143,15 @@ class Pieces {
     return piece;
   }
 
-  /** Gives the source up; that it cannot even be cancelled changes nothing. */
+  /** Cancels the source; an error of that changes nothing. */
   async drop(reason: unknown): Promise<void> {
     await this.#reader.cancel(reason).catch(() => {});
   }
 }
 
 /**
- * Frees a chunk's memory. Left to the garbage collector, fast bodies would run through fresh memory
- * all the time, and the kernel spends longer on making it ready than on the bytes.
+ * Frees a chunk's memory. Left to the garbage collector, fast bodies would use new pages all the
+ * time, and the kernel spends more time on clearing pages than on the bytes.
  */
 function free(chunk: Chunk): void {
   if (chunk.buffer.byteLength > 0) chunk.buffer.transfer(0);

@@ -31,7 +31,7 @@ export type Handler = (
 
 const API_VERSION = { "docker-distribution-api-version": "registry/2.0" };
 const ALLOW = { allow: "GET, HEAD" };
-/** What the log says when the client has gone before there was an answer. */
+/** The status that is logged if the client goes away before there is an answer. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 /** Wraps handlers: each request is logged, counted, and answered whatever its handler throws. */
@@ -70,9 +70,10 @@ export function observeRequests(
 }
 
 /**
- * Anything but an OciError is a defect here: it is logged whole, and the client learns nothing.
+ * Any other error than an OciError is a defect: it is logged, and the client gets no detail.
  *
- * @param isTold why; to others it would tell what this node can reach and what it holds.
+ * @param isTold whether the client is told why. To others it would reveal what this node can reach
+ * and what it holds.
  */
 function failureAnswer(
   thrown: unknown,

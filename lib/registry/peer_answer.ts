@@ -13,7 +13,10 @@ export type ProveAnswer = (
   tagTime?: string,
 ) => Promise<Readonly<Record<string, string>>>;
 
-/** How to prove the answer to a request that proves to be from a node of the cluster. */
+/**
+ * Makes proofs for the answer to a request; undefined if the request does not prove that it is from
+ * a node of the cluster.
+ */
 export async function proofOf(
   { method, url, headers }: Request,
   peerAuth: PeerAuth | undefined,

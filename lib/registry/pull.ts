@@ -87,8 +87,8 @@ export function createPull(
     const call = { ...asked, request: { ...request, path } };
     const kept = mirrored.kept(call);
     if (kept !== undefined) return kept;
-    // Most blobs that a runtime asks for are not here: the search for peers begins at once. Manifests
-    // it asks for time and again.
+    // A runtime asks for blobs that it does not have, so the search for peers begins at once. It
+    // asks for manifests repeatedly.
     if (path.kind === "blob" && !content.isAtHand(path)) mirror.anticipate?.(path);
     const { answer, resolved } = await local.serve(call);
     if (answer !== undefined) {

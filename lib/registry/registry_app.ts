@@ -35,33 +35,39 @@ export interface RegistryCollaborators extends Runtime {
   readonly router: Pick<Router, "ready">;
   /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
-  /** Decides who may have what; without it everybody may. */
+  /** Decides which clients may have which content; default: all clients may have all content. */
   readonly access?: Access | undefined;
-  /** Tells clients on this node, who are told why they get nothing, by their IP addresses; default: all. */
+  /**
+   * Tells, by an IP address, whether a client is on this node, and so is told why a request fails;
+   * default: every client is.
+   */
   readonly isLocalClient?: (address: string) => boolean;
   /** Tells nodes of the cluster from others. */
   readonly peerAuth?: PeerAuth | undefined;
-  /** Told of content of the store that seems to be wrong; default: nobody is. */
+  /** Told of content of the store that seems to be damaged; default: damage is not reported. */
   readonly integrity?: Pick<Integrity, "doubt"> | undefined;
-  /** Finds what is still on its way here, for peers; default: only what is held is served. */
+  /** Finds content that is arriving, for peers; default: only held content is served. */
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
   readonly elections?: Pick<Elections, "expects"> | undefined;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
-  /** Does what no answer should wait for, such as to log it; default: at once. */
+  /** Runs work that no answer should wait for, such as logging; default: at once. */
   readonly later?: (work: () => void) => void;
 }
 
 /** Settings of {@link createRegistryApp}. */
 export interface RegistryOptions {
-  /** Most blobs that are sent to peers at the same time, others are answered 429; default no bound. */
+  /**
+   * The most blobs that are sent to peers at the same time, others are answered 429; default no
+   * limit.
+   */
   maxUploads?: number | undefined;
-  /** Tells which references may be served; others are 404 and not looked up. */
+  /** Tells which references may be served; others are answered 404 and not looked up. */
   filter: ReferenceFilter;
   /**
-   * `Authorization` headers of which one has to be shown below `/v2/`, asked for at each request;
-   * none: everybody is served. Default none.
+   * `Authorization` headers of which a request below `/v2/` must have one; asked for at each
+   * request. None: all clients are served. Default none.
    */
   authorizations?: () => readonly string[];
   /** Peers are answered over secure connections only; default: over all. */
@@ -83,8 +89,8 @@ export interface RegistryApp {
   inFlight(): number;
   /**
    * Makes `/readyz` answer 503 and waits until no request is under way; when the signal aborts,
-   * breaks those that are left. Does not reject. Until then requests are served: it is the server
-   * that stops taking them.
+   * breaks those that are left. Does not reject. Meanwhile requests are still served: the server
+   * stops accepting them.
    *
    * @returns how many requests were broken.
    */

@@ -19,14 +19,14 @@ export type HandlerName =
   | "livez"
   | "other";
 
-/** What an context reports to. */
+/** What a context reports to. */
 export interface RequestContextCollaborators extends Runtime {
   readonly transfers: Transfers;
   /** Rate of what is sent to peers; undefined: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
-  /** Told of requests for content, besides the log. */
+  /** Told of requests for content, in addition to the log. */
   readonly requests?: RequestObserver | undefined;
-  /** Does what no answer should wait for; default: at once. */
+  /** Runs work that no answer should wait for; default: at once. */
   readonly later?: ((work: () => void) => void) | undefined;
 }
 
@@ -37,13 +37,13 @@ export interface RequestContextInit {
   /** Address of the client; empty if unknown. */
   readonly ip: string;
   readonly handler: HandlerName;
-  /** Whoever reads the answer's body is done with each chunk when it asks for the next. */
+  /** The reader of the answer's body is done with each chunk when it asks for the next. */
   readonly freeTaken: boolean;
 }
 
-/** Probes come every few seconds: their lines are worth nothing but at level debug. */
+/** Probes come every few seconds, so they are logged at level debug. */
 const PROBES: ReadonlySet<HandlerName> = new Set(["readyz", "livez"]);
-/** What is a pull, or would have been one. */
+/** Handlers of requests for content. */
 const CONTENT: ReadonlySet<HandlerName> = new Set(["manifest", "blob", "mirror"]);
 const MAX_LOGGED_PATH = 512;
 
@@ -53,10 +53,9 @@ const MAX_LOGGED_PATH = 512;
  *
  * The line has `path`, `status`, `method`, `latency` (ms until the end of the body), `ip`,
  * `handler`, `bytes` (of the body), and where they apply `registry`, `mirrored` (the client is a
- * peer), `peer` (who delivered), `reason` and `attempts` (of a miss), `withheld` (why somebody who is
- * no client of this node did not get what is held), `turn` (of a miss in a rollout:
- * why this node goes upstream), `verified` (false for a tag that upstream could not be asked about),
- * `error`.
+ * peer), `peer` (which delivered the content), `reason` and `attempts` (of a miss), `withheld` (why
+ * an outsider did not get held content), `turn` (of a miss in a rollout: why this node goes
+ * upstream), `verified` (false for a tag that upstream could not be asked about), `error`.
  */
 export class RequestContext {
   registry: string | undefined;
@@ -68,19 +67,22 @@ export class RequestContext {
   turn: AssignmentOutcome | undefined;
   /** Headers that tell a peer whose proof was not accepted how to make one. */
   refusal: Readonly<Record<string, string>> | undefined;
-  /** The request came from nobody whom this node serves: what it asks for is never looked for. */
+  /**
+   * The request came neither from a client of this node nor from a peer: its content is never
+   * looked up elsewhere.
+   */
   stranger = false;
   /** The peer has proved that it belongs to the cluster. */
   proven = false;
-  /** It wants nothing that is private. */
+  /** The peer wants only content that is not private. */
   openOnly = false;
-  /** Why somebody did not get what is held. */
+  /** Why an outsider did not get held content. */
   withheld: PeerRefusal | undefined;
-  /** The peer says that what it got of this was wrong. */
+  /** The peer says that the content that it got from here was wrong. */
   isDoubted = false;
-  /** What the client asks for is private, and its right to it was made sure of. */
+  /** The content is private, and the client's right to it has been checked. */
   entitled = false;
-  /** The peer gets what is private, and is told so. */
+  /** The peer gets private content, and is told that it is private. */
   isPrivate = false;
   /** False: upstream could not be asked what the tag points to. */
   verified: boolean | undefined;
@@ -99,7 +101,10 @@ export class RequestContext {
     collaborators.metrics.inFlight(this.#handler, 1);
   }
 
-  /** The request did not come from a client of this node: it gets what is held, or nothing. */
+  /**
+   * The request did not come from a client of this node: it is answered with held content, or not
+   * at all.
+   */
   get fromOutside(): boolean {
     return this.fromPeer || this.stranger;
   }
@@ -109,7 +114,7 @@ export class RequestContext {
     return this.#request.ip;
   }
 
-  /** Says which part answers, once it is known. */
+  /** Sets the part that answers, once it is known. */
   enter(handler: HandlerName): void {
     const { metrics } = this.#collaborators;
     metrics.inFlight(this.#handler, -1);
@@ -149,7 +154,7 @@ export class RequestContext {
     return new Response(observed, { status, headers });
   }
 
-  /** What goes to peers is held to the rate of uploads, which they share fairly. */
+  /** Bodies for peers are held to the rate of uploads, which peers share fairly. */
   #pace(): { pace?: Pace } {
     const { uploads } = this.#collaborators;
     if (uploads === undefined || !this.fromOutside) return {};
@@ -192,7 +197,7 @@ export class RequestContext {
         error: end.error,
       }),
     });
-    // What is malformed never gets beyond the first handler.
+    // A malformed request never gets beyond the first handler.
     const refused = this.#handler === "v2" && status >= 400;
     if (CONTENT.has(this.#handler) || refused) this.#record(status, latency, end);
   }

@@ -1,10 +1,10 @@
 import { OciError } from "../oci/error.ts";
 
 /**
- * The percent-decoded path of a request URL, taken as the client sent it: no normalisation of `..`
- * or `//`, and no trust in the host, which may be malformed.
+ * The percent-decoded path of a request URL, taken as the client sent it: `..` and `//` are not
+ * normalised, and the host, which may be malformed, is not parsed.
  *
- * @throws {OciError} NAME_INVALID (400) if it is not the encoding of UTF-8 text.
+ * @throws {OciError} NAME_INVALID (400) if it is not percent-encoded UTF-8.
  */
 export function requestPath(url: string): string {
   const raw = rawPath(url);
@@ -21,7 +21,7 @@ export function rawTarget(url: string): string {
   return start < 0 ? "/" : url.slice(start).replace(/#.*$/, "");
 }
 
-/** The error for a path that is none of the registry's. */
+/** The error for a path that the registry does not have. */
 export function noSuchEndpoint(url: string): OciError {
   const path = JSON.stringify(rawPath(url).slice(0, 160));
   return new OciError("UNSUPPORTED", `no such endpoint: ${path}`, { status: 404 });

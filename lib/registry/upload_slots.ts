@@ -1,11 +1,11 @@
 import { OciError } from "../oci/error.ts";
 
-/** Bounds how many blobs are sent to peers at the same time. */
+/** Limits how many blobs are sent to peers at the same time. */
 export class UploadSlots {
   readonly #most: number;
   #taken = 0;
 
-  /** @param most Infinity for no bound. */
+  /** @param most Infinity for no limit. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -23,7 +23,7 @@ export class UploadSlots {
 }
 
 /**
- * Takes a slot for a peer, which asks another or a little later if there is none.
+ * Takes a slot for a peer. If there is none, the peer asks another, or asks again later.
  *
  * @throws {OciError} 429 (RFC 6585, section 4) if all are taken.
  */

@@ -17,12 +17,12 @@ import {
 } from "./ring.ts";
 import { type WorkerMessage, workerUrl } from "./worker_program.ts";
 
-/** How long the thread may keep anybody waiting, ms; it needs milliseconds. */
+/** How long the thread may take for an answer, ms; it needs milliseconds. */
 const PATIENCE_MS = 10_000;
-/** How often that is looked at while somebody waits, ms: a timer for each wait would cost more. */
+/** How often that is checked during waits, ms: a timer for each wait would cost more. */
 const LOOK_MS = 1_000;
 
-/** A thread that hashes what it finds in the ring that the first message brings. */
+/** A thread that hashes the chunks of the ring that the first message brings. */
 export type HashThread = Pick<Worker, "onmessage" | "onerror" | "postMessage" | "terminate">;
 
 /** What a {@link HashWorker} works with. */
@@ -35,8 +35,8 @@ export interface HashWorkerCollaborators {
 }
 
 /**
- * A thread that hashes, so that the one that moves bytes does not have to. One that crashes or hangs
- * fails whoever waits for it, and is of no use from then on.
+ * A thread that hashes, so that the one that moves bytes does not have to. If it crashes or hangs,
+ * all waits for it fail, and it is not used any more.
  */
 export class HashWorker {
   readonly #clock: Clock;
@@ -51,7 +51,7 @@ export class HashWorker {
   #active = 0;
   /** Writes that wait for room. */
   #waiting = 0;
-  /** When each wait for the thread began, the eldest first. */
+  /** When each wait for the thread began, the oldest first. */
   readonly #waits = new Set<{ readonly since: number }>();
   #look: Link | undefined;
   #usable = true;
@@ -75,7 +75,7 @@ export class HashWorker {
     this.#worker.postMessage(this.#ring.memory);
   }
 
-  /** False once it has failed or ended: then it must not be given any more. */
+  /** False once it has failed or ended: then it must not be used any more. */
   get usable(): boolean {
     return this.#usable;
   }
@@ -86,8 +86,9 @@ export class HashWorker {
   }
 
   /**
-   * Makes a verifier of content that should have this digest. It has to be asked or dropped. What it
-   * is asked rejects when the thread fails or hangs, and with the signal's reason when that aborts.
+   * Makes a verifier of content that should have this digest. It must be asked for its verdict or
+   * dropped. Its methods reject when the thread fails or hangs, and with the signal's reason when
+   * that aborts.
    */
   verifier(digest: Digest, { signal }: Cancellable): Verifier {
     const { algorithm, hex } = splitDigest(digest);
@@ -148,7 +149,7 @@ export class HashWorker {
   }
 
   /**
-   * Undefined when done at once; else those who wait get their turns in order.
+   * Undefined when done at once; else writes wait in order.
    *
    * @param signal ends the waiting: nothing is written then.
    */
@@ -193,7 +194,7 @@ export class HashWorker {
     return () => void this.#waits.delete(wait);
   }
 
-  /** Ends a thread that keeps somebody waiting for too long, for as long as anybody waits. */
+  /** Watches for waits that take too long, as long as there are any, and ends the thread then. */
   async #lookAfter(life: Link): Promise<void> {
     try {
       while (this.#waits.size > 0) {
@@ -203,7 +204,7 @@ export class HashWorker {
         this.#fail(new Error("the thread that hashes hangs"));
       }
     } catch {
-      // It has ended, and nobody waits any more.
+      // The thread has ended, and all waits with it.
     } finally {
       this.#look = undefined;
     }

@@ -8,9 +8,9 @@ import { type HashThread, HashWorker } from "./hash_worker.ts";
 
 /** Content from this size on is hashed by a thread of its own, bytes. */
 const WORKER_FROM_BYTES = 32 * 1024 * 1024;
-/** The thread ends when nothing was hashed for so long, ms: it costs about 15 MB. */
+/** An idle thread ends after this time, ms: it costs about 15 MB. */
 const WORKER_IDLE_MS = 30_000;
-/** After a thread that failed the main one does the work for so long, ms: the next may fail, too. */
+/** After a thread has failed, the main thread hashes for this time, ms: the next may fail, too. */
 const REST_MS = 30_000;
 
 /** What {@link Hashes} work with. */
@@ -21,11 +21,14 @@ export interface HashesCollaborators extends Pick<Runtime, "clock" | "log"> {
 
 /** Settings of {@link Hashes}. */
 export interface HashesOptions {
-  /** Processors; with one there is nothing to be gained from a second thread. */
+  /** Processors; with one, a second thread brings nothing. */
   readonly processors: number;
 }
 
-/** Makes verifiers: of large content on a thread of its own, which lives while it is of use. */
+/**
+ * Makes verifiers. Large content is hashed by a thread of its own, which lives as long as it is
+ * used.
+ */
 export class Hashes {
   readonly #collaborators: HashesCollaborators;
   readonly #options: HashesOptions;
@@ -45,7 +48,7 @@ export class Hashes {
   /**
    * Makes a verifier of content that should have this digest, and has this size.
    *
-   * @param options the signal ends whatever the verifier waits for.
+   * @param options the signal ends the verifier's waits.
    */
   verifier(digest: Digest, size: number, options: Cancellable): Verifier {
     const large = size >= WORKER_FROM_BYTES && this.#options.processors > 1 && !this.#closed;

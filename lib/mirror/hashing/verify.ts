@@ -3,15 +3,15 @@ import { type Digest, splitDigest } from "../../oci/digest.ts";
 
 /** Hashes content as it passes. */
 export interface Verifier {
-  /** Takes the next chunk; needs it no more once the promise has resolved. */
+  /** Takes the next chunk; it may be reused once the promise has resolved. */
   update(chunk: Uint8Array): Promise<void> | void;
-  /** From here on somebody else sends it: keeps the hash of what has passed so far. */
+  /** Keeps the hash of all chunks so far: the next ones come from another sender. */
   mark(): Promise<void> | void;
   /** Hashes at each mark, in hexadecimal; complete once it has told whether all matches. */
   readonly marks: readonly string[];
-  /** Tells, once all has passed, whether it has the digest. */
+  /** Tells, after the last chunk, whether the content has the digest. */
   matches(): Promise<boolean> | boolean;
-  /** Forgets about it; of no effect after `matches`. */
+  /** Ends the verification; no effect after `matches`. */
   drop(): void;
 }
 

@@ -27,7 +27,7 @@ export function workerUrl(): string {
 
 /**
  * Hashes what it finds in the ring that the first message brings, until it is told to end. It must
- * not use anything of this module but what it is given.
+ * not use anything of this module but its arguments.
  */
 function serve(scope: Scope, createHash: typeof CreateHash, names: typeof ring): void {
   const hashes = new Map<number, Hash>();

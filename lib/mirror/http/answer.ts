@@ -6,7 +6,7 @@ import type { HeaderFields } from "./head.ts";
 import type { Suspicion } from "./sender.ts";
 import { parseContentRange, resolveRange } from "../../oci/range.ts";
 
-/** What is asked of a peer, and so what its answer must agree with. */
+/** A request to a peer, which its answer must match. */
 export interface Wanted {
   /** Path and query. */
   readonly path: string;
@@ -20,27 +20,27 @@ export interface Wanted {
   /** Content larger than this is refused. */
   readonly maxBytes?: number;
   /**
-   * A peer that is busy, or is answering just this already, is not asked: the next one is. After a
-   * short wait the former is not asked at all, the latter is. Left out where content must be had for a client that has a part of it.
+   * A peer that is busy, or is sending this content already, is skipped. After a short wait the
+   * latter is asked, the former is not. False where a client has a part of the content already.
    */
   readonly yielding?: boolean;
-  /** What the peer says is private is refused. */
+  /** Content that the peer says is private is refused. */
   readonly openOnly?: boolean;
   /**
-   * Where peers can prove who they are: content from so many bytes on comes from such peers, from
-   * others only if nobody else has it.
+   * Where peers can prove that they belong to the cluster: content from this many bytes on comes
+   * from other peers only if none of the cluster has it.
    */
   readonly knownFrom?: number;
   /**
-   * Content from so many bytes on is passed on before it is verified: from those of whom there is a
-   * suspicion only if nobody else has it.
+   * Content from this many bytes on is streamed before it is verified: it comes from suspect peers
+   * only if no other has it.
    */
   readonly largeFrom?: number;
-  /** So much suspicion is put up with there. Default: none. */
+  /** Suspicion that is accepted there. Default: none. */
   readonly suspicion?: Suspicion;
-  /** Those who are put aside for that are not asked even if nobody else has it. */
+  /** Such peers are not asked even if no other has it. */
   readonly choosy?: boolean;
-  /** The peer is told that what it sent was wrong, so that it reads its copy again. */
+  /** Tells the peer that its content was wrong, so that it reads its copy again. */
   readonly isDoubted?: boolean;
 }
 
@@ -53,15 +53,18 @@ export interface Part {
 /** Too Many Requests (RFC 6585, section 4), Service Unavailable (RFC 9110, section 15.6.4). */
 const BUSY: ReadonlySet<number> = new Set([429, 503]);
 
-/** What an answer amounts to. */
+/** The verdict on an answer. */
 export type Verdict =
   | { readonly type: "offer"; readonly descriptor: Descriptor; readonly part: Part }
   | { readonly type: "refused"; readonly why: string }
-  /** It has it, and has not proved who it is, or is suspect: of use if nobody else has it. */
+  /**
+   * The peer has it, but is suspect or has not proved that it belongs to the cluster: it is used if
+   * no other has it.
+   */
   | { readonly type: "stranger"; readonly why: string }
-  /** It has content of another size than was to be gone on with, which may be the right one. */
+  /** The peer has content of another size than the transfer, which may be the right one. */
   | { readonly type: "resized"; readonly why: string }
-  /** It has too much to do just now. */
+  /** The peer is overloaded. */
   | { readonly type: "busy"; readonly why: string }
   /** The range is outside of the content, which has this many bytes. */
   | { readonly type: "unsatisfiable"; readonly size: number };
@@ -102,7 +105,7 @@ export function judgeAnswer(status: number, headers: HeaderFields, wanted: Wante
   };
 }
 
-/** Where the body lies within the content, or what is wrong with it. */
+/** The part of the content that the body holds, or what is wrong with it. */
 function locate(
   headers: HeaderFields,
   { range }: Wanted,
@@ -148,7 +151,7 @@ function mediaType(header: string | null): string {
   return match?.[1] ?? OCTET_STREAM;
 }
 
-/** Tells whether a peer says that not everybody may have what it sends. */
+/** Tells whether a peer says that its content is private. */
 export function isPrivate(headers: HeaderFields): boolean {
   return isYes(headers, ANSWER_HEADERS.private);
 }

@@ -11,7 +11,7 @@ export interface Place {
 export interface Wire {
   readonly conn: Deno.Conn;
   readonly readBytes: number;
-  /** Whoever is at the other end has shown a certificate that is trusted; default false. */
+  /** The other end has a trusted certificate; default false. */
   readonly secure?: boolean;
 }
 

@@ -5,10 +5,10 @@ import { type Connect, connectTcp } from "./connect.ts";
 
 /** RFC 8446, section 5.1: a record brings no more; the runtime hands out one at a time. */
 const RECORD_BYTES = 16 * 1024;
-/** How often it is said that a peer's TLS is not good, ms. */
+/** How often failures of TLS are logged, ms. */
 const REPORT_EVERY_MS = 60_000;
 
-/** How peers are known by TLS. */
+/** How peers are authenticated by TLS. */
 export interface PeerTrust {
   /** The authority that signs peers' certificates, as PEM. */
   readonly authority: string;
@@ -20,15 +20,15 @@ export interface PeerTrust {
   readonly optional: boolean;
 }
 
-/** What TLS needs besides what is trusted. */
+/** What TLS works with. */
 export interface ConnectTlsCollaborators {
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
 }
 
 /**
- * Connects by TLS (1.2 or 1.3). Peers have no names of their own, so all have the same one. It is
- * checked, for the runtime believes the public authorities too, which sign any other name.
+ * Connects by TLS (1.2 or 1.3). Peers have no names of their own, so all have the same one. The
+ * name is checked, since the runtime trusts the public authorities, too, which sign other names.
  *
  * @param trust asked at each connection.
  */
@@ -47,7 +47,7 @@ export function createTlsConnect(
       if (!optional || !(error instanceof Deno.errors.ConnectionRefused)) throw error;
       return await connectTcp(place, signal);
     }
-    // Nothing is sent yet, so this takes no time; it takes the connection over.
+    // It takes over the connection. Nothing is sent yet, so this does not wait.
     const conn = await Deno.startTls(tcp, { hostname: name, caCerts: [authority] });
     try {
       await shakeHands(conn, signal);

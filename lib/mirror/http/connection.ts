@@ -16,7 +16,7 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What the owner of a connection wants to know of it. */
+/** Tells the owner of a connection what happens to it. */
 export type WhenIdle = (connection: HttpConnection) => void;
 
 /**
@@ -24,15 +24,17 @@ export type WhenIdle = (connection: HttpConnection) => void;
  * socket into buffers of the size that the reader asks for, and never past their end.
  */
 export class HttpConnection {
-  /** Whoever is at the other end has shown a certificate that is trusted. */
+  /** The other end has a trusted certificate. */
   readonly secure: boolean;
   readonly #conn: Deno.Conn;
   readonly #readBytes: number;
   readonly #host: string;
   readonly #whenIdle: WhenIdle;
-  /** Bytes that came with a head and belong to its body. */
+  /** Bytes of the body that were read with its head. */
   #surplus = new Uint8Array(0);
-  /** A buffer that a read filled so little of that the bytes were copied: the next read has it. */
+  /**
+   * A buffer of which a read filled so little that the bytes were copied: the next read uses it.
+   */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #left = 0;
   #keepAlive = false;
@@ -72,7 +74,7 @@ export class HttpConnection {
     return this.#left;
   }
 
-  /** Whether it is of no more use. */
+  /** Whether it cannot be used any more. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -103,7 +105,7 @@ export class HttpConnection {
   }
 
   /**
-   * The next bytes of the body, at most so many; undefined at its end. They are the caller's own.
+   * The next bytes of the body, at most so many; undefined at its end. The caller owns them.
    *
    * @throws if the connection ends or is closed before the body does.
    */
@@ -116,13 +118,13 @@ export class HttpConnection {
       this.close();
       throw new Error(`the connection ended ${this.#left} bytes before the body's end`);
     }
-    // Whoever keeps a few bytes for later must not keep a large buffer with them.
+    // A reader that keeps a few bytes must not keep a large buffer alive.
     if (2 * read >= buffer.length) return this.#took(buffer.subarray(0, read));
     this.#spare = buffer;
     return this.#took(buffer.slice(0, read));
   }
 
-  /** The spare one, if there is one of about the size: each new one is work for the collector. */
+  /** The spare buffer, if it has about the size: each new one costs the garbage collector. */
   #buffer(bytes: number): Uint8Array<ArrayBuffer> {
     const spare = this.#spare;
     this.#spare = undefined;
@@ -175,7 +177,7 @@ export class HttpConnection {
   #frame({ status, length, keepAlive }: ResponseHead, method: string): void {
     const bodiless = method === "HEAD" || status === 204 || status === 304;
     this.#left = bodiless ? 0 : length ?? 0;
-    // What follows the body was not asked for; without a length its end cannot be told.
+    // Bytes after the body are not expected; without a length its end is unknown.
     const clean = this.#surplus.length <= this.#left && (bodiless || length !== undefined);
     this.#keepAlive = keepAlive && clean;
     this.#surplus = this.#surplus.subarray(0, this.#left);

@@ -12,14 +12,14 @@ export interface ResponseHead {
    * chunks: such a body is not read, and its connection not used again.
    */
   readonly length: number | undefined;
-  /** Whether the connection stays open for another request. */
+  /** Whether the connection can be used for another request. */
   readonly keepAlive: boolean;
 }
 
-/** Longest head that is taken, bytes; peers send a few hundred. */
+/** The longest head that is accepted, bytes; peers send a few hundred. */
 export const MAX_HEAD_BYTES = 16 * 1024;
 const MAX_FIELDS = 100;
-/** RFC 9112, section 4: the reason is of no use and may be empty or missing. */
+/** RFC 9112, section 4: the reason is ignored, and may be empty or missing. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d{2})(?: |$)/;
 /** RFC 9112, section 5: no blank before the colon, no line folding. */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
@@ -30,7 +30,7 @@ const PLAIN = /^[\t\x20-\x7e]*$/;
  * Parses the head of an answer, without the empty line that ends it (RFC 9112). Strict: an answer
  * whose framing could be understood in two ways is an error, not a guess.
  *
- * @throws {Error} saying what is wrong with it.
+ * @throws {Error} says what is wrong with it.
  */
 export function parseHead(text: string): ResponseHead {
   const [first = "", ...lines] = text.split("\r\n");
@@ -57,7 +57,7 @@ export function parseHead(text: string): ResponseHead {
   };
 }
 
-/** RFC 9112, section 6.3, without the ways of framing that no peer needs. */
+/** RFC 9112, section 6.3, without the framings that no peer uses. */
 function bodyLength(fields: ReadonlyMap<string, string>): number | undefined {
   const length = fields.get("content-length");
   if (fields.has("transfer-encoding")) {

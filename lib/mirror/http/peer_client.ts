@@ -13,7 +13,7 @@ import { type Contest, race, RaceOver } from "./race.ts";
 export interface PeerReply extends PeerResponse {
   /** Address that answered. */
   readonly address: string;
-  /** False: this node belongs to a cluster, and the answer does not prove that the peer does. */
+  /** False: this node has a cluster key, and the answer does not prove that the peer has it. */
   readonly isProven: boolean;
   /** The peer has proved that it belongs to the cluster: by the answer, or by its certificate. */
   readonly isKnown: boolean;
@@ -32,7 +32,7 @@ const DRAIN_BYTES = 4096;
 /** Time for that. */
 const DRAIN_MS = 100;
 
-/** Sent with every request: who asks, and that only the peer's own content is wanted. */
+/** Sent with every request: a node asks, and only for the peer's own content. */
 const HEADERS = {
   "accept-encoding": "identity",
   "user-agent": "eddy",
@@ -47,7 +47,7 @@ export interface PeerClientOptions {
   readonly addressStaggerMs: number;
 }
 
-/** What is needed to ask a peer. */
+/** What {@link PeerClient} works with. */
 export interface PeerClientCollaborators {
   readonly clock: Clock;
   readonly send: Send;
@@ -57,15 +57,15 @@ export interface PeerClientCollaborators {
   readonly peerAuth: ProvePeers | undefined;
 }
 
-/** What this side of proofs needs. */
+/** The part of {@link PeerAuth} that makes proofs and checks those of answers. */
 export type ProvePeers = Pick<PeerAuth, "sign" | "renew" | "verifyAnswer">;
 
-/** What a peer is asked at one of its addresses. */
+/** A request to a peer at one of its addresses. */
 type Asked = PeerRequest & Pick<Wanted, "range" | "openOnly" | "isDoubted"> & {
   readonly peer: string;
 };
 
-/** Sends one request to one peer, at whichever of its addresses answers. */
+/** Sends one request to one peer, at the first of its addresses that answers. */
 export class PeerClient {
   readonly #collaborators: PeerClientCollaborators;
   readonly #options: PeerClientOptions;
@@ -76,7 +76,8 @@ export class PeerClient {
   }
 
   /**
-   * Never rejects. After an answer the signal has no more power over it, closing its body has.
+   * Never rejects. After an answer the signal has no effect any more: only closing its body ends
+   * it.
    *
    * @param options `preferred`: address to try first, if the peer (still) has it; `budgetMs`: how
    * long it may take to answer with headers, default as the options say.
@@ -146,10 +147,10 @@ export class PeerClient {
   }
 
   /**
-   * The proof stands for the mirror's credentials, which everybody who got into the index would be
-   * given otherwise. A peer that has started anew wants another proof: it says so.
+   * The proof replaces the mirror's credentials, which every peer in the index would get otherwise.
+   * A peer that has restarted requires another proof, and says so.
    *
-   * @param again it has said so already.
+   * @param again the peer has said so already.
    */
   async #sendProven(
     asked: Asked,
@@ -174,7 +175,7 @@ export class PeerClient {
     return { response, isProven };
   }
 
-  /** While credentials are being replaced peers may still want the ones before. */
+  /** While credentials are being replaced, peers may still require the previous ones. */
   async #send(
     { range, openOnly, isDoubted, peer: _, ...request }: Asked,
     signal: AbortSignal,
@@ -204,13 +205,13 @@ function headersOf(
   return {
     ...HEADERS,
     ...(range === undefined ? {} : { range }),
-    // Peers that know nothing of it are found out by what they say of their answer.
+    // Peers that do not know the header are recognised by what they say of their answer.
     ...(openOnly ? { [REQUEST_HEADERS.open]: YES } : {}),
     ...(isDoubted ? { [REQUEST_HEADERS.doubt]: YES } : {}),
   };
 }
 
-/** IP addresses alone: a name would let a peer send requests elsewhere. */
+/** Only IP addresses: a name would let a peer direct requests elsewhere. */
 function order(addresses: readonly string[], preferred: string | undefined): string[] {
   const valid = addresses.filter((address) => isIP(address) !== 0);
   if (preferred === undefined || !valid.includes(preferred)) return valid;

@@ -10,24 +10,24 @@ export interface PeerResponse {
   readonly status: number;
   readonly headers: HeaderFields;
   readonly body: PeerBody;
-  /** Whoever answers has shown a certificate that is trusted. */
+  /** The other end has a trusted certificate. */
   readonly secure?: boolean;
 }
 
-/** The body of an answer. It has to be read to its end or closed. */
+/** The body of an answer. It must be read to its end or closed. */
 export interface PeerBody {
   /** Bytes that have not been read. */
   readonly left: number;
   /**
-   * The next bytes, at most so many; undefined at the end. They are the caller's own. Rejects when
-   * the connection ends or is closed before the body does.
+   * The next bytes, at most so many; undefined at the end. The caller owns them. Rejects when the
+   * connection ends or is closed before the body does.
    */
   read(maxBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Gives the rest up; the peer sees its connection closed. Nothing happens after the end. */
   close(): void;
 }
 
-/** Sends a request; rejects when the signal aborts, which has no more power after the answer. */
+/** Sends a request; rejects when the signal aborts, which has no effect after the answer. */
 export type Send = (request: PeerRequest, signal: AbortSignal) => Promise<PeerResponse>;
 
 /** Settings of {@link ConnectionPool}. */
@@ -46,8 +46,8 @@ interface Idle {
 }
 
 /**
- * Sends requests to peers over kept connections. They are direct ones, whatever proxy the
- * environment names for the way out: peers are inside.
+ * Sends requests to peers over kept connections. They are direct connections, whatever proxy the
+ * environment names: peers are in the same network.
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
@@ -75,7 +75,7 @@ export class ConnectionPool {
       try {
         return await this.#exchange(kept, request, signal);
       } catch {
-        // A peer may close a kept connection just when it is used again: hence a new one.
+        // A peer may close a kept connection just when it is used again: a new one is opened.
         signal.throwIfAborted();
       }
     }
@@ -116,7 +116,7 @@ export class ConnectionPool {
     }
   }
 
-  /** The body that a connection has now: of no more effect on it once it has ended. */
+  /** The current body of a connection. It has no effect on the connection once it has ended. */
   #body(connection: HttpConnection): PeerBody {
     let ended = connection.left === 0;
     return {

@@ -2,7 +2,7 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { type Link, link } from "../../async/link.ts";
 
-/** Who takes part in a race, and how. */
+/** The contenders of a race. */
 export interface Contest<C, T> {
   /**
    * The next contender; undefined if there is none now. May wait.
@@ -12,7 +12,7 @@ export interface Contest<C, T> {
   next(signal: AbortSignal, hedging: boolean): Promise<C | undefined>;
   /** Gets the prize; undefined, or a rejection, if this contender has none. */
   ask(contender: C, signal: AbortSignal): Promise<T | undefined>;
-  /** Milliseconds after which somebody else is asked as well. */
+  /** Milliseconds after which another contender is asked as well. */
   hedgeMs(contender: C): number;
   /** Takes a prize that came too late. */
   discard(prize: T): void;
@@ -24,7 +24,7 @@ export interface Contest<C, T> {
 export interface RaceOptions extends Cancellable {
   /** Time for the whole race, ms. */
   readonly budgetMs: number;
-  /** Contenders that may fail before nobody new is asked; looked at each time. */
+  /** Contenders that may fail before no other is asked; read each time. */
   readonly maxLosses: number;
   /** Contenders asked at the same time. */
   readonly maxConcurrent: number;
@@ -35,7 +35,7 @@ export type RaceResult<T> =
   | { readonly won: true; readonly prize: T }
   | { readonly won: false; readonly late: boolean };
 
-/** Somebody may turn up while those that were asked are silent: how often that is looked at. */
+/** How often contenders are looked for while those that were asked are silent, ms. */
 const REDRAW_MS = 50;
 
 /** Reason with which contenders are aborted: another was faster (`lost`) or time ran out (`late`). */
@@ -133,7 +133,7 @@ class Race<C, T> {
     });
   }
 
-  /** Nobody is left to wait for. */
+  /** No contender is left to wait for. */
   #check(): void {
     if (this.#running.size > 0 || this.#drawing) return;
     this.#finish(undefined, () => this.#result.resolve({ won: false, late: false }));

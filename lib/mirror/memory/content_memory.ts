@@ -2,12 +2,12 @@ import { SLAB_BYTES, type Slabs } from "./slabs.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
-/** Where content is put that comes in chunks, which belong to it from then on. */
+/** Stores content that arrives in chunks. It owns the chunks from then on. */
 export interface ContentMemory {
   append(chunk: Chunk): void;
-  /** What was put there so far, in order. */
+  /** The content so far, in order. */
   readonly pieces: readonly Chunk[];
-  /** Lets go of all of it. */
+  /** Frees all of it. */
   drop(): void;
 }
 
@@ -16,7 +16,7 @@ export class ChunkList implements ContentMemory {
   readonly pieces: Chunk[] = [];
 
   append(chunk: Chunk): void {
-    // Whoever keeps a few bytes must not keep a large buffer with them.
+    // A few bytes must not keep a large buffer alive.
     this.pieces.push(2 * chunk.length < chunk.buffer.byteLength ? chunk.slice() : chunk);
   }
 
@@ -49,7 +49,8 @@ export class SlabList implements ContentMemory {
       this.#bytes += part.length;
       from += part.length;
     }
-    // Freed at once its memory serves the next chunk; the collector would come much later.
+    // Freed at once, its memory is used for the next chunk; the garbage collector would free it
+    // much later.
     chunk.buffer.transfer(0);
   }
 
@@ -59,14 +60,14 @@ export class SlabList implements ContentMemory {
     );
   }
 
-  /** A copy of the bytes from an offset on, at most so many and none of the next slab. */
+  /** A copy of the bytes from an offset on, at most so many, and not beyond the slab. */
   copy(start: number, maxBytes: number): Chunk {
     const from = start % SLAB_BYTES;
     const end = Math.min(from + maxBytes, SLAB_BYTES, from + this.#bytes - start);
     return this.#list[Math.floor(start / SLAB_BYTES)]?.slice(from, end) ?? new Uint8Array(0);
   }
 
-  /** Lets go of one slab. */
+  /** Frees one slab. */
   free(index: number): void {
     const slab = this.#list[index];
     if (slab !== undefined) this.#slabs.give(slab);

@@ -10,11 +10,11 @@ export interface Room {
   close(): void;
 }
 
-/** What memory is taken for. */
+/** Settings of {@link MemoryBudget.take}. */
 export interface TakeOptions extends Cancellable {
-  /** Who shares it fairly with others, such as a client by its address. */
+  /** The party that shares memory fairly with others, such as a client by its address. */
   readonly flow: string;
-  /** How long it may take until there is room, ms. */
+  /** How long to wait for room, ms. */
   readonly waitMs: number;
 }
 
@@ -25,12 +25,12 @@ interface Waiter {
   readonly go: (room: Room) => void;
 }
 
-/** Who does not fit may be passed by others that do for so long, ms, then they wait as well. */
+/** How long a waiting taker may be overtaken by smaller ones, ms; then they wait as well. */
 const PASSED_FOR_MS = 1000;
 
 /**
- * An amount of memory that is shared: each taker gets all that it needs at once or waits, so that
- * takers never wait for each other with half of it in their hands. Who has least gets the next turn.
+ * A shared amount of memory. Each taker gets all that it needs at once, or waits: so takers never
+ * deadlock with a part of it. The flow that has least is served next.
  */
 export class MemoryBudget {
   readonly totalBytes: number;
@@ -71,7 +71,7 @@ export class MemoryBudget {
     } finally {
       timer.abort();
       this.#leave(waiter);
-      // Whoever was held up by this one may fit.
+      // Takers that this one held up may fit.
       this.#serve();
     }
   }

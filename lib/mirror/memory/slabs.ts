@@ -8,15 +8,14 @@ export const SLAB_BYTES = 1024 * 1024;
  * library takes memory from the system and gives it back. Smaller pieces it would keep.
  */
 const REGION_BYTES = 32 * SLAB_BYTES;
-/** Memory that nobody used for so long is given back to the system, ms. */
+/** Memory that was not used for this time is given back to the system, ms. */
 const IDLE_MS = 5_000;
 
 type Slab = Uint8Array<ArrayBuffer>;
 
 /**
- * Memory in pieces of one size that are used again and again: making fresh pages ready costs the
- * kernel and the collector more than to get, hash and send the bytes. Nothing that was handed to
- * anybody else may point into it.
+ * Memory in pieces of one size that are reused: new pages cost the kernel and the garbage collector
+ * more than to receive, hash and send the bytes. No view of a slab may outlive its use.
  */
 export class Slabs {
   readonly #clock: Pick<Clock, "sleep">;
@@ -41,12 +40,12 @@ export class Slabs {
     if (--this.#taken === 0) this.#dropLater();
   }
 
-  /** Gives the memory back to the system, as soon as nothing of it is in use. */
+  /** Gives the memory back to the system, as soon as none of it is in use. */
   close(): void {
     this.#idle?.abort();
     this.#free.length = 0;
     const regions = this.#regions.splice(0);
-    // Else the collector does, when whoever has a slab is done with it.
+    // Else the garbage collector does, when the last slab is not used any more.
     if (this.#taken === 0) { for (const region of regions) region.transfer(0); }
   }
 
