@@ -13,6 +13,7 @@ import type {
 } from "../ports/access.ts";
 import { admitNode } from "./admit_node.ts";
 import { admitUnproven } from "./admit_unproven.ts";
+import { askUpstream } from "./ask_upstream.ts";
 import type { AuthorizerCollaborators, AuthorizerOptions } from "./authorizer_settings.ts";
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
@@ -115,7 +116,7 @@ export class Authorizer implements Access {
     if (!this.#options.verifyTags) return SERVE_UNVERIFIED;
     const kept = this.#keptTag(tagName);
     if (kept !== undefined) return kept;
-    const answer = await this.#ask(question.path, undefined, options);
+    const answer = await this.#ask(question, undefined, options);
     switch (answer.type) {
       case "found":
         return this.#found(question, answer.digest);
@@ -136,9 +137,9 @@ export class Authorizer implements Access {
    * resolve it.
    */
   async #askShared(question: Question, options: Cancellable): Promise<Admission> {
-    const { path, credentials } = question;
+    const { credentials } = question;
     if (credentials === undefined) return this.#unverified(question);
-    const answer = await this.#ask(path, credentials, options);
+    const answer = await this.#ask(question, credentials, options);
     return answer.type === "found"
       ? this.#found(question, answer.digest)
       : this.#unverified(question);
@@ -146,7 +147,7 @@ export class Authorizer implements Access {
 
   async #admitUnknown(question: Question, options: Cancellable): Promise<Admission> {
     const { repositories } = this.#collaborators;
-    const answer = await this.#ask(question.path, undefined, options);
+    const answer = await this.#ask(question, undefined, options);
     switch (answer.type) {
       case "found":
         repositories.learn(question.repository, "public");
@@ -181,7 +182,7 @@ export class Authorizer implements Access {
     if (digest !== undefined && content.isProven(repository, digest)) {
       return tagName === undefined ? SERVE : { type: "serve", digest, verified: true };
     }
-    const answer = await this.#ask(question.path, undefined, options);
+    const answer = await this.#ask(question, undefined, options);
     if (answer.type === "found") {
       repositories.learn(repository, "public");
       return this.#found(question, answer.digest);
@@ -204,7 +205,7 @@ export class Authorizer implements Access {
     const { credentials, repository, path, tagName } = question;
     if (credentials === undefined) {
       if (!repositories.isDue(repository)) return CHALLENGE;
-      const answer = await this.#ask(path, undefined, options);
+      const answer = await this.#ask(question, undefined, options);
       if (answer.type !== "found") {
         if (answer.type !== "unavailable") repositories.learn(repository, "private");
         return CHALLENGE;
@@ -227,8 +228,8 @@ export class Authorizer implements Access {
     credentials: Credentials,
     options: Cancellable,
   ): Promise<Admission> {
-    const { repository, path } = question;
-    const answer = await this.#ask(path, credentials, options);
+    const { repository } = question;
+    const answer = await this.#ask(question, credentials, options);
     switch (answer.type) {
       case "found":
         this.#collaborators.repositories.learn(repository, "private");
@@ -262,7 +263,7 @@ export class Authorizer implements Access {
    * it is here, too.
    */
   async #prove(question: Question, options: Cancellable): Promise<Admission> {
-    const answer = await this.#ask(question.path, undefined, options);
+    const answer = await this.#ask(question, undefined, options);
     if (answer.type === "found") return this.#found(question, answer.digest);
     if (answer.type === "unavailable") return UNAUTHORIZED;
     return await this.#denied(question, options);
@@ -287,20 +288,10 @@ export class Authorizer implements Access {
   }
 
   async #ask(
-    path: DistributionPath,
+    { path }: Pick<AccessRequest, "path">,
     credentials: Credentials | undefined,
     options: Cancellable,
   ): Promise<UpstreamAnswer> {
-    const { upstream, metrics, log } = this.#collaborators;
-    const asked = credentials && { signal: options.signal, credentials };
-    const answer = await upstream.head(path, asked ?? options);
-    metrics.upstreamRequest(answer.type === "unavailable" ? answer.reason : answer.type);
-    log.debug("upstream was asked", {
-      reference: formatReference(path.reference),
-      kind: path.kind,
-      withCredentials: credentials !== undefined,
-      ...answer,
-    });
-    return answer;
+    return await askUpstream(this.#collaborators, { path, credentials }, options);
   }
 }

@@ -4,18 +4,18 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Peer } from "../../ports/router.ts";
 import { place, placeOf, type Sender } from "../http/sender.ts";
 
-/** Places and contents that are remembered. */
+/** The most pairs of address and content that are remembered. */
 const MAX_REMEMBERED = 4096;
 
 /**
- * Where content was asked for of late that did not come from there, though the index says that
- * somebody has it there: the others are asked first. As with blame a peer's id says nothing, so that
- * nobody hides those who have it behind many ids of his own.
+ * Addresses that recently did not deliver content although the index says that a peer there has it:
+ * other peers are asked first. As for blame, ids of peers do not count, so that no peer can hide
+ * the real holders behind many ids of its own.
  */
 export class AskedInVain {
   readonly #asked: LRUCache<string, true>;
 
-  /** @param keptMs for how long it is remembered, ms. */
+  /** @param keptMs how long an address is remembered, ms. */
   constructor(clock: Pick<Clock, "now">, keptMs: number) {
     this.#asked = expiringCache(clock, { max: MAX_REMEMBERED, ttlMs: keptMs });
   }
@@ -25,7 +25,7 @@ export class AskedInVain {
     this.#asked.set(`${placeOf(sender)} ${key}`, true);
   }
 
-  /** Whether that is so of any of the peer's addresses. */
+  /** Whether any of the peer's addresses did not deliver the content. */
   has(key: string, { addresses, registryPort }: Peer): boolean {
     return this.#asked.size > 0 &&
       addresses.some((address) => this.#asked.has(`${place(address, registryPort)} ${key}`));

@@ -1,21 +1,21 @@
 import type { Peer } from "../../ports/router.ts";
 
-/** A peer to ask. Whoever takes it has to release it when it is done with it. */
+/** A peer to ask. The caller must release it when it is done with it. */
 export interface Candidate {
   readonly peer: Peer;
   /** Ends the accounting of the request. */
   readonly release: () => void;
   /**
-   * Set if it was elected to get it from upstream, or follows one that was: how many nodes are
-   * between it and upstream.
+   * Set for a peer that was elected to get the content from upstream, or that follows one: the
+   * number of nodes between it and upstream.
    */
   readonly depth?: number;
 }
 
-/** What {@link Candidates.next} is asked for. */
+/** Settings of {@link Candidates.next}. */
 export interface NextOptions {
-  /** What is to be asked for, if peers that are busy are not to be asked for it. */
+  /** The stream to ask for; peers that are busy are skipped then. */
   readonly stream?: string | undefined;
-  /** Others are being asked and may still have it. */
+  /** Other peers are being asked, and may still have the content. */
   readonly hedging?: boolean;
 }

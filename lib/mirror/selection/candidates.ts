@@ -12,7 +12,7 @@ import type { Sender } from "../http/sender.ts";
 /** What {@link Candidates} works with. */
 export interface CandidatesCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly router: Pick<Router, "lookup" | "hasLeft">;
-  /** Asked when nobody else is left; undefined: nobody is. */
+  /** Asked when no other peer is left; undefined: then none is asked. */
   readonly parents?: ElectedParents | undefined;
   readonly health: PeerHealth;
   readonly inVain: AskedInVain;
@@ -25,7 +25,7 @@ export interface CandidatesCollaborators extends Pick<Runtime, "clock" | "log"> 
 export interface CandidatesOptions {
   /** How long the first peer is waited for, ms. */
   readonly resolveTimeoutMs: number;
-  /** How long a sign of life is waited for when all peers were down, ms. */
+  /** How long to wait for a probe when all peers are down, ms. */
   readonly probeWaitMs: number;
   /** How long to wait when all peers are busy, ms. */
   readonly busyWaitMs: number;
@@ -35,13 +35,13 @@ export interface CandidatesOptions {
 
 /** How often busy peers are looked at even if none has ended a request. */
 const BUSY_POLL_MS = 20;
-/** So many who cannot be asked are named one after the other before that is given up. */
+/** How many parents that cannot be asked may be named in a row. */
 const MAX_NAMES = 8;
-/** A lookup goes on in the background for so long, for the sake of a later failover. */
+/** How long a lookup goes on in the background, for a later failover, ms. */
 const LOOKUP_LIMIT_MS = 1000;
-/** More than any cost amounts to in a rank. */
+/** More than the rank of any cost. */
 const LAST = 1000;
-/** A second lookup is made only when a transfer has to be saved, and may take longer. */
+/** A repeated lookup may take longer, as a transfer depends on it. */
 const REFRESH_TIMEOUT_MS = 200;
 
 /** The peers that may have some content, best first, while the router still finds them. */
@@ -77,12 +77,12 @@ export class Candidates {
     ).length;
   }
 
-  /** Whether the router had not finished when waiting for it ended. */
+  /** Whether the router's lookup is still under way. */
   get searching(): boolean {
     return this.#lookup !== undefined;
   }
 
-  /** Who is named when nobody has it; undefined if nobody is. */
+  /** Names parents when no peer has the content; undefined if nodes do not agree on any. */
   get parents(): Pick<ElectedParents, "named" | "elected" | "outcome"> | undefined {
     return this.#collaborators.parents;
   }
@@ -102,9 +102,8 @@ export class Candidates {
   }
 
   /**
-   * The best peer not handed out yet; undefined if there is none. Waits for the router, for peers
-   * that are busy, and for peers that were down to show life, each only for as long as the options
-   * say.
+   * The best peer that was not returned yet; undefined if there is none. Waits for the router, for
+   * busy peers, and for probes of peers that are down, each only for as long as the options say.
    */
   async next(
     signal: AbortSignal,
@@ -124,22 +123,22 @@ export class Candidates {
       (hedging ? undefined : await this.#parent(signal, stream));
   }
 
-  /** Lets a peer be handed out again that could not be asked. */
+  /** Makes a peer available again that could not be asked. */
   putBack(id: string): void {
     this.#tried.delete(id);
   }
 
-  /** It did not come from there: whoever else is said to have it goes before. */
+  /** The content did not come from there: other peers are asked first. */
   inVain(sender: Pick<Sender, "peer" | "address">): void {
     this.#collaborators.inVain.add(this.#key, sender);
   }
 
-  /** Never hands out this peer again. */
+  /** Never returns this peer again. */
   ban(id: string): void {
     this.#banned.add(id);
   }
 
-  /** Looks up anew; peers that were tried before, yet not banned, may be handed out once more. */
+  /** Looks up again. Peers that were tried, but not banned, may be returned once more. */
   refresh(options: { readonly slow: boolean } = { slow: false }): void {
     this.close();
     this.#tried.clear();
@@ -183,7 +182,7 @@ export class Candidates {
     this.#changed = Promise.withResolvers();
   }
 
-  /** Lets peers arrive that the router already has, before one is chosen among them. */
+  /** Collects the peers that the router already knows, before one of them is chosen. */
   async #gather(): Promise<void> {
     const isOver = this.#lookup === undefined && this.#known.size === 0;
     if (this.#gathered || isOver) return;
@@ -198,20 +197,21 @@ export class Candidates {
     );
   }
 
-  /** Hands out the best peer. */
+  /** Takes the best peer. */
   #take(stream: string | undefined, again = false): Candidate | undefined {
     const { health, prober } = this.#collaborators;
     const peer = this.#best(stream, again);
     if (peer === undefined) return undefined;
     this.#tried.add(peer.id);
-    // Those that were down are looked at meanwhile, so that the load is not left to the others.
+    // Peers that are down are probed meanwhile, so that they share the load again.
     for (const other of this.#open()) prober.revive(other);
     return { peer, release: health.begin(peer.id, stream) };
   }
 
   /**
-   * Waits a moment for a peer that has room. Then one is asked again for what it is sending already:
-   * whoever wants a large blob a second time cannot wait for all of it, nor can it be kept for him.
+   * Waits a moment for a peer that has room. Then a peer is asked again for the content that it is
+   * sending already: a second client of a large blob cannot wait for the first one's transfer, and
+   * the blob is too large to be kept for it.
    */
   async #freed(signal: AbortSignal, stream: string): Promise<Candidate | undefined> {
     const { clock, health } = this.#collaborators;
@@ -225,7 +225,10 @@ export class Candidates {
     }
   }
 
-  /** The cheapest, asked in vain last; of those that cost about the same any, to spread load. */
+  /**
+   * The cheapest peer, at random among those of about equal cost to spread the load. Peers that did
+   * not deliver the content before come last.
+   */
   #best(stream: string | undefined, again: boolean): Peer | undefined {
     const { health, inVain, random } = this.#collaborators;
     const able = this.#open().filter((peer) =>
@@ -258,13 +261,13 @@ export class Candidates {
     );
     if (probes.length === 0) return undefined;
     const first = Promise.any(probes).then(() => {}, () => {});
-    // Not in addition to a lookup that has used up the time for finding a peer.
+    // A lookup may have used up the time for finding a peer.
     const waitMs = Math.max(Math.min(this.#options.probeWaitMs, this.#leftMs(true)), 0);
     await this.#wait(waitMs, signal, first);
     return this.#take(stream);
   }
 
-  /** Somebody to whom it is on its way. */
+  /** A peer that is getting the content. */
   async #parent(signal: AbortSignal, stream: string | undefined): Promise<Candidate | undefined> {
     const { parents, health, router } = this.#collaborators;
     for (let names = 0; names < MAX_NAMES && !signal.aborted; names++) {
@@ -277,7 +280,7 @@ export class Candidates {
     return undefined;
   }
 
-  /** Time left for finding a peer; less if some are known already. */
+  /** The time left for finding a peer, ms; less if some are known already. */
   #leftMs(someKnown: boolean): number {
     const patience = someKnown ? this.#options.resolveTimeoutMs / 4 : 0;
     return this.#waitUntil - patience - this.#collaborators.clock.now();

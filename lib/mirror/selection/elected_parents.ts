@@ -9,25 +9,25 @@ export interface ElectedParentsCollaborators {
   readonly clock: Pick<Clock, "now">;
 }
 
-/** What is to be got. */
+/** The content to get. */
 export interface ElectedParentsOptions {
   readonly key: string;
-  /** So little that one node can send it to all. */
+  /** Whether it is so small that one node can send it to all others. */
   readonly small: boolean;
 }
 
-/** So long after the first was named nobody else is: going upstream is better than to look on, ms. */
+/** How long after the first parent others are named, ms: then it is better to go upstream. */
 const NAMING_MS = 300;
 
 /**
- * Names nodes to which content is on its way, one after the other: who is asked for the next has
- * found that the one before is of no use.
+ * Names nodes that are getting content, one after the other: the next one is asked for when the one
+ * before cannot be used.
  */
 export class ElectedParents {
   readonly #collaborators: ElectedParentsCollaborators;
   readonly #options: ElectedParentsOptions;
   #failed: string | undefined;
-  /** Infinity until somebody is named: how long that may take is up to those who are asked. */
+  /** Infinity until the first parent is named: the elections themselves limit that time. */
   #until = Infinity;
   #slow = false;
   #over = false;
@@ -39,7 +39,7 @@ export class ElectedParents {
     this.#options = options;
   }
 
-  /** Whether this node is to get it from upstream. */
+  /** Whether this node is to get the content from upstream. */
   get elected(): boolean {
     return this.#elected;
   }
@@ -49,12 +49,12 @@ export class ElectedParents {
     return this.#outcome;
   }
 
-  /** Whether anybody was named yet. */
+  /** Whether a parent was named. */
   get named(): boolean {
     return this.#failed !== undefined;
   }
 
-  /** The next; undefined if this node is to get it from upstream, or enough time has been spent. */
+  /** The next parent; undefined if this node is to get the content from upstream, or time is up. */
   async next(
     { signal }: Cancellable,
   ): Promise<Extract<Assignment, { type: "follow" }> | undefined> {
@@ -83,9 +83,9 @@ export class ElectedParents {
   }
 
   /**
-   * A body broke, or stood still or was slow: there is time again to look for somebody else.
+   * A body broke off, stalled or was slow: there is time again to look for another parent.
    *
-   * @param slow the peer named last gets on, and is stayed with if nobody is better.
+   * @param slow the parent named last makes progress, and is kept if there is no better one.
    */
   renew({ slow }: { readonly slow: boolean }): void {
     this.#slow = slow;

@@ -11,16 +11,19 @@ export interface JudgedReply {
   readonly wanted: Wanted;
 }
 
-/** By what {@link judgeReply} judges besides. */
+/** Settings of {@link judgeReply}. */
 export interface JudgeReplyOptions {
   readonly penalties: Pick<PenaltyBox, "isBannedRelay" | "suspicion">;
-  /** Whether this node takes what others are still getting: where nodes agree on who fetches. */
+  /**
+   * Whether this node accepts content that a peer is still getting itself, as it does where nodes
+   * agree on which of them go upstream.
+   */
   readonly follows: boolean;
 }
 
 /**
- * Judges a peer's answer by who the peer is, too. Content is known by its digest; what a tag means is
- * only believed of nodes of the cluster.
+ * Judges a peer's answer, also by what is known of the peer. Content is verified by its digest. An
+ * answer about a tag is accepted only from a node of the cluster.
  */
 export function judgeReply(
   { peer, reply, wanted }: JudgedReply,
@@ -33,7 +36,7 @@ export function judgeReply(
     return { type: "refused", why: "it does not prove that it belongs to the cluster" };
   }
   if (isArriving(reply)) {
-    // Whoever says so is excused for what is wrong: a way out that liars would take, too.
+    // A peer that says so is excused for wrong content, of which liars would take advantage.
     if (!follows) return { type: "refused", why: "it has not got it yet" };
     if (penalties.isBannedRelay({ peer, address })) {
       return { type: "refused", why: "what it was still getting was wrong of late" };
@@ -48,7 +51,7 @@ export function judgeReply(
     : verdict;
 }
 
-/** Whether the peer says that it is still getting it itself. */
+/** Whether the peer says that it is still getting the content itself. */
 export function isArriving({ headers }: PeerReply): boolean {
   return headers.get(ANSWER_HEADERS.arriving) !== null;
 }

@@ -1,31 +1,31 @@
 /** Time to headers that is assumed of a peer that never answered, ms. */
 export const ASSUMED_TTFB_MS = 5;
 
-/** What is remembered of a peer. */
+/** The state of a peer. */
 export interface PeerEntry {
   inFlight: number;
-  /** How often what is asked for just now that is not to be asked for twice without need. */
+  /** Current requests by stream, for those that should not be made twice. */
   readonly streams: Map<string, number>;
   busyUntil: number;
   ttfbMs: number;
-  /** Mean deviation of the above. */
+  /** Mean deviation of `ttfbMs`. */
   jitterMs: number;
   bytesPerSecond: number | undefined;
   failures: number;
   down: boolean;
   probeAt: number;
   probeFailures: number;
-  /** Bodies that stood still since one got on. */
+  /** Bodies that stalled since the last one that made progress. */
   stalls: number;
   lastByteAt: number;
   answered: boolean;
   updatedAt: number;
-  /** Where it answered last. */
+  /** The address that answered last. */
   address: string | undefined;
   port: number;
 }
 
-/** Of a peer of which nothing is known. */
+/** The state of a new peer. */
 export function newEntry(now: number): PeerEntry {
   return {
     inFlight: 0,

@@ -5,18 +5,21 @@ import type { PenaltyBox } from "./penalty_box.ts";
 import type { MirrorOptions } from "../options.ts";
 import { ASSUMED_TTFB_MS, newEntry, type PeerEntry } from "./peer_entry.ts";
 
-/** What is known of a peer, for a page to look at. */
+/** The health of a peer, for the debug pages. */
 export interface PeerHealthReport {
   readonly id: string;
   /** Requests and bodies under way. */
   readonly inFlight: number;
-  /** Usual time to headers, ms; undefined if it never answered. */
+  /** Average time to headers, ms; undefined if it never answered. */
   readonly ttfbMs: number | undefined;
-  /** Usual speed of one body; undefined if there was none. */
+  /** Average speed of one body; undefined if there was none. */
   readonly bytesPerSecond: number | undefined;
   /** Failures since it last answered a request. */
   readonly failures: number;
-  /** `down`: not asked before it answers a probe. `shunned`: sent wrong content, not asked. */
+  /**
+   * `down`: it is not asked before it has answered a probe. `shunned`: it sent wrong content, and
+   * is not asked.
+   */
   readonly standing: Standing;
   /** Address that worked last. */
   readonly address: string | undefined;
@@ -24,22 +27,22 @@ export interface PeerHealthReport {
 
 export type Standing = "good" | "down" | "shunned";
 
-/** After this time half of what was learned of a peer's delay is forgotten. */
+/** Half-life of what was measured of a peer's delay, ms. */
 const HALF_LIFE_MS = 30_000;
 /** Weight of a new sample. */
 const ALPHA = 0.25;
-/** Slower than this is no sign of life. */
+/** A slower body is no sign of life. */
 const ALIVE_BYTES_PER_SECOND = 1024;
-/** After so many bytes of one body a peer counts as one whose bodies get on. */
+/** After so many bytes of one body its peer makes progress again. */
 const GETS_ON_BYTES = 64 * 1024;
-/** So short a wait for so few bytes tells nothing of a peer's speed. */
+/** A shorter wait for fewer bytes is no sample of a peer's speed. */
 const TELLING_MS = 10;
 const TELLING_BYTES = 1024 * 1024;
-/** A peer that sent bytes within this time is alive: no probe is needed to tell. */
+/** A peer that sent bytes within this time is alive, and not probed. */
 const BUSY_MS = 1000;
-/** A peer that says that it has too much to do is left alone for so long. */
+/** How long a peer that is overloaded is not asked, ms. */
 const BUSY_PAUSE_MS = 50;
-/** Speed from which on a peer is not preferred for being faster. */
+/** Higher speeds make no difference. */
 const FAST_BYTES_PER_SECOND = 100e6;
 
 /** What {@link PeerHealth} works with. */
@@ -48,7 +51,10 @@ export interface PeerHealthCollaborators {
   readonly penalties: Pick<PenaltyBox, "isShunned">;
 }
 
-/** Health and load of peers: who is asked first, who not at all. Bounded, forgets the eldest. */
+/**
+ * Health and load of peers, which decide whether and in which order they are asked. The number of
+ * peers is limited; those not used for the longest time are forgotten.
+ */
 export class PeerHealth {
   readonly #clock: Pick<Clock, "now">;
   readonly #options: MirrorOptions;
@@ -68,7 +74,10 @@ export class PeerHealth {
     return this.#entries.get(peer.id)?.down ? "down" : "good";
   }
 
-  /** The lower, the better a choice. Unitless; grows with load, delay, slowness and failures. */
+  /**
+   * The cost of a peer, unitless: grows with load, delay, slowness and failures. The lowest is the
+   * best choice.
+   */
   cost(id: string): number {
     const entry = this.#entries.get(id);
     if (entry === undefined) return 2 * ASSUMED_TTFB_MS;
@@ -78,7 +87,7 @@ export class PeerHealth {
       (1 + Math.min(entry.failures, 7));
   }
 
-  /** Milliseconds after which this peer's answer is later than it usually is (about its p90). */
+  /** Milliseconds after which this peer's answer is late (about its 90th percentile). */
   hedgeMs(id: string): number {
     const entry = this.#entries.get(id);
     const usual = entry?.answered ? this.#ttfb(entry) + 2 * entry.jitterMs : 0;
@@ -91,8 +100,8 @@ export class PeerHealth {
   /**
    * Whether a peer has room for one more request.
    *
-   * @param stream what is to be asked for, if it is not to be asked for twice without need.
-   * @param again there is need: it may be asked for by so many at the same time as options say.
+   * @param stream the content to ask for, if it should not be asked for twice.
+   * @param again it may be asked for as often at the same time as the options say.
    */
   free(id: string, stream: string, again = false): boolean {
     const entry = this.#entries.get(id);
@@ -102,7 +111,7 @@ export class PeerHealth {
       (entry.streams.get(stream) ?? 0) < (again ? maxCopies : 1);
   }
 
-  /** Resolves when a request ends next, at whichever peer. */
+  /** Resolves when the next request ends, at any peer. */
   freed(): Promise<void> {
     return this.#freed.promise;
   }
@@ -127,12 +136,12 @@ export class PeerHealth {
     };
   }
 
-  /** It said that it has too much to do. */
+  /** The peer is overloaded. */
   busy(id: string): void {
     this.#entry(id).busyUntil = this.#clock.now() + BUSY_PAUSE_MS;
   }
 
-  /** Headers arrived, whatever they say. */
+  /** Headers arrived, with any status. */
   answered(id: string, ms: number): void {
     const entry = this.#entry(id);
     entry.failures = 0;
@@ -141,15 +150,15 @@ export class PeerHealth {
     entry.answered = true;
   }
 
-  /** Another was faster while this one had been asked for so long. */
+  /** Another peer was faster, `ms` after this one was asked. */
   outrun(id: string, ms: number): void {
     const entry = this.#entry(id);
     if (ms > this.#ttfb(entry)) this.#learn(entry, ms);
   }
 
   /**
-   * No answer in `ms`, or no connection. Down until it answers a probe, unless bytes of another
-   * answer of its arrived meanwhile: then it is busy.
+   * No answer in `ms`, or no connection. The peer is down until it answers a probe. If bytes of
+   * another of its answers arrived meanwhile, it is only busy.
    */
   failed(id: string, ms: number): void {
     const entry = this.#entry(id);
@@ -162,9 +171,9 @@ export class PeerHealth {
   }
 
   /**
-   * A body stood still for too long. The peer is not even probed for a while, longer each time: it
-   * may well answer a probe, as one behind a path that loses large packets does. Unless bytes of
-   * another body of its arrived within `ms`: then it is busy.
+   * A body stalled. The peer is not even probed for a while, longer each time: a peer behind a path
+   * that loses large packets would answer a probe. If bytes of another of its bodies arrived within
+   * `ms`, it is only busy.
    */
   stalled(id: string, ms: number): void {
     const entry = this.#entry(id);
@@ -200,7 +209,7 @@ export class PeerHealth {
     return entry !== undefined && entry.down && entry.probeAt <= this.#clock.now();
   }
 
-  /** A probe ended. Its success lifts `down`, yet only a request's success clears failures. */
+  /** A probe ended. Its success ends `down`, but only a request's success resets failures. */
   probed(id: string, alive: boolean): void {
     const entry = this.#entry(id);
     if (alive) return this.#alive(entry);
@@ -211,7 +220,7 @@ export class PeerHealth {
     entry.probeAt = this.#clock.now() + pauseMs;
   }
 
-  /** Whether the peer sent anything of late. */
+  /** Whether the peer sent anything recently. */
   active(id: string): boolean {
     const entry = this.#entries.get(id);
     return entry !== undefined && this.#clock.now() - entry.lastByteAt < BUSY_MS;

@@ -17,7 +17,7 @@ export interface PenaltyBoxOptions {
   readonly maxTrackedPeers: number;
 }
 
-/** Where content comes from. */
+/** The address that content comes from. */
 export type Origin = Pick<Sender, "peer" | "address">;
 
 /**

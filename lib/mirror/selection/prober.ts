@@ -15,8 +15,8 @@ export interface ProberCollaborators {
 }
 
 /**
- * Finds out in the background whether peers answer, so that no request has to wait for one that is
- * gone, and one that came back is used again at once.
+ * Finds out in the background whether peers answer: no request waits for a peer that is gone, and a
+ * peer that came back is used again at once.
  */
 export class Prober {
   readonly #health: PeerHealth;
@@ -40,7 +40,7 @@ export class Prober {
     return this.#health.probeDue(peer.id) ? this.#begin(peer) : undefined;
   }
 
-  /** Begins a probe of a peer that was outrun, unless it has sent bytes of late. */
+  /** Begins a probe of a peer that was slower than another, unless it has recently sent bytes. */
   suspect(peer: Peer): void {
     if (this.#health.standing(peer) === "good" && !this.#health.active(peer.id)) {
       this.#begin(peer);

@@ -18,18 +18,18 @@ import { SearchFindings } from "./search_findings.ts";
 import { Source } from "./source.ts";
 
 /**
- * How long a peer that was named to follow may take to answer, ms: it has just begun to get the same
- * and has much else to do, and to go upstream as well would help nobody.
+ * How long a parent may take to answer, ms: it has just begun to get the content and is busy, and
+ * going upstream as well would be no faster.
  */
 const NAMED_RESPONSE_MS = 1000;
-/** What that, and to learn who it is, may add to the time until there is an answer, ms. */
+/** What an election and its parents may add to the time until there is an answer, ms. */
 const ELECTION_MS = 1850;
 
 /** What a {@link Search} works with. */
 export interface SearchCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly candidates: Candidates;
   readonly router: Pick<Router, "reportFailure">;
-  /** Who is believed what a tag means; undefined: whoever holds it, or it is no tag. */
+  /** Believed holders of a tag; undefined: every holder is believed, or it is no tag. */
   readonly holders?: { readonly strangers: number } | undefined;
   readonly client: PeerClient;
   readonly health: PeerHealth;
@@ -40,12 +40,12 @@ export interface SearchCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly closing: AbortSignal;
 }
 
-/** Everything that one request of a client does to find peers, and remembers of them. */
+/** The search of one request for peers: it finds and asks them, and remembers their answers. */
 export class Search {
   readonly #collaborators: SearchCollaborators;
   readonly #options: MirrorOptions;
   readonly #findings = new SearchFindings();
-  /** It came from a peer that was named to follow, or it is known that it does not. */
+  /** Whether the result of following a parent has been counted. */
   #followed = false;
 
   constructor(collaborators: SearchCollaborators, options: MirrorOptions) {
@@ -53,31 +53,31 @@ export class Search {
     this.#options = options;
   }
 
-  /** How many peers hold it, as far as is known, and can be asked just now. */
+  /** How many peers are known to hold it and can be asked now. */
   get holders(): number {
     return this.#collaborators.candidates.able;
   }
 
-  /** Whether this node is to get it from upstream, for others too. */
+  /** Whether this node is elected to get it from upstream. */
   get elected(): boolean {
     return this.#collaborators.candidates.parents?.elected === true;
   }
 
-  /** The content's size, if all who answered that the range is outside of it agree on it. */
+  /** The content's size, if all peers that answered that the range is outside of it agree on it. */
   get unsatisfiableSize(): number | undefined {
     return this.#findings.unsatisfiableSize;
   }
 
   /**
-   * Gets the answer of the first peer that has what is wanted; undefined if nobody does in time. What
-   * is large comes from strangers only if nobody has it who is known.
+   * Gets the answer of the first peer that has the content; undefined if none answers in time.
+   * Large content comes from unproven peers only if no proven peer has it.
    *
    * @throws the signal's reason when it aborts.
    */
   async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
     const { knownFrom: _known, largeFrom: _large, ...anybodys } = wanted;
     const lessSuspect = { ...wanted, knownFrom: Infinity, suspicion: 1 } as const;
-    // Whose word on the size is right is known only when all of it is there.
+    // Which peer is right about the size is known only once all of the content has arrived.
     this.#putBack(this.#findings.resized);
     let source = await this.#race(wanted, signal);
     for (const asked of wanted.choosy ? [] : [lessSuspect, anybodys]) {
@@ -114,7 +114,7 @@ export class Search {
       {
         signal: either.signal,
         budgetMs: this.#options.headerBudgetMs + (candidates.parents ? ELECTION_MS : 0),
-        // However many strangers have it: those who are known are looked for among all.
+        // Unproven peers that were put aside do not count: proven ones are looked for among all.
         get maxLosses() {
           return resolveRetries + strangers.size;
         },
@@ -132,7 +132,7 @@ export class Search {
   }
 
   /**
-   * Asks one certain peer; undefined if it has not what is wanted, or does not answer in time.
+   * Asks a given peer; undefined if it does not have the content, or does not answer in time.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -147,8 +147,8 @@ export class Search {
   }
 
   /**
-   * Asks the best peer that has not been asked; undefined if there is none, or it has not what is
-   * wanted, or does not answer before the signal aborts.
+   * Asks the best peer that has not been asked; undefined if there is none, or it does not have the
+   * content, or does not answer before the signal aborts.
    *
    * @throws the signal's reason when it aborts before a peer is found.
    */
@@ -157,13 +157,13 @@ export class Search {
     return candidate && await this.#ask(candidate, wanted, signal);
   }
 
-  /** Cuts off whoever alone sent wrong content, where he is. */
+  /** Shuns the only sender of wrong content, at its address. */
   lied(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
     const { health, penalties, candidates, log } = this.#collaborators;
     this.#findings.lies++;
     const { peer, address } = sender;
     const shunMs = penalties.shun(sender);
-    // The index may have named somebody else's address for the peer before its own.
+    // The index may have listed another host's address for the peer before its own.
     if (health.standing(peer) !== "shunned") candidates.putBack(peer.id);
     log.warn("peer sent wrong content and is shunned", {
       ...{ peer: peer.id, address, reason: "bad-content", shunMs },
@@ -171,7 +171,7 @@ export class Search {
     });
   }
 
-  /** One passed on wrong content that it was still getting: that may be another's fault. */
+  /** A peer relayed wrong content that it was still getting: that may be another's fault. */
   misled(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
     const { penalties, candidates, log } = this.#collaborators;
     this.#findings.lies++;
@@ -183,17 +183,17 @@ export class Search {
     });
   }
 
-  /** One of several sent wrong content, and nobody knows who. */
+  /** One of several peers sent wrong content, and it is not known which. */
   misledBySome(): void {
     this.#findings.lies++;
   }
 
-  /** A peer's answer turned out to be of no use, though not wrong. */
+  /** A peer's content cannot be used, though it is not wrong. */
   refuse(): void {
     this.#findings.refused++;
   }
 
-  /** Its body broke off or stood still. */
+  /** A body broke off or stalled. */
   failed(sender: Sender): void {
     this.#collaborators.candidates.inVain(sender);
   }
@@ -203,7 +203,7 @@ export class Search {
     this.#collaborators.candidates.ban(id);
   }
 
-  /** Looks for holders anew. */
+  /** Looks for holders again. */
   refresh(options?: { readonly slow: boolean }): void {
     this.#collaborators.candidates.refresh(options);
   }
@@ -213,7 +213,7 @@ export class Search {
     this.#collaborators.candidates.close();
   }
 
-  /** The answer when nothing was found, or nothing is made of it for a certain reason. */
+  /** The miss, with the reason that follows from the answers of peers, or a given one. */
   miss(reason: MissReason = this.#reason()): MirrorMiss {
     const turn = this.#collaborators.candidates.parents?.outcome;
     const miss = { found: false, reason, attempts: this.#findings.attempts } as const;
@@ -288,7 +288,7 @@ export class Search {
     } else if (reason instanceof RaceOver) {
       health.outrun(peer.id, ms);
       prober.suspect(peer);
-      // It lost by a little, perhaps: it may send a part, or go on where the winner fails.
+      // It may have been only a little slower: it may send a part, or go on where the winner fails.
       candidates.putBack(peer.id);
     }
   }

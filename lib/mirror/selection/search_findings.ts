@@ -2,17 +2,17 @@ import type { MissReason } from "../../ports/mirror.ts";
 import type { Verdict } from "../http/answer.ts";
 import type { Candidates } from "./candidates.ts";
 
-/** What a search has learned from the answers of peers, from which the reason of a miss follows. */
+/** The results of a search's questions to peers, from which the reason of a miss follows. */
 export class SearchFindings {
   /** Peers that were asked. */
   attempts = 0;
-  /** Answers that were of no use, though not wrong. */
+  /** Answers that could not be used, though they were not wrong. */
   refused = 0;
   /** Wrong contents. */
   lies = 0;
   /** Whether a peer is too busy, and no other is left. */
   isBusy = false;
-  /** Peers whose answers were put aside: a peer that is known may have the content. */
+  /** Peers whose answers were put aside: a proven peer may have the content. */
   readonly strangers = new Set<string>();
   /** Peers that have the content in another size. */
   readonly resized = new Set<string>();

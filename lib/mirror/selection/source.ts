@@ -12,11 +12,11 @@ export interface SourceInit {
   readonly peer: Peer;
   readonly reply: PeerReply;
   readonly descriptor: Descriptor;
-  /** Part of the content that the body holds. */
+  /** The part of the content that the body holds. */
   readonly part: Part;
-  /** The peer is still getting it itself. */
+  /** The peer is still getting the content itself. */
   readonly arriving?: boolean;
-  /** Set for an elected one: how many nodes are between it and upstream. */
+  /** Set for a parent: the number of nodes between it and upstream. */
   readonly depth?: number | undefined;
   /** Ends the accounting of the request. */
   readonly release: () => void;
@@ -24,24 +24,23 @@ export interface SourceInit {
 }
 
 /**
- * Buffers that reads are given: large ones for fast peers, since each read costs the same whatever
- * it brings, small ones for slow peers.
+ * Sizes of read buffers: large ones for fast peers, since each read costs the same whatever it
+ * brings, small ones for slow peers.
  */
 const MIN_READ_BYTES = 16 * 1024;
 const MAX_READ_BYTES = 256 * 1024;
 /**
- * In a long body, a read that left nothing in the socket is followed by so long a pause, ms, in
- * which the kernel collects what the next one brings at once: at 1 Gbit/s that saves a quarter of
- * the processor's work.
+ * In a long body, a read that empties the socket is followed by this pause, ms. The kernel collects
+ * meanwhile what the next read brings at once: at 1 Gbit/s that saves a quarter of the CPU time.
  */
 const COLLECT_MS = 1;
-/** Bodies are not long before so many bytes. */
+/** From so many bytes on a body is long. */
 const LONG_BYTES = 1024 * 1024;
 
 /**
- * A node that follows others is waited for so much longer, for each node between this one and
- * upstream, ms: when one of them stands still all below it do, and those next to it are to go on
- * elsewhere first. The rest then has nothing to do.
+ * A peer that follows others may take this much longer for each node between it and upstream, ms.
+ * When one of them stalls, all below it do: the nodes next to it are to switch first, so that the
+ * others need not.
  */
 const PATIENCE_PER_NODE_MS = 300;
 
@@ -52,15 +51,15 @@ export class Source implements Sender {
   readonly isProven: boolean;
   readonly descriptor: Descriptor;
   readonly part: Part;
-  /** The peer says that not everybody may have it. */
+  /** The peer says that the content is private. */
   readonly isPrivate: boolean;
-  /** When the tag's record changed last, as the peer says, ms since 1970. */
+  /** When the tag last changed, as the peer says, ms since 1970. */
   readonly tagTime: number | undefined;
-  /** The peer is still getting it itself: it has not got far beyond what it has sent. */
+  /** The peer is still getting the content itself, and has little more than it has sent. */
   readonly arriving: boolean;
-  /** The peer was named to follow: it gets it from upstream, or from one that does. */
+  /** The peer is a parent: it gets the content from upstream, or from a node that does. */
   readonly isTrusted: boolean;
-  /** Waits for bytes may be so much longer than usual, ms. */
+  /** How much longer than usual waits for bytes may take, ms. */
   readonly patienceMs: number;
   readonly #reply: PeerReply;
   readonly #release: () => void;
@@ -98,10 +97,7 @@ export class Source implements Sender {
     return bytes;
   }
 
-  /**
-   * Ends the exchange. If all of the body has been read its connection is used again; otherwise the
-   * peer sees it closed.
-   */
+  /** Ends the exchange. The connection is reused if all of the body has been read, else closed. */
   close(): void {
     this.#release();
     this.#reply.body.close();

@@ -5,9 +5,9 @@ import type { Log } from "../../ports/log.ts";
 import type { Peer, Router } from "../../ports/router.ts";
 import type { TrustedAddresses } from "../../ports/access.ts";
 
-/** How often it is said that peers are not believed, ms. */
+/** How often peers that are not believed are logged as warnings, ms. */
 const REPORT_EVERY_MS = 10 * 60_000;
-/** Peers of one lookup that are kept until it is known who is named. */
+/** The most peers of one lookup that are kept until bootstrap has been asked again. */
 const MAX_STRANGERS = 32;
 
 /** What {@link TagHolders} works with. */
@@ -19,9 +19,9 @@ export interface TagHoldersCollaborators {
 }
 
 /**
- * Finds those holders of tags that are believed without a proof: at the addresses that were named to
- * this node, and at these alone. Others are not asked, so that they cannot keep it from asking those
- * who are believed.
+ * Finds those holders of tags that are believed without a proof: only at the addresses that the
+ * bootstrap source names. Other peers are not asked, so that they cannot use up the few peers that
+ * are.
  */
 export class TagHolders {
   readonly #collaborators: TagHoldersCollaborators;
@@ -31,7 +31,9 @@ export class TagHolders {
     this.#collaborators = collaborators;
   }
 
-  /** A router for one search, and how many holders its last lookup found who are not named (yet). */
+  /**
+   * A router for one search. `strangers` counts the holders of its last lookup that were not named.
+   */
   of(reference: Reference): Pick<Router, "lookup" | "hasLeft"> & { readonly strangers: number } {
     const { router } = this.#collaborators;
     const strangers: Peer[] = [];
@@ -58,7 +60,7 @@ export class TagHolders {
         yield believed;
       } else if (strangers.length < MAX_STRANGERS) {
         strangers.push(peer);
-        // It may be new here. Nobody else waits for that.
+        // It may be a new node. Peers that are named already do not wait for that.
         looking ??= trustedAddresses.refresh(options);
       }
     }

@@ -1,27 +1,27 @@
 import type { Part } from "../http/answer.ts";
 import { placeOf, type Sender } from "../http/sender.ts";
 
-/** Bytes of some content, and who sent them. */
+/** A span of the content's bytes, and its sender. */
 export interface Contribution extends Part {
   readonly sender: Sender;
 }
 
-/** Keeps account of who sent which bytes of one body. */
+/** Records which sender sent which bytes of one body. */
 export class Contributors {
   readonly #parts: { sender: Sender; place: string; start: number; end: number }[] = [];
   readonly #left = new Set<string>();
 
-  /** Takes down that these bytes came from somebody. */
+  /** Adds bytes of a sender. */
   add(sender: Sender, { start, end }: Part): void {
     const last = this.#parts.findLast((part) => part.end === start);
-    // One that relays what it gets may have it whole a moment later: another answer, another part.
+    // A relay may have all of the content a moment later: that is another answer, and another part.
     const isSame = last?.sender === sender ||
       (last?.place === placeOf(sender) && last.sender.arriving === sender.arriving);
     if (last !== undefined && isSame) last.end = end;
     else this.#parts.push({ sender, place: placeOf(sender), start, end });
   }
 
-  /** Somebody did not send all of what he was asked for. */
+  /** A sender did not send all that it was asked for. */
   left(sender: Sender): void {
     this.#left.add(placeOf(sender));
   }
@@ -30,12 +30,12 @@ export class Contributors {
     return this.#left.has(placeOf(sender));
   }
 
-  /** Who sent the byte at an offset; undefined if it has not come. */
+  /** The sender of the byte at an offset; undefined if it has not arrived. */
   at(offset: number): Sender | undefined {
     return this.#parts.findLast(({ start, end }) => start <= offset && offset < end)?.sender;
   }
 
-  /** Everybody, each once; as one that is still getting it if that is true of any of its parts. */
+  /** All senders, each once; `arriving` if that holds for any of its parts. */
   get senders(): readonly Sender[] {
     const senders = new Map<string, Sender>();
     for (const { place, sender } of this.#parts) {
@@ -44,7 +44,7 @@ export class Contributors {
     return [...senders.values()];
   }
 
-  /** Whether nothing has come from anybody. */
+  /** Whether no bytes have arrived. */
   get isEmpty(): boolean {
     return this.#parts.length === 0;
   }

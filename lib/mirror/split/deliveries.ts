@@ -1,6 +1,6 @@
 import { LRUCache } from "lru-cache";
 
-/** Remembers when a peer last delivered anything, whatever it was. */
+/** Remembers when each peer last delivered any bytes. */
 export class Deliveries {
   readonly #last: LRUCache<string, number>;
 
@@ -9,7 +9,7 @@ export class Deliveries {
     this.#last = new LRUCache({ max });
   }
 
-  /** Bytes of a peer arrived at this time of a clock. */
+  /** Bytes of a peer arrived at this time. */
   note(peer: string, now: number): void {
     this.#last.set(peer, now);
   }

@@ -15,14 +15,14 @@ import type { Source } from "../selection/source.ts";
 type Chunk = Uint8Array<ArrayBuffer>;
 type Trouble = Exclude<Progress, "fine"> | "died";
 
-/** Pauses before looking for a holder again when a peer died and there was nobody else. */
+/** Pauses before holders are looked up again after a peer died and no other was left, ms. */
 const SECOND_LOOKS_MS = [0, 250];
-/** A transfer that got so far since its last switch may switch as often as a new one. */
+/** After so many bytes without a switch a transfer may switch as often as a new one. */
 const GOOD_PROGRESS_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads a part of some content, or all of it: goes on at another peer, from the byte that is due,
- * when one dies, stalls or slows down.
+ * Reads content, or a part of it. When a peer dies, stalls or slows down, it goes on at another
+ * peer from the next byte.
  */
 export class PartReader {
   readonly #collaborators: PartReaderCollaborators;
@@ -43,7 +43,7 @@ export class PartReader {
   #switchedAt: number;
   #over = false;
 
-  /** @param contributors where account is kept of whose bytes were passed on. */
+  /** @param contributors records the senders of bytes. */
   constructor(
     { first, wanted }: PartReaderInit,
     contributors: Contributors,
@@ -67,7 +67,7 @@ export class PartReader {
     else void this.#tick();
   }
 
-  /** Who is read from just now. */
+  /** The current peer. */
   get peer(): Peer {
     return this.#source.peer;
   }
@@ -87,7 +87,7 @@ export class PartReader {
     return this.#end;
   }
 
-  /** Ends the part sooner than the peer was asked to; it must not have got so far yet. */
+  /** Shortens the part; not below the bytes that were read already. */
   shorten(end: number): void {
     this.#end = Math.max(Math.min(end, this.#end), this.#offset);
   }
@@ -113,12 +113,12 @@ export class PartReader {
     }
   }
 
-  /** Ends it. A peer that has not sent all that it was asked for sees its connection closed. */
+  /** Ends the reading. The connection of an unfinished body is closed. */
   close(reason?: unknown): void {
     this.#life.abort(reason);
   }
 
-  /** Waits for bytes, or for trouble. */
+  /** Waits for bytes, or for a verdict on the progress. */
   async #await(): Promise<Chunk | Trouble> {
     const { clock } = this.#collaborators;
     const { promise, resolve } = Promise.withResolvers<Chunk | Trouble>();
@@ -144,7 +144,7 @@ export class PartReader {
     if (this.#source.arriving) metrics.upstreamSpared(bytes);
   }
 
-  /** Notes how the peer does; not for each chunk, whose timing says little. */
+  /** Notes the peer's speed; not for each chunk, whose timing says little. */
   #report(): void {
     const { bytes, waitedMs } = this.#unreported;
     if (bytes > 0) this.#collaborators.health.progressed(this.#source.peer.id, bytes, waitedMs);
@@ -164,7 +164,7 @@ export class PartReader {
     return chunk;
   }
 
-  /** Goes on elsewhere, or stays if there is time and nobody else. */
+  /** Goes on at another peer, or stays if there is time and no other peer. */
   async #recover(trouble: Trouble): Promise<void> {
     const { search, health } = this.#collaborators;
     const { peer, arriving } = this.#source;
@@ -172,7 +172,7 @@ export class PartReader {
     if (this.#switches >= this.#options.maxSwitches) {
       throw new Error(this.#story(`${this.#switches} switches without progress`));
     }
-    // Of what it does not have itself, the lack is not its fault.
+    // A peer is not to blame for bytes that it does not have itself yet.
     if (trouble === "died") {
       if (!arriving) health.broke(peer.id);
       this.#source.close();
@@ -187,7 +187,7 @@ export class PartReader {
   async #replace(pausesMs: readonly number[], trouble: "died" | "stalled" | "slow") {
     const { search, clock } = this.#collaborators;
     const { single = false } = this.#options;
-    // What is slow from somebody who is known is not made faster by a stranger.
+    // A slow proven peer is not replaced by an unproven one.
     const choosy = trouble === "slow" && this.#source.isProven;
     let next = single ? undefined : await this.#reopen(choosy);
     for (const pauseMs of next === undefined && !single ? pausesMs : []) {
@@ -196,13 +196,13 @@ export class PartReader {
       next = await this.#reopen(choosy);
       if (next !== undefined) break;
     }
-    // As long as nothing has come the client can go on elsewhere without a break.
+    // As long as no bytes have arrived the client can go on elsewhere without an error.
     const isHopeless = trouble === "died" || (single && trouble === "stalled") ||
       this.#contributors.isEmpty || search.elected;
     if (next === undefined && isHopeless) {
       this.#giveUp(trouble, `${trouble}, and nobody else has the content`);
     }
-    // Who is still getting it may itself have been told to begin anew a moment ago.
+    // A peer that is still getting the content may itself have restarted a moment ago.
     this.#watch.renew(next?.arriving);
     if (next !== undefined) this.#switchTo(next, trouble);
   }
@@ -233,7 +233,7 @@ export class PartReader {
     this.#switchedAt = this.#offset;
   }
 
-  /** It does not send all that it was asked for. */
+  /** The peer does not send all that it was asked for. */
   #leave(trouble: Trouble): void {
     this.#contributors.left(this.#source);
     if (trouble !== "slow" && !this.#source.arriving) {
@@ -241,7 +241,7 @@ export class PartReader {
     }
   }
 
-  /** Asks others for the rest. */
+  /** Asks other peers for the rest. */
   async #reopen(choosy: boolean): Promise<Source | undefined> {
     const part: Part = { start: this.#offset, end: this.#end };
     const whole = part.start === 0 && part.end === this.#size;
@@ -257,7 +257,7 @@ export class PartReader {
     return undefined;
   }
 
-  /** Looks after the progress for as long as the transfer lasts. */
+  /** Watches the progress for as long as the transfer lasts. */
   async #tick(): Promise<void> {
     const { clock, deliveries } = this.#collaborators;
     try {
@@ -269,11 +269,11 @@ export class PartReader {
         if (progress !== "fine") this.#alarm(progress);
       }
     } catch {
-      // The transfer is over: nothing is left to look after.
+      // The transfer is over.
     }
   }
 
-  /** Lets go of everything, once. */
+  /** Releases everything, once. */
   #close(): void {
     if (this.#over) return;
     this.#over = true;

@@ -16,7 +16,7 @@ export interface PartReaderCollaborators extends Runtime {
   readonly closing: AbortSignal;
 }
 
-/** What is read. */
+/** The content to read. */
 export interface PartReaderInit {
   /** The answer that is read first. */
   readonly first: Source;

@@ -1,21 +1,21 @@
 import type { Deliveries } from "./deliveries.ts";
 import type { Source } from "../selection/source.ts";
 
-/** A peer of which nothing at all has come for so long does not get on, ms. */
+/** A peer that has delivered no bytes at all for this time is stuck, ms. */
 const QUIET_MS = 1000;
 /**
- * A peer that is still getting it itself, and meanwhile delivers something else, is waited for so
- * much longer, ms: of several connections that fill upstream's line at the same time one may get
- * nothing for seconds (RFC 6298, section 2.1: packets are sent again after 1 s, then after 2 s).
+ * How much longer a peer may take that is still getting the content itself and delivers other
+ * content meanwhile, ms. Of several connections that share upstream's bandwidth, one may get
+ * nothing for seconds (RFC 6298, section 2.1: packets are retransmitted after 1 s, then after 2 s).
  */
 const BUSY_PATIENCE_MS = 3000;
 /**
- * What arrives more slowly at a peer may come faster from upstream, which is worth a question: the
- * answer costs upstream one transfer more at most.
+ * Content that arrives more slowly at a peer may come faster from upstream. It is worth asking:
+ * that costs upstream one more transfer at most.
  */
 const MIN_ARRIVING_BYTES_PER_SECOND = 512 * 1024;
 
-/** How much longer than usual bytes of a source are waited for now, ms. */
+/** How much longer than usual to wait for bytes of a source, ms. */
 export function patienceMs(
   { arriving, patienceMs, peer }: Pick<Source, "arriving" | "patienceMs" | "peer">,
   deliveries: Deliveries,
@@ -25,7 +25,7 @@ export function patienceMs(
   return patienceMs + (isBusy ? BUSY_PATIENCE_MS : 0);
 }
 
-/** Options under which a body that comes from a source at first is slow. */
+/** The options by which a body is slow whose first source this is. */
 export function watchOptions<T extends { readonly minBytesPerSecond: number }>(
   { arriving }: Pick<Source, "arriving">,
   options: T,

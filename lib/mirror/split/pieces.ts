@@ -8,7 +8,7 @@ export interface Piece {
   /** Smaller once another lane has taken over its second half. */
   end: number;
   reader: PartReader | undefined;
-  /** Bytes that have come and were not taken yet. */
+  /** Bytes that have arrived and were not taken yet. */
   readonly chunks: Chunk[];
   done: boolean;
 }
@@ -16,17 +16,19 @@ export interface Piece {
 /** A piece is not halved if less of it is left. */
 const MIN_HALF_BYTES = 256 * 1024;
 
-/** The pieces of a body in order, from the one that is being passed on to the last one begun. */
+/**
+ * The pieces of a body in order, from the one that is passed on now to the last one that was begun.
+ */
 export class Pieces {
   readonly #bytes: number;
   readonly #end: number;
   readonly #list: Piece[] = [];
-  /** Pieces whose lane has gone. */
+  /** Pieces whose lane has ended. */
   readonly #orphans: Piece[] = [];
   #next: number;
 
   /**
-   * @param start where the first piece begins.
+   * @param start the offset of the first piece.
    * @param bytes of each piece.
    */
   constructor(start: number, end: number, bytes: number) {
@@ -40,7 +42,7 @@ export class Pieces {
     return this.#list[0];
   }
 
-  /** Whether every byte belongs to a piece that somebody gets. */
+  /** Whether every byte belongs to a piece that a lane gets. */
   get allTaken(): boolean {
     return this.#next >= this.#end && this.#orphans.length === 0;
   }
@@ -50,7 +52,7 @@ export class Pieces {
     return this.#next >= this.#end && this.#list.length === 0;
   }
 
-  /** A piece to get; undefined if there is none while no more than `most` may be under way. */
+  /** The next piece to get; undefined if there is none, or `most` are under way. */
   take(most: number): Piece | undefined {
     const orphan = this.#orphans.shift();
     if (orphan !== undefined) return orphan;
@@ -62,7 +64,7 @@ export class Pieces {
     return piece;
   }
 
-  /** The second half of what is left of the first piece, which holds up all others. */
+  /** The second half of the rest of the first piece, which holds up all others. */
   takeHalf(): Piece | undefined {
     const head = this.head;
     if (head?.reader === undefined || head.done || head.chunks.length > 0) return undefined;
@@ -76,7 +78,7 @@ export class Pieces {
     return piece;
   }
 
-  /** Lets somebody else get a piece of which nothing has come. */
+  /** Gives a piece back of which nothing has arrived. */
   putBack(piece: Piece): void {
     this.#orphans.push(piece);
   }

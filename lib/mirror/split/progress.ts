@@ -4,16 +4,16 @@ export interface ProgressOptions {
   readonly stallWindowMs: number;
   /** Span of waiting over which speed is judged, ms. */
   readonly slowWindowMs: number;
-  /** Less than this is slow. */
+  /** A lower speed is slow. */
   readonly minBytesPerSecond: number;
   /** Waiting for more than a trickle this long is the end, ms. */
   readonly giveUpMs: number;
 }
 
-/** `fine`, or what is the matter with a transfer. */
+/** `fine`, or what is wrong with a transfer. */
 export type Progress = "fine" | "slow" | "stalled" | "dead";
 
-/** Whatever comes more slowly than this is as good as nothing: waiting goes on. */
+/** A slower trickle counts as nothing: waiting goes on. */
 const ALIVE_BYTES_PER_SECOND = 1024;
 
 interface Span {
@@ -22,8 +22,8 @@ interface Span {
 }
 
 /**
- * Judges how a transfer gets on. Only time counts in which bytes are waited for, not time in which
- * the client does not want any; and a pause of this process counts for little.
+ * Judges the progress of a transfer. Only time in which bytes are waited for counts, not time in
+ * which the client does not read. A pause of this process counts for little.
  */
 export class ProgressWatch {
   readonly #options: ProgressOptions;
@@ -75,15 +75,16 @@ export class ProgressWatch {
     return waitedMs;
   }
 
-  /** Waits so much longer for bytes, ms, than the options say, from now on. */
+  /** Waits this much longer for bytes than the options say, ms, from now on. */
   beMorePatient(patienceMs: number): void {
     this.#patienceMs = patienceMs;
   }
 
   /**
-   * The transfer goes on, from elsewhere or not; the next verdict takes a whole window again.
+   * The transfer goes on, from the same peer or another; the next verdict takes a whole window
+   * again.
    *
-   * @param afresh the end does, too; but not a second time before there are bytes again.
+   * @param afresh so does the end, but not a second time before bytes arrive again.
    */
   renew(afresh = false): void {
     this.#spans = [{ waitedMs: 0, bytes: 0 }];
@@ -100,7 +101,7 @@ export class ProgressWatch {
     this.#pardonLeftMs = this.#pardonMs;
   }
 
-  /** Looks at where things stand; to be called every `tickMs`. */
+  /** Judges the progress now; to be called every `tickMs`. */
   check(now: number): Progress {
     this.#account(now);
     if (this.#waitingSince === undefined) return "fine";

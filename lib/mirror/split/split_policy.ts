@@ -2,43 +2,45 @@ import { LRUCache } from "lru-cache";
 import type { Digest } from "../../oci/digest.ts";
 import type { Clock } from "../../ports/clock.ts";
 
-/** Transfers that are split at the same time: each buffers pieces that came before their turn. */
+/**
+ * The most transfers that are split at the same time: each buffers pieces that arrive out of order.
+ */
 const MAX_SPLITS = 2;
-/** One peer as fast as this is left alone: the machine itself is the bottleneck then. */
+/** A body of a faster peer is not split: this node is the bottleneck then. */
 const FAST_BYTES_PER_SECOND = 200e6;
-/** A transfer is slowed down by its peer if this part of its time is spent waiting for it. */
+/** The share of its time that a transfer must spend waiting for its peer to be split. */
 const WAITING_SHARE = 0.6;
-/** When splitting was of no use it is not tried again for so long, ms. */
+/** How long splitting is not tried again after it brought nothing, ms. */
 const USELESS_MS = 60_000;
-/** Several peers have to be so many times faster than the one was. */
+/** How many times faster several peers must be than the one was. */
 const WORTHWHILE = 1.15;
 
-/** Contents that turned out wrong after a split, and are remembered. */
+/** The most contents that are remembered because they were wrong after a split. */
 const MAX_DISTRUSTED = 1000;
 
 /** Settings of {@link SplitPolicy}. */
 export interface SplitOptions {
-  /** Peers that one body is got from at the same time; 1: never more than one. */
+  /** Peers that send one body at the same time; 1: bodies are not split. */
   readonly splitPeers: number;
-  /** Time for which one peer alone is watched first, ms. */
+  /** How long one peer alone is measured first, ms. */
   readonly splitProbeMs: number;
   /** Bodies of which less is left are not split. */
   readonly splitMinBytes: number;
 }
 
-/** How a transfer from one peer gets on. */
+/** The progress of a transfer from one peer. */
 export interface SplitProgress {
   readonly digest: Digest;
   readonly bytes: number;
   readonly leftBytes: number;
   readonly elapsedMs: number;
-  /** Part of the above that was spent waiting for the peer. */
+  /** The part of `elapsedMs` that was spent waiting for the peer. */
   readonly waitedMs: number;
 }
 
-/** Leave to split one transfer. */
+/** The permit to split one transfer. */
 export interface SplitPermit {
-  /** Tells how fast several peers are together; false if that is not worth while. */
+  /** Reports the speed of several peers together; false if splitting is not worth it. */
   worthwhile(bytesPerSecond: number): boolean;
   /** Gives it back, once. */
   release(): void;
@@ -57,7 +59,7 @@ export class SplitPolicy {
     this.#options = options;
   }
 
-  /** Undefined if the transfer is to go on from one peer for now. */
+  /** Undefined if the transfer is to stay with one peer for now. */
   permit(progress: SplitProgress): SplitPermit | undefined {
     const { digest, bytes, leftBytes, elapsedMs, waitedMs } = progress;
     const { splitPeers, splitProbeMs, splitMinBytes } = this.#options;
@@ -82,8 +84,8 @@ export class SplitPolicy {
   }
 
   /**
-   * Somebody among several sent wrong content, and nobody can tell who. It is not got from several
-   * at once again, so that next time the one that lies is found out, and the others are not blamed.
+   * One of several peers sent wrong content, and it is not known which. The content is not split
+   * again, so that the liar is found next time and the others are not blamed.
    */
   distrust(digest: Digest): void {
     this.#distrusted.set(digest, true);

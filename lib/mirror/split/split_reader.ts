@@ -13,25 +13,28 @@ import type { SplitPermit } from "./split_policy.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
-/** What a {@link SplitReader} reads. */
+/** The content that a {@link SplitReader} reads. */
 export interface SplitReaderInit {
-  /** Reads from one peer so far; goes on with the next piece. */
+  /** The reader of the one peer so far, which gets the first piece. */
   readonly first: PartReader;
   readonly wanted: PartReaderInit["wanted"];
   readonly descriptor: Descriptor;
   readonly permit: SplitPermit;
 }
 
-/** Whether several peers are faster than one was is judged after so long, ms. */
+/** When the speed of several peers is compared with that of the one, ms. */
 const JUDGE_AFTER_MS = 1500;
 
-/** A peer is asked for its next piece when so much of the one before is left: it is never idle. */
+/**
+ * A peer is asked for its next piece when this much of the one before is left, so that it is never
+ * idle.
+ */
 const AHEAD_BYTES = 1024 * 1024;
 
 /**
- * Reads a body from several peers at once: each gets the next piece when it is nearly done with one,
- * so that faster peers get more of them. Pieces are passed on in order. No more is under way than
- * three pieces a peer, and a piece that holds up the others is halved.
+ * Reads a body from several peers at once: each gets the next piece when it is nearly done with
+ * one, so that faster peers get more of them. Pieces are passed on in order. At most three pieces a
+ * peer are under way, and a piece that holds up the others is halved.
  */
 export class SplitReader {
   readonly #init: SplitReaderInit;
@@ -46,7 +49,9 @@ export class SplitReader {
   #lanes = 0;
   #wantedLanes: number;
   #hungry = false;
-  /** Whether strangers send no parts of what comes from somebody who is known, nor suspects any. */
+  /**
+   * Whether unproven peers send no parts of content of a proven one, and suspects send none at all.
+   */
   readonly #choosy: boolean;
   #passed = 0;
   #judged = false;
@@ -78,7 +83,7 @@ export class SplitReader {
     this.#guard(this.#findOthers());
   }
 
-  /** Who sent, or sends, what is passed on just now. */
+  /** The sender of the bytes that are passed on now. */
   get peer(): Peer {
     return this.#peer;
   }
@@ -136,7 +141,7 @@ export class SplitReader {
     this.#hungry = false;
   }
 
-  /** Finds peers for more lanes, as many as are wanted and can be had. */
+  /** Finds peers for more lanes, as many as the policy permits. */
   async #findOthers(): Promise<void> {
     for (let count = 1; count < this.#options.splitPeers; count++) {
       const piece = this.#pieces.take(this.#room);
@@ -153,7 +158,7 @@ export class SplitReader {
     }
   }
 
-  /** All lanes have gone: looks for holders anew. */
+  /** All lanes have ended: looks for holders again. */
   async #rescue(): Promise<void> {
     const piece = this.#pieces.take(Infinity);
     if (piece === undefined) return;
@@ -188,7 +193,7 @@ export class SplitReader {
         return this.#lost(peer, piece);
       }
       const ahead: Piece | undefined = await this.#drain(piece, () => this.#ahead(peer));
-      // Its reader had to go on at another peer, which has a lane of its own or is worth one later.
+      // Its reader went on at another peer, which has a lane of its own or may get one later.
       if (piece.reader?.peer.id !== peer.id) return ahead && this.#abandon(ahead);
       piece = ahead ?? await this.#nextPiece();
     }
@@ -202,7 +207,7 @@ export class SplitReader {
     return source !== undefined;
   }
 
-  /** Asks a peer for its next piece, if it is to have one. */
+  /** Asks a peer for its next piece, if there is one. */
   async #ahead(peer: Peer): Promise<Piece | undefined> {
     if (this.#lanes > this.#wantedLanes) return undefined;
     const piece = this.#pieces.take(this.#room);
@@ -231,7 +236,7 @@ export class SplitReader {
     return await next;
   }
 
-  /** Undefined when this lane is of no more use. */
+  /** Undefined when this lane has ended. */
   async #nextPiece(): Promise<Piece | undefined> {
     while (!this.#life.signal.aborted && this.#lanes <= Math.max(this.#wantedLanes, 1)) {
       const piece = this.#pieces.take(this.#room) ??
@@ -261,7 +266,7 @@ export class SplitReader {
     return { ...wanted, digest, size, range: `bytes=${start}-${end - 1}` };
   }
 
-  /** A peer that has sent pieces sends no more: the others get the rest. */
+  /** A peer sends no more pieces: the others get the rest. */
   #lost(peer: Peer, piece: Piece): void {
     const { log, metrics } = this.#collaborators;
     const { digest } = this.#init.descriptor;
@@ -284,7 +289,7 @@ export class SplitReader {
     this.#changed = Promise.withResolvers();
   }
 
-  /** What fails in the background fails the body. */
+  /** An error in the background fails the body. */
   #guard(work: Promise<void>): void {
     work.catch((error) => {
       this.#failure ??= error;

@@ -1,12 +1,12 @@
 import type { Evidence } from "./evidence.ts";
 
-/** The content is not what its digest says; nothing of its end was passed on. */
+/** The content does not match its digest. Its last bytes were not passed on. */
 export class BadContentError extends Error {
   override readonly name = "BadContentError";
 
   /**
-   * @param evidence tells who it was once the right content is at hand: several sent it, so that
-   * nobody was blamed.
+   * @param evidence identifies the liar once the right content is known: several peers sent it, so
+   * that none was blamed.
    */
   constructor(message: string, readonly evidence: Evidence | undefined) {
     super(message);

@@ -7,11 +7,11 @@ import type { Peer } from "../../ports/router.ts";
 import type { PeerClient } from "../http/peer_client.ts";
 import type { PeerHealth } from "../selection/peer_health.ts";
 
-/** Peers that are told at the same time; more are not told. */
+/** The most peers that are told at the same time; others are not told. */
 const MAX_TELLING = 4;
-/** A peer is told about the same content once in so long, ms: it may be reading it just now. */
+/** How often a peer is told about the same content, ms: it may be reading it just now. */
 const AGAIN_MS = 60_000;
-/** What was told to whom is remembered of so many. */
+/** The most pairs of peer and content that are remembered. */
 const MAX_TOLD = 1024;
 
 /** What {@link Doubts} work with. */
@@ -22,9 +22,9 @@ export interface DoubtsCollaborators {
 }
 
 /**
- * Tells peers that what they alone sent was not what was asked for, in the background: a disk may
- * have flipped a bit, and they are to read their copy again. Nothing comes of it here, and a peer
- * that knows nothing of it takes it for a HEAD request like any other.
+ * Tells peers, in the background, that content that they alone sent was wrong: a disk may have
+ * flipped a bit, and they are to read their copy again. It has no effect here, and a peer that does
+ * not know the header takes it for an ordinary HEAD request.
  */
 export class Doubts {
   readonly #collaborators: DoubtsCollaborators;
@@ -47,7 +47,7 @@ export class Doubts {
     this.#running.add(telling);
   }
 
-  /** Ends whatever is under way. */
+  /** Ends all requests under way. */
   async close(): Promise<void> {
     this.#life.abort(new DOMException("the mirror is closed", "AbortError"));
     await Promise.all(this.#running);

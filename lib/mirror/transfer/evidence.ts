@@ -4,8 +4,9 @@ import type { Contribution } from "../split/contributors.ts";
 import type { Sender } from "../http/sender.ts";
 
 /**
- * What several peers sent that is wrong as a whole: enough of it to tell who was the first to send
- * something wrong once the right content is at hand, without keeping the bytes.
+ * Evidence of content that several peers sent and that is wrong as a whole. Once the right content
+ * is known, it tells which peer was the first to send wrong bytes. The bytes themselves are not
+ * kept.
  */
 export class Evidence {
   readonly #algorithm: string;
@@ -13,8 +14,8 @@ export class Evidence {
   readonly #marks: readonly string[];
 
   /**
-   * @param parts who sent what, in order, all of it.
-   * @param marks hashes of all that came up to the end of each part but the last, in hexadecimal.
+   * @param parts all of the content in order, with its senders.
+   * @param marks hashes of the content up to the end of each part but the last, in hexadecimal.
    */
   constructor(digest: Digest, parts: readonly Contribution[], marks: readonly string[]) {
     this.#algorithm = splitDigest(digest).algorithm;
@@ -22,13 +23,13 @@ export class Evidence {
       { sender: { peer, address, arriving, isProven, isPrivate }, ...part },
     ) => ({
       ...part,
-      // Not all that a sender may be: this is kept for longer.
+      // Only these fields: a sender may be a whole connection, and this is kept for longer.
       sender: { peer, address, arriving, isProven, isPrivate },
     }));
     this.#marks = marks;
   }
 
-  /** Undefined if that one had not verified himself what he sent. */
+  /** The first sender of wrong bytes; undefined if it had not verified them itself. */
   liar(right: readonly Uint8Array[]): Sender | undefined {
     const hash = createHash(this.#algorithm);
     const ends = this.#parts.map(({ end }) => end);

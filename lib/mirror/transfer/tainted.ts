@@ -4,29 +4,30 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Evidence } from "./evidence.ts";
 
-/** Contents that are remembered. */
+/** The most contents that are remembered. */
 const MAX_CONTENTS = 1000;
-/** Of so many it is kept who sent what. */
+/** The most contents whose evidence is kept. */
 const MAX_EVIDENCE = 32;
-/** For so long: the pauses of a kubelet between its attempts grow to 5 minutes, ms. */
+/**
+ * How long they are remembered, ms: the pauses of a kubelet between its attempts grow to 5 minutes.
+ */
 const KEPT_MS = 10 * 60_000;
-/** What a client asks for again so soon it asks for in the same attempt, ms. */
+/** Requests of a client within this time belong to one attempt, ms. */
 const ATTEMPT_MS = 3000;
 
 interface Taint {
-  /** Whether bytes are known to have been wrong, or to have broken off. */
+  /** Whether bytes are known to have been wrong, or a body to have broken off. */
   isSure: boolean;
-  /** When upstream was first given the chance to deliver all of it, and to deliver a part. */
+  /** When upstream first had the chance to deliver all of it, and to deliver a part. */
   readonly leftAt: { whole?: number; part?: number };
-  /** Where the first part begins that was passed on unverified, and since when that is so. */
+  /** The offset of the first part that was passed on unverified, and the time of that. */
   first?: { readonly start: number; readonly at: number };
 }
 
 /**
- * Content of which the client may have got wrong bytes: a body that was passed on before it could be
- * verified came out wrong, or broke off, or was a part that nobody here can verify. Nothing of it is
- * passed on any more unless it has been verified as a whole, or upstream has had its chance to
- * deliver it, until the client has got all of it.
+ * Content of which the client may have got wrong bytes: a streamed body was wrong or broke off, or
+ * was a part, which cannot be verified. Until the client has got all of it, the content is passed
+ * on only once it has been verified as a whole, or upstream has had its chance to deliver it.
  */
 export class Tainted {
   readonly #clock: Pick<Clock, "now">;
@@ -38,16 +39,16 @@ export class Tainted {
     this.#contents = expiringCache(clock, { max: MAX_CONTENTS, ttlMs: KEPT_MS });
   }
 
-  /** A body came out wrong, or broke off, after a part of it was passed on. */
+  /** A body was wrong, or broke off, after a part of it was passed on. */
   add(digest: Digest, evidence?: Evidence): void {
     this.#contents.set(digest, { isSure: true, leftAt: {} });
     if (evidence !== undefined) this.#evidence.set(digest, evidence);
   }
 
   /**
-   * A part is passed on that nobody here can verify.
+   * A part is passed on, which cannot be verified.
    *
-   * @param start where it begins.
+   * @param start its offset.
    */
   addPart(digest: Digest, start: number): void {
     const taint = this.#findOrAdd(digest);
@@ -56,29 +57,29 @@ export class Tainted {
     }
   }
 
-  /** Who sends it is suspect. */
+  /** Its sender is suspect. */
   addSuspect(digest: Digest): void {
     this.#findOrAdd(digest);
   }
 
-  /** What there is against those who sent it wrong, once. */
+  /** The evidence against the senders of wrong bytes; returned once. */
   evidence(digest: Digest): Evidence | undefined {
     const evidence = this.#evidence.get(digest);
     this.#evidence.delete(digest);
     return evidence;
   }
 
-  /** All of it was passed on, and is right. */
+  /** All of it was passed on, and matches its digest. */
   clear(digest: Digest): void {
     this.#contents.delete(digest);
   }
 
   /**
-   * Whether to pass it on only once it has been verified.
+   * Whether it must be verified before it is passed on.
    *
-   * @param start where the part begins that is asked for; undefined for the whole. After other parts
-   * a part says nothing, but whoever asks for the whole, or begins anew with the same part an attempt
-   * later, as a runtime does that gets blobs in parts, did not get on with what it got.
+   * @param start the offset of the requested part; undefined for the whole. A request for a further
+   * part means nothing. But a client that asks for the whole, or for the first part again in a
+   * later attempt, as a runtime does that gets blobs in parts, could not use the bytes that it got.
    */
   has(digest: Digest, start: number | undefined): boolean {
     const taint = this.#contents.get(digest);
@@ -91,8 +92,8 @@ export class Tainted {
   }
 
   /**
-   * Whether it is upstream's turn: true in one attempt of the client, after which it gets again what
-   * peers have: then upstream had nothing.
+   * Whether the content is left to upstream: true during one attempt of the client. If the client
+   * asks again after that, upstream did not have it, and it is served from peers.
    */
   isUpstreamsTurn(digest: Digest, isPart: boolean): boolean {
     const taint = this.#contents.get(digest);

@@ -28,15 +28,15 @@ export interface TransferCollaborators extends PartReaderCollaborators {
   readonly doubts: Pick<Doubts, "tell">;
   readonly downloads?: Pick<RateLimiter, "take"> | undefined;
   readonly splits: SplitPolicy;
-  /** Told of what was passed on and came out wrong. */
+  /** Told of content that was passed on and turned out to be wrong. */
   readonly tainted: Tainted;
-  /** Told of its senders. */
+  /** Told of the senders of such content. */
   readonly penalties: Pick<PenaltyBox, "suspect">;
 }
 
 /**
- * One body out of those of several peers: one after the other where one fails, and several at once
- * where that is faster. Verified while it passes, if it is the whole content.
+ * One body from one or several peers: it goes on at another peer when one fails, and is split over
+ * several where that is faster. It is verified while it passes, if it is all of the content.
  */
 export class Transfer {
   /** Whether it is all of the content, and not a part. */
@@ -48,7 +48,7 @@ export class Transfer {
   readonly #end: number;
   readonly #verifier: Verifier | undefined;
   readonly #contributors = new Contributors();
-  /** Who sent what has been passed on, in order. */
+  /** The senders of the bytes that were passed on, in order. */
   readonly #passed: { sender: Sender; place: string; start: number; end: number }[] = [];
   readonly #life: Link;
   readonly #startedAt: number;
@@ -81,7 +81,7 @@ export class Transfer {
     if (this.#life.signal.aborted) this.#close();
   }
 
-  /** The body, after bytes that were taken already, as a stream that reads only what is asked of it. */
+  /** The body as a stream, beginning with a chunk that was read already. It does not read ahead. */
   stream(first?: Chunk): ReadableStream<Chunk> {
     return new ReadableStream<Chunk>({
       start: (controller) => {
@@ -101,14 +101,15 @@ export class Transfer {
     }, { highWaterMark: 0 });
   }
 
-  /** Whether any of those who sent it says that not everybody may have it. */
+  /** Whether any of its senders says that it is private. */
   get isPrivate(): boolean {
     return this.#init.first.isPrivate ||
       this.#contributors.senders.some(({ isPrivate }) => isPrivate);
   }
 
   /**
-   * The next bytes; undefined at the end. The last bytes are passed on only if the whole is right.
+   * The next bytes; undefined at the end. The last bytes are passed on only if the content matches
+   * its digest.
    *
    * @throws if the content cannot be completed or is wrong, the signal's reason when it aborts.
    */
@@ -129,9 +130,9 @@ export class Transfer {
   }
 
   /**
-   * Gets all of it before anything is passed on.
+   * Gets all of it before any of it is passed on.
    *
-   * @param memory where it is put.
+   * @param memory stores the content.
    * @throws as `next` does.
    */
   async whole(memory: ContentMemory): Promise<void> {
@@ -166,7 +167,7 @@ export class Transfer {
     return chunk;
   }
 
-  /** Takes down whose bytes pass next. */
+  /** Records the sender of the next bytes. */
   async #attribute(bytes: number, verifier: Verifier): Promise<void> {
     const [start, end] = [this.#offset, this.#offset + bytes];
     const sender = this.#contributors.at(start) ?? this.#init.first;
@@ -191,11 +192,12 @@ export class Transfer {
     return chunk;
   }
 
-  /** Goes on with several peers at once, if that promises to be faster. */
+  /** Splits the body over several peers, if that promises to be faster. */
   #split(): void {
     const { clock, search, splits } = this.#collaborators;
     if (!(this.#reader instanceof PartReader) || this.#init.first.arriving) return;
-    // Nobody else has it: a peer that leaves ends the transfer that it has begun, and begins no other.
+    // No other peer has it: a peer that leaves completes its current answer, but accepts no other
+    // request.
     if (search.holders < 2) return;
     const progress = {
       digest: this.#digest,
@@ -222,7 +224,10 @@ export class Transfer {
     this.#life.abort();
   }
 
-  /** Who alone sent what is wrong is to blame for it; of several nobody is, until it is known who. */
+  /**
+   * The only sender of wrong content is to blame for it. Of several none is blamed until it is
+   * known which.
+   */
   #lie(): never {
     const { search, splits, log, doubts } = this.#collaborators;
     const digest = this.#digest;
@@ -246,7 +251,10 @@ export class Transfer {
     );
   }
 
-  /** The client may have got wrong bytes: of what broke off, too, where a stranger did that. */
+  /**
+   * Notes that the client may have got wrong bytes, also of a body of an unproven peer that broke
+   * off.
+   */
   #taint(error: unknown): void {
     const { tainted, penalties } = this.#collaborators;
     const isPassedOn = this.#offset > this.#init.first.part.start;
@@ -260,7 +268,7 @@ export class Transfer {
     }
   }
 
-  /** Lets go of everything, once. */
+  /** Releases everything, once. */
   #close(): void {
     if (this.#over) return;
     this.#over = true;

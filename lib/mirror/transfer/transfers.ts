@@ -15,7 +15,7 @@ export class Transfers {
   }
 
   /**
-   * Begins the transfer of what a peer offers.
+   * Begins the transfer of content that a peer offers.
    *
    * @param search finds further peers for it, and is closed with it.
    * @param options replace settings of the mirror.

@@ -7,22 +7,22 @@ import type { Clock } from "../../ports/clock.ts";
 export interface VerifiedContent {
   readonly descriptor: Descriptor;
   readonly content: Uint8Array<ArrayBuffer>;
-  /** Who sent it. */
+  /** The peer that sent it. */
   readonly peer: string;
-  /** Who sent it says that not everybody may have it. */
+  /** The peer says that it is private. */
   readonly isPrivate: boolean;
 }
 
 /** Settings of {@link ContentCache}. */
 export interface ContentCacheOptions {
-  /** Total of contents, bytes. */
+  /** Size of the cache, bytes. */
   readonly manifestCacheBytes: number;
   /** How long one is kept, ms. */
   readonly manifestCacheTtlMs: number;
 }
 
 /**
- * Keeps content for the few seconds between a client's question for a tag and the one for its
+ * Keeps content for the few seconds between a client's request for a tag and the one for its
  * digest, so that the second is answered even if the peer is gone by then.
  */
 export class ContentCache {

@@ -7,27 +7,27 @@ import { SLAB_BYTES } from "../memory/slabs.ts";
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
-/** What {@link Held} is made of. */
+/** The content of {@link Held}. */
 export interface HeldInit {
   readonly descriptor: Descriptor;
   /** All of the content. */
   readonly memory: SlabList;
-  /** What the memory counts for. */
+  /** The share of the memory budget. */
   readonly room: Room;
-  /** Who sent it. */
+  /** The peer that sent it. */
   readonly peer: string;
-  /** Who sent it says that not everybody may have it. */
+  /** The peer says that it is private. */
   readonly isPrivate: boolean;
-  /** How many will read it, or say that they do not. */
+  /** The number of readers; each must read or decline it. */
   readonly readers: number;
 }
 
-/** Bytes of the chunks that are passed on: as they come from peers. */
+/** Bytes of the chunks that are passed on: as many as a read from a peer brings. */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Content that has been verified and is in memory until its readers have taken it. Each reader gets
- * copies, which are his own; what all have taken is let go at once.
+ * Verified content that is in memory until its readers have taken it. Each reader gets copies,
+ * which it owns. A slab that all have taken is freed at once.
  */
 export class Held {
   readonly descriptor: Descriptor;
@@ -35,7 +35,7 @@ export class Held {
   readonly isPrivate: boolean;
   readonly #memory: SlabList;
   readonly #room: Room;
-  /** How many have yet to take each slab. */
+  /** How many readers have yet to take each slab. */
   readonly #due: number[];
 
   constructor({ descriptor, memory, room, peer, isPrivate, readers }: HeldInit) {
@@ -90,7 +90,7 @@ export class Held {
     }, { highWaterMark: 0 });
   }
 
-  /** One reader is done with the slabs from one on to another; returns that. */
+  /** One reader is done with the slabs of a range; returns the end of the range. */
   #passOver(from: number, to = this.#due.length): number {
     for (let index = from; index < to; index++) {
       const due = (this.#due[index] ?? 0) - 1;

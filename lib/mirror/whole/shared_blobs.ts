@@ -4,23 +4,25 @@ import type { Cancellable } from "../../ports/cancellable.ts";
 import type { VerifiedContent } from "./content_cache.ts";
 import { Held, type HeldInit } from "./held.ts";
 
-/** A blob that was got whole: a small one in one piece, or one whose memory is accounted for. */
+/** A blob in memory: a small one in one piece, or one that counts against the memory budget. */
 export type WholeBlob = VerifiedContent | Held;
 
-/** What whoever gets a blob says of how it went. */
+/** The task of getting a blob for all that wait for it, which reports its outcome. */
 export interface Lead {
-  /** It is small: everybody gets the same. */
+  /** The blob is small: all get the same bytes. */
   small(content: VerifiedContent): VerifiedContent;
-  /** It is in memory; returns it for whoever got it. */
+  /** The blob is in memory; returned for the lead itself. */
   held(content: Omit<HeldInit, "readers">): Held;
   /**
-   * Everybody is on his own, or, if whoever got it went away, the first of those who wait takes his
-   * place; of no effect once it is known how it went.
+   * The blob is not shared: all that wait get it themselves. If the lead's client went away, the
+   * first of those that wait becomes the lead. No effect after an outcome was reported.
    */
   end(options: { readonly isGivenUp: boolean }): void;
 }
 
-/** `given-up` if whoever got it went away; undefined if it is not shared, or nobody has it. */
+/**
+ * `given-up` if the lead's client went away; undefined if the blob is not shared, or was not found.
+ */
 type Outcome = WholeBlob | "given-up" | undefined;
 
 interface Flight {
@@ -29,16 +31,16 @@ interface Flight {
 }
 
 /**
- * Lets those who want the same blob at about the same time share one answer of a peer, if it is one
- * that is got whole before anything of it is passed on. Whether it is, is known only when a peer has
- * answered; then everybody who wants another is on his own.
+ * Lets concurrent requests for the same blob share one answer of a peer, if the blob is verified
+ * whole before any of it is passed on. Whether it is, is known only when a peer has answered; if
+ * not, each request gets the blob itself.
  */
 export class SharedBlobs {
   readonly #flights = new Map<Digest, Flight>();
 
   /**
-   * What somebody else gets just now, which has to be read or declined; if nobody does, or has
-   * nothing to share, whoever asks is to get it, and to say how it went.
+   * The blob that another request is getting, which must be read or declined. If there is none, or
+   * it cannot be shared, the caller becomes the lead: it gets the blob, and reports the outcome.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -51,7 +53,7 @@ export class SharedBlobs {
     }
   }
 
-  /** Gets it, whoever else does. */
+  /** Becomes a lead, also if another request gets the blob. */
   lead(digest: Digest): Lead {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const flight: Flight = { outcome: promise, waiting: 0 };
@@ -69,7 +71,7 @@ export class SharedBlobs {
   }
 }
 
-/** Tells what is given to somebody from the task of getting it. */
+/** Tells a lead from a blob. */
 export function isLead(joined: WholeBlob | Lead): joined is Lead {
   return "end" in joined;
 }
@@ -81,7 +83,7 @@ async function follow(flight: Flight, signal: AbortSignal): Promise<Outcome> {
   try {
     return await untilAborted(flight.outcome, signal);
   } catch (error) {
-    // One that is counted on as a reader has gone.
+    // One of the counted readers has gone.
     if (!isOver) flight.waiting--;
     else flight.outcome.then((outcome) => outcome instanceof Held && outcome.decline(), () => {});
     throw error;

@@ -15,32 +15,35 @@ import { MemoryBudget, type Room } from "../memory/memory_budget.ts";
 import { SLAB_BYTES, Slabs } from "../memory/slabs.ts";
 import type { CreateWholeReader, WholeContent, WholeReader } from "./whole_reader.ts";
 
-/** Contents that came too slowly to be held back, and for how long that is remembered, ms. */
+/**
+ * The most contents that are remembered because they arrived too slowly to be held back, and for
+ * how long, ms.
+ */
 const MAX_SLOW = 1000;
 const SLOW_MS = 10 * 60_000;
-/** A body of a peer that is known is not held up for longer than this, ms. */
+/** How long a body of a proven peer waits for memory, ms. */
 const KNOWN_WAIT_MS = 250;
-/** Small blobs are not accounted for. */
+/** Small blobs do not count against the budget. */
 const UNCOUNTED: Room = { give: () => {}, close: () => {} };
 
-/** Where a blob is put, and what that counts for. */
+/** Memory for a blob, and its share of the budget. */
 export interface Place {
   readonly memory: ChunkList | SlabList;
   readonly room: Room;
 }
 
 /**
- * What to do with a peer's answer: get all of it and verify it before anything is passed on; pass it
- * on as it comes; or nothing, for it is upstream's turn.
+ * What to do with a peer's answer: get all of it and verify it before any of it is passed on;
+ * stream it; or leave it to upstream.
  */
 export type Plan = "whole" | "stream" | "leave";
 
-/** What a {@link Hold} is for. */
+/** The request that a {@link Hold} is for. */
 export interface HoldInit extends Cancellable {
   readonly search: Search;
   /** Without a range. */
   readonly wanted: Wanted;
-  /** Who asks, by address. */
+  /** The client's address. */
   readonly client: string;
 }
 
@@ -55,7 +58,9 @@ export interface WholeBlobsCollaborators extends Pick<Runtime, "clock" | "log"> 
   readonly closing: AbortSignal;
 }
 
-/** Decides which blobs are got whole, and lends the memory for that. */
+/**
+ * Decides which blobs are verified whole before they are passed on, and lends the memory for that.
+ */
 export class WholeBlobs {
   readonly #collaborators: WholeBlobsCollaborators;
   readonly #options: MirrorOptions;
@@ -73,7 +78,7 @@ export class WholeBlobs {
     closing.addEventListener("abort", () => this.#slabs.close(), { once: true });
   }
 
-  /** From which size on it matters who sends a blob. */
+  /** The sizes from which on a blob is streamed, so that its sender matters. */
   get large(): Pick<Wanted, "knownFrom" | "largeFrom"> {
     const { verify, smallBlobBytes } = this.#options;
     const largeFrom = 1 + (verify ? this.#limitBytes : smallBlobBytes);
@@ -88,10 +93,12 @@ export class WholeBlobs {
     if (!verify) return !isPart && size <= smallBlobBytes ? "whole" : "stream";
     if (size <= smallBlobBytes) return "whole";
     const isSuspect = !isProven && penalties.suspicion(source) > 0;
-    // As after a part that nobody could verify: if it does not fit, upstream has its turn first.
+    // As after a part that could not be verified: if it does not fit into memory, it is left to
+    // upstream first.
     if (isSuspect && size > this.#limitBytes) tainted.addSuspect(digest);
     const isDoubtful = isSuspect || tainted.has(digest, isPart ? part.start : undefined);
-    // Nodes that follow each other would each wait for all that the one before gets.
+    // In a chain of nodes that follow each other, each would wait until the one before has all of
+    // it.
     const isRelayed = arriving && isTrusted && (isProven || !provesPeers);
     if (isRelayed && !isDoubtful) return "stream";
     const fits = isDoubtful ? bytesFor(size) <= this.#budget.totalBytes : size <= this.#limitBytes;
@@ -99,7 +106,7 @@ export class WholeBlobs {
     return isDoubtful && tainted.isUpstreamsTurn(digest, isPart) ? "leave" : "stream";
   }
 
-  /** Begins to look after one request. To be disposed of when there is an answer. */
+  /** Begins a hold for one request. It is to be disposed of when there is an answer. */
   begin(init: HoldInit): Hold {
     const { createReader, clock, log, closing } = this.#collaborators;
     const tooSlow = (digest: Digest) => void this.#slow.set(digest, true);
@@ -122,11 +129,11 @@ export interface HoldCollaborators
   extends Pick<WholeBlobsCollaborators, "createReader" | "clock" | "log" | "closing"> {
   readonly budget: MemoryBudget;
   readonly slabs: Slabs;
-  /** Told of what did not come in time. */
+  /** Told of content that did not arrive in time. */
   readonly tooSlow: (digest: Digest) => void;
 }
 
-/** Gets a blob whole for one request, within a limit of time and memory for all of it. */
+/** Gets all of a blob for one request, within limits of time and memory. */
 export class Hold implements Disposable {
   readonly #collaborators: HoldCollaborators;
   readonly #options: MirrorOptions;
@@ -148,18 +155,18 @@ export class Hold implements Disposable {
     return this.#reader.goesOn && !this.#late;
   }
 
-  /** Whether time ran out. */
+  /** Whether the time is up. */
   get isLate(): boolean {
     return this.#late;
   }
 
-  /** An answer that was not held back came to nothing. */
+  /** An answer that was streamed failed. */
   failed(): void {
     this.#reader.failed();
   }
 
   /**
-   * Memory for what a peer offers; undefined if there is none in time.
+   * Memory for a blob that a peer offers; undefined if there is none in time.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -174,7 +181,8 @@ export class Hold implements Disposable {
   }
 
   /**
-   * All of what a peer has a part of in its answer, or whole; undefined if what came cannot be used.
+   * Gets all of the blob, also if the peer's answer is a part of it; undefined if the content
+   * cannot be used.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -229,7 +237,7 @@ export class Hold implements Disposable {
   }
 }
 
-/** Memory that a blob takes: whole slabs. */
+/** The memory that a blob takes, in whole slabs. */
 function bytesFor(size: number): number {
   return SLAB_BYTES * Math.ceil(size / SLAB_BYTES);
 }

@@ -1,10 +1,10 @@
-/** The body of a hit, twice. */
+/** The body of a hit, as bytes and as a stream. */
 export interface WholeBody {
   readonly content: Uint8Array<ArrayBuffer>;
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** A body that is at hand as a whole; the stream is made only for whoever wants one, of a copy. */
+/** A body in memory. The stream is made on demand, of a copy. */
 export function wholeBody(content: Uint8Array<ArrayBuffer>): WholeBody {
   return {
     content,
@@ -19,7 +19,7 @@ export function wholeBody(content: Uint8Array<ArrayBuffer>): WholeBody {
   };
 }
 
-/** Chunks as one. */
+/** Joins chunks. */
 export function joinChunks(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [first] = chunks;
   if (first !== undefined && chunks.length === 1) return first;

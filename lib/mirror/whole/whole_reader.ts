@@ -24,18 +24,18 @@ export type WholeReaderLimits = Pick<MirrorOptions, "resolveRetries" | "maxCandi
 /** Makes a reader for one request. */
 export type CreateWholeReader = (init: WholeReaderInit) => WholeReader;
 
-/** What a {@link WholeReader} reads. */
+/** The request that a {@link WholeReader} reads for. */
 export interface WholeReaderInit {
   readonly search: Search;
-  /** What peers say is private is not taken. */
+  /** Content that peers say is private is not accepted. */
   readonly openOnly: boolean;
 }
 
-/** Settings of one answer's reading; those of the mirror may be replaced. */
+/** Settings of reading one answer; they may replace settings of the mirror. */
 export interface WholeReaderOptions extends Cancellable, Partial<MirrorOptions> {
   /** Path and query of the content, by digest. */
   readonly path: string;
-  /** Where it is put; emptied if what came cannot be used. */
+  /** Stores the content; emptied if it cannot be used. */
   readonly memory: ContentMemory;
 }
 
@@ -45,8 +45,8 @@ export interface WholeContent {
 }
 
 /**
- * Reads content whole, and says of each answer that was tried what came of it. After several peers
- * together sent something wrong it comes from one alone, so that it is known whose it is.
+ * Reads all of some content, and keeps count of the answers that failed. After several peers
+ * together sent wrong content, each answer comes from one peer alone, so that the liar is known.
  */
 export class WholeReader {
   readonly #collaborators: WholeReaderCollaborators;
@@ -67,21 +67,22 @@ export class WholeReader {
     this.#init = init;
   }
 
-  /** Whether another answer may be tried: those that were wrong cost nothing but time. */
+  /** Whether another answer may be tried: wrong ones cost nothing but time. */
   get goesOn(): boolean {
     const { resolveRetries, maxCandidates } = this.#limits;
-    // Each alone is asked to the end: whoever sent rubbish together with others may well run again.
+    // Then each peer is asked alone: a liar that sent only a part of the wrong content is likely to
+    // break off again.
     return this.#failures < (this.#single ? maxCandidates : resolveRetries) &&
       this.#lies < maxCandidates;
   }
 
-  /** An answer came to nothing that was not read here. */
+  /** An answer that was not read here failed. */
   failed(): void {
     this.#failures++;
   }
 
   /**
-   * Undefined if what came cannot be used.
+   * Undefined if the content cannot be used.
    *
    * @throws the signal's reason when it aborts.
    */
@@ -117,12 +118,12 @@ export class WholeReader {
     this.#collaborators.metrics.peerSwitched("lied");
     if (evidence === undefined) return;
     this.#unsolved.push({ evidence, digest });
-    // All of them once more, each alone.
+    // All peers are asked once more, each alone.
     this.#single = true;
     this.#init.search.refresh();
   }
 
-  /** Blames those who sent something else than what is known now, here or in a body before. */
+  /** Blames peers that sent other bytes than the right ones, in this request or an earlier one. */
   #solve(digest: Digest, path: string, right: ContentMemory): void {
     const { doubts, tainted } = this.#collaborators;
     const solved = this.#unsolved.filter((one) => one.digest === digest);
