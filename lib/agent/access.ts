@@ -13,7 +13,7 @@ import type { Config } from "../config/options.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
-import type { Access } from "../ports/access.ts";
+import type { Access, Upstream } from "../ports/access.ts";
 import { createUpstream } from "../upstream/create_upstream.ts";
 import { openNodeFiles } from "./node_credentials.ts";
 import type { StopStack } from "./stop_stack.ts";
@@ -23,20 +23,20 @@ import {
   withServerCredentials,
 } from "./upstream_endpoints.ts";
 
-/** In the data directory. */
+/** Name of the file in the data directory. */
 const REPOSITORIES_FILE = "private-repositories.json";
 
-/** Who may have what, joined with the rest of an agent. */
+/** Access control of an agent. */
 export interface AgentAccess {
-  /** Undefined: what this node holds is anybody's, and tags mean what nodes hold. */
+  /** Undefined: every client may have everything, and tags are resolved from what nodes hold. */
   readonly access: Access | undefined;
-  /** Tells clients on this node by their IP addresses. */
+  /** Recognizes clients on this node by their IP addresses. */
   readonly isLocalClient: IsLocalClient;
-  /** Reports who is none. */
+  /** Reports clients that are not on this node; told of the router, it does not report peers. */
   readonly strangers: Pick<StrangerReports, "attach">;
-  /** The watcher through which it learns which repositories content is of. */
+  /** Watches the store, and records the repositories of new content. */
   readonly watcher: Watcher;
-  /** Tells whether anybody may know of a repository; undefined: nothing is private. */
+  /** Whether the name of a repository is public; undefined: all are. */
   readonly isPublic: ((repository: string) => boolean) | undefined;
 }
 
@@ -49,23 +49,58 @@ export interface AccessCollaborators extends Runtime {
 }
 
 /**
- * Makes what decides about private images and tags, if anything is to be decided.
+ * Creates access control for private images and tags, if the configuration asks for any.
  *
- * @throws {ConfigError} if a local client is no address or network.
+ * @throws {ConfigError} if a local client is not an address or network, or credentials are unusable.
  */
 export async function createAccess(
   config: Config,
-  { watcher, store, registryConfigPath, log, clock, metrics, stack }: AccessCollaborators,
+  collaborators: AccessCollaborators,
 ): Promise<AgentAccess> {
+  const { watcher, store, clock, log, metrics } = collaborators;
+  const isLocalClient = localClients(config);
+  const strangers = new StrangerReports(isLocalClient, { clock, log });
   const privateImages = privateImagesOf(config);
+  const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
   const localOnly = config.clusterKeyFile !== undefined;
-  const isLocal = localClients(config);
-  const strangers = new StrangerReports(isLocal, { clock, log });
-  const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
   if (!verifyTags && isOpen && !localOnly) {
-    return { access: undefined, isLocalClient: isLocal, strangers, isPublic: undefined, watcher };
+    return { access: undefined, isLocalClient, strangers, isPublic: undefined, watcher };
   }
+  const { upstream, nodeCredentials } = await openUpstream(config, collaborators);
+  const knowledge = await openKnowledge(config, privateImages, collaborators);
+  const inquiries = startInquiries(knowledge, upstream, collaborators);
+  const access = new Authorizer({
+    ...knowledge,
+    upstream,
+    inquiries,
+    isLocalClient: strangers.isLocalClient,
+    nodeCredentials,
+    clock,
+    log,
+    metrics,
+  }, {
+    verifyTags,
+    tagTtlMs: config.tagTtl,
+    privateTtlMs: config.privateTtl,
+    allowOffline: config.privateOffline === "allow",
+    auto: privateImages.auto,
+    localOnly,
+  });
+  return {
+    access,
+    isLocalClient,
+    strangers,
+    isPublic: isOpen ? undefined : (name) => knowledge.repositories.isAnybodys(name),
+    watcher: watchContent(watcher, { ...knowledge, store, log, onChange: () => inquiries.wake() }),
+  };
+}
+
+/** Opens the upstream client, with the credentials that the node has for upstream registries. */
+async function openUpstream(
+  config: Config,
+  { registryConfigPath, clock, log, stack }: AccessCollaborators,
+) {
   const { images, servers } = await openNodeFiles(config, { clock, log });
   const endpoints = withServerCredentials(
     configuredEndpoints({ ...config, registryConfigPath }, log),
@@ -73,62 +108,20 @@ export async function createAccess(
   );
   const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });
   stack.push("upstream client", () => upstream.close());
-  const nodeCredentials = withConfiguredAccess(images, endpoints);
+  return { upstream, nodeCredentials: withConfiguredAccess(images, endpoints) };
+}
+
+/** Loads the known repositories from the data directory, and saves them there from now on. */
+async function openKnowledge(
+  { dataDir }: Config,
+  privateImages: PrivateImages,
+  { log, clock, stack }: AccessCollaborators,
+): Promise<Knowledge> {
   const knowledge = {
     repositories: new Repositories(clock, privateImages),
     content: new RepositoryContent(),
   };
-  if (config.dataDir !== undefined && privateImages.auto) {
-    await keep(knowledge, config.dataDir, { log, clock, stack });
-  }
-  const inquiries = new Inquiries({ ...knowledge, upstream, clock, log, metrics });
-  askInBackground(inquiries, { log, stack });
-  const { isLocalClient } = strangers;
-  return {
-    access: new Authorizer(
-      {
-        ...knowledge,
-        ...{ upstream, inquiries, isLocalClient, nodeCredentials, clock, log, metrics },
-      },
-      {
-        verifyTags,
-        tagTtlMs: config.tagTtl,
-        privateTtlMs: config.privateTtl,
-        allowOffline: config.privateOffline === "allow",
-        auto: privateImages.auto,
-        localOnly,
-      },
-    ),
-    isLocalClient: isLocal,
-    strangers,
-    watcher: watchContent(watcher, {
-      ...{ ...knowledge, store, log },
-      onChange: () => inquiries.wake(),
-    }),
-    isPublic: isOpen ? undefined : (name) => knowledge.repositories.isAnybodys(name),
-  };
-}
-
-/** Asks upstream about what is held, until the agent stops. */
-function askInBackground(
-  inquiries: Inquiries,
-  { log, stack }: Pick<AccessCollaborators, "log" | "stack">,
-): void {
-  const stop = new AbortController();
-  const asking = inquiries.run(stop)
-    .catch((error) => log.error("upstream is no longer asked in the background", { error }));
-  stack.push("questions about what is held", () => {
-    stop.abort();
-    return asking;
-  });
-}
-
-/** Takes up what is known of repositories from before, and keeps it. */
-async function keep(
-  knowledge: Knowledge,
-  dataDir: string,
-  { log, clock, stack }: Pick<AccessCollaborators, "log" | "clock" | "stack">,
-): Promise<void> {
+  if (dataDir === undefined || !privateImages.auto) return knowledge;
   const path = `${dataDir}/${REPOSITORIES_FILE}`;
   await loadRepositories({ ...knowledge, log }, path);
   const stop = new AbortController();
@@ -137,6 +130,24 @@ async function keep(
     stop.abort();
     return kept;
   });
+  return knowledge;
+}
+
+/** Starts asking upstream in the background whether content is private. */
+function startInquiries(
+  knowledge: Knowledge,
+  upstream: Upstream,
+  { clock, log, metrics, stack }: AccessCollaborators,
+): Inquiries {
+  const inquiries = new Inquiries({ ...knowledge, upstream, clock, log, metrics });
+  const stop = new AbortController();
+  const asking = inquiries.run(stop)
+    .catch((error) => log.error("upstream is no longer asked in the background", { error }));
+  stack.push("questions about what is held", () => {
+    stop.abort();
+    return asking;
+  });
+  return inquiries;
 }
 
 function privateImagesOf({ privateImages, publicImages }: Config): PrivateImages {

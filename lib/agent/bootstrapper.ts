@@ -25,7 +25,7 @@ export interface BootstrapperCollaborators extends Pick<Runtime, "clock" | "log"
  */
 export function chooseBootstrapper(
   config: Config,
-  { kubernetes, clock, log: parent, connections }: BootstrapperCollaborators,
+  { kubernetes, clock, log, connections }: BootstrapperCollaborators,
   { whole }: { readonly whole: boolean },
 ): Bootstrapper {
   switch (config.bootstrapKind) {
@@ -34,12 +34,8 @@ export function chooseBootstrapper(
     case "http":
       return createHttpBootstrapper({
         url: config.httpBootstrapUrl ?? "",
-        ...(config.httpBootstrapAddr === undefined
-          ? {}
-          : { listen: { ...config.httpBootstrapAddr, log: parent, connections } }),
-        ...(config.httpBootstrapCertDir === undefined
-          ? {}
-          : { certificates: config.httpBootstrapCertDir }),
+        listen: config.httpBootstrapAddr && { ...config.httpBootstrapAddr, log, connections },
+        certificates: config.httpBootstrapCertDir,
       });
     case "static":
       try {
@@ -48,18 +44,16 @@ export function chooseBootstrapper(
         const reason = messageOf(error);
         throw new ConfigError(`--static-bootstrap-peers: ${reason}`);
       }
-    case "kubernetes": {
-      const { kubernetesBootstrapNamespace: namespace } = config;
+    case "kubernetes":
       return createEndpointSliceBootstrapper({ api: kubernetes() }, {
         service: config.kubernetesBootstrapService ?? "",
         whole,
-        ...(namespace === undefined ? {} : { namespace }),
+        namespace: config.kubernetesBootstrapNamespace,
       });
-    }
-    case "mdns": {
-      const log = parent.child({ part: "bootstrap" });
-      return createMdnsBootstrapper({ clock, log }, { interfaces: config.mdnsInterfaces });
-    }
+    case "mdns":
+      return createMdnsBootstrapper({ clock, log: log.child({ part: "bootstrap" }) }, {
+        interfaces: config.mdnsInterfaces,
+      });
     case undefined:
       return createStaticBootstrapper({ peers: [] });
   }

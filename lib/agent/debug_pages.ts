@@ -79,7 +79,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
-    ...(router.elections && { rollouts: router.elections.rollouts() }),
+    rollouts: router.elections?.rollouts(),
   };
 }
 

@@ -71,7 +71,9 @@ export function startHttpServer(
   const listen = (hostname: string) =>
     new HttpService({
       handle: (request, info) => fetch(request, { ...info, takesChunks: true }),
-      ...{ connections, clock: systemClock, log },
+      connections,
+      clock: systemClock,
+      log,
     }, { hostname, port: wanted.port, tls });
   const server = listenOn(wanted, listen);
   const { hostname, port } = server.address;

@@ -33,7 +33,7 @@ export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
     additionalMirrorRegistries: config.additionalMirrorRegistries,
     prependExisting: config.prependExisting,
     resolveTags: config.resolveTags,
-    ...(authorization === undefined ? {} : { authorization }),
+    authorization,
   };
 }
 

@@ -106,7 +106,7 @@ async function openContainerd(
     const contentPath = config.containerdContentPath;
     const probe = await probeContainerd(client, {
       signal: options.signal,
-      ...(contentPath === undefined ? {} : { contentPath }),
+      contentPath,
     });
     if (!probe.reachable) {
       throw new ConfigError(
@@ -129,10 +129,7 @@ async function openContainerd(
     const embedded = await embeddedMirrorOf(installation, registryConfigPath);
     const embeddedMirror = embedded && `${embedded.detail}: ${embedded.fix}`;
     if (embeddedMirror !== undefined) log.warn(embeddedMirror);
-    const content = new ContainerdContent(
-      client,
-      readable === undefined ? {} : { contentPath: readable },
-    );
+    const content = new ContainerdContent(client, { contentPath: readable });
     return {
       store: new ContainerdStore({ client, content, clock }),
       watcher: new ContainerdWatcher({ client, content, clock, log }),

@@ -41,11 +41,15 @@ export function configuredEndpoints(
   const read = async (registry: string): Promise<readonly UpstreamServer[]> => {
     if (configPath === undefined) return [];
     const { servers, problem } = await readUpstreamServers({ fileSystem: denoFileSystem }, {
-      ...{ configPath, registry, own },
+      configPath,
+      registry,
+      own,
     });
     if (problem !== undefined) {
       log.warn("containerd uses nothing of a registry's hosts.toml", {
-        ...{ registry, configPath, error: problem },
+        registry,
+        configPath,
+        error: problem,
       });
     }
     return servers;
@@ -61,7 +65,9 @@ export function configuredEndpoints(
       return { endpoints: endpoints.length > 0 ? endpoints : [byName] };
     } catch (error) {
       log.warn("where a registry is could not be read: its images count as private", {
-        ...{ registry, configPath, error },
+        registry,
+        configPath,
+        error,
       });
       return { error };
     }

@@ -5,7 +5,7 @@ export interface RegularFile {
   /** Permission bits. */
   readonly mode: number;
   /** Owner, where the platform has one and it matters. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** A symbolic link; `target` is its literal text. */

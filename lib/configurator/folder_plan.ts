@@ -14,11 +14,11 @@ import { fingerprint, type StateEntry } from "./state.ts";
 export interface FolderPlan {
   readonly folder: Folder;
   /** Version to copy to the backup first. */
-  readonly save?: FileVersion;
+  readonly save?: FileVersion | undefined;
   /** Record to keep while files change, and afterwards. */
-  readonly during?: StateEntry;
-  readonly after?: StateEntry;
-  readonly change?: Change;
+  readonly during?: StateEntry | undefined;
+  readonly after?: StateEntry | undefined;
+  readonly change?: Change | undefined;
   /**
    * True if Eddy stops managing the folder: its backup goes, and so does a folder that Eddy made.
    */
@@ -29,7 +29,7 @@ export interface FolderPlan {
 
 /** A user's hosts.toml, parsed. */
 export interface UserFile {
-  readonly document?: HostsDocument;
+  readonly document?: HostsDocument | undefined;
   /** Why it cannot be parsed. */
   readonly problem?: string;
 }
@@ -60,7 +60,7 @@ export async function readUserFile(
 
 /** The user's default folder, whose settings apply to registries without a folder of their own. */
 export interface Fallback {
-  readonly document?: HostsDocument;
+  readonly document?: HostsDocument | undefined;
   readonly others: readonly string[];
 }
 
@@ -93,11 +93,9 @@ export async function planMirrored(
   }
   const text = renderMirrorFile({
     registry: folder.registry,
-    ...(file.document === undefined ? {} : { user: file.document }),
+    user: file.document,
     others: folder.others,
-    ...(original.createdDirectory && context.fallback !== undefined
-      ? { fallback: context.fallback }
-      : {}),
+    fallback: original.createdDirectory ? context.fallback : undefined,
   }, settings);
   const after = fileFor(text, original.version, settings);
   const change = isInPlace(folder.disk, after, settings)
@@ -111,13 +109,13 @@ export async function planMirrored(
   };
   return {
     folder,
-    ...(original.save && original.version !== undefined ? { save: original.version } : {}),
+    save: original.save ? original.version : undefined,
     during: change === undefined || entry === undefined ? record : {
       ...record,
       shown: shownInBoth(original.ours ? entry.shown ?? {} : shownOf(folder.disk), shownOf(after)),
     },
     after: record,
-    ...(change === undefined ? {} : { change }),
+    change,
     released: false,
     createdDirectory: original.createdDirectory,
   };
@@ -136,16 +134,16 @@ export function planUnmirrored(folder: Folder, context: FolderContext): FolderPl
     : changeOf(`${context.root}/${folder.name}/${HOSTS_FILE}`, folder, original.version);
   return {
     folder,
-    ...(original.save && original.version !== undefined ? { save: original.version } : {}),
+    save: original.save ? original.version : undefined,
     during: {
       hasOriginal: original.version !== undefined,
       createdDirectory: original.createdDirectory,
       written: original.ours && folder.disk !== undefined
         ? [fingerprint(folder.disk)]
         : entry?.written ?? [],
-      ...(entry?.shown === undefined ? {} : { shown: entry.shown }),
+      shown: entry?.shown,
     },
-    ...(change === undefined ? {} : { change }),
+    change,
     released: true,
     createdDirectory: original.createdDirectory,
   };
@@ -159,7 +157,8 @@ export function leaveAlone(
 ): FolderPlan {
   return {
     folder,
-    ...(entry === undefined ? {} : { during: entry, after: entry }),
+    during: entry,
+    after: entry,
     released: false,
     createdDirectory,
   };
@@ -168,8 +167,8 @@ export function leaveAlone(
 function changeOf(path: string, folder: Folder, after: FileVersion | undefined): Change {
   return {
     path,
-    ...(folder.disk === undefined ? {} : { before: folder.disk }),
-    ...(after === undefined ? {} : { after }),
+    before: folder.disk,
+    after,
   };
 }
 
@@ -183,7 +182,7 @@ function fileFor(text: string, user: FileVersion | undefined, settings: Settings
     kind: "file",
     bytes: new TextEncoder().encode(text),
     mode: settings.authorization === undefined ? model?.mode ?? 0o644 : 0o600,
-    ...(model?.owner === undefined ? {} : { owner: model.owner }),
+    owner: model?.owner,
   };
 }
 

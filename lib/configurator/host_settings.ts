@@ -25,8 +25,14 @@ export interface HostSettings {
 const CAPABILITIES = new Set(["pull", "resolve", "push", "referrers"]);
 /** Units of a duration in Go's syntax (time.ParseDuration), ms. */
 const UNITS: Readonly<Record<string, number>> = {
-  ...{ ns: 1e-6, us: 1e-3, "µs": 1e-3, "μs": 1e-3 },
-  ...{ ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
+  ns: 1e-6,
+  us: 1e-3,
+  "µs": 1e-3,
+  "μs": 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
 };
 
 /**

@@ -19,11 +19,14 @@ export interface MirrorFileInput {
   /** Host and port, or `_default`. */
   readonly registry: string;
   /** The user's file; undefined if missing or empty. */
-  readonly user?: HostsDocument;
+  readonly user?: HostsDocument | undefined;
   /** Names of the other files in the folder. */
   readonly others: readonly string[];
   /** What containerd would read for this registry if Eddy had not made its folder. */
-  readonly fallback?: { readonly document?: HostsDocument; readonly others: readonly string[] };
+  readonly fallback?: {
+    readonly document?: HostsDocument | undefined;
+    readonly others: readonly string[];
+  } | undefined;
 }
 
 /**

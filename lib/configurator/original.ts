@@ -9,7 +9,7 @@ import { fingerprint, type StateEntry } from "./state.ts";
 /** The user's version of a hosts.toml. */
 export interface Original {
   /** Undefined if the user had none. */
-  readonly version?: FileVersion;
+  readonly version?: FileVersion | undefined;
   /** True if it must be copied to the backup before anything else happens. */
   readonly save: boolean;
   /** True if Eddy made the folder. */
@@ -44,7 +44,7 @@ export function findOriginal(folder: Folder, snapshot: Snapshot): Original {
     ? mergeIntoBackup(folder, edited, { shown: entry.shown ?? {}, whole: remainder === undefined })
     : edited;
   return {
-    ...(version === undefined ? {} : { version }),
+    version,
     save: version !== undefined && !sameVersion(version, folder.backup, { modes: true }),
     createdDirectory: entry?.createdDirectory ??
       (version === undefined && folder.others.length === 0),
@@ -64,7 +64,7 @@ function originalOfMissing(folder: Folder, entry: StateEntry | undefined): Origi
   const backup = entry?.hasOriginal === true ? folder.backup : undefined;
   const version = backup !== undefined && isGenerated(backup) ? undefined : backup;
   return {
-    ...(version === undefined ? {} : { version }),
+    version,
     save: false,
     createdDirectory: entry?.createdDirectory ?? false,
     ours: false,
@@ -76,7 +76,7 @@ function originalOfOwn(folder: Folder, disk: FileVersion, entry: StateEntry): Or
   const lost = entry.hasOriginal && folder.backup === undefined;
   const version = entry.hasOriginal ? folder.backup ?? withoutEddy(disk, []) : undefined;
   return {
-    ...(version === undefined || version === null ? {} : { version }),
+    version: version ?? undefined,
     save: lost,
     createdDirectory: entry.createdDirectory,
     ours: true,
@@ -95,7 +95,7 @@ function originalOfSpegel(folder: Folder): Original {
     const edited = remainder === undefined ? folder.disk : remainder ?? undefined;
     const version = mergeIntoBackup(folder, edited, { shown: {}, whole: remainder === undefined });
     return {
-      ...(version === undefined ? {} : { version }),
+      version,
       save: version !== undefined && !sameVersion(version, folder.backup, { modes: true }),
       createdDirectory: false,
       ours: false,
@@ -107,7 +107,7 @@ function originalOfSpegel(folder: Folder): Original {
     ? folder.backup
     : mergeIntoBackup(folder, added, { shown: {}, whole: false });
   return {
-    ...(version === undefined ? {} : { version }),
+    version,
     save: version !== undefined && !sameVersion(version, folder.backup, { modes: true }),
     createdDirectory: version === undefined && !folder.inBackup && folder.others.length === 0 &&
       (isSpegel || !folder.exists),
@@ -157,7 +157,7 @@ function modelFor(
   const owner = files.find((file) => file.owner !== undefined)?.owner;
   const isLinked = backup.kind === "link" || edited?.kind === "link";
   const mode = files.reduce((mode, file) => mode & file.mode, isLinked ? 0o600 : 0o7777);
-  return { kind: "file", mode, ...(owner === undefined ? {} : { owner }) };
+  return { kind: "file", mode, owner };
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

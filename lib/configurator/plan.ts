@@ -11,9 +11,9 @@ export interface Change {
   /** Absolute path. */
   readonly path: string;
   /** Present version; undefined if there is none. */
-  readonly before?: FileVersion;
+  readonly before?: FileVersion | undefined;
   /** Version to write; undefined to remove the file. */
-  readonly after?: FileVersion;
+  readonly after?: FileVersion | undefined;
 }
 
 /** One step of a plan. */

@@ -57,7 +57,7 @@ export async function planConfiguration(
     plans,
     warnings,
     hosts: [...settings.targets, ...settings.additional],
-    ...(returned === undefined ? {} : { returned }),
+    returned,
     secrets: settings.authorization === undefined ? [] : [settings.authorization],
   });
 }
@@ -154,5 +154,5 @@ async function readFallback(
   const { document } = await readUserFile(fileSystem, root, DEFAULT_FOLDER, version);
   const others = folder.others.filter((name) => /\.(?:crt|cert|key)$/.test(name));
   if (document === undefined && others.length === 0) return undefined;
-  return { ...(document === undefined ? {} : { document }), others };
+  return { document, others };
 }

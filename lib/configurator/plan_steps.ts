@@ -12,7 +12,7 @@ export interface PlanParts {
   /** Hosts that Eddy writes, to be recorded. */
   readonly hosts: readonly string[];
   /** Set when Spegel's backup is taken over. */
-  readonly returned?: ReturnOfFiles;
+  readonly returned?: ReturnOfFiles | undefined;
   readonly secrets: readonly string[];
 }
 

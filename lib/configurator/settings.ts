@@ -32,7 +32,7 @@ export interface ConfiguratorOptions {
    * Value of the `Authorization` header that containerd sends to Eddy; makes the files readable by
    * their owner only.
    */
-  readonly authorization?: string;
+  readonly authorization?: string | undefined;
 }
 
 export interface Settings {
@@ -46,7 +46,7 @@ export interface Settings {
   readonly resolveTags: boolean;
   readonly prependExisting: boolean;
   readonly dialTimeoutMs: number;
-  readonly authorization?: string;
+  readonly authorization?: string | undefined;
 }
 
 /**
@@ -85,7 +85,7 @@ export function checkOptions(options: ConfiguratorOptions): Settings {
     resolveTags: options.resolveTags,
     prependExisting: options.prependExisting ?? true,
     dialTimeoutMs,
-    ...(authorization === undefined ? {} : { authorization }),
+    authorization,
   };
 }
 

@@ -23,9 +23,9 @@ export interface Folder {
   /** True if the backup has a folder of that name. */
   readonly inBackup: boolean;
   /** Its hosts.toml. */
-  readonly disk?: FileVersion;
+  readonly disk?: FileVersion | undefined;
   /** The backup of its hosts.toml. */
-  readonly backup?: FileVersion;
+  readonly backup?: FileVersion | undefined;
   /** Contents of the link targets, where these two are links. */
   readonly linked: { readonly disk?: Uint8Array; readonly backup?: Uint8Array };
   /** Names of its other files. */
@@ -39,7 +39,7 @@ export interface Snapshot {
   /** Number of missing levels of its path. */
   readonly missingLevels: number;
   readonly folders: ReadonlyMap<string, Folder>;
-  readonly state?: State;
+  readonly state?: State | undefined;
   /** True if there is a backup directory, Eddy's or another program's. */
   readonly hasBackup: boolean;
   /** Temporary files left by a crash. */
@@ -77,7 +77,7 @@ export async function takeSnapshot(fileSystem: FileSystem, root: string): Promis
   return {
     missingLevels: rootEntries === undefined ? await countMissing(fileSystem, root) : 0,
     folders,
-    ...(state === undefined ? {} : { state }),
+    state,
     hasBackup: backupEntries !== undefined,
     temporary: reader.temporary,
     warnings: reader.warnings,
@@ -127,7 +127,7 @@ async function readFolder(
       ...await linked(reader, "disk", found.disk, [path]),
       ...await linked(reader, "backup", backup, [path, backupPath]),
     },
-    ...(backup === undefined ? {} : { backup }),
+    backup,
     ...found,
   };
 }

@@ -8,7 +8,7 @@ export interface NewFile {
   /** Permission bits. */
   readonly mode: number;
   /** Owner; default: the process's user. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** A symbolic link to create; `target` is its literal text. */

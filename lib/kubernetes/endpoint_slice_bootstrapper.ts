@@ -16,7 +16,7 @@ const ROUTER_PORT = "router";
 
 export interface EndpointSliceBootstrapperOptions {
   /** Namespace of the service; undefined: that of the pod or of the kubeconfig's context. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Name of the headless service that selects the agents. */
   readonly service: string;
   /** Reads the whole list instead of as much as suffices to bootstrap; default false. */

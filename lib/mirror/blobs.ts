@@ -72,7 +72,7 @@ export class Blobs {
       yielding: request.method === "GET",
       openOnly: request.openOnly === true,
       ...this.#wholes.large,
-      ...(range === undefined ? {} : { range }),
+      range,
     };
     if (digest === undefined || request.method === "HEAD") {
       return await this.#find(request, wanted, signal);
@@ -100,7 +100,10 @@ export class Blobs {
     const search = this.#collaborators.searches.begin(request);
     const { range: _range, knownFrom: _known, largeFrom: _large, ...whole } = wanted;
     using hold = this.#wholes.begin({
-      ...{ search, signal, wanted: whole, client: request.client ?? "" },
+      search,
+      signal,
+      wanted: whole,
+      client: request.client ?? "",
     });
     const errand: Errand = { wanted, search, hold, lead, signal };
     let streaming = false;
@@ -180,8 +183,8 @@ export class Blobs {
           path,
           method: "GET",
           openOnly,
-          ...(knownFrom === undefined ? {} : { knownFrom }),
-          ...(largeFrom === undefined ? {} : { largeFrom }),
+          knownFrom,
+          largeFrom,
         },
       },
       search,

@@ -14,9 +14,9 @@ export interface Answer {
   /** Null for HEAD. A stream holds exactly as many bytes as `content-length` says. */
   readonly body: Content | Uint8Array<ArrayBuffer> | string | null;
   /** Called once the body has ended, broken or been cancelled. */
-  readonly release?: () => void;
+  readonly release?: (() => void) | undefined;
   /** Called before that if the body could not be read to its end. */
-  readonly failed?: () => void;
+  readonly failed?: (() => void) | undefined;
 }
 
 /** Content that was found, here or at a peer. */
@@ -26,8 +26,8 @@ export interface FoundContent {
   /** The part that `body` holds; undefined for all of it. */
   readonly range: ByteRange | undefined;
   readonly body: Content | Uint8Array<ArrayBuffer> | null;
-  readonly release?: () => void;
-  readonly failed?: () => void;
+  readonly release?: (() => void) | undefined;
+  readonly failed?: (() => void) | undefined;
 }
 
 /**
@@ -52,9 +52,11 @@ export function contentAnswer(found: FoundContent): Answer {
   if (path.kind === "blob") headers["accept-ranges"] = "bytes";
   if (range) headers["content-range"] = formatContentRange(range, descriptor.size);
   return {
-    ...{ status: range ? 206 : 200, headers, body },
-    ...(release && { release }),
-    ...(failed && { failed }),
+    status: range ? 206 : 200,
+    headers,
+    body,
+    release,
+    failed,
   };
 }
 

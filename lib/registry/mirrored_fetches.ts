@@ -169,7 +169,8 @@ class MirroredFetch {
     const release = () => limit[Symbol.dispose]();
     try {
       const wanted = {
-        ...{ ...this.#path, method: headersOnly ? "HEAD" as const : method },
+        ...this.#path,
+        method: headersOnly ? "HEAD" as const : method,
         ...(clientAddress === "" ? {} : { client: clientAddress }),
         ...(range === undefined || headersOnly ? {} : { range }),
         ...(openOnly ? { openOnly } : {}),

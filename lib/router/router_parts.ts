@@ -9,7 +9,7 @@ import { ConnectionLimiter } from "./libp2p/connection_limiter.ts";
 import { Departures } from "./peers/departures.ts";
 import type { DhtClient } from "./dht/dht_client.ts";
 import { kademliaId } from "./dht/dht_key.ts";
-import { Discovery } from "./peers/discovery.ts";
+import { Discovery, type DiscoveryCollaborators } from "./peers/discovery.ts";
 import { Goodbye } from "./libp2p/goodbye.ts";
 import type { Host } from "./libp2p/host.ts";
 import {
@@ -72,11 +72,10 @@ export function createRouterParts(
   options: ResolvedRouterOptions,
 ): RouterParts {
   const { host, clock } = collaborators;
-  let own: readonly IpPort[] = [];
-  let self = new Provider(host.node.peerId, []);
+  const self = new Self(host);
   const departures = new Departures(clock);
   const isDown = (id: string) => departures.has(id) || monitor.isDown(id);
-  const toPeer = createPeerMapper({ ...options, own: () => own });
+  const toPeer = createPeerMapper({ ...options, own: () => self.addresses });
   const budget = new WorkBudget({ clock });
   const store = createStore(clock, options);
   const client = createClient(collaborators, options);
@@ -96,17 +95,12 @@ export function createRouterParts(
   });
   const monitor = createMonitor(collaborators, options, { table, store, client, departures });
   const { goodbye, forget } = createGoodbye(collaborators, { store, departures });
-  const context = { table, store, budget, client, isDown, self: () => self };
+  const context = { table, store, budget, client, isDown, self: () => self.provider };
   const walking = createWalking(collaborators, context, monitor);
   const publisher = createPublisher(collaborators, options, { ...context, walking });
   const lookup = createLookup(collaborators, options, { ...context, toPeer, walking });
-  const bootstrap = createBootstrapLoop(collaborators, options, { table, own: () => own });
-  const discovery = new Discovery({
-    ...collaborators,
-    closest: closestBy(walking),
-    self: host.node.peerId.toMultihash().bytes,
-    peerCount: () => table.size,
-  });
+  const bootstrap = createBootstrapLoop(collaborators, options, { table, self });
+  const discovery = createDiscovery(collaborators, table, closestBy(walking));
   const fetchTrees = createFetchTrees(collaborators, options, { table, toPeer, isDown, monitor });
   const limiter = createLimiter(collaborators, options, { table, client });
   serveDht(collaborators, options, {
@@ -114,23 +108,63 @@ export function createRouterParts(
     provides: (id) => !goodbye.leaving && publisher.provides(id),
   });
   return {
-    ...{ store, table, monitor, publisher, lookup, bootstrap, discovery },
-    ...{ goodbye, departures, client, budget, limiter, fetchTrees },
-    async refreshOwnAddresses() {
-      own = host.listening().map(toIpPort).filter((address) => address !== undefined);
-      self = new Provider(host.node.peerId, host.announced());
-      await host.node.peerStore.patch(host.node.peerId, { multiaddrs: host.announced() });
-    },
+    store,
+    table,
+    monitor,
+    publisher,
+    lookup,
+    bootstrap,
+    discovery,
+    goodbye,
+    departures,
+    client,
+    budget,
+    limiter,
+    fetchTrees,
+    refreshOwnAddresses: () => self.refresh(),
   };
 }
 
+/** This node, as of the last refresh of its addresses. */
+class Self {
+  readonly #host: Host;
+  /** Addresses that it listens on. */
+  addresses: readonly IpPort[] = [];
+  /** Its provider record. */
+  provider: Provider;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.provider = new Provider(host.node.peerId, []);
+  }
+
+  async refresh(): Promise<void> {
+    const { node: { peerId, peerStore }, listening, announced } = this.#host;
+    this.addresses = listening().map(toIpPort).filter((address) => address !== undefined);
+    this.provider = new Provider(peerId, announced());
+    await peerStore.patch(peerId, { multiaddrs: announced() });
+  }
+}
+
+function createDiscovery(
+  { host, clock, log }: RouterPartsCollaborators,
+  table: RoutingTable,
+  closest: DiscoveryCollaborators["closest"],
+): Discovery {
+  const self = host.node.peerId.toMultihash().bytes;
+  return new Discovery({ clock, log, closest, self, peerCount: () => table.size });
+}
+
 function createBootstrapLoop(
-  { host, bootstrapper, clock, log, metrics }: RouterPartsCollaborators,
+  { host, bootstrapper, clock, log }: RouterPartsCollaborators,
   { listen }: ResolvedRouterOptions,
-  { table, own }: { readonly table: RoutingTable; readonly own: () => readonly IpPort[] },
+  { table, self }: { readonly table: RoutingTable; readonly self: Self },
 ): BootstrapLoop {
+  const own = () => self.addresses;
   return new BootstrapLoop({
-    ...{ bootstrapper, clock, log, metrics },
+    bootstrapper,
+    clock,
+    log,
     ...createBootstrapDialer({ host, table, own, clock, log }),
     peerCount: () => table.size,
     routerPort: () => own()[0]?.port ?? listen.port,
@@ -149,7 +183,14 @@ function createFetchTrees(
   },
 ): FetchTrees {
   return new FetchTrees({
-    ...{ node, table, toPeer, clock, log, metrics, zone, isDown },
+    node,
+    table,
+    toPeer,
+    clock,
+    log,
+    metrics,
+    zone,
+    isDown,
     onFailure: (peer) => monitor.suspect(peer),
     takesConnections: (peer, limit) => probeTcp(table.mapped(peer)?.endpoints ?? [], limit),
   });

@@ -59,7 +59,9 @@ export class RegistryClient {
     const repository = await rewriteRepository(endpoint, asked.repository);
     const path = { kind, reference: { ...asked, repository } };
     const answer = await this.#head({ ...endpoint, headers }, path, {
-      ...{ signal, isWithheld, credentials: shown },
+      signal,
+      isWithheld,
+      credentials: shown,
     });
     // Content behind the withheld headers may appear missing, or as a login page.
     const isHidden = ["missing", "rejected", "misconfigured"].includes(answer.type);

@@ -19,7 +19,8 @@ export async function rewriteRepository(
   for (const [pattern, replacement] of rewrites) {
     try {
       const rewritten = replaceAll(RE2JS.compile(pattern).matcher(repository), {
-        ...{ text: repository, replacement },
+        text: repository,
+        replacement,
       });
       if (rewritten !== repository) return rewritten;
     } catch (error) {

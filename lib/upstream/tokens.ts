@@ -117,7 +117,9 @@ function questionOf(
   const accept = { accept: "application/json" };
   if (credentials?.identityToken !== undefined) {
     const form = new URLSearchParams({
-      ...{ grant_type: "refresh_token", client_id: "eddy", scope },
+      grant_type: "refresh_token",
+      client_id: "eddy",
+      scope,
       ...(service === undefined ? {} : { service }),
       refresh_token: credentials.identityToken,
     });

@@ -69,7 +69,7 @@ export class AgentClient {
   /** Asks a registry, this node's or another's, with the credentials that are configured. */
   registry(
     url: string,
-    { range, timeoutMs }: { readonly range?: string; readonly timeoutMs?: number } = {},
+    { range, timeoutMs }: { readonly range?: string | undefined; readonly timeoutMs?: number } = {},
   ): Promise<AgentReply> {
     const headers = {
       ...(this.authorization === undefined ? {} : { authorization: this.authorization }),

@@ -45,7 +45,7 @@ export async function checkContainerdOfNode(
     const contentPath = config.containerdContentPath;
     const probe = await probeContainerd(client, {
       signal: options.signal,
-      ...(contentPath === undefined ? {} : { contentPath }),
+      contentPath,
     });
     if (!probe.reachable) {
       const fix = "start containerd, or set --containerd-sock; Eddy needs permission to use it";

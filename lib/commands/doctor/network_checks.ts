@@ -141,7 +141,7 @@ async function checkFromPeers(
       const url = `${urlOf(peer)}${formatDistributionPath({ kind, reference })}`;
       const reply = await client.registry(url, {
         timeoutMs: PEER_REQUEST_MS,
-        ...(kind === "blob" ? { range: "bytes=0-0" } : {}),
+        range: kind === "blob" ? "bytes=0-0" : undefined,
       });
       if (reply.status === 200 || reply.status === 206) {
         return ok(name, `${urlOf(peer)} found and reached it`);

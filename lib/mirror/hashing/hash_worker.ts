@@ -29,7 +29,7 @@ export type HashThread = Pick<Worker, "onmessage" | "onerror" | "postMessage" | 
 export interface HashWorkerCollaborators {
   readonly clock: Clock;
   /** Starts the thread; default a worker that runs the program for it. */
-  readonly start?: () => HashThread;
+  readonly start?: (() => HashThread) | undefined;
   /** Called when no verifier is in use any more. */
   readonly whenIdle?: () => void;
 }

@@ -16,7 +16,7 @@ const REST_MS = 30_000;
 /** What {@link Hashes} work with. */
 export interface HashesCollaborators extends Pick<Runtime, "clock" | "log"> {
   /** Starts a thread; default a worker. */
-  readonly start?: () => HashThread;
+  readonly start?: (() => HashThread) | undefined;
 }
 
 /** Settings of {@link Hashes}. */
@@ -74,7 +74,7 @@ export class Hashes {
     try {
       const worker = new HashWorker({
         clock,
-        ...(start && { start }),
+        start,
         whenIdle: () => this.#endLater(worker),
       });
       return this.#worker = worker;

@@ -14,11 +14,11 @@ export interface Wanted {
   /** Digest of the content; undefined for a tag, whose digest the peer then has to name. */
   readonly digest: Digest | undefined;
   /** `Range` header, as it is sent. */
-  readonly range?: string;
+  readonly range?: string | undefined;
   /** The content's size, where it is known already. */
-  readonly size?: number;
+  readonly size?: number | undefined;
   /** Content larger than this is refused. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * A peer that is busy, or is sending this content already, is skipped. After a short wait the
    * latter is asked, the former is not. False where a client has a part of the content already.
@@ -30,12 +30,12 @@ export interface Wanted {
    * Where peers can prove that they belong to the cluster: content from this many bytes on comes
    * from other peers only if none of the cluster has it.
    */
-  readonly knownFrom?: number;
+  readonly knownFrom?: number | undefined;
   /**
    * Content from this many bytes on is streamed before it is verified: it comes from suspect peers
    * only if no other has it.
    */
-  readonly largeFrom?: number;
+  readonly largeFrom?: number | undefined;
   /** Suspicion that is accepted there. Default: none. */
   readonly suspicion?: Suspicion;
   /** Such peers are not asked even if no other has it. */

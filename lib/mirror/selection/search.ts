@@ -165,10 +165,8 @@ export class Search {
     const shunMs = penalties.shun(sender);
     // The index may have listed another host's address for the peer before its own.
     if (health.standing(peer) !== "shunned") candidates.putBack(peer.id);
-    log.warn("peer sent wrong content and is shunned", {
-      ...{ peer: peer.id, address, reason: "bad-content", shunMs },
-      ...fields,
-    });
+    const about = { peer: peer.id, address, reason: "bad-content", shunMs };
+    log.warn("peer sent wrong content and is shunned", { ...about, ...fields });
   }
 
   /** A peer relayed wrong content that it was still getting: that may be another's fault. */
@@ -177,10 +175,9 @@ export class Search {
     this.#findings.lies++;
     const { peer, address } = sender;
     candidates.ban(peer.id);
-    log.warn("peer passed on wrong content that it was still getting", {
-      ...{ peer: peer.id, address, reason: "bad-content", pauseMs: penalties.banRelay(sender) },
-      ...fields,
-    });
+    const pauseMs = penalties.banRelay(sender);
+    const about = { peer: peer.id, address, reason: "bad-content", pauseMs };
+    log.warn("peer passed on wrong content that it was still getting", { ...about, ...fields });
   }
 
   /** One of several peers sent wrong content, and it is not known which. */

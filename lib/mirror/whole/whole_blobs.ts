@@ -82,7 +82,8 @@ export class WholeBlobs {
   get large(): Pick<Wanted, "knownFrom" | "largeFrom"> {
     const { verify, smallBlobBytes } = this.#options;
     const largeFrom = 1 + (verify ? this.#limitBytes : smallBlobBytes);
-    return { largeFrom, ...(this.#collaborators.provesPeers ? { knownFrom: largeFrom } : {}) };
+    const knownFrom = this.#collaborators.provesPeers ? largeFrom : undefined;
+    return { largeFrom, knownFrom };
   }
 
   plan(source: Source, { range }: Wanted): Plan {
@@ -199,7 +200,9 @@ export class Hold implements Disposable {
         : await search.openAt(source.peer, { ...wanted, size }, limit.signal);
       if (first === undefined) this.#reader.failed();
       return first && await this.#reader.read(first, {
-        ...{ path: wanted.path, memory, signal: limit.signal },
+        path: wanted.path,
+        memory,
+        signal: limit.signal,
         minBytesPerSecond: Math.max(
           options.minBytesPerSecond,
           size * 1000 / options.verifyWholeMs,

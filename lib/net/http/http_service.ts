@@ -116,7 +116,8 @@ export class HttpService {
       defaultHost: formatHostPort(hostname, port),
       date: () => this.#date,
       unread: this.#unread,
-      ...{ clock, log },
+      clock,
+      log,
     });
     if (!admission.admit(connection, ipOf(remoteAddr))) return connection.close();
     // Otherwise the end of a response may wait 40 ms for an acknowledgement (RFC 896).

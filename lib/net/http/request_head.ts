@@ -84,7 +84,8 @@ function parseFields(text: string, isCurrent: boolean): FieldsPart {
   const host = hostOf(fields, isCurrent);
   const options = valuesOf(fields, "connection").join(",").toLowerCase().split(",");
   return {
-    ...{ host, fields },
+    host,
+    fields,
     keepAlive: isCurrent && !options.some((option) => option.trim() === "close"),
     hasBody: announcesBody(fields),
   };

@@ -78,7 +78,8 @@ export class TlsGate implements Acceptor<Accepted> {
       if (connection !== undefined) {
         const { remoteAddr } = connection;
         return {
-          ...{ socket, remoteAddr },
+          socket,
+          remoteAddr,
           cut: () => connection.close(),
           greeted: () => connection.greeted(),
           close: () => socket.close(),

@@ -36,7 +36,7 @@ export interface Overview {
   readonly advertised: { readonly digests: number; readonly tags: number };
   readonly totals: Totals;
   /** This node's recent decisions as coordinator, latest first; undefined without rollouts. */
-  readonly rollouts?: readonly RolloutView[];
+  readonly rollouts?: readonly RolloutView[] | undefined;
 }
 
 /** The fetch tree of some content. */

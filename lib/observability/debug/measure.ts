@@ -62,7 +62,7 @@ export interface MeasuredPiece {
   /** Id of the peer that answered. */
   readonly peer: string;
   /** Why it is incomplete; undefined if it is complete. */
-  readonly error?: string;
+  readonly error?: string | undefined;
 }
 
 export interface Measurement {
@@ -75,7 +75,7 @@ export interface Measurement {
   readonly pullMs: number;
   readonly bytes: number;
   /** Why the result is partial; undefined if it is complete. */
-  readonly problem?: string;
+  readonly problem?: string | undefined;
 }
 
 /**
@@ -150,7 +150,7 @@ class MeasurementRun {
       pieces: this.#pieces,
       pullMs: clock.now() - this.#pullStart,
       bytes: this.#bytes,
-      ...(this.#problem === undefined ? {} : { problem: this.#problem }),
+      problem: this.#problem,
     };
   }
 
@@ -244,7 +244,7 @@ class MeasurementRun {
       answerMs,
       durationMs: clock.now() - started,
       peer: answer.peer,
-      ...(read.error === undefined ? {} : { error: read.error }),
+      error: read.error,
     });
     if (read.error !== undefined) this.#problem ??= `${digest}: ${read.error}`;
     signal.throwIfAborted();

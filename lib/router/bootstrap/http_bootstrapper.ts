@@ -22,15 +22,15 @@ export interface HttpBootstrapperOptions {
    * Where to serve this node's identity as `/id`; undefined: nowhere. Empty host: all addresses.
    */
   readonly listen?:
-    & { readonly host: string; readonly port: number }
-    & IdentityServerCollaborators;
+    | { readonly host: string; readonly port: number } & IdentityServerCollaborators
+    | undefined;
   /** URL of the list, http or https, e.g. `http://eddy-bootstrap:5002/id`. */
   readonly url: string;
   /**
    * Directory of `ca.crt`, the CA of an https URL, and of the client certificate `tls.crt` and
    * `tls.key`. Read for each request: certificates are renewed.
    */
-  readonly certificates?: string;
+  readonly certificates?: string | undefined;
 }
 
 /** An HTTP bootstrapper, with its listening port. */

@@ -99,9 +99,11 @@ export async function createHost(
   closed?.open();
   if (made.encrypter === undefined) throw new Error("libp2p secures no connections");
   await checkConnections(made.encrypter, muxers(), node.logger);
-  const { dht } = node.services;
   return {
-    ...{ node, dht: dhtInternals(dht), announced, closed },
+    node,
+    dht: dhtInternals(node.services.dht),
+    announced,
+    closed,
     listening: () => listening(),
     deaf: () => transport.deaf(),
   };

@@ -49,7 +49,9 @@ export function decodeQuestion(frame: Uint8Array): Question {
   if (!isText(key, MAX_KEY_LENGTH)) throw new Error("question without a key");
   if (failed !== undefined && !isText(failed, MAX_ID_LENGTH)) throw new Error("not an id");
   return {
-    ...{ key, failed, small: small === true },
+    key,
+    failed,
+    small: small === true,
     ...(slow === true && { slow }),
     // The zone is optional, so an invalid one is ignored.
     ...(isText(zone, MAX_ZONE_LENGTH) && { zone }),

@@ -11,7 +11,7 @@ export interface ContainerdContentOptions {
    * containerd's content directory (`…/io.containerd.content.v1.content`), which has `blobs/`.
    * Without it, or if it is not readable, all bytes come through the content service.
    */
-  readonly contentPath?: string;
+  readonly contentPath?: string | undefined;
   /** Longest wait for the next bytes from the content service, ms; default 10,000. */
   readonly stallTimeoutMs?: number;
   /** Deadline for listing all content, ms; default 30,000. */

@@ -49,7 +49,7 @@ export interface ContainerdUnreachable {
 
 export interface ProbeOptions extends Cancellable {
   /** Content directory to test; default: the one that containerd reports. */
-  readonly contentPath?: string;
+  readonly contentPath?: string | undefined;
   /** Deadline of each call, ms; default 5,000: the CRI plugin may still be starting. */
   readonly timeoutMs?: number;
 }

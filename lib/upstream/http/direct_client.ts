@@ -42,7 +42,8 @@ export class DirectClient implements Disposable {
     const key = JSON.stringify([url.protocol, url.host, trusted, caCertificates]);
     const open = () => this.#open(url, { trusted, caCertificates, signal });
     const wired: WireRequest = {
-      ...{ method, url },
+      method,
+      url,
       headers: form ? { ...request.headers, "content-type": FORM } : request.headers,
       body: form && new TextEncoder().encode(form.toString()),
     };
