@@ -1,3 +1,6 @@
+import { messageOf } from "../../async/thrown.ts";
+import { announcesClose, bodyLength, parseField } from "./fields.ts";
+
 /** Validated request line and header fields. */
 export interface RequestHead {
   readonly method: string;
@@ -29,8 +32,6 @@ export const MAX_HEAD_BYTES = 32 * 1024;
 const MAX_FIELDS = 100;
 /** RFC 9112, section 3: single spaces only. */
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP\/([0-9])\.([0-9])$/;
-/** RFC 9112, section 5: no whitespace before the colon, no line folding. */
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
 /**
  * Visible ASCII, spaces, tabs, and bytes beyond ASCII, as in cookies of other programs on the same
  * host (RFC 9110, section 5.5). Control characters, which other parsers may take for line ends, are
@@ -80,31 +81,32 @@ export class HeadParser {
 function parseFields(text: string, isCurrent: boolean): FieldsPart {
   const lines = text.split("\r\n").slice(1);
   if (lines.length > MAX_FIELDS) throw new BadRequest(431, `more than ${MAX_FIELDS} fields`);
-  const fields = lines.map(parseField);
+  const fields = lines.map(fieldOf);
   const host = hostOf(fields, isCurrent);
-  const options = valuesOf(fields, "connection").join(",").toLowerCase().split(",");
   return {
     host,
     fields,
-    keepAlive: isCurrent && !options.some((option) => option.trim() === "close"),
+    keepAlive: isCurrent && !announcesClose(joined(fields, "connection") ?? ""),
     hasBody: announcesBody(fields),
   };
 }
 
 type Fields = RequestHead["fields"];
 
-function parseField(line: string): readonly [string, string] {
-  const field = FIELD.exec(line);
-  if (field === null || !PLAIN.test(line)) throw new BadRequest(400, "malformed header field");
-  const [, name = "", value = ""] = field;
-  let end = value.length;
-  // Not `trimEnd`: it strips some characters beyond ASCII.
-  while (value[end - 1] === " " || value[end - 1] === "\t") end--;
-  return [name.toLowerCase(), value.slice(0, end)];
+function fieldOf(line: string): Fields[number] {
+  const field = PLAIN.test(line) ? parseField(line) : undefined;
+  if (field === undefined) throw new BadRequest(400, "malformed header field");
+  return field;
 }
 
 function valuesOf(fields: Fields, wanted: string): string[] {
   return fields.filter(([name]) => name === wanted).map(([, value]) => value);
+}
+
+/** Several fields of one name count as one; undefined if there is none. */
+function joined(fields: Fields, wanted: string): string | undefined {
+  const values = valuesOf(fields, wanted);
+  return values.length === 0 ? undefined : values.join(", ");
 }
 
 /** RFC 9112, section 3.2: exactly one, from HTTP/1.1 on. */
@@ -131,16 +133,12 @@ function toPath(target: string): string {
   return full;
 }
 
-/** RFC 9112, section 6.3: ambiguous framing is an attack (request smuggling). */
 function announcesBody(fields: Fields): boolean {
-  const lengths = valuesOf(fields, "content-length");
-  const isCoded = fields.some(([name]) => name === "transfer-encoding");
-  if (lengths.length > 1 || (isCoded && lengths.length > 0)) {
-    throw new BadRequest(400, "more than one length");
+  const coding = joined(fields, "transfer-encoding");
+  try {
+    const length = bodyLength(joined(fields, "content-length"), coding);
+    return coding !== undefined || (length !== undefined && length > 0);
+  } catch (error) {
+    throw new BadRequest(400, messageOf(error));
   }
-  const [length] = lengths;
-  if (length !== undefined && !/^\d{1,15}$/.test(length)) {
-    throw new BadRequest(400, "malformed Content-Length");
-  }
-  return isCoded || (length !== undefined && Number(length) > 0);
 }

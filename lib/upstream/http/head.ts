@@ -1,3 +1,4 @@
+import { announcesClose, bodyLength, parseField } from "../../net/http/fields.ts";
 import type { Reader } from "./reader.ts";
 
 /** How a response's body is delimited (RFC 9112, section 6.3). */
@@ -22,8 +23,6 @@ const MAX_FIELDS = 256;
 /** Informational responses (RFC 9110, section 15.2) before the final one. */
 const MAX_INFORMATIONAL = 4;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d{2})(?: |$)/;
-/** RFC 9112, section 5: no whitespace before the colon, no line folding. */
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)$/;
 
 /**
  * Reads the head of the response to a request.
@@ -40,7 +39,7 @@ export async function readHead(reader: Reader, method: string): Promise<Head> {
     const status = Number(code);
     if (status < 200) continue;
     const framing = framingOf(method, status, headers);
-    const closes = /(?:^|,)\s*close\s*(?:,|$)/i.test(headers.get("connection") ?? "");
+    const closes = announcesClose(headers.get("connection") ?? "");
     const keepAlive = minor === "1" && !closes && framing.type !== "close";
     return { status, headers, framing, keepAlive };
   }
@@ -56,9 +55,9 @@ export async function readFields(reader: Reader): Promise<Headers> {
     if (line === undefined) throw new Error("the connection ended within a head");
     if (line === "") return headers;
     left -= line.length;
-    const [, name, value] = FIELD.exec(line) ?? [];
-    if (name === undefined || value === undefined) throw new Error("malformed header field");
-    headers.append(name, value.trim());
+    const field = parseField(line);
+    if (field === undefined) throw new Error("malformed header field");
+    headers.append(...field);
   }
   throw new Error(`more than ${MAX_FIELDS} header fields`);
 }
@@ -66,14 +65,10 @@ export async function readFields(reader: Reader): Promise<Headers> {
 function framingOf(method: string, status: number, headers: Headers): Framing {
   if (method === "HEAD" || status === 204 || status === 304) return { type: "length", bytes: 0 };
   const coding = headers.get("transfer-encoding");
-  const length = headers.get("content-length");
+  const bytes = bodyLength(headers.get("content-length"), coding);
   if (coding !== null) {
-    // An intermediary could interpret the two differently (request smuggling).
-    if (length !== null) throw new Error("both a length and a transfer encoding");
     if (coding.toLowerCase() !== "chunked") throw new Error(`transfer encoding ${coding}`);
     return { type: "chunked" };
   }
-  if (length === null) return { type: "close" };
-  if (!/^\d{1,15}$/.test(length)) throw new Error("malformed content length");
-  return { type: "length", bytes: Number(length) };
+  return bytes === undefined ? { type: "close" } : { type: "length", bytes };
 }
