@@ -128,28 +128,31 @@ async function readServer(
   { url, ca, client, headers, overridePath: _, ...settings }: Host,
   { isDefault }: RegistryFolder,
 ): Promise<UpstreamServer> {
-  const read = (path: string) => readPem(fileSystem, path);
+  const certificate = (path: string) => readPem(fileSystem, path, "CERTIFICATE");
   const named = url !== undefined || !isDefault;
   const [pair] = client;
   return {
     ...settings,
     url,
     named,
-    caCertificates: await Promise.all(ca.slice(0, MAX_CERTIFICATES).map(read)),
-    client: pair && { certificate: await read(pair[0]), key: await read(pair[1]) },
+    caCertificates: await Promise.all(ca.slice(0, MAX_CERTIFICATES).map(certificate)),
+    client: pair && {
+      certificate: await certificate(pair[0]),
+      key: await readPem(fileSystem, pair[1], "PRIVATE KEY"),
+    },
     // A secret must not go to an arbitrary registry that a pod names.
     headers: named ? headers : {},
   };
 }
 
-async function readPem(fileSystem: FileSystem, path: string): Promise<string> {
+async function readPem(fileSystem: FileSystem, path: string, label: string): Promise<string> {
   const bytes = await fileSystem.readThrough(path);
   const text = new TextDecoder().decode(bytes);
-  if (/-----BEGIN [A-Z0-9 ]+-----/.test(text)) return text;
+  if (text.includes(`${label}-----`)) return text;
   throw new ConfiguratorError({
     action: "read",
     path,
-    reason: bytes === undefined ? "it does not exist" : "it is no PEM file",
+    reason: bytes === undefined ? "it does not exist" : `it has no ${label} in PEM`,
     fix: "correct `ca` or `client` in the registry's hosts.toml; containerd needs the file, too",
   });
 }

@@ -3,15 +3,16 @@ import { isLoopback } from "../net/ip.ts";
 import type { Credentials } from "../oci/credentials.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { HeaderFields } from "./http/header_fields.ts";
+import type { TlsSettings } from "./tls_settings.ts";
 
 /** A server with a registry's content. */
-export interface UpstreamEndpoint {
+export interface UpstreamEndpoint extends TlsSettings {
   /** Base URL of its API without a trailing slash, e.g. `https://registry-1.docker.io/v2`. */
   readonly url: string;
-  /** CA certificates trusted besides the system's, PEM. */
-  readonly caCertificates: readonly string[];
   /** Configured headers of each request; may be secret. */
   readonly headers: HeaderFields;
+  /** Time to connect, ms; undefined: no limit of its own. */
+  readonly dialTimeoutMs?: number | undefined;
   /** The node's own credentials for the server, for every image. */
   readonly credentials?: Credentials;
   /**

@@ -12,17 +12,35 @@ export class MisconfiguredError extends Error {
 
 const TLS_FIX =
   "`ca`, `client` or `skip_verify` for the server in its hosts.toml, as containerd needs it";
+const OWN_AUTHORITY_FIX =
+  "this runtime does not take a server's own certificate as `ca`: let another certificate sign it " +
+  "and name that one, or set `skip_verify` for the server in its hosts.toml";
 
 /**
- * Converts a TLS failure to a {@link MisconfiguredError}: an invalid certificate, a missing client
- * certificate, a server without TLS. Undefined for any other failure.
+ * A failure of TLS as a {@link MisconfiguredError}: a certificate that cannot be verified, a client
+ * certificate that is missing, a server that does not speak TLS. Undefined for any other failure.
  */
 export function asTlsFault(error: unknown): MisconfiguredError | undefined {
-  const messages = [error, error instanceof Error ? error.cause : undefined]
-    .map((each) => each instanceof Error ? each.message : "");
-  const message = messages.find((text) => TLS_FAULT.test(text));
-  return message === undefined ? undefined : new MisconfiguredError(message, TLS_FIX);
+  if (error instanceof MisconfiguredError) return error;
+  const errors = [error, error instanceof Error ? error.cause : undefined];
+  const fault = errors.find((each) => each instanceof Error && isTlsFault(each));
+  if (!(fault instanceof Error)) return undefined;
+  const fix = isOwnAuthority(fault) ? OWN_AUTHORITY_FIX : TLS_FIX;
+  return new MisconfiguredError(fault.message, fix, { cause: error });
 }
 
-/** Messages of rustls, as passed on by the runtime. */
-const TLS_FAULT = /invalid peer certificate|received fatal alert|received corrupt message/i;
+/** Tells whether TLS fails since a server's certificate is a CA's, too (the words of rustls). */
+export function isOwnAuthority(error: unknown): boolean {
+  return error instanceof Error && /CaUsedAsEndEntity/.test(error.message);
+}
+
+function isTlsFault({ message, code }: Error & { readonly code?: unknown }): boolean {
+  return TLS_FAULT.test(message) || (typeof code === "string" && TLS_CODE.test(code));
+}
+
+/** The words of rustls, which the runtime passes on. */
+const TLS_FAULT =
+  /invalid peer certificate|received fatal alert|received corrupt message|\bPEM\b|private key|no keys found/i;
+/** Codes of node:tls, and the one that Deno 2.6 has for all failures of a handshake. */
+const TLS_CODE =
+  /^(?:ERR_(?:TLS|SSL|OSSL)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(?:CA|PURPOSE)|HOSTNAME_|PATH_LENGTH_|UNKNOWN$)/;

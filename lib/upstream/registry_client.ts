@@ -24,6 +24,7 @@ import { ForbiddenTargetError } from "./forbidden_host.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import { rewriteRepository } from "./rewrite_repository.ts";
 import type { Sender } from "./send.ts";
+import { tlsSettings } from "./tls_settings.ts";
 import { type TokenRequest, Tokens } from "./tokens.ts";
 
 const ACCEPT = MANIFEST_MEDIA_TYPES.join(", ");
@@ -135,7 +136,8 @@ export class RegistryClient {
           : { ...withoutAuthorization(endpoint.headers), authorization }),
         accept: ACCEPT,
       },
-      caCertificates: endpoint.caCertificates,
+      ...tlsSettings(endpoint),
+      dialTimeoutMs: endpoint.dialTimeoutMs,
       trustedHosts: new Set(endpoint.named ? [url.host] : []),
       follow: kind === "manifest" || method === "GET",
       signal,

@@ -13,16 +13,17 @@ import {
 } from "./forbidden_host.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import { createIsProxied, type IsProxied } from "./proxy.ts";
+import type { TlsSettings } from "./tls_settings.ts";
 
 /** A request to a registry or to its token server. */
-export interface UpstreamRequest extends Cancellable {
+export interface UpstreamRequest extends Cancellable, TlsSettings {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
   /** Form fields of a POST, which never follows a redirect. */
   readonly form?: URLSearchParams;
   readonly headers: HeaderFields;
-  /** CA certificates trusted besides the system's, PEM. */
-  readonly caCertificates: readonly string[];
+  /** Time to connect, ms; undefined: no limit of its own. */
+  readonly dialTimeoutMs?: number | undefined;
   /** Configured hosts, which may be at any address, including this machine. */
   readonly trustedHosts: ReadonlySet<string>;
   /** False: a redirect is returned like any other response. */
@@ -38,6 +39,7 @@ export interface Sender extends Disposable {
 const MAX_CLIENTS = 64;
 const MAX_REDIRECTS = 5;
 const REDIRECT_FIX = "set the address of the registry itself in its hosts.toml";
+const PROXY_FIX = "name the server in NO_PROXY, or its CA certificate as `ca` in its hosts.toml";
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Deadline of this node's own lookup where a proxy does another, ms. */
 const OWN_LOOKUP_MS = 250;
@@ -129,12 +131,12 @@ class ProxiedClient implements Disposable {
   }
 
   async send(url: URL, request: UpstreamRequest): Promise<Response> {
-    const { method, form, caCertificates, trustedHosts, signal } = request;
+    const { method, form, trustedHosts, signal } = request;
     const headers = headerLines(request.headers).map((
       [name, value],
     ): [string, string] => [name, value]);
     if (!trustedHosts.has(url.host)) await this.#requireAllowed(url, signal);
-    const client = this.#client(caCertificates);
+    const client = this.#client(url, request);
     const init = { method, headers, signal, client, redirect: "manual" as const };
     return await fetch(url, form === undefined ? init : { ...init, body: form });
   }
@@ -154,14 +156,26 @@ class ProxiedClient implements Disposable {
     }
   }
 
-  #client(caCertificates: readonly string[]): Deno.HttpClient {
-    const key = caCertificates.join("\n");
-    let client = this.#clients.get(key);
-    if (client === undefined) {
-      client = Deno.createHttpClient({ caCerts: [...caCertificates], poolIdleTimeout: 30_000 });
-      this.#clients.set(key, client);
+  /** @throws {MisconfiguredError} for what the runtime does not do through a proxy. */
+  #client(
+    { protocol, host }: URL,
+    { caCertificates, client, skipVerify }: TlsSettings,
+  ): Deno.HttpClient {
+    if (protocol === "https:" && skipVerify === true) {
+      throw new MisconfiguredError(
+        `skip_verify of ${host} cannot be used through a proxy`,
+        PROXY_FIX,
+      );
     }
-    return client;
+    const key = JSON.stringify([caCertificates, client]);
+    let known = this.#clients.get(key);
+    if (known === undefined) {
+      const pair = client && { cert: client.certificate, key: client.key };
+      const options = { caCerts: [...caCertificates], poolIdleTimeout: 30_000 };
+      known = Deno.createHttpClient(pair === undefined ? options : { ...options, ...pair });
+      this.#clients.set(key, known);
+    }
+    return known;
   }
 }
 

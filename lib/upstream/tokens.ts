@@ -8,6 +8,7 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
+import { tlsSettings } from "./tls_settings.ts";
 import { readLimited, type Sender, type UpstreamRequest } from "./send.ts";
 
 export interface TokenRequest {
@@ -78,7 +79,7 @@ export class Tokens {
     const response = await this.#sender.send({
       ...question,
       url,
-      caCertificates: endpoint.caCertificates,
+      ...tlsSettings(endpoint),
       trustedHosts: new Set(endpoint.named ? [registry.host] : []),
       signal,
     });

@@ -29,7 +29,8 @@ const OPEN = {
   ...{ caCertificates: [], client: undefined, dialTimeoutMs: undefined },
 };
 
-const pem = (name: string) => `-----BEGIN CERTIFICATE-----\n${name}\n`;
+const pem = (name: string) =>
+  `-----BEGIN CERTIFICATE-----\n${name}\n-----BEGIN EC PRIVATE KEY-----\n${name}\n`;
 
 async function read(configPath: string, registry: string) {
   const { servers, problem } = await readUpstreamServers({ fileSystem }, {
@@ -185,10 +186,13 @@ test("a file that is named and cannot be used is an error, as in containerd", as
     "gone.example/hosts.toml": 'ca = "gone.crt"\n',
     "other.example/hosts.toml": 'ca = "other.crt"\n',
     "other.example/other.crt": "nothing\n",
+    "key.example/hosts.toml": 'client = "key.pem"\n',
+    "key.example/key.pem": "-----BEGIN CERTIFICATE-----\n",
   };
   await withDirectory(files, async (configPath) => {
     await assert.rejects(read(configPath, "gone.example"), /gone\.crt: it does not exist/);
-    await assert.rejects(read(configPath, "other.example"), /other\.crt: it is no PEM file/);
+    await assert.rejects(read(configPath, "other.example"), /other\.crt: it has no CERTIFICATE/);
+    await assert.rejects(read(configPath, "key.example"), /key\.pem: it has no PRIVATE KEY/);
   });
 });
 

@@ -49,6 +49,14 @@ export class Authority {
   }
 }
 
+/** Puts a certificate that signs itself, and may sign others, as `tls.crt` and `tls.key`. */
+export async function selfSigned(directory: string, names: string): Promise<void> {
+  await openssl(
+    ...["req", "-x509", ...KEY, "-subj", "/CN=self", "-addext", `subjectAltName=${names}`],
+    ...["-keyout", join(directory, "tls.key"), "-out", join(directory, "tls.crt")],
+  );
+}
+
 async function openssl(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args, stdout: "null" }).output();
   assert.ok(success, new TextDecoder().decode(stderr));

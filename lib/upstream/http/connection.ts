@@ -1,3 +1,4 @@
+import type { ByteConnection } from "./byte_connection.ts";
 import { type Framing, type Head, readFields, readHead } from "./head.ts";
 import { type HeaderFields, headerLines } from "./header_fields.ts";
 import { Reader } from "./reader.ts";
@@ -19,7 +20,7 @@ const RESERVED = ["host", "connection", "content-length", "transfer-encoding", "
 
 /** An HTTP/1.1 connection for consecutive exchanges (RFC 9112). */
 export class Connection {
-  readonly #conn: Deno.Conn;
+  readonly #conn: ByteConnection;
   readonly #reader: Reader;
   #framing: Framing = { type: "length", bytes: 0 };
   /** Unread bytes of the body, or of the chunk. */
@@ -28,7 +29,7 @@ export class Connection {
   #keepAlive = true;
   #closed = false;
 
-  constructor(conn: Deno.Conn) {
+  constructor(conn: ByteConnection) {
     this.#conn = conn;
     this.#reader = new Reader(conn);
   }

@@ -1,5 +1,9 @@
 import { deadline } from "../../async/deadline.ts";
 import { openTcp, shakeHands } from "../../net/open_connection.ts";
+import { isOwnAuthority } from "../misconfigured_error.ts";
+import type { TlsSettings } from "../tls_settings.ts";
+import type { ByteConnection } from "./byte_connection.ts";
+import { secured, tlsOpener } from "./tls_socket.ts";
 
 /** Address of a server, and the identity it must prove. */
 export interface DialTarget {
@@ -8,12 +12,14 @@ export interface DialTarget {
   readonly port: number;
   /** Name to verify by TLS; undefined: plain text. */
   readonly tlsName: string | undefined;
-  /** CA certificates trusted besides the system's, PEM. */
-  readonly caCertificates: readonly string[];
+  readonly tls: TlsSettings;
+  /** Time to connect, ms; undefined: no limit of its own. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Connects to an IP address; rejects when the signal aborts. */
-export type Connect = (address: string, port: number, signal: AbortSignal) => Promise<Deno.TcpConn>;
+type Opener<Opened> = (address: string, port: number, signal: AbortSignal) => Promise<Opened>;
+export type Connect = Opener<Deno.TcpConn>;
 
 /** Time for each address but the last, ms (RFC 8305, section 5). */
 const ADDRESS_MS = 250;
@@ -28,27 +34,41 @@ export const connectTcp: Connect = (address, port, signal) => openTcp({ address,
  * aborts.
  */
 export async function dial(
-  { addresses, port, tlsName, caCertificates }: DialTarget,
+  { addresses, port, tlsName, tls, timeoutMs }: DialTarget,
   { connect, signal }: { readonly connect: Connect; readonly signal: AbortSignal },
-): Promise<Deno.Conn> {
-  const tcp = await connectAny(addresses.slice(0, MAX_ADDRESSES), port, connect, signal);
-  if (tlsName === undefined) return tcp;
-  const options = { hostname: tlsName, caCerts: [...caCertificates] };
-  // Sends nothing yet, so it takes no time; it owns the connection even on failure.
-  const conn = await Deno.startTls(tcp, { ...options, alpnProtocols: ["http/1.1"] });
-  await shakeHands(conn, signal);
-  return conn;
+): Promise<ByteConnection> {
+  const open = async <Opened>(opener: Opener<Opened>): Promise<Opened> => {
+    using limit = timeoutMs === undefined ? undefined : deadline(timeoutMs, { signal });
+    return await connectAny(addresses, port, opener, limit?.signal ?? signal);
+  };
+  if (tlsName === undefined) return await open(connect);
+  const viaNode = async () => await secured(await open(tlsOpener(tlsName, tls)), signal);
+  if (tls.client !== undefined || tls.skipVerify === true) return await viaNode();
+  try {
+    const options = { hostname: tlsName, caCerts: [...tls.caCertificates] };
+    // Sends nothing yet, so it takes no time; it owns the connection even on failure.
+    const conn = await Deno.startTls(await open(connect), {
+      ...{ ...options, alpnProtocols: ["http/1.1"] },
+    });
+    await shakeHands(conn, signal);
+    return conn;
+  } catch (error) {
+    // containerd takes a certificate that is both the server's and its authority's.
+    if (!isOwnAuthority(error)) throw error;
+    return await viaNode();
+  }
 }
 
-async function connectAny(
+async function connectAny<Opened>(
   addresses: readonly string[],
   port: number,
-  connect: Connect,
+  connect: Opener<Opened>,
   signal: AbortSignal,
-): Promise<Deno.TcpConn> {
+): Promise<Opened> {
   let failure: unknown = new Error("there is no address");
-  for (const [index, address] of addresses.entries()) {
-    const isLast = index === addresses.length - 1;
+  const tried = addresses.slice(0, MAX_ADDRESSES);
+  for (const [index, address] of tried.entries()) {
+    const isLast = index === tried.length - 1;
     using limit = isLast ? undefined : deadline(ADDRESS_MS, { signal });
     try {
       return await connect(address, port, limit?.signal ?? signal);

@@ -4,13 +4,14 @@ import { Connection, type WireRequest } from "./connection.ts";
 import { type Connect, dial } from "./dial.ts";
 import type { Head } from "./head.ts";
 import type { HeaderFields } from "./header_fields.ts";
+import { type TlsSettings, tlsSettings } from "../tls_settings.ts";
 import { type Lease, Pool } from "./pool.ts";
 
-export interface DirectRequest {
+export interface DirectRequest extends TlsSettings {
   readonly method: "GET" | "HEAD" | "POST";
   readonly form?: URLSearchParams;
   readonly headers: HeaderFields;
-  readonly caCertificates: readonly string[];
+  readonly dialTimeoutMs?: number | undefined;
   readonly trustedHosts: ReadonlySet<string>;
   readonly signal: AbortSignal;
 }
@@ -36,11 +37,12 @@ export class DirectClient implements Disposable {
 
   /** @throws {ForbiddenTargetError} if the host is forbidden and not trusted. */
   async send(url: URL, request: DirectRequest): Promise<Response> {
-    const { method, form, caCertificates, trustedHosts, signal } = request;
+    const { method, form, trustedHosts, signal } = request;
+    const tls = tlsSettings(request);
     const trusted = trustedHosts.has(url.host);
     // A connection opened with trust must not be reused without it.
-    const key = JSON.stringify([url.protocol, url.host, trusted, caCertificates]);
-    const open = () => this.#open(url, { trusted, caCertificates, signal });
+    const key = JSON.stringify([url.protocol, url.host, trusted, tls]);
+    const open = () => this.#open(url, request, trusted);
     const wired: WireRequest = {
       method,
       url,
@@ -66,9 +68,8 @@ export class DirectClient implements Disposable {
 
   async #open(
     url: URL,
-    { trusted, caCertificates, signal }:
-      & Pick<DirectRequest, "caCertificates" | "signal">
-      & { readonly trusted: boolean },
+    { dialTimeoutMs, signal, ...request }: DirectRequest,
+    trusted: boolean,
   ): Promise<Connection> {
     const { resolve, connect } = this.#collaborators;
     const isSecure = url.protocol === "https:";
@@ -78,7 +79,8 @@ export class DirectClient implements Disposable {
       addresses,
       port: Number(url.port || (isSecure ? 443 : 80)),
       tlsName: isSecure ? withoutBrackets(url.hostname) : undefined,
-      caCertificates,
+      tls: tlsSettings(request),
+      timeoutMs: dialTimeoutMs,
     }, { connect, signal });
     return new Connection(conn);
   }

@@ -38,7 +38,7 @@ function fakeConn(pieces: readonly string[], ends = true) {
 
 function connect(pieces: readonly string[], ends = true) {
   const conn = fakeConn(pieces, ends);
-  return { conn, connection: new Connection(conn as unknown as Deno.Conn) };
+  return { conn, connection: new Connection(conn) };
 }
 
 async function bodyOf(connection: Connection): Promise<string> {
