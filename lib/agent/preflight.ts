@@ -200,7 +200,7 @@ export function skipped(name: string, detail: string): Check {
 }
 
 /** Compares the first two parts of a version. */
-export function isAtLeast(version: string, [wantMajor, wantMinor]: readonly [number, number]) {
+function isAtLeast(version: string, [wantMajor, wantMinor]: readonly [number, number]) {
   const [major = 0, minor = 0] = (/^v?(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number);
   return major > wantMajor || (major === wantMajor && minor >= wantMinor);
 }

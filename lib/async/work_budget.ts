@@ -27,16 +27,10 @@ export class WorkBudget {
   #sliceEnds = 0;
   readonly #queue: (() => void)[] = [];
   #pausing = false;
-  #delayMs = 0;
 
   constructor({ clock, turn }: WorkBudgetCollaborators) {
     this.#clock = clock;
     this.#turn = turn ?? (() => new Promise<void>((resolve) => void setImmediate(resolve)));
-  }
-
-  /** Last measured delay of the event loop, ms. */
-  get delayMs(): number {
-    return this.#delayMs;
   }
 
   /** Resolves when bulk work may continue. Call it between pieces well under a slice. */
@@ -78,8 +72,8 @@ export class WorkBudget {
   async #pause(): Promise<void> {
     const start = this.#clock.now();
     await this.#turn();
-    this.#delayMs = this.#clock.now() - start;
-    if (this.#delayMs > BUSY_MS) await this.#clock.sleep(Math.min(this.#delayMs, MAX_PAUSE_MS));
+    const delayMs = this.#clock.now() - start;
+    if (delayMs > BUSY_MS) await this.#clock.sleep(Math.min(delayMs, MAX_PAUSE_MS));
     this.#sliceEnds = this.#clock.now() + SLICE_MS;
   }
 }

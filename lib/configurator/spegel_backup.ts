@@ -104,7 +104,7 @@ export async function returnFiles(fileSystem: FileSystem, root: string): Promise
 }
 
 /** Tells whether a path in the backup is a registry's hosts.toml. */
-export function isRegistryFile(path: string): boolean {
+function isRegistryFile(path: string): boolean {
   const [folder = "", file, more] = path.split("/");
   return more === undefined && file === HOSTS_FILE && registryOfFolder(folder) !== undefined;
 }

@@ -1,5 +1,5 @@
 /** The label value of all values beyond the limit. */
-export const OTHER_LABEL = "other";
+const OTHER_LABEL = "other";
 
 /**
  * Makes a function that passes the first `limit` distinct label values and maps later ones to

@@ -1,7 +1,7 @@
 import type { Log, LogFields } from "../ports/log.ts";
 
 /** Levels, in ascending order. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 export type LogLevel = typeof LOG_LEVELS[number];
 

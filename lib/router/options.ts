@@ -56,7 +56,7 @@ export interface RouterOptions {
 }
 
 /** Defaults of {@link RouterOptions}, except those of {@link NETWORK_PROFILES}. */
-export const ROUTER_DEFAULTS = {
+const ROUTER_DEFAULTS = {
   protocolPrefix: DEFAULT_DHT_PREFIX,
   secrets: [],
   /**
@@ -80,7 +80,7 @@ type NetworkTimes = Required<
 >;
 
 /** Times for one room, for sites tens of milliseconds apart, and for bad lines. */
-export const NETWORK_PROFILES = {
+const NETWORK_PROFILES = {
   lan: {
     connectTimeoutMs: 200,
     dialTimeoutMs: 1000,

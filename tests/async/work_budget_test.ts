@@ -57,7 +57,6 @@ test("work that fails rejects, and the next is done all the same", async () => {
 test("when others are busy the work steps back for as long, and not for ever", async () => {
   const busy = makeBudget(50);
   await busy.budget.breathe();
-  assert.equal(busy.budget.delayMs, 50);
   assert.deepEqual(busy.counts.slept, [50]);
   const stuck = makeBudget(5000);
   await stuck.budget.breathe();

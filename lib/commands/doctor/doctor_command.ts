@@ -26,7 +26,7 @@ export async function doctorCommand(config: Config, io: CommandIo): Promise<numb
 }
 
 /** The checks as a table, what to do below those that need it. */
-export function renderChecks(checks: readonly Check[]): string {
+function renderChecks(checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, state, detail, fix }) => [
     `${SIGNS[state]} ${name.padEnd(width)}  ${detail}`,

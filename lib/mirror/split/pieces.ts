@@ -42,11 +42,6 @@ export class Pieces {
     return this.#list[0];
   }
 
-  /** Whether every byte belongs to a piece that a lane gets. */
-  get allTaken(): boolean {
-    return this.#next >= this.#end && this.#orphans.length === 0;
-  }
-
   /** Whether every byte has been passed on. */
   get finished(): boolean {
     return this.#next >= this.#end && this.#list.length === 0;

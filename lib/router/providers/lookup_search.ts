@@ -58,11 +58,6 @@ export class LookupSearch {
     this.#seen.add(collaborators.self.toString());
   }
 
-  /** True once the search is over. */
-  get done(): boolean {
-    return this.#done;
-  }
-
   /** True if there are so many holders that further ones do not matter. */
   get enough(): boolean {
     return this.found.length >= ENOUGH;

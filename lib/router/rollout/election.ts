@@ -20,7 +20,7 @@ export interface ElectionOptions {
 }
 
 /** Defaults of {@link ElectionOptions}. */
-export const ELECTION_DEFAULTS: ElectionOptions = {
+const ELECTION_DEFAULTS: ElectionOptions = {
   fetchers: 1,
   slowFetchers: 2,
   fanOut: 4,

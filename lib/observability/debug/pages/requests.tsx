@@ -147,7 +147,7 @@ function Row({ entry, now }: { entry: RequestEntry; now: Date }) {
 }
 
 /** The reference in a request's path, or the path itself if there is none. */
-export function nameOf({ path, registry }: RequestEntry): string {
+function nameOf({ path, registry }: RequestEntry): string {
   const match = /^\/v2\/(.+)\/(?:manifests|blobs)\/([^/]+)$/.exec(path);
   if (match === null) return decoded(path);
   const [, repository, identifier = ""] = match;
