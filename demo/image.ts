@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Descriptor } from "../lib/oci/descriptor.ts";
-import type { Digest } from "../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../lib/oci/media_type.ts";
 
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
@@ -33,15 +32,11 @@ export function generateImage(layerMib: readonly number[]): DemoImage {
     config: config.descriptor,
     layers: layers.map(({ descriptor }) => descriptor),
   });
-  return { manifest, manifestDigest: sha256(manifest), blobs: [config, ...layers] };
+  return { manifest, manifestDigest: digestOf(manifest), blobs: [config, ...layers] };
 }
 
 function blob(content: Uint8Array<ArrayBuffer>, mediaType: string) {
-  return { descriptor: { mediaType, digest: sha256(content), size: content.length }, content };
-}
-
-function sha256(content: Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
+  return { descriptor: { mediaType, digest: digestOf(content), size: content.length }, content };
 }
 
 function json(document: unknown): Uint8Array<ArrayBuffer> {

@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
 import { deadline } from "../lib/async/deadline.ts";
 import { messageOf } from "../lib/async/thrown.ts";
 import type { Descriptor } from "../lib/oci/descriptor.ts";
-import { type Digest, isDigest } from "../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../lib/oci/digest.ts";
 import { manifestChildren } from "../lib/oci/manifest.ts";
 import { MAX_MANIFEST_BYTES } from "../lib/oci/media_type.ts";
 import type { Cancellable } from "../lib/ports/cancellable.ts";
@@ -145,10 +144,4 @@ async function readAll(
     await onChunk(chunk);
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
-
-function digestOf(content: Uint8Array): Digest {
-  const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
-  if (!isDigest(digest)) throw new Error(`malformed digest ${digest}`);
-  return digest;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { OciError } from "./error.ts";
 
 /** A content digest `algorithm:hex` (OCI image specification, "Digests"). */
@@ -34,4 +35,17 @@ export function parseDigest(text: string): Digest {
 export function splitDigest(digest: Digest): { algorithm: "sha256" | "sha512"; hex: string } {
   const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
   return { algorithm, hex: digest.slice(algorithm.length + 1) };
+}
+
+/** The digest of content; text counts as UTF-8. */
+export function digestOf(
+  content: Uint8Array | string,
+  algorithm: "sha256" | "sha512" = "sha256",
+): Digest {
+  return `${algorithm}:${createHash(algorithm).update(content).digest("hex")}`;
+}
+
+/** Whether content has a digest. */
+export function hasDigest(content: Uint8Array, digest: Digest): boolean {
+  return digestOf(content, splitDigest(digest).algorithm) === digest;
 }

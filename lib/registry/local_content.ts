@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
 import { expiringCache } from "../async/expiring_cache.ts";
 import { Slots } from "../async/slots.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { type Digest, splitDigest } from "../oci/digest.ts";
+import { type Digest, hasDigest } from "../oci/digest.ts";
 import { isManifestMediaType, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import type { ByteRange } from "../oci/range.ts";
@@ -199,8 +198,7 @@ export class LocalContent {
 
   /** @throws if the content does not match its digest. */
   #verify(digest: Digest, bytes: Uint8Array): void {
-    const { algorithm, hex } = splitDigest(digest);
-    if (createHash(algorithm).update(bytes).digest("hex") === hex) return;
+    if (hasDigest(bytes, digest)) return;
     this.#integrity?.doubt(digest);
     throw new Error(`content of ${digest} in the store is damaged`);
   }

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { type Digest, isDigest, splitDigest } from "../oci/digest.ts";
+import { type Digest, digestOf, hasDigest, splitDigest } from "../oci/digest.ts";
 import { MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
@@ -49,16 +48,15 @@ function retryAfterMs(value: string | null): number {
 }
 
 /** Hashes a manifest's bytes, and checks the digest that was requested, if any. */
-export async function digestOf(
+export async function verifyManifest(
   response: Response,
   endpoint: UpstreamEndpoint,
   digest: Digest | undefined,
 ): Promise<EndpointAnswer> {
   if (response.status !== 200) return refusal(response.status, retryAfter(response));
   const bytes = await readLimited(response, MAX_MANIFEST_BYTES);
-  const algorithm = digest?.split(":")[0] ?? "sha256";
-  const actual = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-  const isRight = isManifest(bytes) && isDigest(actual) && (digest ?? actual) === actual;
+  const actual = digestOf(bytes, digest && splitDigest(digest).algorithm);
+  const isRight = isManifest(bytes) && (digest ?? actual) === actual;
   return isRight ? { type: "found", digest: actual } : notTheContent(endpoint);
 }
 
@@ -98,9 +96,8 @@ export async function verifyBlob(
     await response.body?.cancel();
     return !isHtmlPage(response) && length > SMALL_BLOB_BYTES ? found : other;
   }
-  const { algorithm, hex } = splitDigest(digest);
-  const actual = createHash(algorithm).update(await readLimited(response, SMALL_BLOB_BYTES));
-  return actual.digest("hex") === hex ? found : other;
+  const content = await readLimited(response, SMALL_BLOB_BYTES);
+  return hasDigest(content, digest) ? found : other;
 }
 
 /** Some servers answer unauthenticated clients with a login page and status 200. */

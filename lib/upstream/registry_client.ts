@@ -9,7 +9,6 @@ import type { Clock } from "../ports/clock.ts";
 import { basicOf } from "./basic_of.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import {
-  digestOf,
   type EndpointAnswer,
   isHtmlPage,
   isManifestType,
@@ -17,6 +16,7 @@ import {
   refusal,
   retryAfter,
   verifyBlob,
+  verifyManifest,
 } from "./endpoint_answer.ts";
 import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
 import type { HeaderFields } from "./http/header_fields.ts";
@@ -114,7 +114,7 @@ export class RegistryClient {
     }
     // The digest header is only recommended; without it the manifest is fetched and hashed.
     const whole = isGet ? response : await ask("GET", authorization);
-    return await digestOf(whole, endpoint, reference.digest);
+    return await verifyManifest(whole, endpoint, reference.digest);
   }
 
   async #send(

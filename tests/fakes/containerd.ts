@@ -9,9 +9,9 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { createHash } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { type Digest, digestOf, splitDigest } from "../../lib/oci/digest.ts";
 import {
   type ContentInfo,
   type Envelope,
@@ -20,7 +20,6 @@ import {
   type PluginRecord,
 } from "../../lib/store/containerd/methods.ts";
 import { messageCodec } from "../../lib/store/containerd/proto.ts";
-import { type Digest, splitDigest } from "../../lib/oci/digest.ts";
 
 interface Blob {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -111,7 +110,7 @@ export class FakeContainerd {
       {},
   ): Promise<Digest> {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    const digest: Digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const digest = digestOf(bytes);
     if (this.files) {
       await mkdir(dirname(this.file(digest)), { recursive: true });
       await writeFile(this.file(digest), bytes);

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Descriptor } from "../../lib/oci/descriptor.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { detectMediaType } from "../../lib/oci/media_type.ts";
 import type { ByteRange } from "../../lib/oci/range.ts";
 import type { Cancellable } from "../../lib/ports/cancellable.ts";
@@ -18,7 +17,7 @@ export class MemoryStore implements Store {
   /** Adds content and says which digest it has. */
   add(content: Uint8Array<ArrayBuffer> | string): Digest {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    const digest: Digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const digest = digestOf(bytes);
     this.#blobs.set(digest, bytes);
     this.#writes.set(digest, (this.#writes.get(digest) ?? 0) + 1);
     return digest;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { eddyBinary } from "../e2e/lab/eddy_command.ts";
 import { runCommand } from "../e2e/lab/run_command.ts";
 import { writeSecrets } from "../e2e/lab/secrets.ts";
 import { until } from "../e2e/lab/until.ts";
-import { digestOf } from "../store/digest_of.ts";
 import { putImage, sampleImage } from "../store/sample_image.ts";
 import { casesOf, testWith } from "../support/test.ts";
 import { LoneAgent } from "./lone_agent.ts";

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST, OCTET_STREAM } from "../../lib/oci/media_type.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { eddyCommand } from "../e2e/lab/eddy_command.ts";
@@ -99,7 +98,7 @@ export interface Content {
 
 export function contentOf(source: string | Uint8Array<ArrayBuffer>): Content {
   const bytes = typeof source === "string" ? new TextEncoder().encode(source) : source;
-  return { bytes, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` };
+  return { bytes, digest: digestOf(bytes) };
 }
 
 /** A manifest that names these layers, and its configuration. */

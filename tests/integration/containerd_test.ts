@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { systemClock } from "../../lib/async/clock.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { ContainerdClient } from "../../lib/store/containerd/client.ts";
 import { ContainerdContent } from "../../lib/store/containerd/content.ts";
 import { ContainerdStore } from "../../lib/store/containerd/containerd_store.ts";
@@ -10,7 +10,6 @@ import { probeContainerd } from "../../lib/store/containerd/probe_containerd.ts"
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { storeCases, watcherCases, type WatcherFixture } from "../store/conformance.ts";
-import { digestOf } from "../store/digest_of.ts";
 import { putImage, sampleImage } from "../store/sample_image.ts";
 import { tempDirectory } from "../store/temp_directory.ts";
 import { WatchRecorder } from "../store/watch_recorder.ts";

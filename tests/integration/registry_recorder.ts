@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestOf } from "../../lib/oci/digest.ts";
 
 /** A request as it arrived somewhere. */
 export interface RecordedRequest {
@@ -87,8 +87,4 @@ function answer(method: string, content: string | undefined): Response {
     "docker-content-digest": digestOf(content),
   };
   return new Response(method === "HEAD" ? null : content, { headers });
-}
-
-function digestOf(content: string): string {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }

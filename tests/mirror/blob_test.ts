@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { OciError } from "../../lib/oci/error.ts";
 import type { Elections } from "../../lib/ports/rollout.ts";
 import { test } from "../support/test.ts";
-import { digestOf, FaultPeer, type Faults } from "./fault_peer.ts";
+import { FaultPeer, type Faults } from "./fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);

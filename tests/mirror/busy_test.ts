@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { MirrorHit, MirrorMiss } from "../../lib/ports/mirror.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./fault_peer.ts";
 import { blob, bytesOf, manifest, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);

@@ -3,8 +3,9 @@ import type { ProvePeers } from "../../lib/mirror/http/peer_client.ts";
 import type { NodeRequest, PeerAuth } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import { type Connect, connectTcp } from "../../lib/mirror/http/connect.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { Elections } from "../../lib/ports/rollout.ts";
-import { digestOf, FaultPeer, type Faults } from "./fault_peer.ts";
+import { FaultPeer, type Faults } from "./fault_peer.ts";
 import { blob, bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
 
 const IMAGE = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { Peer } from "../../lib/ports/router.ts";
 
 /** How a peer misbehaves; offsets count from the start of the content. */
@@ -39,11 +38,6 @@ export interface SeenRequest {
 
 /** What a peer has: by digest, and by the path of a tag. */
 export type Content = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
-
-/** The digest of some content. */
-export function digestOf(content: Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
-}
 
 /** A peer over plain sockets that serves content, and fails as it is told. */
 export class FaultPeer implements AsyncDisposable {

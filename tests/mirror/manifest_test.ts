@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { MAX_MANIFEST_BYTES, OCI_INDEX } from "../../lib/oci/media_type.ts";
 import { test } from "../support/test.ts";
-import { digestOf, type Faults } from "./fault_peer.ts";
+import { type Faults } from "./fault_peer.ts";
 import { bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
 
 const INDEX = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));

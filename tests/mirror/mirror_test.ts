@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
 import { createMirror } from "../../lib/mirror/mirror.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { Router } from "../../lib/ports/router.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
 import { test } from "../support/test.ts";
-import { digestOf, FaultPeer } from "./fault_peer.ts";
+import { FaultPeer } from "./fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { MirrorRequest } from "../../lib/ports/mirror.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./fault_peer.ts";
 import { blob, bytesOf, manifest, noise, PATIENT, Rig } from "./rig.ts";
 
 const PRIVATE = { headers: { "x-eddy-private": "true" } };

@@ -5,12 +5,12 @@ import {
   type MirrorCollaborators,
 } from "../../lib/mirror/mirror.ts";
 import type { MirrorOptions } from "../../lib/mirror/options.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../lib/ports/mirror.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
-import { digestOf, FaultPeer, type Faults } from "./fault_peer.ts";
+import { FaultPeer, type Faults } from "./fault_peer.ts";
 
 /** Windows short enough for tests; the lookup may take long, machines under test are busy. */
 const QUICK: Partial<MirrorOptions> = {

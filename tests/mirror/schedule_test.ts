@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { test } from "../support/test.ts";
-import { digestOf, type Faults } from "./fault_peer.ts";
+import { type Faults } from "./fault_peer.ts";
 import { blob, bytesOf, noise, Rig } from "./rig.ts";
 
 const CONTENT = noise(300_000);

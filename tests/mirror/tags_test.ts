@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./fault_peer.ts";
 import { manifest, Rig } from "./rig.ts";
 
 const ONE = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));

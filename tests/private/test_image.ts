@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST, OCTET_STREAM } from "../../lib/oci/media_type.ts";
 import type { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 
@@ -51,7 +50,7 @@ function content(source: string | Uint8Array<ArrayBuffer>, mediaType: string): T
   return {
     bytes,
     mediaType,
-    digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
+    digest: digestOf(bytes),
   };
 }
 

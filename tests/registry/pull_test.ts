@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import type { Descriptor } from "../../lib/oci/descriptor.ts";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OciError } from "../../lib/oci/error.ts";
 import type { Store } from "../../lib/ports/store.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryStore } from "../fakes/store.ts";
-import { digestOf } from "../store/digest_of.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, MANIFEST, setup } from "./setup.ts";
 

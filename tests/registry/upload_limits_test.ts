@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import type { Store } from "../../lib/ports/store.ts";
 import { test } from "../support/test.ts";
 import { errorCode, FROM_PEER, setup } from "./setup.ts";
 
 const CONTENT = new Uint8Array(100_000).map((_, at) => at % 251);
-const DIGEST: Digest = `sha256:${createHash("sha256").update(CONTENT).digest("hex")}`;
+const DIGEST = digestOf(CONTENT);
 const PATH = `/v2/a/blobs/${DIGEST}`;
 
 /** A store with the blob, in chunks of 40,000 bytes. */

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, OCTET_STREAM } from "../../lib/oci/media_type.ts";
 import type { Store, StoredImage } from "../../lib/ports/store.ts";
 import type { Watcher } from "../../lib/ports/watcher.ts";
 import type { FakeClock } from "../fakes/clock.ts";
-import { digestOf } from "./digest_of.ts";
 import { putImage, sampleImage, sampleIndex } from "./sample_image.ts";
 import { WatchRecorder } from "./watch_recorder.ts";
 

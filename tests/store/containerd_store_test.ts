@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { ContainerdError } from "../../lib/store/containerd/client.ts";
 import { ContainerdContent } from "../../lib/store/containerd/content.ts";
 import { ContainerdStore } from "../../lib/store/containerd/containerd_store.ts";
 import { methods } from "../../lib/store/containerd/methods.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./digest_of.ts";
 import { containerdFixture } from "./fixtures.ts";
 
 const never = { signal: new AbortController().signal };

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import type { Digest } from "../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { methods } from "../../lib/store/containerd/methods.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./digest_of.ts";
 import { containerdFixture } from "./fixtures.ts";
 import { putImage, sampleImage } from "./sample_image.ts";
 import { WatchRecorder } from "./watch_recorder.ts";

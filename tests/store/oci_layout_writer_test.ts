@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Descriptor } from "../../lib/oci/descriptor.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { OCI_MANIFEST, OCTET_STREAM } from "../../lib/oci/media_type.ts";
 import { OciLayoutStore } from "../../lib/store/oci_layout/oci_layout_store.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
-import { digestOf } from "./digest_of.ts";
 import { ociLayoutFixture } from "./fixtures.ts";
 import { putImage, sampleImage } from "./sample_image.ts";
 import { tempDirectory } from "./temp_directory.ts";

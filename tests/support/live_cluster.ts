@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Agent } from "../../lib/agent/start_agent.ts";
 import type { Measurement } from "../../lib/observability/debug/measure.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { freePorts } from "./free_ports.ts";
@@ -71,7 +71,7 @@ export class LiveCluster implements AsyncDisposable {
   async addImage(index: number, name: string, layers: readonly number[]): Promise<void> {
     const { writer } = this.#node(index);
     const put = async (content: Uint8Array<ArrayBuffer>, mediaType: string) => {
-      const digest = `sha256:${createHash("sha256").update(content).digest("hex")}` as const;
+      const digest = digestOf(content);
       await writer.putBlob(content, digest);
       return { mediaType, digest, size: content.length };
     };

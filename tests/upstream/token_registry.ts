@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { digestOf } from "../../lib/oci/digest.ts";
 
 /** How {@link TokenRegistry} answers. */
 export interface TokenRegistryOptions {
@@ -18,7 +18,7 @@ export interface TokenRegistryOptions {
 
 /** The manifest that every tag of every repository points to. */
 export const MANIFEST = '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}';
-export const MANIFEST_DIGEST = `sha256:${createHash("sha256").update(MANIFEST).digest("hex")}`;
+export const MANIFEST_DIGEST = digestOf(MANIFEST);
 export const IDENTITY = { username: "", password: "", identityToken: "refresh-me" };
 export const USER = { username: "user", password: "secret" };
 const AUTHORIZATION = `Basic ${btoa("user:secret")}`;

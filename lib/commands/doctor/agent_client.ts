@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { deadline } from "../../async/deadline.ts";
 import type { Config } from "../../config/options.ts";
 import type { AdvertisedContent, Overview } from "../../observability/debug/debug_source.ts";
@@ -137,9 +136,4 @@ function reason(error: unknown): string {
     text,
   );
   return system?.[1]?.toLowerCase() ?? text;
-}
-
-/** `sha256:…` of content. */
-export function sha256(content: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }

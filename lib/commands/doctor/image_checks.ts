@@ -1,4 +1,3 @@
-import { isDigest } from "../../oci/digest.ts";
 import { distributedChildren, manifestChildren } from "../../oci/manifest.ts";
 import { detectMediaType, isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
 import { formatDistributionPath } from "../../oci/path.ts";
@@ -6,7 +5,8 @@ import { parseReference, type Reference } from "../../oci/reference.ts";
 import type { AdvertisedContent } from "../../observability/debug/debug_source.ts";
 import type { Check } from "../../ports/check.ts";
 import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
-import { type AgentClient, type AgentReply, NO_REPLY, refusalOf, sha256 } from "./agent_client.ts";
+import { digestOf, isDigest } from "../../oci/digest.ts";
+import { type AgentClient, type AgentReply, NO_REPLY, refusalOf } from "./agent_client.ts";
 
 /** Images that are tried until one is served. */
 const MAX_CANARIES = 10;
@@ -103,7 +103,7 @@ async function checkContent(
   const name = "canary pull";
   const { registry, repository } = image.reference;
   const told = manifest.headers.get("docker-content-digest");
-  if (told !== sha256(manifest.body)) {
+  if (told !== digestOf(manifest.body)) {
     return failed(name, `${image.name} came with content that is not ${told}`, LOOK_FURTHER);
   }
   const child = manifestChildren(manifest.body).find(({ digest }) => image.digests.has(digest));
@@ -113,7 +113,7 @@ async function checkContent(
     kind,
     reference: { registry, repository, digest: child.digest },
   });
-  return (blob.status === 200 && sha256(blob.body) === child.digest) || isDecided(blob)
+  return (blob.status === 200 && digestOf(blob.body) === child.digest) || isDecided(blob)
     ? ok(name, `${image.name} comes through ${client.targets[0]}`)
     : failed(name, `${child.digest} of ${image.name} did not come (${blob.status})`, LOOK_FURTHER);
 }

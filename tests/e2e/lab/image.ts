@@ -1,6 +1,6 @@
 import { createCipheriv, createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { Digest } from "../../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../../../lib/oci/media_type.ts";
 
 const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
@@ -86,7 +86,7 @@ function single(options: ImageOptions, architecture: string): Single {
     architecture,
     os: "linux",
     config: {},
-    rootfs: { type: "layers", diff_ids: archives.map(sha256) },
+    rootfs: { type: "layers", diff_ids: archives.map((archive) => digestOf(archive)) },
   });
   const manifest = document(OCI_MANIFEST, {
     schemaVersion: 2,
@@ -130,13 +130,9 @@ function document(mediaType: string, value: unknown): Blob {
 }
 
 function blob(mediaType: string, content: Uint8Array): Blob {
-  return { mediaType, digest: sha256(content), size: content.length, content };
+  return { mediaType, digest: digestOf(content), size: content.length, content };
 }
 
 function descriptor({ mediaType, digest, size }: Blob): Omit<Blob, "content"> {
   return { mediaType, digest, size };
-}
-
-function sha256(content: Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }

@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { systemClock } from "../../../lib/async/clock.ts";
 import {
   HashWorker,
   type HashWorkerCollaborators,
 } from "../../../lib/mirror/hashing/hash_worker.ts";
 import { SLOT_BYTES, SLOTS } from "../../../lib/mirror/hashing/ring.ts";
-import type { Digest } from "../../../lib/oci/digest.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 import { noise } from "../rig.ts";
 import { FakeThread } from "./fake_thread.ts";
 
@@ -54,7 +52,7 @@ test("hash worker: several at once, with either algorithm, right and wrong ones"
   using hashes = worker({ whenIdle: () => idle++ });
   const contents = [1, 2, 3, 4].map((seed) => noise(500_000 * seed, seed));
   const results = await Promise.all(contents.map(async (content, index) => {
-    const sha512: Digest = `sha512:${createHash("sha512").update(content).digest("hex")}`;
+    const sha512 = digestOf(content, "sha512");
     const right = index % 2 === 0 ? digestOf(content) : sha512;
     const wrong = digestOf(noise(5));
     const verifiers = [right, wrong].map((digest) => hashes.verifier(digest, LASTING));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Hashes } from "../../../lib/mirror/hashing/hashes.ts";
 import type { HashThread } from "../../../lib/mirror/hashing/hash_worker.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { MemoryLog } from "../../fakes/log.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 import { noise } from "../rig.ts";
 import { FakeThread } from "./fake_thread.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { judgeAnswer, type Verdict, type Wanted } from "../../../lib/mirror/http/answer.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 
 const DIGEST = digestOf(new Uint8Array(1));
 const WHOLE: Wanted = { path: "/", method: "GET", digest: DIGEST };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Source } from "../../../lib/mirror/selection/source.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { FakeClock } from "../../fakes/clock.ts";
-import { digestOf } from "../../store/digest_of.ts";
 import { test } from "../../support/test.ts";
 
 const KIB = 1024;

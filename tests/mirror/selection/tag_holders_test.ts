@@ -3,10 +3,10 @@ import { systemClock } from "../../../lib/async/clock.ts";
 import type { Peer } from "../../../lib/ports/router.ts";
 import type { TrustedAddresses } from "../../../lib/ports/access.ts";
 import { TagResolver } from "../../../lib/access/tags/tag_resolver.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { memoryMetrics } from "../../fakes/metrics.ts";
 import { MemoryStore } from "../../fakes/store.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 import { bytesOf, manifest, PATIENT, Rig } from "../rig.ts";
 
 const RIGHT = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, manifests: [] }));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type SplitOptions, SplitPolicy } from "../../../lib/mirror/split/split_policy.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 import { noise } from "../rig.ts";
 
 const OPTIONS: SplitOptions = { splitPeers: 3, splitProbeMs: 250, splitMinBytes: 1000 };

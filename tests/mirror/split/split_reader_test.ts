@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { test } from "../../support/test.ts";
-import { digestOf, type Faults } from "../fault_peer.ts";
+import { type Faults } from "../fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "../rig.ts";
 
 const MIB = 1024 * 1024;

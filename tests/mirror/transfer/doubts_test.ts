@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Doubts } from "../../../lib/mirror/transfer/doubts.ts";
 import type { PeerClient } from "../../../lib/mirror/http/peer_client.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import type { Peer } from "../../../lib/ports/router.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "../rig.ts";
 
 const SMALL = noise(10_000);

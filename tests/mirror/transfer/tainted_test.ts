@@ -3,9 +3,10 @@ import { Buffer } from "node:buffer";
 import { systemClock } from "../../../lib/async/clock.ts";
 import type { MirrorOptions } from "../../../lib/mirror/options.ts";
 import { Tainted } from "../../../lib/mirror/transfer/tainted.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
-import { digestOf, type Faults } from "../fault_peer.ts";
+import { type Faults } from "../fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig } from "../rig.ts";
 
 const MIB = 1024 * 1024;

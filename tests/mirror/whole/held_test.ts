@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { SlabList } from "../../../lib/mirror/memory/content_memory.ts";
 import { Held } from "../../../lib/mirror/whole/held.ts";
 import { SLAB_BYTES, Slabs } from "../../../lib/mirror/memory/slabs.ts";
+import { digestOf } from "../../../lib/oci/digest.ts";
 import { FakeClock } from "../../fakes/clock.ts";
 import { test } from "../../support/test.ts";
-import { digestOf } from "../fault_peer.ts";
 import { noise } from "../rig.ts";
 
 const CONTENT = noise(2.5 * SLAB_BYTES);

@@ -3,12 +3,11 @@ import { systemClock } from "../../../lib/async/clock.ts";
 import { createMeasure, type MeasureOptions } from "../../../lib/observability/debug/measure.ts";
 import { MeasureError, parseTarget } from "../../../lib/observability/debug/measure_target.ts";
 import { choosePlatform } from "../../../lib/observability/debug/platform.ts";
-import type { Digest } from "../../../lib/oci/digest.ts";
+import { type Digest, digestOf } from "../../../lib/oci/digest.ts";
 import type { ReferenceFilter } from "../../../lib/oci/filter.ts";
 import { OCI_INDEX, OCI_MANIFEST, OCTET_STREAM } from "../../../lib/oci/media_type.ts";
 import type { MirrorHit, MirrorMiss, MirrorRequest } from "../../../lib/ports/mirror.ts";
 import { MemoryRouter } from "../../fakes/router.ts";
-import { digestOf } from "../../store/digest_of.ts";
 import { test } from "../../support/test.ts";
 
 const never = { signal: new AbortController().signal, pull: true };

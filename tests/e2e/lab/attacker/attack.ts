@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { digestOf } from "../../../../lib/oci/digest.ts";
 import { USER } from "../auth/token_authentication.ts";
 import { publish } from "../publish.ts";
 import { until } from "../until.ts";
@@ -254,8 +254,4 @@ export class Attack implements Record<keyof typeof ATTEMPTS, () => Promise<strin
     else await this.#raid.untilFound(second, `${UPSTREAM}/${repository}:v1`, ask);
     return answer;
   }
-}
-
-function digestOf(content: string): string {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
 }
