@@ -1,3 +1,4 @@
+import { additionalMirror } from "./additional_mirror.ts";
 import { AGENT, MIRROR, option, PLACES, unset } from "./option.ts";
 import { boolean, httpUrl, list, path, registryName, text } from "./types.ts";
 
@@ -63,10 +64,15 @@ export const MIRROR_OPTIONS = {
     list: true,
   }),
   additionalMirrorRegistries: option({
-    type: list(httpUrl()),
+    type: list(additionalMirror()),
     default: "",
     placeholder: "URL…",
-    help: "Additional mirrors, such as a zot cache, tried after Eddy and before upstream.",
+    help:
+      "Additional mirrors, such as a zot cache, tried after Eddy and before upstream. The path " +
+      "of a URL such as https://harbor.example/v2/hub is that of the API (`override_path`). A " +
+      "mirror may also be a map in YAML, as text or in the file, with the names of hosts.toml: " +
+      "`{url: https://harbor.example/v2/hub, ca: /etc/harbor.crt, skip_verify: false, header: " +
+      "{X-Site: [a, b]}}`.",
     commands: MIRROR,
     list: true,
   }),

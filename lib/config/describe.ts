@@ -1,3 +1,4 @@
+import { type AdditionalMirror, describeMirror } from "./additional_mirror.ts";
 import type { CommandName } from "./option.ts";
 import { type Config, OPTION_ROWS, type OptionKey } from "./options.ts";
 
@@ -33,7 +34,12 @@ function formatValue(value: unknown, placeholder: string): string {
     const host = String(value.host);
     return `${host.includes(":") ? `[${host}]` : host}:${value.port}`;
   }
+  if (isMirror(value)) return describeMirror(value);
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function isMirror(value: unknown): value is AdditionalMirror {
+  return typeof value === "object" && value !== null && "url" in value && "header" in value;
 }
 
 /** As flags take it, e.g. `20ms`, `1m30s`. */

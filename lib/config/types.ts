@@ -170,8 +170,10 @@ export function list<T>(item: OptionType<T>): OptionType<readonly T[]> {
       const result = item.safeParse(part);
       if (result.success) values.push(result.data);
       else {
-        const want = result.error.issues[0]?.message ?? "something else";
-        ctx.issues.push({ code: "custom", input: part, message: want, params: { item: part } });
+        const [issue] = result.error.issues;
+        const item = (issue?.code === "custom" ? issue.params?.["item"] : undefined) ?? part;
+        const message = issue?.message ?? "something else";
+        ctx.issues.push({ code: "custom", input: part, message, params: { item } });
         return z.NEVER;
       }
     }

@@ -181,7 +181,7 @@ function fileFor(text: string, user: FileVersion | undefined, settings: Settings
   return {
     kind: "file",
     bytes: new TextEncoder().encode(text),
-    mode: settings.authorization === undefined ? model?.mode ?? 0o644 : 0o600,
+    mode: settings.secrets.length === 0 ? model?.mode ?? 0o644 : 0o600,
     owner: model?.owner,
   };
 }
@@ -189,7 +189,7 @@ function fileFor(text: string, user: FileVersion | undefined, settings: Settings
 /** A file with the right content is left alone, unless others could read a secret in it. */
 function isInPlace(disk: FileVersion | undefined, after: FileVersion, settings: Settings): boolean {
   if (disk?.kind !== "file" || !sameVersion(disk, after, { modes: false })) return false;
-  return settings.authorization === undefined || (disk.mode & 0o077) === 0;
+  return settings.secrets.length === 0 || (disk.mode & 0o077) === 0;
 }
 
 /**

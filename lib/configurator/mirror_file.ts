@@ -6,7 +6,7 @@ import {
   type HostsDocument,
   renderHostsDocument,
 } from "./hosts_document.ts";
-import { DEFAULT_FOLDER, type Settings } from "./settings.ts";
+import { type AdditionalMirror, DEFAULT_FOLDER, type Settings } from "./settings.ts";
 
 /**
  * Dial timeout of an additional mirror. It is not on this node, so it gets more time than Eddy, but
@@ -62,8 +62,8 @@ export function renderMirrorFile(input: MirrorFileInput, settings: Settings): st
     hosts: [
       ...settings.targets.map((url) => [url, eddyHost(settings)] as const),
       ...settings.additional
-        .filter((url) => !present.has(hostKey(url)) && !own.has(hostKey(url)))
-        .map((url) => [url, additionalHost()] as const),
+        .filter(({ url }) => !present.has(hostKey(url)) && !own.has(hostKey(url)))
+        .map((mirror) => [mirror.url, additionalHost(mirror)] as const),
       ...keep(inherited.hosts),
     ],
   });
@@ -79,8 +79,23 @@ function eddyHost(settings: Settings): TomlTable {
   };
 }
 
-function additionalHost(): TomlTable {
-  return { capabilities: ["pull", "resolve"], dial_timeout: ADDITIONAL_DIAL_TIMEOUT };
+function additionalHost(
+  { url, ca = [], skipVerify = false, header = {} }: AdditionalMirror,
+): TomlTable {
+  const { pathname } = new URL(url);
+  return {
+    capabilities: ["pull", "resolve"],
+    dial_timeout: ADDITIONAL_DIAL_TIMEOUT,
+    // containerd would add /v2 to the path of a project or a cache.
+    ...(/^\/$|\/v2$/.test(pathname) ? {} : { override_path: true }),
+    ...(ca.length === 0 ? {} : { ca: [...ca] }),
+    ...(skipVerify ? { skip_verify: true } : {}),
+    ...(Object.keys(header).length === 0 ? {} : {
+      header: Object.fromEntries(
+        Object.entries(header).map(([name, values]) => [name, [...values]]),
+      ),
+    }),
+  };
 }
 
 /**

@@ -56,9 +56,9 @@ export async function planConfiguration(
     snapshot,
     plans,
     warnings,
-    hosts: [...settings.targets, ...settings.additional],
+    hosts: [...settings.targets, ...settings.additional.map(({ url }) => url)],
     returned,
-    secrets: settings.authorization === undefined ? [] : [settings.authorization],
+    secrets: settings.secrets,
   });
 }
 

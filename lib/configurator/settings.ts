@@ -4,6 +4,16 @@ import { ConfiguratorError } from "./configurator_error.ts";
 /** Folder that containerd reads for registries without one of their own. */
 export const DEFAULT_FOLDER = "_default";
 
+/** A mirror besides Eddy, and what containerd needs for it. */
+export interface AdditionalMirror {
+  readonly url: string;
+  /** Files with CA certificates, absolute. */
+  readonly ca?: readonly string[];
+  readonly skipVerify?: boolean;
+  /** Values of each header that containerd sends to it; may be secret. */
+  readonly header?: Readonly<Record<string, readonly string[]>>;
+}
+
 export interface ConfiguratorOptions {
   /** containerd's registry configuration directory, an absolute path; created if missing. */
   readonly configPath: string;
@@ -21,8 +31,11 @@ export interface ConfiguratorOptions {
    * The registry's own settings stay in both cases.
    */
   readonly prependExisting?: boolean;
-  /** URLs of further mirrors, such as a site's cache, tried after Eddy and before upstream. */
-  readonly additionalMirrorRegistries?: readonly string[];
+  /**
+   * Further mirrors, such as a site's cache, tried after Eddy and before upstream: their URLs, or
+   * with settings. A path of a URL is that of the API.
+   */
+  readonly additionalMirrorRegistries?: readonly (string | AdditionalMirror)[];
   /**
    * Dial timeout for Eddy, ms, used by containerd 2.1 and later; 1 to 60000, default 200. Older
    * versions ignore it; a connection refused on loopback costs them nothing.
@@ -42,10 +55,12 @@ export interface Settings {
   /** Registries listed individually, with the server URL if given. */
   readonly named: ReadonlyMap<string, { readonly server?: string }>;
   readonly targets: readonly string[];
-  readonly additional: readonly string[];
+  readonly additional: readonly AdditionalMirror[];
   readonly resolveTags: boolean;
   readonly prependExisting: boolean;
   readonly dialTimeoutMs: number;
+  /** Values that nobody but the owner of the files may see. */
+  readonly secrets: readonly string[];
   readonly authorization?: string | undefined;
 }
 
@@ -69,6 +84,7 @@ export function checkOptions(options: ConfiguratorOptions): Settings {
       "want at least one URL such as http://127.0.0.1:5000",
     );
   }
+  const additional = additionalMirrors(options.additionalMirrorRegistries ?? []);
   const all = options.mirroredRegistries.length === 0 ||
     options.mirroredRegistries.some(isWildcard);
   const named = options.mirroredRegistries.filter((name) => !isWildcard(name)).map(namedRegistry);
@@ -77,11 +93,11 @@ export function checkOptions(options: ConfiguratorOptions): Settings {
     all,
     named: new Map(named),
     targets: unique(options.mirrorTargets.map((url) => mirrorUrl("mirror target", url, false))),
-    additional: unique(
-      (options.additionalMirrorRegistries ?? []).map((url) =>
-        mirrorUrl("additional mirror registry", url, true)
-      ),
-    ),
+    additional,
+    secrets: [
+      ...(authorization === undefined ? [] : [authorization]),
+      ...additional.flatMap(({ header = {} }) => Object.values(header).flat()),
+    ],
     resolveTags: options.resolveTags,
     prependExisting: options.prependExisting ?? true,
     dialTimeoutMs,
@@ -128,6 +144,21 @@ function namedRegistry(text: string): [string, { server?: string }] {
     );
   }
   return [registry, scheme === undefined ? {} : { server: scheme + registry }];
+}
+
+/** Of two with one URL the first counts. */
+function additionalMirrors(mirrors: readonly (string | AdditionalMirror)[]): AdditionalMirror[] {
+  const known = new Map<string, AdditionalMirror>();
+  for (const each of mirrors) {
+    const mirror = typeof each === "string" ? { url: each } : each;
+    const url = mirrorUrl("additional mirror registry", mirror.url, true);
+    const relative = mirror.ca?.find((path) => !path.startsWith("/"));
+    if (relative !== undefined) {
+      throw refused(`ca of additional mirror registry ${url}:`, relative, "want an absolute path");
+    }
+    if (!known.has(url)) known.set(url, { ...mirror, url });
+  }
+  return [...known.values()];
 }
 
 function mirrorUrl(what: string, text: string, pathAllowed: boolean): string {

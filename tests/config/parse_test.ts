@@ -39,6 +39,28 @@ test("config: flags go before the environment, that before the file, that before
   assert.equal(config.registryAddr.port, 300);
 });
 
+test("config: additional mirrors are URLs or maps, as text and in the file", () => {
+  const harbor = {
+    ...{ url: "https://harbor.example/v2/hub", ca: ["/etc/harbor.crt"], skipVerify: true },
+    header: { "X-Site": ["1", "2"] },
+  };
+  const map = "{url: https://harbor.example/v2/hub/, ca: /etc/harbor.crt, skip_verify: true, " +
+    "header: {X-Site: [1, 2]}}";
+  const want = ["http://zot:5000", harbor];
+  const file = `additional-mirror-registries:\n- zot:5000\n- ${map}\n`;
+  const cases: Given[] = [
+    { args: ["--additional-mirror-registries", "zot:5000", map] },
+    { env: { ADDITIONAL_MIRROR_REGISTRIES: `zot:5000, ${map}` } },
+    { args: ["--config", "x.yaml"], file },
+  ];
+  for (const given of cases) assert.deepEqual(parse(given).additionalMirrorRegistries, want);
+  for (const bad of ["{url: ftp://x}", "{ca: /a}", "{url: http://a, insecure: true}", "{{"]) {
+    const args = ["--additional-mirror-registries", bad];
+    const hint = /--additional-mirror-registries: got "a map", want a URL such as .* or a map/;
+    assert.throws(() => parse({ args }), hint);
+  }
+});
+
 test("config: a value in the file is the text that is there", () => {
   for (const value of ["012345", "yes", "1.10", "0x10", "2024-01-01", "~x"]) {
     const args = ["--config", "x.yaml"];

@@ -66,10 +66,39 @@ const CASES: readonly Case[] = [
       host: {
         "http://z:1": EDDY,
         "http://a:2": EDDY,
-        "https://zot.example/cache": { capabilities: ["pull", "resolve"], dial_timeout: "1s" },
+        "https://zot.example/cache": {
+          ...{ capabilities: ["pull", "resolve"], dial_timeout: "1s", override_path: true },
+        },
       },
     },
     order: ["http://z:1", "http://a:2", "https://zot.example/cache"],
+  },
+  {
+    name: "additional mirrors: a path is that of the API, and what else hosts.toml has",
+    options: {
+      additionalMirrorRegistries: [
+        "https://harbor.example/v2/hub",
+        "https://zot.example/v2",
+        {
+          ...{ url: "https://own.example", ca: ["/etc/own.crt"], skipVerify: true },
+          header: { "X-Site": ["a", "b"] },
+        },
+      ],
+    },
+    want: {
+      host: {
+        [E]: EDDY,
+        "https://harbor.example/v2/hub": {
+          ...{ capabilities: ["pull", "resolve"], dial_timeout: "1s", override_path: true },
+        },
+        "https://zot.example/v2": { capabilities: ["pull", "resolve"], dial_timeout: "1s" },
+        "https://own.example": {
+          ...{ capabilities: ["pull", "resolve"], dial_timeout: "1s" },
+          ...{ ca: ["/etc/own.crt"], skip_verify: true, header: { "X-Site": ["a", "b"] } },
+        },
+      },
+    },
+    order: [E, "https://harbor.example/v2/hub", "https://zot.example/v2", "https://own.example"],
   },
   {
     name: "an authorization header",
@@ -304,6 +333,7 @@ const BAD_OPTIONS: readonly (readonly [Partial<ConfiguratorOptions>, RegExp])[] 
   [{ mirrorTargets: ["http://u:p@127.0.0.1:5000"] }, /without user/],
   [{ mirrorTargets: ["http://127.0.0.1:5000/x"] }, /mirror target/],
   [{ additionalMirrorRegistries: ["zot"] }, /additional mirror registry zot/],
+  [{ additionalMirrorRegistries: [{ url: "http://a", ca: ["b"] }] }, /ca of .* b: .*absolute/],
   [{ dialTimeoutMs: 0 }, /dial timeout 0.*1 to 60000/],
   [{ dialTimeoutMs: 1.5 }, /dial timeout/],
   [{ authorization: "a\nb" }, /authorization \(secret\)/],
