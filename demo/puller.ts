@@ -1,5 +1,6 @@
 import { deadline } from "../lib/async/deadline.ts";
 import { messageOf } from "../lib/async/thrown.ts";
+import { joinBytes } from "../lib/net/bytes.ts";
 import type { Descriptor } from "../lib/oci/descriptor.ts";
 import { type Digest, digestOf } from "../lib/oci/digest.ts";
 import { manifestChildren } from "../lib/oci/manifest.ts";
@@ -143,5 +144,5 @@ async function readAll(
     chunks.push(chunk);
     await onChunk(chunk);
   }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  return joinBytes(chunks);
 }

@@ -1,3 +1,4 @@
+import { joinBytes } from "../net/bytes.ts";
 import { OciError } from "../oci/error.ts";
 import { formatDistributionPath } from "../oci/path.ts";
 import { type ByteRange, resolveRange, singleRange } from "../oci/range.ts";
@@ -10,7 +11,7 @@ import type { Searches } from "./selection/searches.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Search } from "./selection/search.ts";
 import type { Source } from "./selection/source.ts";
-import { joinChunks, wholeBody } from "./whole/whole_body.ts";
+import { wholeBody } from "./whole/whole_body.ts";
 import { SlabList } from "./memory/content_memory.ts";
 import { Held } from "./whole/held.ts";
 import { isLead, type Lead, SharedBlobs, type WholeBlob } from "./whole/shared_blobs.ts";
@@ -162,7 +163,7 @@ export class Blobs {
       return this.#hitOf(
         memory instanceof SlabList
           ? lead.held({ ...blob, memory, room })
-          : lead.small({ ...blob, content: joinChunks(memory.pieces) }),
+          : lead.small({ ...blob, content: joinBytes(memory.pieces) }),
         wanted,
         signal,
       );

@@ -7,8 +7,9 @@ import type { Runtime } from "../ports/runtime.ts";
 import { ContentCache, type VerifiedContent } from "./whole/content_cache.ts";
 import type { Search } from "./selection/search.ts";
 import { SingleFlight } from "../async/single_flight.ts";
+import { joinBytes } from "../net/bytes.ts";
 import type { Source } from "./selection/source.ts";
-import { joinChunks, wholeBody } from "./whole/whole_body.ts";
+import { wholeBody } from "./whole/whole_body.ts";
 import { ChunkList } from "./memory/content_memory.ts";
 import type { CreateWholeReader, WholeReader } from "./whole/whole_reader.ts";
 
@@ -98,7 +99,7 @@ export class Manifests {
     const memory = new ChunkList();
     const whole = await reader.read(source, { path, memory, signal });
     if (whole === undefined) return undefined;
-    const content = joinChunks(memory.pieces);
+    const content = joinBytes(memory.pieces);
     const mediaType = detectMediaType(content);
     const { peer: { id: peer } } = source;
     if (isManifestMediaType(mediaType)) {

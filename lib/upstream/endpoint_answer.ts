@@ -1,8 +1,8 @@
+import { readLimited } from "../net/bytes.ts";
 import { type Digest, digestOf, hasDigest, splitDigest } from "../oci/digest.ts";
 import { MANIFEST_MEDIA_TYPES, MAX_MANIFEST_BYTES } from "../oci/media_type.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
-import { readLimited } from "./send.ts";
 
 /** One server's answer about content. */
 export type EndpointAnswer =

@@ -178,22 +178,3 @@ class ProxiedClient implements Disposable {
     return known;
   }
 }
-
-/**
- * Reads a body of limited length.
- *
- * @throws {Error} if it is longer than `limit` bytes.
- */
-export async function readLimited(
-  response: Response,
-  limit: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let length = 0;
-  for await (const part of response.body ?? []) {
-    length += part.length;
-    if (length > limit) throw new Error(`answer is longer than ${limit} bytes`);
-    parts.push(part);
-  }
-  return await new Blob(parts).bytes();
-}

@@ -4,12 +4,13 @@ import type { LRUCache } from "lru-cache";
 import * as z from "zod";
 import { expiringCache } from "../async/expiring_cache.ts";
 import { SingleFlight } from "../async/single_flight.ts";
+import { readLimited } from "../net/bytes.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import { tlsSettings } from "./tls_settings.ts";
-import { readLimited, type Sender, type UpstreamRequest } from "./send.ts";
+import type { Sender, UpstreamRequest } from "./send.ts";
 
 export interface TokenRequest {
   readonly endpoint: UpstreamEndpoint;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { readLimited } from "../../lib/net/bytes.ts";
 import { type Connect, connectTcp } from "../../lib/upstream/http/dial.ts";
 import { ForbiddenTargetError } from "../../lib/upstream/forbidden_host.ts";
-import { createSender, readLimited, type UpstreamRequest } from "../../lib/upstream/send.ts";
+import { createSender, type UpstreamRequest } from "../../lib/upstream/send.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { test, testWith } from "../support/test.ts";
 

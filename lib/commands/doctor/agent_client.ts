@@ -5,6 +5,7 @@ import type { Measurement } from "../../observability/debug/measure.ts";
 import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { messageOf } from "../../async/thrown.ts";
+import { readLimited } from "../../net/bytes.ts";
 import { localUrl } from "../../net/host_port.ts";
 
 /** An answer, as far as the checks need it. */
@@ -88,7 +89,7 @@ export class AgentClient {
     try {
       const response = await fetch(url, { ...init, redirect: "manual", signal: limit.signal });
       const { status, headers } = response;
-      return { status, headers, error: "", body: await readBounded(response) };
+      return { status, headers, error: "", body: await readLimited(response, MAX_BODY_BYTES) };
     } catch (error) {
       this.#options.signal.throwIfAborted();
       return { ...NO_REPLY, error: reason(error) };
@@ -116,17 +117,6 @@ export const NO_REPLY: AgentReply = {
 
 /** Lists of content may be long; nothing else is. */
 const MAX_BODY_BYTES = 16 * MAX_MANIFEST_BYTES;
-
-async function readBounded(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer has more than ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
-}
 
 /** The innermost cause says most. */
 function reason(error: unknown): string {

@@ -18,16 +18,3 @@ export function wholeBody(content: Uint8Array<ArrayBuffer>): WholeBody {
     },
   };
 }
-
-/** Joins chunks. */
-export function joinChunks(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [first] = chunks;
-  if (first !== undefined && chunks.length === 1) return first;
-  const content = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    content.set(chunk, at);
-    at += chunk.length;
-  }
-  return content;
-}

@@ -1,5 +1,6 @@
 import { deadline } from "../../async/deadline.ts";
 import { messageOf } from "../../async/thrown.ts";
+import { joinBytes } from "../../net/bytes.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { ReferenceFilter } from "../../oci/filter.ts";
 import { isIndexMediaType, isManifestMediaType } from "../../oci/media_type.ts";
@@ -262,7 +263,7 @@ class MeasurementRun {
         if (keep) kept.push(chunk);
         if (this.#bytes > this.#limits.maxBytes) throw new Error("more bytes than announced");
       }
-      return { content: await joined(kept), bytes };
+      return { content: joinBytes(kept), bytes };
     } catch (error) {
       return {
         content: new Uint8Array(),
@@ -271,8 +272,4 @@ class MeasurementRun {
       };
     }
   }
-}
-
-async function joined(chunks: Uint8Array<ArrayBuffer>[]): Promise<Uint8Array> {
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }

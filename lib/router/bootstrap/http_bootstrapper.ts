@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
+import { readLimited } from "../../net/bytes.ts";
 import { BOOTSTRAP_PATH, type BootstrapEntry } from "../../oci/peer_protocol.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 import {
@@ -122,14 +123,5 @@ async function request(
     await response.body?.cancel();
     throw new Error(`bootstrap request to ${url.host} was answered ${response.status}, want 200`);
   }
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const part of response.body) {
-    size += part.length;
-    if (size > MAX_ANSWER_BYTES) {
-      throw new Error(`bootstrap answer is longer than ${MAX_ANSWER_BYTES} bytes`);
-    }
-    parts.push(part);
-  }
-  return await new Blob(parts).text();
+  return new TextDecoder().decode(await readLimited(response, MAX_ANSWER_BYTES));
 }

@@ -1,3 +1,4 @@
+import { joinBytes } from "../../net/bytes.ts";
 /**
  * Codec of the Kademlia DHT's messages, which the library does not export (libp2p specification
  * kad-dht, section "RPC messages"; field numbers from its protobuf definition). Hand-written, so
@@ -50,7 +51,7 @@ export class DhtMessageError extends Error {
 
 /** Encodes a peer, for {@link encodeMessage} and {@link encodeRecords}. */
 export function encodePeer(peer: WirePeer): Uint8Array {
-  return concat([
+  return joinBytes([
     ...field(PEER_ID_TAG, peer.id),
     ...peer.addresses.flatMap((address) => field(PEER_ADDRESS_TAG, address)),
   ]);
@@ -67,7 +68,7 @@ export function encodeMessage(
     ...closer.flatMap((peer) => field(CLOSER_TAG, peer)),
     ...providers.flatMap((peer) => field(PROVIDER_TAG, peer)),
   ];
-  return concat([varint(body.reduce((sum, part) => sum + part.length, 0)), ...body]);
+  return joinBytes([varint(body.reduce((sum, part) => sum + part.length, 0)), ...body]);
 }
 
 /**
@@ -78,11 +79,11 @@ export function encodeRecords(
   multihashes: readonly Uint8Array[],
   provider: Uint8Array,
 ): Uint8Array {
-  const tail = concat(field(PROVIDER_TAG, provider));
+  const tail = joinBytes(field(PROVIDER_TAG, provider));
   const ping = encodeMessage({ type: MESSAGE_TYPE.ping });
   const heads = multihashes.map((multihash) => {
     const head = [Uint8Array.of(TYPE_TAG, MESSAGE_TYPE.addProvider), ...field(KEY_TAG, multihash)];
-    return concat([
+    return joinBytes([
       varint(head.reduce((sum, part) => sum + part.length, tail.length)),
       ...head,
     ]);
@@ -195,14 +196,4 @@ export function varint(value: number): Uint8Array {
   for (; rest > 0x7f; rest >>>= 7) bytes.push(rest & 0x7f | 0x80);
   bytes.push(rest);
   return Uint8Array.from(bytes);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

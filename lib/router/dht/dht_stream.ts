@@ -1,4 +1,5 @@
 import type { Stream } from "@libp2p/interface";
+import { joinBytes } from "../../net/bytes.ts";
 import { decodeVarint, DhtMessageError } from "./dht_message.ts";
 
 /** Longest message, bytes; one with 64 peers of 16 addresses is shorter. */
@@ -17,7 +18,7 @@ export class FrameDecoder {
    * @throws {DhtMessageError} if one is too long.
    */
   *push(piece: Uint8Array): Generator<Uint8Array, void, undefined> {
-    const bytes = this.#rest.length === 0 ? piece : join(this.#rest, piece);
+    const bytes = this.#rest.length === 0 ? piece : joinBytes([this.#rest, piece]);
     this.#rest = NOTHING;
     let offset = 0;
     while (offset < bytes.length) {
@@ -85,11 +86,4 @@ export async function* readStream(stream: Stream): AsyncGenerator<Uint8Array, vo
     stream.removeEventListener("close", onClose);
     stream.removeEventListener("end", onEnd);
   }
-}
-
-function join(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }

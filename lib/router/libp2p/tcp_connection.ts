@@ -3,6 +3,7 @@ import { AbstractMultiaddrConnection } from "@libp2p/utils";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import { errorOf } from "../../async/thrown.ts";
 import { untilAborted } from "../../async/until_aborted.ts";
+import { joinBytes } from "../../net/bytes.ts";
 import type { Clock } from "../../ports/clock.ts";
 
 /** Bytes queued for writing before the writer is asked to wait. */
@@ -139,7 +140,7 @@ export class TcpConnection extends AbstractMultiaddrConnection {
     await undefined;
     try {
       while (this.#queue.length > 0 && !this.#closed) {
-        const bytes = concat(this.#queue.splice(0), this.#queued);
+        const bytes = joinBytes(this.#queue.splice(0));
         await this.#writeAll(bytes);
         this.#queued -= bytes.length;
         if (this.#blocked && this.#queued < HIGH_WATER_BYTES) {
@@ -182,16 +183,4 @@ export class TcpConnection extends AbstractMultiaddrConnection {
       // The runtime has closed it already.
     }
   }
-}
-
-function concat(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = pieces;
-  if (pieces.length === 1 && first !== undefined) return first;
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }
