@@ -37,7 +37,7 @@ export function admitUnproven(
 function admitAskedFor({ repositories, content }: Knowledge, digest: Digest): PeerAdmission {
   const askers = content.askedFor(digest);
   if (askers.length === 0) return "refused-unknown";
-  if (askers.every((name) => repositories.isAnybodys(name))) return "open";
+  if (askers.every((name) => repositories.allowsAnonymousPull(name))) return "open";
   const isPrivate = askers.some((name) => repositories.visibility(name) === "private");
   return isPrivate ? "refused-private" : "refused-unknown";
 }
@@ -47,9 +47,9 @@ function admitAskedFor({ repositories, content }: Knowledge, digest: Digest): Pe
  * name content that its repository does not have.
  */
 function weigh({ repositories }: Knowledge, { list, overflow }: Claims): PeerAdmission {
-  const isAnybodys = (claim: Claim) =>
-    repositories.isAnybodys(claim.name) && !isPrivateClaim(repositories, claim);
-  const open = list.filter(isAnybodys);
+  const isOpen = (claim: Claim) =>
+    repositories.allowsAnonymousPull(claim.name) && !isPrivateClaim(repositories, claim);
+  const open = list.filter(isOpen);
   if (open.some(({ proven }) => proven)) return "open";
   if (!overflow && open.length === list.length && open.every(({ weak }) => !weak)) return "open";
   if (open.length > 0) return "refused-contested";
@@ -59,7 +59,9 @@ function weigh({ repositories }: Knowledge, { list, overflow }: Claims): PeerAdm
 
 /** Tells whether the answer of upstream that makes the content public has expired. */
 function isStale({ repositories }: Knowledge, { list }: Claims): boolean {
-  const proven = list.filter((claim) => claim.proven && repositories.isAnybodys(claim.name));
+  const proven = list.filter((claim) =>
+    claim.proven && repositories.allowsAnonymousPull(claim.name)
+  );
   const isDue = ({ name }: Claim) => repositories.isDueForOutsiders(name);
   return proven.length > 0 ? proven.every(isDue) : list.some(isDue);
 }

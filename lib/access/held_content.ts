@@ -108,7 +108,7 @@ export class HeldContent {
   sync(
     images: readonly StoredImage[],
     wasAsked: WasAsked,
-    isAnybodys: (name: string) => boolean,
+    allowsAnonymousPull: (name: string) => boolean,
   ): void {
     const before = this.#claims;
     const imagesBefore = this.#images;
@@ -123,7 +123,9 @@ export class HeldContent {
     for (const [digest, { list, overflow }] of before) {
       for (const claim of list) {
         const own = this.#find(digest, claim.name);
-        if (own !== undefined || claim.proven || !isAnybodys(claim.name)) this.#put(digest, claim);
+        if (own !== undefined || claim.proven || !allowsAnonymousPull(claim.name)) {
+          this.#put(digest, claim);
+        }
       }
       const claims = this.#claims.get(digest);
       if (overflow && claims !== undefined) this.#claims.set(digest, { ...claims, overflow });

@@ -113,13 +113,17 @@ export class Inquiries {
   #candidates(digest: Digest, claims: readonly Claim[]): Claim[] {
     const { repositories } = this.#with;
     const rank = ({ name }: Claim) =>
-      repositories.isAnybodys(name) ? 0 : repositories.visibility(name) === "private" ? 2 : 1;
+      repositories.allowsAnonymousPull(name)
+        ? 0
+        : repositories.visibility(name) === "private"
+        ? 2
+        : 1;
     const isSettled = ({ name, portless }: Claim) =>
       repositories.isPrivateByPattern(name, { anyPort: portless });
     return claims.filter((claim) => {
       if (isSettled(claim) || !this.#mayTry(`${claim.name} ${digest}`)) return false;
       const isKnown = !repositories.isDueForOutsiders(claim.name);
-      return !isKnown || (repositories.isAnybodys(claim.name) && !claim.proven);
+      return !isKnown || (repositories.allowsAnonymousPull(claim.name) && !claim.proven);
     }).sort((a, b) => rank(a) - rank(b)).slice(0, MAX_CANDIDATES);
   }
 
@@ -130,7 +134,7 @@ export class Inquiries {
   #questions({ kind }: DistributionPath, digest: Digest, name: string): DistributionPath[] {
     const reference = { ...referenceOf(name), digest };
     const { repositories } = this.#with;
-    const isKnown = repositories.isAnybodys(name) && !repositories.isDueForOutsiders(name);
+    const isKnown = repositories.allowsAnonymousPull(name) && !repositories.isDueForOutsiders(name);
     return [{ kind, reference }, ...(isKnown ? [] : this.#images(name))];
   }
 
@@ -216,7 +220,7 @@ export class Inquiries {
 
   #isUnknown(name: string): boolean {
     const { repositories, content } = this.#with;
-    return content.held.samplesOf(name).length > 0 && !repositories.isAnybodys(name) &&
+    return content.held.samplesOf(name).length > 0 && !repositories.allowsAnonymousPull(name) &&
       repositories.visibility(name) !== "private";
   }
 

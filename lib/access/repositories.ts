@@ -92,10 +92,11 @@ export class Repositories {
   }
 
   /**
-   * Tells whether it is public, as upstream last said by giving something of it; that upstream has
-   * nothing of it does not count. An answer that is no longer fresh counts until there is another.
+   * Tells whether upstream lets anonymous clients pull from it, as upstream last said by giving
+   * something of it; that upstream has nothing of it does not count. An answer that is no longer
+   * fresh counts until there is another.
    */
-  isAnybodys(name: string): boolean {
+  allowsAnonymousPull(name: string): boolean {
     const settled = this.#settled(name);
     if (settled !== undefined) return settled === "public";
     return this.#knownOf(name)?.givenAt !== undefined;

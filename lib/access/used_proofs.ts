@@ -16,7 +16,7 @@ export interface UsedProofsCollaborators {
 
 /** Settings of {@link UsedProofs}. */
 export interface UsedProofsOptions {
-  /** How long a proof may be valid after it was used, ms, if nobody sets the time of day. */
+  /** How long a proof may be valid after it was used, ms, unless the time of day is set back. */
   readonly goodForMs: number;
   /** Proofs that are remembered; default 200,000. */
   readonly max?: number;

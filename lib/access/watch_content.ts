@@ -36,7 +36,7 @@ function note(event: StoreEvent, collaborators: WatchContentCollaborators): Stor
   const wasAsked = (name: string, digest: Digest) => content.askedFor(digest).includes(name);
   switch (event.type) {
     case "sync":
-      held.sync(event.images, wasAsked, (name) => repositories.isAnybodys(name));
+      held.sync(event.images, wasAsked, (name) => repositories.allowsAnonymousPull(name));
       content.adopt();
       repositories.holdOnly(held.names());
       onChange();

@@ -91,7 +91,7 @@ export async function createAccess(
     access,
     isLocalClient,
     strangers,
-    isPublic: isOpen ? undefined : (name) => knowledge.repositories.isAnybodys(name),
+    isPublic: isOpen ? undefined : (name) => knowledge.repositories.allowsAnonymousPull(name),
     watcher: watchContent(watcher, { ...knowledge, store, log, onChange: () => inquiries.wake() }),
   };
 }

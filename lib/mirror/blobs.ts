@@ -32,8 +32,8 @@ export interface BlobsCollaborators extends Pick<Runtime, "log" | "metrics"> {
   readonly closing: AbortSignal;
 }
 
-/** A request on its way. */
-interface Errand {
+/** A request, with all that gets its blob. */
+interface BlobTask {
   readonly wanted: Wanted;
   readonly search: Search;
   readonly hold: Hold;
@@ -106,13 +106,13 @@ export class Blobs {
       wanted: whole,
       client: request.client ?? "",
     });
-    const errand: Errand = { wanted, search, hold, lead, signal };
+    const task: BlobTask = { wanted, search, hold, lead, signal };
     let streaming = false;
     try {
       while (hold.goesOn) {
         const source = await search.open(wanted, signal);
         if (source === undefined) break;
-        const outcome = await this.#take(errand, source);
+        const outcome = await this.#take(task, source);
         if (outcome === "next") continue;
         if (typeof outcome === "string") return search.miss(outcome);
         streaming = outcome.body !== null;
@@ -126,29 +126,29 @@ export class Blobs {
   }
 
   /** Turns a peer's answer into an outcome. */
-  async #take(errand: Errand, source: Source): Promise<Outcome> {
-    const { wanted, lead } = errand;
+  async #take(task: BlobTask, source: Source): Promise<Outcome> {
+    const { wanted, lead } = task;
     if (lead === undefined) {
       source.close();
       return { ...headersOf(source, wanted), body: null };
     }
     const plan = this.#wholes.plan(source, wanted);
-    if (plan === "whole") return await this.#takeWhole({ ...errand, lead }, source);
-    if (plan === "stream") return await this.#pass(errand, source);
+    if (plan === "whole") return await this.#takeWhole({ ...task, lead }, source);
+    if (plan === "stream") return await this.#stream(task, source);
     source.close();
     return "bad-content";
   }
 
   /** Gets it whole and verifies it first. */
-  async #takeWhole(errand: Errand & { readonly lead: Lead }, source: Source): Promise<Outcome> {
-    const { wanted, hold, lead, signal } = errand;
+  async #takeWhole(task: BlobTask & { readonly lead: Lead }, source: Source): Promise<Outcome> {
+    const { wanted, hold, lead, signal } = task;
     const place = await hold.room(source).catch((error) => {
       source.close();
       throw error;
     });
     if (place === undefined) {
       // A peer of the cluster is trusted enough to stream from.
-      if (source.isProven) return await this.#pass(errand, source);
+      if (source.isProven) return await this.#stream(task, source);
       source.close();
       return "peers-busy";
     }
@@ -173,8 +173,8 @@ export class Blobs {
   }
 
   /** Streams it. */
-  async #pass(errand: Errand, source: Source): Promise<Outcome> {
-    const { wanted, search, hold, signal } = errand;
+  async #stream(task: BlobTask, source: Source): Promise<Outcome> {
+    const { wanted, search, hold, signal } = task;
     const { path, openOnly = false, knownFrom, largeFrom } = wanted;
     const { descriptor: { digest }, isProven } = source;
     const transfer = this.#collaborators.transfers.begin(

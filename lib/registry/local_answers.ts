@@ -18,9 +18,9 @@ export interface LocalAnswersCollaborators {
   readonly admissions: Admissions;
   readonly references: FilteredReferences;
   readonly uploads: UploadSlots;
-  /** Learns which content manifests name; undefined: nobody decides who may have what. */
+  /** Learns which content manifests name; undefined: access is not restricted. */
   readonly access: Pick<Access, "learn"> | undefined;
-  /** Told of content of the store that seems to be wrong; undefined: nobody is. */
+  /** Told of content of the store that seems to be damaged; undefined: damage is not reported. */
   readonly integrity: Pick<Integrity, "doubt"> | undefined;
 }
 

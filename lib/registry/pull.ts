@@ -24,10 +24,10 @@ export interface PullCollaborators extends Runtime {
   readonly content: LocalContent;
   readonly mirror: Mirror;
   readonly tags: Tags;
-  /** Decides who may have what; undefined: everybody may have everything. */
+  /** Decides which clients may have which content; undefined: all may have all of it. */
   readonly access: Access | undefined;
   readonly uploads: UploadSlots;
-  /** Told of content of the store that seems to be wrong; undefined: nobody is. */
+  /** Told of content of the store that seems to be damaged; undefined: damage is not reported. */
   readonly integrity: Pick<Integrity, "doubt"> | undefined;
   /** Finds content that is arriving, for peers; undefined: only held content is served. */
   readonly arrivals: Arrivals | undefined;

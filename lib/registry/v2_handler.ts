@@ -14,7 +14,7 @@ import { noSuchEndpoint, requestPath } from "./request_target.ts";
 export interface V2Collaborators {
   readonly pull: Pull;
   readonly store: Store;
-  /** Tells clients of this node from strangers; undefined: nobody is a stranger. */
+  /** Tells clients of this node from strangers; undefined: there are no strangers. */
   readonly access: Pick<Access, "isLocalClient"> | undefined;
   /** Tells nodes of the cluster from others; undefined: nothing proves it. */
   readonly peerAuth: PeerAuth | undefined;
@@ -24,7 +24,7 @@ export interface V2Collaborators {
 export interface V2Options {
   /** Peers are answered over secure connections only. */
   readonly securePeers: boolean;
-  /** `Authorization` headers of which one has to be shown; none: everybody is served. */
+  /** `Authorization` headers of which a request must have one; none: all clients are served. */
   readonly authorizations: () => readonly string[];
 }
 

@@ -53,12 +53,12 @@ test("private repositories survive a restart, and public ones whose content is h
     const next = rig(path);
     await next.load();
     assert.equal(next.repositories.visibility(PRIVATE), "private");
-    assert.ok(next.repositories.isAnybodys(PUBLIC));
+    assert.ok(next.repositories.allowsAnonymousPull(PUBLIC));
     assert.ok(!next.repositories.isDueForOutsiders(PUBLIC), "it is fresh");
     assert.equal(next.repositories.visibility("docker.io/library/asked"), "unknown");
     const later = rig(path, () => 1_000_000_000 + 600_000);
     await later.load();
-    assert.ok(later.repositories.isAnybodys(PUBLIC), "the last word counts");
+    assert.ok(later.repositories.allowsAnonymousPull(PUBLIC), "the last word counts");
     assert.ok(later.repositories.isDueForOutsiders(PUBLIC), "and is asked about");
     assert.equal(later.repositories.visibility(PUBLIC), "unknown");
     const earlier = rig(path, () => 999_000_000);
@@ -116,7 +116,7 @@ test("a file that is missing, damaged or not writable is done without, and opens
       await next.load();
       assert.equal(next.log.lines[0]?.level, "warn", text.slice(0, 40));
       assert.match(JSON.stringify(next.log.lines), /until upstream has been asked/);
-      assert.equal(next.repositories.isAnybodys(PUBLIC), false);
+      assert.equal(next.repositories.allowsAnonymousPull(PUBLIC), false);
     }
     assert.deepEqual(log.lines.map(({ level }) => level), ["warn"]);
   });
@@ -150,12 +150,12 @@ test("public patterns; a private one wins", () => {
     publicPatterns: ["registry.internal/*"],
   });
   assert.ok(!repositories.allPublic);
-  assert.ok(repositories.isAnybodys("registry.internal/app"));
-  assert.ok(!repositories.isAnybodys("registry.internal/secret/app"));
+  assert.ok(repositories.allowsAnonymousPull("registry.internal/app"));
+  assert.ok(!repositories.allowsAnonymousPull("registry.internal/secret/app"));
   assert.equal(repositories.visibility("registry.internal/secret/app"), "private");
-  assert.ok(!repositories.isAnybodys("docker.io/library/app"));
+  assert.ok(!repositories.allowsAnonymousPull("docker.io/library/app"));
   repositories.learn("registry.internal/app", "private");
-  assert.ok(repositories.isAnybodys("registry.internal/app"), "no question is needed");
+  assert.ok(repositories.allowsAnonymousPull("registry.internal/app"), "no question is needed");
   for (
     const [auto, patterns, publicPatterns, allPublic] of [
       [true, [], ["*"], true],
@@ -196,15 +196,15 @@ test("to have nothing of it is no word that it is anybody's, nor does it take th
   const repositories = new Repositories(clock, { auto: true, patterns: [] });
   repositories.learn(PUBLIC, "absent");
   assert.equal(repositories.visibility(PUBLIC), "public", "for clients of this node");
-  assert.ok(!repositories.isAnybodys(PUBLIC));
+  assert.ok(!repositories.allowsAnonymousPull(PUBLIC));
   repositories.learn(PUBLIC, "public");
   repositories.learn(PUBLIC, "absent");
-  assert.ok(repositories.isAnybodys(PUBLIC));
+  assert.ok(repositories.allowsAnonymousPull(PUBLIC));
   repositories.revoke(PUBLIC);
-  assert.ok(!repositories.isAnybodys(PUBLIC));
+  assert.ok(!repositories.allowsAnonymousPull(PUBLIC));
   repositories.learn(PUBLIC, "public");
   repositories.learn(PUBLIC, "private");
-  assert.ok(!repositories.isAnybodys(PUBLIC));
+  assert.ok(!repositories.allowsAnonymousPull(PUBLIC));
   repositories.learn(PUBLIC, "absent");
-  assert.ok(!repositories.isAnybodys(PUBLIC), "once private it has to be given again");
+  assert.ok(!repositories.allowsAnonymousPull(PUBLIC), "once private it has to be given again");
 });

@@ -280,7 +280,10 @@ test("the background asks about what is held and unknown, one registry's after t
   await clock.advance(30_000);
   upstream.trouble = undefined;
   await clock.advance(120_000);
-  assert.ok(repositories.isAnybodys("quay.io/x/late"), "asked again until there is an answer");
+  assert.ok(
+    repositories.allowsAnonymousPull("quay.io/x/late"),
+    "asked again until there is an answer",
+  );
   upstream.trouble = "unreachable";
   assert.equal(await outsider(`quay.io/x/late@${digestOf("f")}`), "open");
   stop.abort();
@@ -320,7 +323,7 @@ test("one image that upstream has no more does not keep back the others of its r
     const stop = new AbortController();
     const running = inquiries.run(stop);
     await clock.advance(1000);
-    assert.ok(repositories.isAnybodys(OPEN), "the background asks about the other");
+    assert.ok(repositories.allowsAnonymousPull(OPEN), "the background asks about the other");
     await clock.advance(600_000);
     assert.equal(await outsider(`${OPEN}@${E}`), "open", "the repository is anybody's");
     upstream.trouble = "unreachable";

@@ -91,12 +91,12 @@ test("what comes to an image that is there already is weakly claimed, in each la
 
 test("what no image has any more stays claimed as long as it is held, unless it is anybody's", () => {
   const content = new RepositoryContent();
-  const isAnybodys = (name: string) => name.startsWith("docker.io/");
+  const isPublic = (name: string) => name.startsWith("docker.io/");
   for (const name of ["ghcr.io/acme/app", "docker.io/library/app"]) {
     content.held.note({ name: `${name}:1`, target: OTHER, present: [OTHER, DIGEST] }, () => false);
   }
   const left = [{ name: "quay.io/x/app:1", target: OTHER, present: [OTHER] }];
-  content.held.sync(left, () => false, isAnybodys);
+  content.held.sync(left, () => false, isPublic);
   assert.deepEqual(namesOf(content), ["ghcr.io/acme/app"]);
   assert.deepEqual(content.held.loose(), [DIGEST]);
   content.held.forget(DIGEST);

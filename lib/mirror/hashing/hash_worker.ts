@@ -199,8 +199,8 @@ export class HashWorker {
     try {
       while (this.#waits.size > 0) {
         await this.#clock.sleep(LOOK_MS, life);
-        const [eldest] = this.#waits;
-        if (eldest === undefined || this.#clock.now() - eldest.since < PATIENCE_MS) continue;
+        const [oldest] = this.#waits;
+        if (oldest === undefined || this.#clock.now() - oldest.since < PATIENCE_MS) continue;
         this.#fail(new Error("the thread that hashes hangs"));
       }
     } catch {

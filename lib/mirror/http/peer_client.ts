@@ -24,7 +24,7 @@ export interface PeerReply extends PeerResponse {
 /** How asking a peer ended. */
 export type Reached =
   | { readonly type: "answered"; readonly reply: PeerReply; readonly ms: number }
-  /** `silent`: no headers in time. `failed`: no connection. `aborted`: by whoever asked. */
+  /** `silent`: no headers in time. `failed`: no connection. `aborted`: by the caller's signal. */
   | { readonly type: "silent" | "failed" | "aborted"; readonly ms: number };
 
 /** An error's body up to this size is read, so that its connection can be used again. */

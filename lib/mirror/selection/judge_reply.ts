@@ -37,18 +37,16 @@ export function judgeReply(
   }
   if (isArriving(reply)) {
     // A peer that says so is excused for wrong content, of which liars would take advantage.
-    if (!follows) return { type: "refused", why: "it has not got it yet" };
+    if (!follows) return { type: "refused", why: "it is still getting it itself" };
     if (penalties.isBannedRelay({ peer, address })) {
-      return { type: "refused", why: "what it was still getting was wrong of late" };
+      return { type: "refused", why: "it recently relayed wrong content" };
     }
   }
   const { knownFrom = Infinity, largeFrom = Infinity, suspicion = 0 } = wanted;
   const { descriptor: { size } } = verdict;
   const isUnwelcome = size >= knownFrom ||
     (size >= largeFrom && penalties.suspicion({ peer, address }) > suspicion);
-  return !isKnown && isUnwelcome
-    ? { type: "stranger", why: "somebody else may have it who is known" }
-    : verdict;
+  return !isKnown && isUnwelcome ? { type: "stranger", why: "a proven peer may have it" } : verdict;
 }
 
 /** Whether the peer says that it is still getting the content itself. */

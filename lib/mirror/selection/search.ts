@@ -75,12 +75,12 @@ export class Search {
    * @throws the signal's reason when it aborts.
    */
   async open(wanted: Wanted, signal: AbortSignal): Promise<Source | undefined> {
-    const { knownFrom: _known, largeFrom: _large, ...anybodys } = wanted;
+    const { knownFrom: _known, largeFrom: _large, ...fromAnyone } = wanted;
     const lessSuspect = { ...wanted, knownFrom: Infinity, suspicion: 1 } as const;
     // Which peer is right about the size is known only once all of the content has arrived.
     this.#putBack(this.#findings.resized);
     let source = await this.#race(wanted, signal);
-    for (const asked of wanted.choosy ? [] : [lessSuspect, anybodys]) {
+    for (const asked of wanted.choosy ? [] : [lessSuspect, fromAnyone]) {
       if (source !== undefined || this.#findings.strangers.size === 0) break;
       this.#putBack(this.#findings.strangers);
       source = await this.#race(asked, signal);

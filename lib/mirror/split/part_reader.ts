@@ -200,7 +200,7 @@ export class PartReader {
     const isHopeless = trouble === "died" || (single && trouble === "stalled") ||
       this.#contributors.isEmpty || search.elected;
     if (next === undefined && isHopeless) {
-      this.#giveUp(trouble, `${trouble}, and nobody else has the content`);
+      this.#giveUp(trouble, `${trouble}, and no other peer has the content`);
     }
     // A peer that is still getting the content may itself have restarted a moment ago.
     this.#watch.renew(next?.arriving);

@@ -169,7 +169,7 @@ export class SplitReader {
     this.#lanes--;
     if (source === undefined) {
       const { digest } = this.#init.descriptor;
-      throw new Error(`nobody has bytes ${piece.start} to ${piece.end - 1} of ${digest} any more`);
+      throw new Error(`no peer has bytes ${piece.start} to ${piece.end - 1} of ${digest} any more`);
     }
     this.#read(piece, source);
     this.#begin(source.peer, piece);
