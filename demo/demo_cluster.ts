@@ -1,3 +1,4 @@
+import { createHttpClient } from "../lib/net/http_client.ts";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { systemClock } from "../lib/async/clock.ts";
@@ -94,7 +95,10 @@ export class DemoCluster {
     const colon = name.lastIndexOf(":");
     const path = `/v2/${name.slice(slash + 1, colon)}/manifests/${name.slice(colon + 1)}`;
     const url = `${node.agent.url}${path}?ns=${name.slice(0, slash)}`;
-    await until(async () => (await fetch(url, { method: "HEAD", signal })).ok, signal);
+    await until(async () => {
+      using client = createHttpClient(new URL(url), undefined);
+      return (await fetch(url, { method: "HEAD", client, signal })).ok;
+    }, signal);
   }
 
   /** Waits until each node knows all others. */
@@ -102,7 +106,9 @@ export class DemoCluster {
     const all = this.nodes.length - 1;
     await until(async () => {
       const known = await Promise.all(this.nodes.map(async ({ agent }) => {
-        const text = await (await fetch(`${agent.metricsUrl}/metrics`, { signal })).text();
+        const url = `${agent.metricsUrl}/metrics`;
+        using client = createHttpClient(new URL(url), undefined);
+        const text = await (await fetch(url, { client, signal })).text();
         return Number(/^eddy_peers (\d+)$/m.exec(text)?.[1] ?? 0);
       }));
       return known.every((peers) => peers >= all);

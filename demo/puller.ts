@@ -1,3 +1,4 @@
+import { createHttpClient } from "../lib/net/http_client.ts";
 import { deadline } from "../lib/async/deadline.ts";
 import { messageOf } from "../lib/async/thrown.ts";
 import { joinBytes } from "../lib/net/bytes.ts";
@@ -115,7 +116,8 @@ async function fetchContent(
     using limit = deadline(REQUEST_MS, options);
     try {
       const url = `${base}/v2/${repository}/${path}?ns=${registry}`;
-      const response = await fetch(url, { signal: limit.signal });
+      using client = createHttpClient(new URL(url), undefined);
+      const response = await fetch(url, { client, signal: limit.signal });
       if (response.ok) {
         const content = await readAll(response, async (chunk) => {
           if (from === "upstream") await fromUpstream?.(chunk.length);

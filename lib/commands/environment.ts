@@ -10,13 +10,11 @@ const OTHERS = [
   // Kubernetes names its API server so to every pod.
   "KUBERNETES_SERVICE_HOST",
   "KUBERNETES_SERVICE_PORT",
-  // Proxies, by which registries of origin are asked, as the runtime does it.
+  // Proxies, for requests to upstream registries and to the HTTP bootstrap's URL.
   "HTTP_PROXY",
   "http_proxy",
   "HTTPS_PROXY",
   "https_proxy",
-  "ALL_PROXY",
-  "all_proxy",
   "NO_PROXY",
   "no_proxy",
 ] as const;

@@ -60,7 +60,7 @@ export function isRegistryItself(host: string, registry: string): boolean {
 }
 
 /** Tells whether a host name denotes this machine, without a lookup. */
-export function isLoopbackHost(hostname: string): boolean {
+function isLoopbackHost(hostname: string): boolean {
   const host = withoutBrackets(hostname);
   return host === "localhost" || host.endsWith(".localhost") || isLoopback(host);
 }

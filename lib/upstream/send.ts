@@ -1,10 +1,11 @@
 import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
+import { createHttpClient } from "../net/http_client.ts";
+import { type FindProxy, proxyFromEnvironment } from "../net/proxy.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import { type Connect, connectTcp } from "./http/dial.ts";
 import { DirectClient } from "./http/direct_client.ts";
 import { type HeaderFields, headerLines } from "./http/header_fields.ts";
-import { isLoopbackHost } from "./endpoint.ts";
 import {
   allowedAddresses,
   ForbiddenTargetError,
@@ -12,7 +13,6 @@ import {
   systemResolve,
 } from "./forbidden_host.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
-import { createIsProxied, type IsProxied } from "./proxy.ts";
 import type { TlsSettings } from "./tls_settings.ts";
 
 /** A request to a registry or to its token server. */
@@ -49,7 +49,7 @@ export interface SenderCollaborators {
   readonly resolve?: ResolveAddresses;
   readonly connect?: Connect;
   /** Default: by the environment. */
-  readonly isProxied?: IsProxied;
+  readonly findProxy?: FindProxy;
 }
 
 /** Sends one request, without redirects. */
@@ -65,17 +65,17 @@ export function createSender(
   {
     resolve = systemResolve,
     connect = connectTcp,
-    isProxied = createIsProxied((name) => Deno.env.get(name)),
+    findProxy = proxyFromEnvironment((name) => Deno.env.get(name)),
   }: SenderCollaborators = {},
 ): Sender {
   const direct = new DirectClient({ resolve, connect });
   const proxied = new ProxiedClient(resolve);
   const sendOnce: SendOnce = async (url, request) => {
     requireWebUrl(url);
-    // A proxy elsewhere cannot reach a registry on this machine.
-    return isProxied(url) && !isLoopbackHost(url.hostname)
-      ? await proxied.send(url, request)
-      : await direct.send(url, request);
+    const proxy = findProxy(url);
+    return proxy === undefined
+      ? await direct.send(url, request)
+      : await proxied.send(url, proxy, request);
   };
   return {
     send: (request) => follow(request, sendOnce),
@@ -130,13 +130,13 @@ class ProxiedClient implements Disposable {
     this.#resolve = resolve;
   }
 
-  async send(url: URL, request: UpstreamRequest): Promise<Response> {
+  async send(url: URL, proxy: URL, request: UpstreamRequest): Promise<Response> {
     const { method, form, trustedHosts, signal } = request;
     const headers = headerLines(request.headers).map((
       [name, value],
     ): [string, string] => [name, value]);
     if (!trustedHosts.has(url.host)) await this.#requireAllowed(url, signal);
-    const client = this.#client(url, request);
+    const client = this.#client(url, proxy, request);
     const init = { method, headers, signal, client, redirect: "manual" as const };
     return await fetch(url, form === undefined ? init : { ...init, body: form });
   }
@@ -158,21 +158,26 @@ class ProxiedClient implements Disposable {
 
   /** @throws {MisconfiguredError} for what the runtime does not do through a proxy. */
   #client(
-    { protocol, host }: URL,
+    url: URL,
+    proxy: URL,
     { caCertificates, client, skipVerify }: TlsSettings,
   ): Deno.HttpClient {
-    if (protocol === "https:" && skipVerify === true) {
+    if (url.protocol === "https:" && skipVerify === true) {
       throw new MisconfiguredError(
-        `skip_verify of ${host} cannot be used through a proxy`,
+        `skip_verify of ${url.host} cannot be used through a proxy`,
         PROXY_FIX,
       );
     }
-    const key = JSON.stringify([caCertificates, client]);
+    const key = JSON.stringify([caCertificates, client, proxy.href]);
     let known = this.#clients.get(key);
     if (known === undefined) {
       const pair = client && { cert: client.certificate, key: client.key };
       const options = { caCerts: [...caCertificates], poolIdleTimeout: 30_000 };
-      known = Deno.createHttpClient(pair === undefined ? options : { ...options, ...pair });
+      known = createHttpClient(
+        url,
+        proxy,
+        pair === undefined ? options : { ...options, ...pair },
+      );
       this.#clients.set(key, known);
     }
     return known;

@@ -42,10 +42,24 @@ export function checkSource(path: string, text: string, limits: SourceLimits): s
   if (WRITES_FILES.test(code) && !/^(lib\/files|demo)\//.test(path)) {
     violations.push(`${path} writes a file by itself, which lib/files does durably`);
   }
+  if (
+    /\bawait fetch\(/.test(code) && !/\bcreateHttpClient\(/.test(code) && !IN_BROWSER.test(path)
+  ) {
+    violations.push(
+      `${path} fetches without a client of lib/net/http_client.ts, as proxies want it`,
+    );
+  }
+  if (/\bDeno\.createHttpClient\b/.test(code) && !OWN_HTTP_CLIENT.test(path)) {
+    violations.push(`${path} makes an HTTP client, which lib/net/http_client.ts does`);
+  }
   if (/\bconsole\s*\./.test(code)) violations.push(`${path} writes to the console`);
   return violations;
 }
 
+/** Holds a script for the browser. */
+const IN_BROWSER = /^lib\/observability\/debug\/style\.ts$/;
+/** containerd's client connects to a socket file. */
+const OWN_HTTP_CLIENT = /^lib\/(net\/http_client|store\/containerd\/client)\.ts$/;
 const WRITES_FILES =
   /\bDeno\.(writeTextFile|writeFile|rename|create|copyFile|symlink|link|truncate)(Sync)?\b|\bcreateNew: true\b/;
 

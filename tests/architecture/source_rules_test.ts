@@ -54,6 +54,10 @@ test("source rules: long files, exits, the console and careless writes are found
     ["main.ts", "console.error(1);\n", /console/],
     ["lib/a.ts", "await Deno.rename(a, b);\n", /writes a file by itself/],
     ["lib/files/a.ts", "await Deno.rename(a, b);\n", undefined],
+    ["lib/a.ts", "const a = await fetch(url);\n", /fetches without a client/],
+    ["lib/a.ts", "using client = createHttpClient(url);\nawait fetch(url);\n", undefined],
+    ["lib/a.ts", "Deno.createHttpClient({});\n", /makes an HTTP client/],
+    ["lib/net/http_client.ts", "Deno.createHttpClient({});\n", undefined],
     ["lib/a.ts", "// not console.log\n/** nor Deno.exit */\n", undefined],
   ];
   for (const [path, text, told] of cases) {

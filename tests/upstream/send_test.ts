@@ -62,7 +62,7 @@ test("what was looked at is connected to, whatever the name server says next", a
   const answers = [["192.0.2.1"], ["127.0.0.1"], ["169.254.169.254"], ["192.0.2.2"]];
   let lookups = 0;
   const resolve = () => Promise.resolve(answers[lookups++] ?? assert.fail());
-  using sender = createSender({ resolve, connect: net.connect, isProxied: () => false });
+  using sender = createSender({ resolve, connect: net.connect, findProxy: () => undefined });
   const asked = request("http://rebinds.example/v2/");
   assert.equal(await textOf(await sender.send(asked)), "200 hi");
   assert.equal(await textOf(await sender.send(asked)), "200 hi");
@@ -93,7 +93,7 @@ test("each step of a redirect is looked at, and connected to as it was", async (
     return new Response(`${hostname} ${secrets} ${request.headers.get("accept")}`);
   });
   const resolve = (name: string) => Promise.resolve(names[name] ?? assert.fail());
-  using sender = createSender({ resolve, connect: net.connect, isProxied: () => false });
+  using sender = createSender({ resolve, connect: net.connect, findProxy: () => undefined });
   const headers = { "x-key": "k", authorization: "Basic x", accept: "a" };
   const follow = (to: string) => sender.send(request(`http://first.example/${to}`, { headers }));
   assert.equal(await textOf(await follow("second.example")), "200 second.example null null a");
@@ -112,7 +112,7 @@ test("names of this machine in every spelling are not asked, those that are trus
   await using net = internet(() => new Response("here"));
   const resolve = (name: string) =>
     name.includes("localhost") ? Promise.resolve(["127.0.0.1", "::1"]) : Promise.reject(name);
-  using sender = createSender({ resolve, connect: net.connect, isProxied: () => false });
+  using sender = createSender({ resolve, connect: net.connect, findProxy: () => undefined });
   const spellings = [
     ...["localhost", "LOCALHOST", "localhost.", "x.localhost", "127.1", "127.0.0.1", "0177.0.0.1"],
     ...["0x7f000001", "2130706433", "0", "0.0.0.0", "[::]", "[::1]", "[::ffff:7f00:1]"],
@@ -145,7 +145,7 @@ test("a connection that the server has closed meanwhile costs a new one, not the
   using sender = createSender({
     resolve: () => Promise.resolve(["192.0.2.1"]),
     connect: (_, __, signal) => connectTcp("127.0.0.1", listener.addr.port, signal),
-    isProxied: () => false,
+    findProxy: () => undefined,
   });
   for (let time = 0; time < 3; time++) {
     assert.equal((await sender.send(request("http://short.example/"))).status, 200);
@@ -162,7 +162,7 @@ test("an abort ends a question and the body of its answer, and closes the connec
   );
   using sender = createSender({
     ...{ resolve: () => Promise.resolve(["192.0.2.1"]), connect: net.connect },
-    isProxied: () => false,
+    findProxy: () => undefined,
   });
   const stop = new AbortController();
   const { body } = await sender.send(request("http://slow.example/", { signal: stop.signal }));
@@ -186,7 +186,7 @@ testWith(
       await using net = internet(({ method }) => new Response(method), { cert, key });
       using sender = createSender({
         ...{ resolve: () => Promise.resolve(["192.0.2.1"]), connect: net.connect },
-        isProxied: () => false,
+        findProxy: () => undefined,
       });
       const caCertificates = [await authority.certificate()];
       const ask = (host: string, trust: readonly string[] = caCertificates) =>
@@ -212,7 +212,7 @@ test("a form is sent once, by a connection of its own", async () => {
   });
   using sender = createSender({
     ...{ resolve: () => Promise.resolve(["192.0.2.1"]), connect: net.connect },
-    isProxied: () => false,
+    findProxy: () => undefined,
   });
   const form = new URLSearchParams({ token: "a b&c" });
   for (let time = 0; time < 2; time++) {

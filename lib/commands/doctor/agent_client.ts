@@ -1,3 +1,4 @@
+import { createHttpClient } from "../../net/http_client.ts";
 import { deadline } from "../../async/deadline.ts";
 import type { Config } from "../../config/options.ts";
 import type { AdvertisedContent, Overview } from "../../observability/debug/debug_source.ts";
@@ -87,7 +88,14 @@ export class AgentClient {
   async #request(url: string, init: RequestInit = {}, timeoutMs = REQUEST_MS): Promise<AgentReply> {
     using limit = deadline(timeoutMs, this.#options);
     try {
-      const response = await fetch(url, { ...init, redirect: "manual", signal: limit.signal });
+      // Nodes are asked directly, whatever proxy leads out of the site.
+      using client = createHttpClient(new URL(url), undefined);
+      const response = await fetch(url, {
+        ...init,
+        client,
+        redirect: "manual",
+        signal: limit.signal,
+      });
       const { status, headers } = response;
       return { status, headers, error: "", body: await readLimited(response, MAX_BODY_BYTES) };
     } catch (error) {

@@ -1,3 +1,4 @@
+import { createHttpClient } from "../../net/http_client.ts";
 import { deadline } from "../../async/deadline.ts";
 import { parseConfig } from "../../config/parse.ts";
 import { localUrl } from "../../net/host_port.ts";
@@ -39,7 +40,8 @@ const NOT_TOLD = new Set(["basic-auth-dir", "config"]);
 async function askAgent(url: string, options: Cancellable): Promise<Environment> {
   using limit = deadline(ANSWER_MS, options);
   try {
-    const response = await fetch(url, { signal: limit.signal });
+    using client = createHttpClient(new URL(url), undefined);
+    const response = await fetch(url, { client, signal: limit.signal });
     if (!response.ok) {
       await response.body?.cancel();
       return {};

@@ -1,6 +1,8 @@
 import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
 import { readLimited } from "../../net/bytes.ts";
+import { createHttpClient } from "../../net/http_client.ts";
+import { proxyFromEnvironment } from "../../net/proxy.ts";
 import { BOOTSTRAP_PATH, type BootstrapEntry } from "../../oci/peer_protocol.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 import {
@@ -117,7 +119,8 @@ async function request(
   signal: AbortSignal,
 ): Promise<string> {
   const tls = certificates === undefined ? {} : await readCertificates(certificates);
-  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0, ...tls });
+  const proxy = proxyFromEnvironment((name) => Deno.env.get(name))(url);
+  using client = createHttpClient(url, proxy, { poolMaxIdlePerHost: 0, ...tls });
   const response = await fetch(url, { signal, client, redirect: "error" });
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();

@@ -9,7 +9,7 @@ const TAKES_OWN = !Deno.version.deno.startsWith("2.6.");
 
 /** Names lead to this machine. */
 const sender = () =>
-  createSender({ resolve: () => Promise.resolve(["127.0.0.1"]), isProxied: () => false });
+  createSender({ resolve: () => Promise.resolve(["127.0.0.1"]), findProxy: () => undefined });
 
 interface Server extends AsyncDisposable {
   readonly port: number;

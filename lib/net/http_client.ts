@@ -1,0 +1,38 @@
+/** Settings of {@link createHttpClient}. */
+export type HttpClientOptions = Omit<Deno.CreateHttpClientOptions, "proxy">;
+
+/**
+ * A client of the runtime's `fetch` for the origin of one URL, through a proxy or directly. Without
+ * such a client, `fetch` itself would choose a proxy from the environment, by rules that are not
+ * containerd's.
+ *
+ * @param proxy undefined: directly.
+ */
+export function createHttpClient(
+  url: URL,
+  proxy: URL | undefined,
+  options: HttpClientOptions = {},
+): Deno.HttpClient {
+  return Deno.createHttpClient({
+    ...options,
+    proxy: proxy === undefined ? direct(url) : through(proxy),
+  });
+}
+
+function direct({ hostname, port, protocol }: URL): Deno.Proxy {
+  return {
+    transport: "tcp",
+    hostname: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || (protocol === "https:" ? 443 : 80)),
+  };
+}
+
+function through(proxy: URL): Deno.Proxy {
+  const { username, password } = proxy;
+  const url = new URL(proxy);
+  url.username = url.password = "";
+  const basicAuth = username === "" ? {} : {
+    basicAuth: { username: decodeURIComponent(username), password: decodeURIComponent(password) },
+  };
+  return { url: url.href, ...basicAuth };
+}
