@@ -1,7 +1,5 @@
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
-import { deadline } from "../../async/deadline.ts";
-import { errorOf } from "../../async/thrown.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { kademliaId, multihashId } from "./dht_key.ts";
@@ -13,15 +11,13 @@ import {
   encodeMessage,
   MESSAGE_TYPE,
 } from "./dht_message.ts";
-import { FrameDecoder, readStream } from "./dht_stream.ts";
 import type { Nearby } from "./nearest_peers.ts";
 import { Provider } from "./provider.ts";
 import type { WorkBudget } from "../../async/work_budget.ts";
+import { serveFrames } from "./serve_frames.ts";
 
 /** Peers in one answer: Kademlia's k. */
 const CLOSEST = 20;
-/** Idle timeout of a stream, ms; the same as go-libp2p's servers. */
-const IDLE_MS = 60_000;
 /** How long a peer may take to read an answer, ms. */
 const SEND_TIMEOUT_MS = 10_000;
 /** Delay after each chunk of a peer whose records are rejected, ms. */
@@ -69,32 +65,22 @@ export class DhtServer {
   /** Serves one stream until the peer closes it. Never rejects. */
   async serve(stream: Stream, connection: Connection): Promise<void> {
     const remote = new RemotePeer(connection.remotePeer, this.#collaborators);
-    const end = () => stream.abort(new Error("the stream was idle"));
-    let idle = setTimeout(end, IDLE_MS);
-    try {
-      const frames = new FrameDecoder();
-      for await (const piece of readStream(stream)) {
-        clearTimeout(idle);
+    const { budget, clock, log } = this.#collaborators;
+    await serveFrames(stream, {
+      sendTimeoutMs: SEND_TIMEOUT_MS,
+      answer: async (messages, send) => {
         // Queries are answered at once; only records are subject to the budget.
-        if (remote.takeAdded()) await this.#collaborators.budget.breathe();
-        for (const frame of frames.push(piece)) {
-          const answer = this.#handle(frame, remote);
-          if (answer !== undefined && !stream.send(answer)) await drained(stream);
+        if (remote.takeAdded()) await budget.breathe();
+        for (const message of messages) {
+          const answer = this.#handle(message, remote);
+          if (answer !== undefined) await send(answer);
         }
-        if (remote.takeRefused()) await this.#collaborators.clock.sleep(FLOOD_PAUSE_MS);
-        idle = setTimeout(end, IDLE_MS);
-      }
-      if (stream.status !== "open") return;
-      await drained(stream);
-      using limit = deadline(SEND_TIMEOUT_MS);
-      await stream.close(limit);
-    } catch (error) {
-      const peer = connection.remotePeer.toString();
-      this.#collaborators.log.debug("a DHT stream failed", { peer, error });
-      stream.abort(errorOf(error));
-    } finally {
-      clearTimeout(idle);
-    }
+        if (remote.takeRefused()) await clock.sleep(FLOOD_PAUSE_MS);
+      },
+      onError: (error) => {
+        log.debug("a DHT stream failed", { peer: connection.remotePeer.toString(), error });
+      },
+    });
   }
 
   /** @throws {DhtMessageError} if the message is malformed, which closes the stream. */
@@ -188,13 +174,6 @@ class RemotePeer {
       .filter((address) => address !== undefined && this.#collaborators.isUsable(address));
     return usable.length === 0 ? undefined : new Provider(this.id, usable as Multiaddr[]);
   }
-}
-
-async function drained(stream: Stream): Promise<void> {
-  // A broken stream would never report it.
-  if (!stream.writableNeedsDrain || stream.status !== "open") return;
-  using limit = deadline(SEND_TIMEOUT_MS);
-  await stream.onDrain(limit);
 }
 
 /** @throws {DhtMessageError} if it cannot be a key. */
