@@ -179,7 +179,7 @@ export class Inquiries {
     for (const path of questions) {
       const answer = await upstream.head(path, this.#closing);
       metrics.upstreamRequest(answer.type === "unavailable" ? answer.reason : answer.type);
-      log.debug("upstream was asked about what is held", { name, kind: path.kind, ...answer });
+      log.debug("upstream was asked about held content", { name, kind: path.kind, ...answer });
       switch (answer.type) {
         case "unavailable":
           return "unavailable";

@@ -62,7 +62,7 @@ export async function keepRepositories(
       await replaceFile(path, text, { mode: 0o600, directoryMode: 0o700 });
       saved = revision;
     } catch (error) {
-      log.warn("what is known of repositories could not be written", { path, error });
+      log.warn("the list of repositories could not be written", { path, error });
     }
   };
   while (!signal.aborted) {
@@ -85,8 +85,8 @@ export async function loadRepositories(
     const file = fileSchema.parse(JSON.parse(text));
     restoreRepositories({ repositories, content }, file, today());
   } catch (error) {
-    const effect = "what is held is kept from other nodes until upstream has been asked about it";
-    log.warn("what is known of repositories could not be read", { path, effect, error });
+    const effect = "held content is kept from other nodes until upstream has been asked about it";
+    log.warn("the list of repositories could not be read", { path, effect, error });
   }
 }
 

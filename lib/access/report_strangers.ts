@@ -33,7 +33,7 @@ export class StrangerReports {
     const { clock, log } = this.#runtime;
     if (clock.now() - this.#reportedAt < REPORT_EVERY_MS || this.#isPeer(address)) return false;
     this.#reportedAt = clock.now();
-    log.warn("not a local client: gets at most what is held here and known to be public", {
+    log.warn("not a local client: gets at most held content that is known to be public", {
       address,
       fix: "if containerd of this node connects from there: --local-clients",
     });

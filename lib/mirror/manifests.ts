@@ -107,7 +107,7 @@ export class Manifests {
       return { descriptor: { digest, size, mediaType }, content, peer, isPrivate };
     }
     search.refuse();
-    this.#collaborators.log.warn("what a peer sent is no manifest", { peer, digest });
+    this.#collaborators.log.warn("the content of a peer is no manifest", { peer, digest });
     return undefined;
   }
 }

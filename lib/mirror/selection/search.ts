@@ -158,7 +158,7 @@ export class Search {
   }
 
   /** Shuns the only sender of wrong content, at its address. */
-  lied(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
+  shun(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
     const { health, penalties, candidates, log } = this.#collaborators;
     this.#findings.lies++;
     const { peer, address } = sender;
@@ -170,7 +170,7 @@ export class Search {
   }
 
   /** A peer relayed wrong content that it was still getting: that may be another's fault. */
-  misled(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
+  banRelay(sender: Sender, fields: Readonly<Record<string, unknown>>): void {
     const { penalties, candidates, log } = this.#collaborators;
     this.#findings.lies++;
     const { peer, address } = sender;
@@ -181,7 +181,7 @@ export class Search {
   }
 
   /** One of several peers sent wrong content, and it is not known which. */
-  misledBySome(): void {
+  noteLie(): void {
     this.#findings.lies++;
   }
 

@@ -218,7 +218,7 @@ export class Transfer {
   }
 
   async #finish(): Promise<void> {
-    if (await this.#verifier?.matches() === false) this.#lie();
+    if (await this.#verifier?.matches() === false) this.#blame();
     this.#life.signal.throwIfAborted();
     this.#complete = true;
     this.#life.abort();
@@ -228,7 +228,7 @@ export class Transfer {
    * The only sender of wrong content is to blame for it. Of several none is blamed until it is
    * known which.
    */
-  #lie(): never {
+  #blame(): never {
     const { search, splits, log, doubts } = this.#collaborators;
     const digest = this.#digest;
     const senders = this.#contributors.isEmpty ? [this.#init.first] : this.#contributors.senders;
@@ -236,13 +236,13 @@ export class Transfer {
     const [sender, ...others] = senders;
     const isUnsolved = others.length > 0;
     if (sender === undefined || isUnsolved) {
-      search.misledBySome();
+      search.noteLie();
       splits.distrust(digest);
       log.warn("one of several peers sent wrong content", { digest, peers });
     } else if (sender.arriving) {
-      search.misled(sender, { digest });
+      search.banRelay(sender, { digest });
     } else {
-      search.lied(sender, { digest, what: "digest mismatch" });
+      search.shun(sender, { digest, what: "digest mismatch" });
       doubts.tell({ ...sender.peer, addresses: [sender.address] }, this.#init.wanted.path);
     }
     throw new BadContentError(

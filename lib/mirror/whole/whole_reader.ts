@@ -131,7 +131,7 @@ export class WholeReader {
     for (const evidence of [tainted.evidence(digest), ...solved.map((one) => one.evidence)]) {
       const sender = evidence?.liar(right.pieces);
       if (sender === undefined) continue;
-      this.#init.search.lied(sender, { digest, what: "other bytes than the right ones" });
+      this.#init.search.shun(sender, { digest, what: "other bytes than the right ones" });
       doubts.tell({ ...sender.peer, addresses: [sender.address] }, path);
     }
   }
