@@ -86,7 +86,7 @@ function additionalHost(
   return {
     capabilities: ["pull", "resolve"],
     dial_timeout: ADDITIONAL_DIAL_TIMEOUT,
-    // containerd would add /v2 to the path of a project or a cache.
+    // containerd would append /v2 to the path of a project or a cache.
     ...(/^\/$|\/v2$/.test(pathname) ? {} : { override_path: true }),
     ...(ca.length === 0 ? {} : { ca: [...ca] }),
     ...(skipVerify ? { skip_verify: true } : {}),

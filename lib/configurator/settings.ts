@@ -4,7 +4,7 @@ import { ConfiguratorError } from "./configurator_error.ts";
 /** Folder that containerd reads for registries without one of their own. */
 export const DEFAULT_FOLDER = "_default";
 
-/** A mirror besides Eddy, and what containerd needs for it. */
+/** An additional mirror, with its settings in hosts.toml. */
 export interface AdditionalMirror {
   readonly url: string;
   /** Files with CA certificates, absolute. */
@@ -32,8 +32,8 @@ export interface ConfiguratorOptions {
    */
   readonly prependExisting?: boolean;
   /**
-   * Further mirrors, such as a site's cache, tried after Eddy and before upstream: their URLs, or
-   * with settings. A path of a URL is that of the API.
+   * Further mirrors, such as a site's cache, tried after Eddy and before upstream, as URLs or with
+   * settings. The path of a URL is the API's base.
    */
   readonly additionalMirrorRegistries?: readonly (string | AdditionalMirror)[];
   /**
@@ -59,7 +59,7 @@ export interface Settings {
   readonly resolveTags: boolean;
   readonly prependExisting: boolean;
   readonly dialTimeoutMs: number;
-  /** Values that nobody but the owner of the files may see. */
+  /** Values that only the files' owner may see. */
   readonly secrets: readonly string[];
   readonly authorization?: string | undefined;
 }
@@ -146,7 +146,7 @@ function namedRegistry(text: string): [string, { server?: string }] {
   return [registry, scheme === undefined ? {} : { server: scheme + registry }];
 }
 
-/** Of two with one URL the first counts. */
+/** Of several mirrors with one URL the first applies. */
 function additionalMirrors(mirrors: readonly (string | AdditionalMirror)[]): AdditionalMirror[] {
   const known = new Map<string, AdditionalMirror>();
   for (const each of mirrors) {

@@ -1,4 +1,4 @@
-/** Joins chunks; a single one is returned as it is. */
+/** Concatenates chunks; a single one is returned as is. */
 export function joinBytes<T extends Uint8Array>(
   chunks: readonly T[],
 ): T | Uint8Array<ArrayBuffer> {

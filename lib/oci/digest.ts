@@ -37,7 +37,7 @@ export function splitDigest(digest: Digest): { algorithm: "sha256" | "sha512"; h
   return { algorithm, hex: digest.slice(algorithm.length + 1) };
 }
 
-/** The digest of content; text counts as UTF-8. */
+/** Computes the digest of content; text is encoded as UTF-8. */
 export function digestOf(
   content: Uint8Array | string,
   algorithm: "sha256" | "sha512" = "sha256",
@@ -45,7 +45,7 @@ export function digestOf(
   return `${algorithm}:${createHash(algorithm).update(content).digest("hex")}`;
 }
 
-/** Whether content has a digest. */
+/** Tells whether content has a digest. */
 export function hasDigest(content: Uint8Array, digest: Digest): boolean {
   return digestOf(content, splitDigest(digest).algorithm) === digest;
 }

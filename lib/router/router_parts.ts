@@ -128,7 +128,7 @@ export function createRouterParts(
 /** This node, as of the last refresh of its addresses. */
 class Self {
   readonly #host: Host;
-  /** Addresses that it listens on. */
+  /** Its listening addresses. */
   addresses: readonly IpPort[] = [];
   /** Its provider record. */
   provider: Provider;

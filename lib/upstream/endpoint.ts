@@ -11,7 +11,7 @@ export interface UpstreamEndpoint extends TlsSettings {
   readonly url: string;
   /** Configured headers of each request; may be secret. */
   readonly headers: HeaderFields;
-  /** Time to connect, ms; undefined: no limit of its own. */
+  /** Dial timeout, ms; undefined: none. */
   readonly dialTimeoutMs?: number | undefined;
   /** The node's own credentials for the server, for every image. */
   readonly credentials?: Credentials;

@@ -17,8 +17,8 @@ const OWN_AUTHORITY_FIX =
   "and name that one, or set `skip_verify` for the server in its hosts.toml";
 
 /**
- * A failure of TLS as a {@link MisconfiguredError}: a certificate that cannot be verified, a client
- * certificate that is missing, a server that does not speak TLS. Undefined for any other failure.
+ * Converts a TLS failure to a {@link MisconfiguredError}: an invalid certificate, a missing client
+ * certificate, a server without TLS. Undefined for any other failure.
  */
 export function asTlsFault(error: unknown): MisconfiguredError | undefined {
   if (error instanceof MisconfiguredError) return error;
@@ -29,7 +29,10 @@ export function asTlsFault(error: unknown): MisconfiguredError | undefined {
   return new MisconfiguredError(fault.message, fix, { cause: error });
 }
 
-/** Tells whether TLS fails since a server's certificate is a CA's, too (the words of rustls). */
+/**
+ * Tells whether TLS failed because a server's certificate is a CA certificate as well (by rustls'
+ * message).
+ */
 export function isOwnAuthority(error: unknown): boolean {
   return error instanceof Error && /CaUsedAsEndEntity/.test(error.message);
 }
@@ -38,9 +41,9 @@ function isTlsFault({ message, code }: Error & { readonly code?: unknown }): boo
   return TLS_FAULT.test(message) || (typeof code === "string" && TLS_CODE.test(code));
 }
 
-/** The words of rustls, which the runtime passes on. */
+/** Messages of rustls, as passed on by the runtime. */
 const TLS_FAULT =
   /invalid peer certificate|received fatal alert|received corrupt message|\bPEM\b|private key|no keys found/i;
-/** Codes of node:tls, and the one that Deno 2.6 has for all failures of a handshake. */
+/** Codes of node:tls, and Deno 2.6's for any handshake failure. */
 const TLS_CODE =
   /^(?:ERR_(?:TLS|SSL|OSSL)_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_(?:CA|PURPOSE)|HOSTNAME_|PATH_LENGTH_|UNKNOWN$)/;

@@ -22,7 +22,7 @@ export interface UpstreamRequest extends Cancellable, TlsSettings {
   /** Form fields of a POST, which never follows a redirect. */
   readonly form?: URLSearchParams;
   readonly headers: HeaderFields;
-  /** Time to connect, ms; undefined: no limit of its own. */
+  /** Dial timeout, ms; undefined: none. */
   readonly dialTimeoutMs?: number | undefined;
   /** Configured hosts, which may be at any address, including this machine. */
   readonly trustedHosts: ReadonlySet<string>;
@@ -156,7 +156,9 @@ class ProxiedClient implements Disposable {
     }
   }
 
-  /** @throws {MisconfiguredError} for what the runtime does not do through a proxy. */
+  /**
+   * @throws {MisconfiguredError} for settings that the runtime does not support through a proxy.
+   */
   #client(
     url: URL,
     proxy: URL,

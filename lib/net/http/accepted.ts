@@ -11,7 +11,7 @@ export interface Accepted {
   readonly remoteAddr: Deno.Addr;
   /** Ends the connection even during its handshake; undefined if nothing can. */
   readonly cut?: () => void;
-  /** Its handshake is done, and the connection is its server's to end. */
+  /** Signals that the handshake is done, so that the server decides when to end the connection. */
   readonly greeted?: () => void;
   close(): void;
 }

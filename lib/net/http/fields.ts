@@ -1,11 +1,11 @@
-// What messages of both directions, from whomever, have in common (RFC 9112).
+// Common parts of requests and responses, at servers and clients (RFC 9112).
 
 /** RFC 9112, section 5: no whitespace before the colon, no line folding. */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/;
-/** Fewer digits than a number can hold exactly. */
+/** Fewer digits than a number holds exactly. */
 const LENGTH = /^\d{1,15}$/;
 
-/** A header or trailer field, its name in lower case; undefined if the line is malformed. */
+/** Parses a header or trailer field, with its name in lower case; undefined if it is malformed. */
 export function parseField(line: string): readonly [name: string, value: string] | undefined {
   const field = FIELD.exec(line);
   if (field === null) return undefined;
@@ -22,11 +22,12 @@ export function announcesClose(connection: string): boolean {
 }
 
 /**
- * Bytes of a body (RFC 9112, section 6.3); undefined if it has a transfer encoding, or no length.
+ * Length of a body in bytes (RFC 9112, section 6.3); undefined if it has a transfer encoding, or no
+ * length.
  *
  * @param length `Content-Length`; several values joined by commas are malformed.
  * @param coding `Transfer-Encoding`.
- * @throws {Error} if others could interpret the framing differently (request smuggling).
+ * @throws {Error} if an intermediary could interpret the framing differently (request smuggling).
  */
 export function bodyLength(
   length: string | null | undefined,

@@ -3,7 +3,7 @@ import type { AdmittedConnection } from "../admission.ts";
 import { cannotBeHead, CR, endOfHead, HEAD_END, LF, textOf } from "./head_bytes.ts";
 import { type IncomingRequest, incomingRequest } from "./incoming_request.ts";
 import { BadRequest, HeadParser, MAX_HEAD_BYTES, type RequestHead } from "./request_head.ts";
-import type { Reader, UnreadAnswers } from "./unread_answers.ts";
+import type { UnreadAnswers, UnreadConnection } from "./unread_answers.ts";
 import { writeResponse } from "./write_response.ts";
 
 /** Handles a request. */
@@ -19,7 +19,7 @@ export interface HttpConnectionOptions extends Pick<Runtime, "clock" | "log"> {
   readonly defaultHost: string;
   /** Value of `Date`. */
   readonly date: () => string;
-  /** Bounds what waits in memory for clients to read. */
+  /** Bounds the memory of responses that clients have not read yet. */
   readonly unread: Pick<UnreadAnswers, "hold">;
 }
 
@@ -60,7 +60,7 @@ const LIMITS: Readonly<Record<Phase, number>> = {
 };
 
 /** Serves the requests of one connection, one after the other, without request bodies. */
-export class HttpConnection implements AdmittedConnection, Reader {
+export class HttpConnection implements AdmittedConnection, UnreadConnection {
   readonly #socket: Socket;
   readonly #options: HttpConnectionOptions;
   #phase: Phase = "head";
@@ -89,7 +89,7 @@ export class HttpConnection implements AdmittedConnection, Reader {
     return this.#phase === "answer" || this.#phase === "send" ? undefined : this.#since;
   }
 
-  /** {@inheritDoc Reader.waitingSince} */
+  /** {@inheritDoc UnreadConnection.waitingSince} */
   get waitingSince(): number {
     return this.#since;
   }

@@ -103,7 +103,7 @@ function valuesOf(fields: Fields, wanted: string): string[] {
   return fields.filter(([name]) => name === wanted).map(([, value]) => value);
 }
 
-/** Several fields of one name count as one; undefined if there is none. */
+/** Joins the values of fields with one name; undefined if there is none. */
 function joined(fields: Fields, wanted: string): string | undefined {
   const values = valuesOf(fields, wanted);
   return values.length === 0 ? undefined : values.join(", ");

@@ -16,15 +16,17 @@ export interface TlsGateOptions {
 
 const LOOPBACK = "127.0.0.1";
 const PASSED_BYTES = 64 * 1024;
-/** A record of TLS begins with its type, version and length (RFC 8446, section 5.1). */
+/** Type, version and length of a TLS record (RFC 8446, section 5.1). */
 const RECORD_HEAD_BYTES = 5;
 const HANDSHAKE_RECORD = 22;
-/** The longest ClientHello that is awaited; the rest of longer ones is proxied like everything else. */
+/**
+ * Longest ClientHello that is buffered; the rest of a longer one is proxied like everything else.
+ */
 const HELLO_BYTES = 4 * 1024;
 /** Deadline of a handshake, ms, from the connection's start. */
 const HANDSHAKE_MS = 10_000;
-/** Most pending handshakes behind the gate: each takes three files. */
-const MOST_HANDSHAKES = 16;
+/** Maximum pending handshakes behind the gate: each takes three files. */
+const MAX_HANDSHAKES = 16;
 /**
  * How long to wait for both ends of a loopback connection to be known, ms, and the interval of
  * checks.
@@ -41,13 +43,13 @@ export class TlsGate implements Acceptor<Accepted> {
   readonly #collaborators: TlsGateCollaborators;
   readonly #inner: Deno.TlsListener;
   readonly #loop: AcceptLoop<Deno.TcpConn>;
-  /** By the port from which each comes to the listener behind the gate. */
+  /** By the port from which each connects to the inner listener. */
   readonly #proxied = new Map<number, ProxiedConnection>();
   readonly #handshakes = new Admission({
     limits: () => ({
-      local: MOST_HANDSHAKES,
-      remote: MOST_HANDSHAKES,
-      perAddress: MOST_HANDSHAKES,
+      local: MAX_HANDSHAKES,
+      remote: MAX_HANDSHAKES,
+      perAddress: MAX_HANDSHAKES,
     }),
     raise: () => false,
     isLocal: isLoopback,
@@ -131,22 +133,22 @@ export class TlsGate implements Acceptor<Accepted> {
   }
 }
 
-/** Told how a {@link ProxiedConnection} gets on. */
+/** Callbacks of a {@link ProxiedConnection}. */
 interface ProxyObserver {
-  /** The client has said hello; tells whether there is room for its handshake. */
+  /** The client has sent its hello; returns whether there is room for its handshake. */
   readonly begins: () => boolean;
-  /** It is connected to the listener behind the gate, from this port. */
+  /** It is connected to the inner listener, from this port. */
   readonly opened: (localPort: number) => void;
   /** The handshake is done. */
   readonly greeted: () => void;
 }
 
-/** One connection through the gate. */
+/** One proxied connection. */
 class ProxiedConnection implements AdmittedConnection {
   readonly remoteAddr: Deno.Addr;
   readonly #front: Deno.TcpConn;
   #back: Deno.TcpConn | undefined;
-  /** Until the handshake is done; then it is the server's to say. */
+  /** Set until the handshake is done; then the server decides. */
   idleSince: number | undefined;
   #closed = false;
   #greeted: () => void = () => {};
@@ -157,7 +159,7 @@ class ProxiedConnection implements AdmittedConnection {
     this.idleSince = now;
   }
 
-  /** Passes on until it is over; does not reject. */
+  /** Proxies until either side ends; does not reject. */
   async run(port: number, { begins, opened, greeted }: ProxyObserver): Promise<void> {
     this.#greeted = greeted;
     try {
@@ -170,7 +172,7 @@ class ProxiedConnection implements AdmittedConnection {
       back.setNoDelay();
       opened((back.localAddr as Deno.NetAddr).port);
       await writeAll(back, hello);
-      // The server has the last word: it ends when its client has, too.
+      // The server decides when to end: it does when its client has ended, too.
       const ending = pass(this.#front, back).then(() => back.closeWrite()).catch(() => {});
       await pass(back, this.#front);
       await this.#front.closeWrite();
@@ -188,7 +190,10 @@ class ProxiedConnection implements AdmittedConnection {
     this.#greeted();
   }
 
-  /** All of the client's first record, so that one that stops within costs no more than its socket. */
+  /**
+   * The client's first record. It is read completely, so that a client that stops in it costs only
+   * its socket.
+   */
   async #hello(): Promise<Uint8Array | undefined> {
     const bytes = new Uint8Array(HELLO_BYTES);
     let held = 0;
@@ -197,7 +202,7 @@ class ProxiedConnection implements AdmittedConnection {
       const read = await this.#front.read(bytes.subarray(held));
       if (read === null) return undefined;
       held += read;
-      // The server behind says what is wrong with it.
+      // The inner listener rejects it.
       if (bytes[0] !== HANDSHAKE_RECORD) break;
       if (held < RECORD_HEAD_BYTES) continue;
       const length = 256 * (bytes[3] ?? 0) + (bytes[4] ?? 0);

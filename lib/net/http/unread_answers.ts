@@ -1,29 +1,32 @@
-/** A connection for whose client an answer is in memory. */
-export interface Reader {
-  /** Since when its client has not read on, ms by any clock. */
+/** A connection with a response in memory. */
+export interface UnreadConnection {
+  /** When its client last read, ms of any clock. */
   readonly waitingSince: number;
   /** Ends it at once. */
   close(): void;
 }
 
-/** So much may wait to be read, bytes: the largest manifest six times, at least. */
-const MOST_BYTES = 24 * 1024 * 1024;
+/** Maximum bytes of unread responses: at least six of the largest manifests. */
+const MAX_BYTES = 24 * 1024 * 1024;
 
 /**
- * Bounds the memory of answers that are whole in memory until their clients have read them. Whoever
- * has not read on for longest is cut off where there is no room: a client that reads is done soon.
+ * Bounds the memory of responses until their clients have read them. When it runs out, the
+ * connection is closed whose client has not read for the longest time: a client that reads is done
+ * soon.
  */
 export class UnreadAnswers {
   readonly #mostBytes: number;
-  readonly #held = new Map<Reader, number>();
+  readonly #held = new Map<UnreadConnection, number>();
   #bytes = 0;
 
-  constructor(mostBytes = MOST_BYTES) {
+  constructor(mostBytes = MAX_BYTES) {
     this.#mostBytes = mostBytes;
   }
 
-  /** An answer is in memory. Disposed of when it has been sent, or its connection has ended. */
-  hold(reader: Reader, bytes: number): Disposable {
+  /**
+   * Accounts for a response in memory. Dispose once it has been sent, or its connection has ended.
+   */
+  hold(reader: UnreadConnection, bytes: number): Disposable {
     while (this.#held.size > 0 && this.#bytes + bytes > this.#mostBytes) this.#cutOff();
     this.#held.set(reader, bytes);
     this.#bytes += bytes;
@@ -41,7 +44,7 @@ export class UnreadAnswers {
     longest.close();
   }
 
-  #letGo(reader: Reader): void {
+  #letGo(reader: UnreadConnection): void {
     this.#bytes -= this.#held.get(reader) ?? 0;
     this.#held.delete(reader);
   }

@@ -1,4 +1,4 @@
-/** From so many bytes on another copy matters. */
+/** Size from which another copy matters, bytes. */
 const LARGE_BYTES = 128 * 1024;
 
 /** A response whose body is in memory: sent in one piece, without a stream. */
@@ -21,7 +21,7 @@ export class WholeResponse extends Response {
   }
 }
 
-/** For whoever reads it as any other response; `Response` itself would copy it. */
+/** The body for readers of a plain `Response`, which would copy it. */
 function bodyOf(whole: WholeResponse["whole"]): BodyInit | null {
   if (!(whole instanceof Uint8Array) || whole.length < LARGE_BYTES) return whole;
   return new ReadableStream({

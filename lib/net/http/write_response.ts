@@ -5,7 +5,7 @@ import { WholeResponse } from "./whole_response.ts";
 export interface ResponseSink {
   /** Sends bytes; resolves when the system has accepted all of them. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** Told how many bytes are in memory until all of them are sent. */
+  /** Accounts for bytes in memory until all of them are sent. */
   holds(bytes: number): Disposable;
   /** Receives the body's reader, so that a pending read can be cancelled. */
   reads(body: ReadableStreamDefaultReader): void;
@@ -23,8 +23,8 @@ export interface ResponseFraming {
 /** Chunks up to this size are copied to be sent in one piece with the head, bytes. */
 const SMALL_BYTES = 128 * 1024;
 /**
- * What is in memory leaves in copies of this size, bytes: Deno up to 2.6 keeps what is being written
- * until the client goes, even if the connection is closed.
+ * Size of the copies in which a body in memory is sent, bytes: Deno up to 2.6 keeps a pending
+ * write's buffer until the client leaves, even after the connection is closed.
  */
 const PIECE_BYTES = 64 * 1024;
 /** Microtask turns until a body in memory can be read, with some to spare. */
@@ -126,7 +126,7 @@ function joined(head: string, body?: Uint8Array): Chunk {
   return bytes;
 }
 
-/** @throws {Error} if the body has another length than announced. */
+/** @throws {Error} if the body deviates from the announced length. */
 async function writeWhole(
   { status, whole, fields }: WholeResponse,
   framing: ResponseFraming,
@@ -147,7 +147,7 @@ async function writeWhole(
   for (let at = 0; at < length; at += PIECE_BYTES) {
     const piece = new Uint8Array(body?.subarray(at, at + PIECE_BYTES) ?? []);
     await sink.write(piece);
-    // Freed at once its memory serves the next piece; the collector would come much later.
+    // Frees the memory for the next piece; the garbage collector would be much later.
     piece.buffer.transfer(0);
   }
 }

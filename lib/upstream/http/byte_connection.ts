@@ -1,2 +1,2 @@
-/** A connection over which bytes go, of whatever runtime's API. */
+/** A byte stream in both directions, of any API of the runtime. */
 export type ByteConnection = Pick<Deno.Conn, "read" | "write" | "close">;

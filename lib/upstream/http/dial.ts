@@ -13,7 +13,7 @@ export interface DialTarget {
   /** Name to verify by TLS; undefined: plain text. */
   readonly tlsName: string | undefined;
   readonly tls: TlsSettings;
-  /** Time to connect, ms; undefined: no limit of its own. */
+  /** Dial timeout, ms; undefined: none. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export async function dial(
     await shakeHands(conn, signal);
     return conn;
   } catch (error) {
-    // containerd takes a certificate that is both the server's and its authority's.
+    // containerd accepts a server certificate that is its own CA.
     if (!isOwnAuthority(error)) throw error;
     return await viaNode();
   }

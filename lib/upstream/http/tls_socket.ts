@@ -6,7 +6,7 @@ import { asTlsFault } from "../misconfigured_error.ts";
 import type { TlsSettings } from "../tls_settings.ts";
 import type { ByteConnection } from "./byte_connection.ts";
 
-/** A connection on which the TLS handshake has begun. */
+/** A connection whose TLS handshake has begun. */
 interface BegunTls {
   readonly socket: TLSSocket;
   /** Resolves when the handshake is done. */
@@ -14,11 +14,11 @@ interface BegunTls {
 }
 
 /**
- * Makes the opener of connections that speak TLS as the runtime's own `Deno.startTls` cannot: with a
- * client certificate, without verification, or with a server whose certificate is also its
- * authority. It resolves when the handshake begins.
+ * Makes an opener of TLS connections beyond `Deno.startTls`: with a client certificate, without
+ * verification, or with a server certificate that is its own CA. It resolves when the handshake
+ * begins.
  *
- * @param name the name that the server has to prove.
+ * @param name the server name to verify.
  */
 export function tlsOpener(
   name: string,
@@ -26,7 +26,7 @@ export function tlsOpener(
 ): (address: string, port: number, signal: AbortSignal) => Promise<BegunTls> {
   const options = {
     ...{ host: name, ALPNProtocols: ["http/1.1"], rejectUnauthorized: !skipVerify },
-    // An address is no server name (RFC 6066, section 3).
+    // An address is not a server name (RFC 6066, section 3).
     ...(isIP(name) === 0 ? { servername: name } : {}),
     ...(caCertificates.length === 0 ? {} : { ca: [...caCertificates] }),
     ...(client === undefined ? {} : { cert: client.certificate, key: client.key }),
@@ -34,7 +34,7 @@ export function tlsOpener(
   return async (address, port, signal) => {
     const tcp = new Socket();
     const begun = Promise.withResolvers<BegunTls>();
-    // At once: on Deno 2.6, a socket that has begun to read is no longer taken for TLS.
+    // At once: Deno 2.6 cannot start TLS on a socket that has begun to read.
     tcp.once("connect", () => {
       try {
         const socket = connectTls({ ...options, socket: tcp.setNoDelay(true) });
@@ -60,7 +60,7 @@ export function tlsOpener(
 /**
  * Waits for the handshake. Owns the connection even on failure.
  *
- * @throws {MisconfiguredError} if what one of both has to prove fails; the signal's reason when that
+ * @throws {MisconfiguredError} if either side fails to authenticate; the signal's reason when that
  * aborts.
  */
 export async function secured(
@@ -77,17 +77,17 @@ export async function secured(
   }
 }
 
-/** A socket of node:tls as a connection. */
+/** Adapts a socket of node:tls. */
 class TlsSocketConnection implements ByteConnection {
   readonly #socket: TLSSocket;
   readonly #pieces: AsyncIterator<Buffer, undefined>;
   #rest: Uint8Array = new Uint8Array(0);
-  /** Why it broke; an iteration may end without telling. */
+  /** Why it broke; an iteration may end without an error. */
   #failure: unknown;
 
   constructor(socket: TLSSocket) {
     this.#socket = socket;
-    // Deno 2.6 ends the handshake only now: what fails in it comes as an error of the socket.
+    // Deno 2.6 finishes the handshake only now: its failures arrive as errors of the socket.
     socket.on("error", (error) => this.#failure = asTlsFault(error) ?? error);
     this.#pieces = socket.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
   }
@@ -129,7 +129,7 @@ class TlsSocketConnection implements ByteConnection {
   }
 }
 
-/** Resolves with an event of a socket, rejects if that fails or closes first. */
+/** Resolves with an event of a socket; rejects if that fails or closes first. */
 async function event(socket: Socket, name: string): Promise<void> {
   const happened = Promise.withResolvers<void>();
   const onEvent = () => happened.resolve();
