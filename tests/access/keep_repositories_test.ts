@@ -4,6 +4,7 @@ import { Repositories } from "../../lib/access/repositories.ts";
 import { RepositoryContent } from "../../lib/access/repository_content.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { digestOf } from "./authorizer_rig.ts";
 
@@ -32,13 +33,8 @@ function rig(path: string, today = () => 1_000_000_000) {
   };
 }
 
-async function withFile(run: (path: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "eddy-repositories-" });
-  try {
-    await run(`${directory}/data/private.json`);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+function withFile(run: (path: string) => Promise<void>): Promise<void> {
+  return inDirectory((directory) => run(`${directory}/data/private.json`));
 }
 
 test("private repositories survive a restart, and public ones whose content is held", async () => {

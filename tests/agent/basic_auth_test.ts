@@ -4,26 +4,12 @@ import { ConfigError } from "../../lib/config/config_error.ts";
 import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { withFiles } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 const OLD = basicAuthorization("user", "old secret");
 const NEW = basicAuthorization("user", "new secret");
 const MINUTE_MS = 60_000;
-
-async function withFiles(
-  files: Readonly<Record<string, string>>,
-  use: (directory: string) => Promise<void>,
-): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "eddy-auth-" });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.writeTextFile(`${directory}/${name}`, text);
-    }
-    await use(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 /** Lets time pass and files be read; the fake clock does not wait for the disk. */
 async function pass(clock: FakeClock, ms: number, condition: () => boolean): Promise<void> {

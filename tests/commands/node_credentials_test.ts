@@ -9,6 +9,7 @@ import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 // Opens what libp2p opens once for the whole process.
 import "../router/cluster.ts";
+import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { MANIFEST, TokenRegistry, USER } from "../upstream/token_registry.ts";
 
@@ -23,15 +24,6 @@ const docker = (password: string) =>
 const registries = (password: string) =>
   `configs:\n  r.example:\n    auth: {username: user, password: ${password}}\n`;
 
-async function withDirectory(run: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "eddy-credentials-" });
-  try {
-    await run(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
 function rig() {
   return { clock: new FakeClock(), log: new MemoryLog() };
 }
@@ -39,7 +31,7 @@ function rig() {
 const unset = { dockerConfig: undefined, registriesFile: undefined };
 
 test("node's credentials: files that are named, found, or not there", async () => {
-  await withDirectory(async (directory) => {
+  await inDirectory(async (directory) => {
     const [first, second] = [`${directory}/config.json`, `${directory}/registries.yaml`];
     await Deno.writeTextFile(first, docker("one"));
     await Deno.writeTextFile(second, registries("two"));
@@ -73,7 +65,7 @@ test("node's credentials: files that are named, found, or not there", async () =
 });
 
 test("node's credentials: a bad file is one clear line, without its secrets", async () => {
-  await withDirectory(async (directory) => {
+  await inDirectory(async (directory) => {
     const path = `${directory}/bad`;
     for (
       const [text, reason] of [
@@ -151,7 +143,7 @@ configs:
     "emptyuser.test": undefined,
     "nulltls.test": undefined,
   };
-  await withDirectory(async (directory) => {
+  await inDirectory(async (directory) => {
     const registriesFile = `${directory}/registries.yaml`;
     await Deno.writeTextFile(registriesFile, text);
     const { clock, log } = rig();
@@ -169,7 +161,7 @@ configs:
 });
 
 test("node's credentials: read again when they change; the last ones hold if that fails", async () => {
-  await withDirectory(async (directory) => {
+  await inDirectory(async (directory) => {
     const path = `${directory}/config.json`;
     const { clock, log } = rig();
     await Deno.writeTextFile(path, docker("first"));
@@ -198,7 +190,7 @@ test("node's credentials: read again when they change; the last ones hold if tha
 
 test("an agent asks about a private tag with the node's own credentials", async () => {
   await using registry = new TokenRegistry({ closed: ["closed"] });
-  await withDirectory(async (directory) => {
+  await inDirectory(async (directory) => {
     const path = `${directory}/config.json`;
     const secret = btoa(`${USER.username}:${USER.password}`);
     await Deno.writeTextFile(

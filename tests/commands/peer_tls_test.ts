@@ -12,6 +12,7 @@ import { MemoryLog } from "../fakes/log.ts";
 import { eventually } from "../router/cluster.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { freePorts } from "../support/free_ports.ts";
+import { inDirectory } from "../support/temp_directory.ts";
 import { testWith } from "../support/test.ts";
 
 const OPTIONS = { poolIdlePerHost: 2, poolIdleTotal: 3, poolIdleTimeoutMs: 60_000 };
@@ -87,15 +88,6 @@ async function ask(server: Node, client: Node): Promise<string> {
     return "refused";
   } finally {
     pool.close();
-  }
-}
-
-async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "eddy-tls-" });
-  try {
-    await run(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -18,17 +19,8 @@ async function entries(path: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
 }
 
-async function withDirectory(use: (path: string) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempDir({ prefix: "eddy-test-" });
-  try {
-    await use(path);
-  } finally {
-    await Deno.remove(path, { recursive: true });
-  }
-}
-
 test("run: bad configuration is one line on standard error, exit code 2, nothing written", async (t) => {
-  await withDirectory(async (path) => {
+  await inDirectory(async (path) => {
     const certs = join(path, "certs.d");
     await Deno.writeTextFile(join(path, "no-socket"), "");
     const cases: [args: string[], message: RegExp][] = [
@@ -85,7 +77,7 @@ test("run: bad configuration is one line on standard error, exit code 2, nothing
 });
 
 test("run: an address that is taken is named, exit code 2, nothing written", async () => {
-  await withDirectory(async (path) => {
+  await inDirectory(async (path) => {
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = taken.addr as Deno.NetAddr;
     const certs = join(path, "certs.d");
@@ -105,7 +97,7 @@ test("run: an address that is taken is named, exit code 2, nothing written", asy
 });
 
 test("run: configure, a second time, dry run, cleanup", async () => {
-  await withDirectory(async (path) => {
+  await inDirectory(async (path) => {
     const certs = ["--containerd-registry-config-path", path];
     const dry = await run("configure", "--dry-run", ...certs);
     assert.equal(dry.code, 0);

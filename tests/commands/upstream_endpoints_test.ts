@@ -5,6 +5,7 @@ import {
   withServerCredentials,
 } from "../../lib/agent/upstream_endpoints.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { withFiles } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 const LISTEN = { host: "", port: 5000 };
@@ -14,22 +15,16 @@ const READ = {
   ...{ client: undefined, dialTimeoutMs: undefined },
 };
 
-async function withFiles(
+async function withHosts(
   files: Record<string, string>,
   run: (endpoints: ReturnType<typeof configuredEndpoints>) => Promise<void>,
   mirroredRegistries: readonly string[] = [],
 ): Promise<void> {
-  const registryConfigPath = await Deno.makeTempDir({ prefix: "eddy-endpoints-" });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.mkdir(`${registryConfigPath}/${name}`);
-      await Deno.writeTextFile(`${registryConfigPath}/${name}/hosts.toml`, text);
-    }
+  const hosts = Object.entries(files).map(([name, text]) => [`${name}/hosts.toml`, text]);
+  await withFiles(Object.fromEntries(hosts), async (registryConfigPath) => {
     const config = { registryConfigPath, mirroredRegistries, mirrorTargets: [] };
     await run(configuredEndpoints({ ...config, registryAddr: LISTEN }, new MemoryLog()));
-  } finally {
-    await Deno.remove(registryConfigPath, { recursive: true });
-  }
+  });
 }
 
 test("a registry's own name is trusted only if the node's configuration has it", async () => {
@@ -38,7 +33,7 @@ test("a registry's own name is trusted only if the node's configuration has it",
     "broken.example": "[[[",
     "unreadable.example": 'ca = "gone.crt"\n',
   };
-  await withFiles(files, async (endpoints) => {
+  await withHosts(files, async (endpoints) => {
     const mirror = { ...READ, url: "http://mirror.example/v2", named: true };
     const named = { ...READ, url: "http://127.0.0.1:8001/v2", named: true };
     assert.deepEqual(await endpoints("127.0.0.1:8001"), [mirror, named]);
@@ -60,7 +55,7 @@ test("a registry's own name is trusted only if the node's configuration has it",
 test("the headers of hosts.toml stand for local clients that show nothing", async () => {
   const header = (value: string) =>
     `server = "https://a.example"\n[header]\nX-Api-Key = "${value}"\n`;
-  await withFiles({ "a.example": header("one"), "b.example": header("two") }, async (endpoints) => {
+  await withHosts({ "a.example": header("one"), "b.example": header("two") }, async (endpoints) => {
     const user = { username: "user", password: "secret" };
     const found = withConfiguredAccess(
       ({ repository }) => Promise.resolve(repository === "own" ? user : undefined),
@@ -82,7 +77,7 @@ test("credentials belong to the server, not to the registry of the image", async
     "127.0.2.3:17200": 'server = "https://elsewhere.example"\n',
   };
   const user = { username: "u", password: "p" };
-  await withFiles(files, async (configured) => {
+  await withHosts(files, async (configured) => {
     const endpoints = withServerCredentials(
       configured,
       ({ host }) => Promise.resolve(host === "127.0.2.3:17200" ? user : undefined),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sourceCommit } from "../../lib/commands/source_commit.ts";
-import { tempDirectory } from "../store/temp_directory.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";

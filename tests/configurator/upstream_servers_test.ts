@@ -2,26 +2,11 @@ import assert from "node:assert/strict";
 import { denoFileSystem } from "../../lib/configurator/deno_file_system.ts";
 import { configure } from "../../lib/configurator/configure.ts";
 import { readUpstreamServers } from "../../lib/configurator/upstream_servers.ts";
+import { withFiles } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 const EDDY = "http://127.0.0.1:5000";
 const fileSystem = denoFileSystem;
-
-async function withDirectory(
-  files: Record<string, string>,
-  run: (configPath: string) => Promise<void>,
-): Promise<void> {
-  const configPath = await Deno.makeTempDir({ prefix: "eddy-upstream-" });
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.mkdir(`${configPath}/${name}`.replace(/\/[^/]+$/, ""), { recursive: true });
-      await Deno.writeTextFile(`${configPath}/${name}`, text);
-    }
-    await run(configPath);
-  } finally {
-    await Deno.remove(configPath, { recursive: true });
-  }
-}
 
 /** What is there for a server of which nothing is said. */
 const OPEN = {
@@ -68,7 +53,7 @@ client = "site.crt"
     "ghcr.io/root.crt": pem("ROOT"),
     "ghcr.io/site.crt": pem("SITE"),
   };
-  await withDirectory(files, async (configPath) => {
+  await withFiles(files, async (configPath) => {
     assert.deepEqual(await read(configPath, "ghcr.io"), [
       {
         ...OPEN,
@@ -103,7 +88,7 @@ test("without a server, the registry's own name comes last, as in containerd", a
   };
   const mirror = { ...OPEN, url: "https://mirror.example/v2", headers: { x: ["1"] } };
   const byName = { ...OPEN, url: undefined };
-  await withDirectory(files, async (configPath) => {
+  await withFiles(files, async (configPath) => {
     assert.deepEqual(await read(configPath, "one.example"), [
       mirror,
       { ...byName, headers: { key: ["secret"] } },
@@ -134,7 +119,7 @@ test("client certificates: a file, files, pairs, and Docker's layout", async () 
     ['[["a.pem", "a.key"], ["a.pem", "a.pem"]]', pair],
     ["[]", undefined],
   ];
-  await withDirectory(files, async (configPath) => {
+  await withFiles(files, async (configPath) => {
     for (const [client, expected] of cases) {
       await Deno.writeTextFile(`${configPath}/r.example/hosts.toml`, `client = ${client}\n`);
       assert.deepEqual((await read(configPath, "r.example")).map(({ client }) => client), [
@@ -170,7 +155,7 @@ test("of a hosts.toml that containerd refuses nothing is used", async () => {
       "r.example/hosts.toml": `${text}\n[host."https://other.example"]\n`,
       "r.example/a.crt": pem("CA"),
     };
-    await withDirectory(files, async (configPath) => {
+    await withFiles(files, async (configPath) => {
       const { servers, problem } = await readUpstreamServers({ fileSystem }, {
         ...{ configPath, registry: "r.example", own: [] },
       });
@@ -189,7 +174,7 @@ test("a file that is named and cannot be used is an error, as in containerd", as
     "key.example/hosts.toml": 'client = "key.pem"\n',
     "key.example/key.pem": "-----BEGIN CERTIFICATE-----\n",
   };
-  await withDirectory(files, async (configPath) => {
+  await withFiles(files, async (configPath) => {
     await assert.rejects(read(configPath, "gone.example"), /gone\.crt: it does not exist/);
     await assert.rejects(read(configPath, "other.example"), /other\.crt: it has no CERTIFICATE/);
     await assert.rejects(read(configPath, "key.example"), /key\.pem: it has no PRIVATE KEY/);
@@ -204,21 +189,21 @@ test("the folder that containerd would read", async () => {
     "registry.test_5001_/hosts.toml": server("underscore.example"),
     "registry.test:5001/hosts.toml": server("http://hidden.example"),
   };
-  await withDirectory(files, async (configPath) => {
+  await withFiles(files, async (configPath) => {
     const url = async (registry: string) =>
       (await read(configPath, registry)).map(({ url }) => url);
     assert.deepEqual(await url("registry.test:5000"), ["http://colon.example/v2"]);
     assert.deepEqual(await url("registry.test:5001"), ["https://underscore.example/v2"]);
     assert.deepEqual(await url("elsewhere.example"), ["http://default.example/v2"]);
   });
-  await withDirectory({}, async (configPath) => {
+  await withFiles({}, async (configPath) => {
     assert.deepEqual(await read(configPath, "docker.io"), []);
   });
 });
 
 test("what Eddy itself writes leads to upstream", async () => {
   const files = { "registry.test:5000/hosts.toml": 'server = "http://registry.test:5000"\n' };
-  await withDirectory(files, async (configPath) => {
+  await withFiles(files, async (configPath) => {
     await configure({ fileSystem }, {
       configPath,
       mirroredRegistries: ["_default", "docker.io", "http://plain.example"],

@@ -8,6 +8,7 @@ import {
   writeDurably,
   writeThrough,
 } from "../../lib/files/write_durably.ts";
+import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { PowerCut, PowerCutDisk } from "./power_cut_disk.ts";
 
@@ -129,15 +130,6 @@ test("durable: what fails leaves nothing behind, and the old one in place", asyn
     assert.deepEqual(disk.afterwards("/data/list"), ["old", "old", "old"]);
   }
 });
-
-async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "eddy-files-" });
-  try {
-    await run(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 test("durable: on the machine's file system modes are exact, and links are replaced", () =>
   inDirectory(async (directory) => {

@@ -11,8 +11,8 @@ import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts
 import { MemoryLog } from "../fakes/log.ts";
 import { storeCases, watcherCases, type WatcherFixture } from "../store/conformance.ts";
 import { putImage, sampleImage } from "../store/sample_image.ts";
-import { tempDirectory } from "../store/temp_directory.ts";
 import { WatchRecorder } from "../store/watch_recorder.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import { test, type TestContext } from "../support/test.ts";
 import { ContainerdRecords } from "./containerd_records.ts";
 import { type ContainerdBinaries, findContainerds, RealContainerd } from "./real_containerd.ts";

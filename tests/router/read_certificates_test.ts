@@ -1,22 +1,8 @@
 import assert from "node:assert/strict";
 import { createHttpBootstrapper } from "../../lib/router/bootstrap/http_bootstrapper.ts";
 import { readCertificates } from "../../lib/router/bootstrap/read_certificates.ts";
+import { withFiles } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
-
-async function inDirectory(
-  files: Readonly<Record<string, string>>,
-  run: (directory: string) => Promise<void>,
-): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      await Deno.writeTextFile(`${directory}/${name}`, text);
-    }
-    await run(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 for (
   const [files, wanted] of [
@@ -28,7 +14,7 @@ for (
   ] as const
 ) {
   test(`certificates of ${JSON.stringify(files)}`, async () => {
-    await inDirectory(files, async (directory) => {
+    await withFiles(files, async (directory) => {
       assert.deepEqual(await readCertificates(directory), wanted);
     });
   });
@@ -36,7 +22,7 @@ for (
 
 for (const [has, lacks] of [["tls.crt", "tls.key"], ["tls.key", "tls.crt"]] as const) {
   test(`certificates: ${has} without ${lacks} is refused, at each round anew`, async () => {
-    await inDirectory({ [has]: "X" }, async (directory) => {
+    await withFiles({ [has]: "X" }, async (directory) => {
       const url = "https://127.0.0.1:1/id";
       const bootstrapper = createHttpBootstrapper({ url, certificates: directory });
       const get = () => bootstrapper.get(new AbortController());

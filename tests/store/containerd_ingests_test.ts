@@ -6,9 +6,9 @@ import type { ArrivingContent } from "../../lib/ports/arrivals.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { ContainerdIngests, digestOfRef } from "../../lib/store/containerd/ingests.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { someBytes } from "./growing_files.ts";
-import { tempDirectory } from "./temp_directory.ts";
 
 const HEX = "a".repeat(64);
 const DIGEST: Digest = `sha256:${HEX}`;

@@ -11,8 +11,8 @@ import { FakeClock } from "../fakes/clock.ts";
 import { FakeContainerd } from "../fakes/containerd.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { MemoryStore } from "../fakes/store.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import type { StoreFixture, WatcherFixture } from "./conformance.ts";
-import { tempDirectory } from "./temp_directory.ts";
 
 /** The fake that other parts' tests rely on. */
 export function memoryFixture(): Promise<StoreFixture> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { FollowedFile } from "../../lib/store/containerd/growing_file.ts";
-import { tempDirectory } from "./temp_directory.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 
 /** A file that a test writes while another reads it. */
 export interface WrittenFile extends AsyncDisposable {

@@ -7,10 +7,10 @@ import { OciLayoutStore } from "../../lib/store/oci_layout/oci_layout_store.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { ociLayoutFixture } from "./fixtures.ts";
 import { putImage, sampleImage } from "./sample_image.ts";
-import { tempDirectory } from "./temp_directory.ts";
 import { WatchRecorder } from "./watch_recorder.ts";
 
 const never = { signal: new AbortController().signal };

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { detectContainerd } from "../../lib/store/containerd/detect_containerd.ts";
 import { probeContainerd } from "../../lib/store/containerd/probe_containerd.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { containerdFixture } from "./fixtures.ts";
-import { tempDirectory } from "./temp_directory.ts";
 
 const never = { signal: new AbortController().signal };
 const contentPlugin = (root: string) => ({

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { loadIdentity, parseIdentity } from "../../../lib/router/libp2p/identity.ts";
+import { inDirectory } from "../../support/temp_directory.ts";
 import { test } from "../../support/test.ts";
 
 // A key made for this test alone, and its peer id as go-libp2p 0.49.0 derives it
@@ -11,15 +12,6 @@ MC4CAQAwBQYDK2VwBCIEID/noQ/1cqkemdVwNm8pt2lkUFUjUGc5YxKsM3qohnFS
 -----END PRIVATE KEY-----
 `;
 const PEER_ID = "12D3KooWEy9KWfkVHDvQNu2HnsBstNEJ6HPijJnsKepor4jQ51AG";
-
-async function inDirectory(run: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await run(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 test("the same PEM file gives the same peer id as in Go", async () => {
   const key = await parseIdentity(PEM, "private.key");
