@@ -82,12 +82,14 @@ export class LocalAnswers {
   }
 
   async #blob(
-    { request: { method, path, range: rangeHeader }, context, client: { signal } }: Call,
+    { request: { method, path, range: rangeHeader }, context, client }: Call,
     descriptor: Descriptor,
   ): Promise<Answer | undefined> {
     const { integrity } = this.#collaborators;
     const range = resolveRange(rangeHeader, descriptor.size);
     if (method === "HEAD") return contentAnswer({ path, descriptor, range, body: null });
+    // Only here: to follow a client costs time.
+    const { signal } = client;
     const opened = await this.#open(context, descriptor, { range, signal });
     const failed = () => integrity?.doubt(descriptor.digest);
     return opened && contentAnswer({ path, descriptor, range, failed, ...opened });

@@ -32,7 +32,8 @@ export class Searches {
 
   /** Begins to look for holders of a reference. The search is to be closed. */
   begin({ kind, reference }: DistributionPath): Search {
-    const { router, elections, tagHolders, clock } = this.#collaborators;
+    const { router, elections, tagHolders, client, prober } = this.#collaborators;
+    const { health, penalties, inVain, random, clock, log, metrics, closing } = this.#collaborators;
     const key = referenceKey(reference);
     const isTag = reference.digest === undefined;
     // A runtime knows what a tag means only once it has the whole image.
@@ -40,11 +41,14 @@ export class Searches {
       ? new ElectedParents({ elections, clock }, { key, small: kind === "manifest" })
       : undefined;
     const holders = isTag ? tagHolders?.of(reference) : undefined;
-    const candidates = new Candidates(key, {
-      ...this.#collaborators,
-      router: holders ?? router,
-      parents,
+    const candidates = new Candidates(
+      key,
+      { router: holders ?? router, parents, health, inVain, prober, random, clock, log },
+      this.#options,
+    );
+    return new Search({
+      ...{ candidates, holders, router, client, health, penalties, prober },
+      ...{ clock, log, metrics, closing },
     }, this.#options);
-    return new Search({ ...this.#collaborators, candidates, holders }, this.#options);
   }
 }
