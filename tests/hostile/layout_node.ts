@@ -58,6 +58,11 @@ export class LayoutNode implements AsyncDisposable {
     }, { what: "the agent to be ready" });
   }
 
+  /** Memory of its process, MiB. */
+  async rssMib(): Promise<number> {
+    return await this.#process?.rssMib() ?? 0;
+  }
+
   async stop(): Promise<void> {
     await this.#process?.stop();
     this.#process = undefined;

@@ -23,6 +23,9 @@ const ATTACK_MS = 60_000;
 const LOOK_MS = 2000;
 const GROWTH_MIB = 64;
 const LAYERS = [300_000, 20_000_000];
+/** As large as manifests may be, nearly. */
+const LARGE_MANIFEST = 4_000_000;
+const UNREAD = 100;
 const LARGE_LAYER = 64 * 1024 * 1024;
 /** Everybody may have everything: what is looked at here are connections. */
 const OPEN = ["--private-images", "share", "--tag-policy", "peer"];
@@ -75,6 +78,7 @@ for (const withKey of [true, false]) {
   testWith([], `hostile: a reader that does not read, ${how} a cluster key`, async (t) => {
     const step = casesOf(t, { explain: () => Promise.resolve("") });
     await play(step, "stalledReader", { withKey }, () => stall([...keyFlags, ...OPEN]));
+    await play(step, "unreadManifests", { withKey }, () => unread([...keyFlags, ...OPEN]));
   });
 }
 
@@ -186,6 +190,43 @@ async function stall(flags: readonly string[]): Promise<string> {
   return await holders(layer.digest) === 0
     ? "others get their turn within a minute, and the file is closed"
     : "others get their turn, but the file stays open";
+}
+
+async function unread(flags: readonly string[]): Promise<string> {
+  await using node = await LayoutNode.make(flags);
+  const layer = contentOf("layer");
+  const { manifest, config } = manifestOf([layer.digest], "unread");
+  const padding = { annotations: { padding: "x".repeat(LARGE_MANIFEST) } };
+  const { bytes } = contentOf(
+    JSON.stringify({ ...JSON.parse(new TextDecoder().decode(manifest.bytes)), ...padding }),
+  );
+  for (const each of [layer, config]) await node.writer.putBlob(each.bytes, each.digest);
+  await node.writer.putManifest(bytes, "registry.test/app:1");
+  await node.start();
+  await node.untilHeld(3);
+  const before = await node.rssMib();
+  const target = `/v2/app/manifests/${contentOf(bytes).digest}?ns=registry.test`;
+  const head = `GET ${target} HTTP/1.1\r\nHost: node\r\n\r\n`;
+  const clients: Deno.TcpConn[] = [];
+  try {
+    for (let count = 0; count < UNREAD; count++) {
+      const client = await Deno.connect({ hostname: "127.0.0.1", port: node.port });
+      clients.push(client);
+      await client.write(new TextEncoder().encode(head));
+    }
+    let most = 0;
+    for (let looks = 0; looks < 10; looks++) {
+      most = Math.max(most, await node.rssMib());
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    const response = await fetch(`http://127.0.0.1:${node.port}${target}`);
+    const got = (await response.arrayBuffer()).byteLength;
+    report(`hostile unreadManifests: ${(most - before).toFixed(0)} MiB more`);
+    const growth = most - before < GROWTH_MIB ? "less than 64" : (most - before).toFixed(0);
+    return `grows by ${growth} MiB, and others ${got === bytes.length ? "" : "do not "}get it`;
+  } finally {
+    for (const client of clients) client.close();
+  }
 }
 
 /** How often a blob's file is open, in whatever process. */

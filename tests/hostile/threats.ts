@@ -167,6 +167,12 @@ export const THREATS: readonly Threat[] = [
     cases: ["stalledReader"],
   },
   {
+    threat: "The same with many large manifests, which are sent from memory",
+    answer:
+      "At most 24 MiB of responses wait in memory; whoever has read nothing for longest is cut off.",
+    cases: ["unreadManifests"],
+  },
+  {
     threat: "A local user puts code where root's program would load it",
     answer: "Compiled code is cached nowhere; the program opens nothing in shared directories.",
     cases: ["codeCache"],

@@ -23,7 +23,7 @@ export interface ResponseFraming {
 /** Chunks up to this size are copied to be sent in one piece with the head, bytes. */
 const SMALL_BYTES = 128 * 1024;
 /**
- * Size of the copies in which a body in memory is sent, bytes: Deno up to 2.6 keeps a pending
+ * Size of the buffer through which a body in memory is sent, bytes: Deno up to 2.6 keeps a pending
  * write's buffer until the client leaves, even after the connection is closed.
  */
 const PIECE_BYTES = 64 * 1024;
@@ -144,11 +144,11 @@ async function writeWhole(
   if (length <= SMALL_BYTES) return await sink.write(joined(`${head}\r\n`, body));
   using _held = sink.holds(length);
   await sink.write(joined(`${head}\r\n`));
-  for (let at = 0; at < length; at += PIECE_BYTES) {
-    const piece = new Uint8Array(body?.subarray(at, at + PIECE_BYTES) ?? []);
-    await sink.write(piece);
-    // Frees the memory for the next piece; the garbage collector would be much later.
-    piece.buffer.transfer(0);
+  const piece = new Uint8Array(PIECE_BYTES);
+  for (let at = 0; body !== undefined && at < length; at += PIECE_BYTES) {
+    const part = body.subarray(at, at + PIECE_BYTES);
+    piece.set(part);
+    await sink.write(piece.subarray(0, part.length));
   }
 }
 

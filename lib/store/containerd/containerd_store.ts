@@ -1,11 +1,12 @@
 import { LRUCache } from "lru-cache";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, isDigest } from "../../oci/digest.ts";
-import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
+import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Store } from "../../ports/store.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
+import { MediaTypeDetector } from "../media_type_detector.ts";
 import type { ContainerdContent } from "./content.ts";
 import { type ImageRecord, methods } from "./methods.ts";
 
@@ -47,11 +48,15 @@ export class ContainerdStore implements Store {
   readonly #clock: Clock;
   readonly #membershipTtlMs: number;
   readonly #known: LRUCache<Digest, Known>;
+  readonly #detector: MediaTypeDetector;
 
   constructor(components: ContainerdStoreComponents, options: ContainerdStoreOptions = {}) {
     this.#client = components.client;
     this.#content = components.content;
     this.#clock = components.clock;
+    this.#detector = new MediaTypeDetector((digest, cancellable) =>
+      this.#content.read(digest, MAX_MANIFEST_BYTES, cancellable)
+    );
     this.#membershipTtlMs = options.membershipTtlMs ?? 30_000;
     this.#known = new LRUCache({ max: options.maxDescriptors ?? 10_000 });
   }
@@ -128,22 +133,14 @@ export class ContainerdStore implements Store {
       this.#known.delete(digest);
       return undefined;
     }
-    const descriptor = known?.size === info.size
-      ? known
-      : await this.#describe(digest, info.size, options);
-    if (descriptor === undefined) return undefined;
+    const { size } = info;
+    const mediaType = known?.size === size
+      ? known.mediaType
+      : await this.#detector.detect({ digest, size }, options);
+    // The content was removed in the meantime.
+    if (mediaType === undefined) return undefined;
+    const descriptor = { digest, size, mediaType };
     this.#known.set(digest, { descriptor, confirmedAtMs: this.#clock.now() });
     return descriptor;
-  }
-
-  /** Undefined if the content was removed in the meantime. */
-  async #describe(
-    digest: Digest,
-    size: number,
-    options: Cancellable,
-  ): Promise<Descriptor | undefined> {
-    if (size > MAX_MANIFEST_BYTES) return { digest, size, mediaType: OCTET_STREAM };
-    const content = await this.#content.read(digest, MAX_MANIFEST_BYTES, options);
-    return content && { digest, size, mediaType: detectMediaType(content) };
   }
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { LRUCache } from "lru-cache";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../../oci/media_type.ts";
+import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -14,6 +14,7 @@ import { createChildrenReader } from "../children_reader.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { fileStamp } from "../../files/file_stamp.ts";
 import { ifPresent } from "../../files/if_present.ts";
+import { MediaTypeDetector } from "../media_type_detector.ts";
 import { walkImage } from "../walk_image.ts";
 import { layoutImages, layoutIndexPath, readLayoutIndex } from "./layout_index.ts";
 
@@ -43,6 +44,7 @@ export class OciLayoutStore implements Store, Watcher {
   readonly #resyncIntervalMs: number;
   readonly #blobs: BlobDirectory;
   readonly #mediaTypes = new LRUCache<Digest, string>({ max: MAX_MEDIA_TYPES });
+  readonly #detector: MediaTypeDetector;
   readonly #children: ReturnType<typeof createChildrenReader>;
   readonly #waiting = new Set<() => void>();
   #changes = 0;
@@ -59,7 +61,9 @@ export class OciLayoutStore implements Store, Watcher {
     this.#pollIntervalMs = options.pollIntervalMs ?? 2_000;
     this.#resyncIntervalMs = options.resyncIntervalMs ?? 600_000;
     this.#blobs = new BlobDirectory(root);
-    this.#children = createChildrenReader((digest) => this.#blobs.read(digest, MAX_MANIFEST_BYTES));
+    const read = (digest: Digest) => this.#blobs.read(digest, MAX_MANIFEST_BYTES);
+    this.#detector = new MediaTypeDetector(read);
+    this.#children = createChildrenReader(read);
   }
 
   /** @throws {Error} if `index.json` is damaged. */
@@ -77,13 +81,10 @@ export class OciLayoutStore implements Store, Watcher {
     signal.throwIfAborted();
     const size = await this.#blobs.size(digest);
     if (size === undefined) return undefined;
-    let mediaType = size > MAX_MANIFEST_BYTES ? OCTET_STREAM : this.#mediaTypes.get(digest);
-    if (mediaType === undefined) {
-      const content = await this.#blobs.read(digest, MAX_MANIFEST_BYTES);
-      if (content === undefined) return undefined;
-      mediaType = detectMediaType(content);
-      this.#mediaTypes.set(digest, mediaType);
-    }
+    const mediaType = this.#mediaTypes.get(digest) ??
+      await this.#detector.detect({ digest, size }, { signal });
+    if (mediaType === undefined) return undefined;
+    if (size <= MAX_MANIFEST_BYTES) this.#mediaTypes.set(digest, mediaType);
     return { digest, size, mediaType };
   }
 

@@ -19,4 +19,10 @@ export const LIMITS = {
     withKey: "others get their turn within a minute, and the file is closed",
     without: "others get their turn within a minute, and the file is closed",
   },
+  unreadManifests: {
+    what:
+      "Somebody requests a manifest of 4 MB over a hundred connections at once, and reads none of it",
+    withKey: "grows by less than 64 MiB, and others get it",
+    without: "grows by less than 64 MiB, and others get it",
+  },
 } as const satisfies Readonly<Record<string, HostileCase>>;
