@@ -96,7 +96,7 @@ export function layerOf(path: string): string | undefined {
 }
 
 /**
- * Checks the dependency rule (design: "Dependency rule") on a graph of modules.
+ * Checks the dependency rule (CONTRIBUTING.md, "Where things are") on a graph of modules.
  *
  * @returns one sentence a violation; none if the rule is kept.
  */
