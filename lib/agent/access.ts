@@ -51,7 +51,7 @@ export interface AccessCollaborators extends Runtime {
 /**
  * Creates access control for private images and tags, if the configuration asks for any.
  *
- * @throws {ConfigError} if a local client is not an address or network, or credentials are unusable.
+ * @throws {ConfigError} for invalid local clients or unusable credentials.
  */
 export async function createAccess(
   config: Config,

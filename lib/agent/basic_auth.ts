@@ -7,19 +7,19 @@ import { basicAuthorization } from "../oci/basic_auth.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import { ReloadingFile } from "./reloading_file.ts";
 
-/** Where Spegel has its credentials; taken unless another directory is named. */
+/** Spegel's directory of credentials, the default. */
 const DEFAULT_DIRECTORY = "/etc/secrets/basic-auth";
-/** Longer ones than this are a mistake: headers have to carry them. */
+/** Longer credentials are a mistake: they must fit into a header. */
 const MAX_LENGTH = 2048;
-/** Nodes do not get new credentials at the same moment: the old ones do for so long, ms. */
+/** How long old credentials are accepted after a change: nodes do not change at once, ms. */
 const OVERLAP_MS = 10 * 60_000;
 
 /** Collaborators of {@link BasicAuth}. */
 export type BasicAuthCollaborators = Pick<Runtime, "clock" | "log">;
 
 /**
- * The credentials that containerd and peers have to show, read from the files `username` and
- * `password` of a directory, and read again now and then.
+ * The credentials that containerd and peers must send. They are read from the files `username` and
+ * `password` of a directory, and reread while the agent runs.
  */
 export class BasicAuth {
   readonly #collaborators: BasicAuthCollaborators;
@@ -40,7 +40,7 @@ export class BasicAuth {
   /**
    * Reads the credentials for the first time.
    *
-   * @throws {ConfigError} if they cannot be read, or a directory was named and has none.
+   * @throws {ConfigError} if they cannot be read, or the configured directory has none.
    */
   static async open(
     config: Pick<Config, "basicAuthDir">,
@@ -53,7 +53,7 @@ export class BasicAuth {
   /** The `Authorization` header to send; undefined if there are no credentials. */
   readonly current = (): string | undefined => this.#current;
 
-  /** The headers that are accepted, the current one first; empty if none is needed. */
+  /** The accepted headers, the current one first; empty if none is required. */
   readonly accepted = (): readonly string[] => {
     if (this.#current === undefined) return [];
     const before = this.#before;
@@ -63,19 +63,21 @@ export class BasicAuth {
   };
 
   /**
-   * Reads the files again and again in the background.
+   * Rereads the files in the background.
    *
-   * @param onChange called when there are new credentials; what it rejects with is logged.
-   * @returns how to end that.
+   * @param onChange called when the credentials change; a rejection is logged.
+   * @returns a function that stops it.
    */
   follow(onChange: () => Promise<void>): () => Promise<void> {
     const { clock, log } = this.#collaborators;
     const files = new ReloadingFile(clock, {
       read: async () => {
         if (!await this.#reread()) return;
-        log.info("there are new credentials for basic authentication");
+        log.info("the credentials for basic authentication have changed");
         await onChange().catch((error) =>
-          log.error("new credentials could not be put into the mirror configuration", { error })
+          log.error("the mirror configuration could not be updated with the new credentials", {
+            error,
+          })
         );
       },
       onProblem: (problem) =>
@@ -84,14 +86,14 @@ export class BasicAuth {
           problem,
         }),
     });
-    return files.follow((error) => log.error("credentials are no longer read again", { error }));
+    return files.follow((error) => log.error("credentials are no longer reread", { error }));
   }
 
-  /** Says whether there are new credentials. */
+  /** Rereads the files; returns whether the credentials changed. */
   async #reread(): Promise<boolean> {
     const next = await readAuthorization(this.#directory);
     if (next === this.#current) return false;
-    if (next === undefined) throw new Error("they are gone");
+    if (next === undefined) throw new Error("the files are missing or empty");
     const until = this.#collaborators.clock.now() + OVERLAP_MS;
     this.#before = this.#current === undefined
       ? undefined
@@ -102,9 +104,9 @@ export class BasicAuth {
 }
 
 /**
- * The header that the configuration asks for; undefined for none.
+ * The configured `Authorization` header; undefined if none is required.
  *
- * @throws {ConfigError} if the files cannot be read, or a directory was named and has none.
+ * @throws {ConfigError} if the files cannot be read, or the configured directory has none.
  */
 export async function configuredAuthorization(
   { basicAuthDir }: Pick<Config, "basicAuthDir">,
@@ -130,11 +132,11 @@ async function readAuthorization(directory: string): Promise<string | undefined>
   const username = await readSecret(`${directory}/username`);
   const password = await readSecret(`${directory}/password`);
   if (username === "" && password === "") return undefined;
-  if (username.includes(":")) throw new Error("a user name cannot have a colon in it");
+  if (username.includes(":")) throw new Error("a user name cannot contain a colon");
   return basicAuthorization(username, password);
 }
 
-/** A file's text without the line's end that editors put there; empty if there is no file. */
+/** A file's text without its final line break; empty if there is no file. */
 async function readSecret(path: string): Promise<string> {
   const text = await ifPresent(readSmallFile(path, MAX_LENGTH));
   return text?.replace(/\r?\n$/, "") ?? "";

@@ -11,17 +11,17 @@ import { createHttpBootstrapper } from "../router/bootstrap/http_bootstrapper.ts
 import { createMdnsBootstrapper } from "../router/bootstrap/mdns/mdns_bootstrapper.ts";
 import { createStaticBootstrapper } from "../router/bootstrap/static_bootstrapper.ts";
 
-/** What bootstrappers are made with, where they need it. */
+/** Collaborators of the bootstrappers. */
 export interface BootstrapperCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly kubernetes: () => KubernetesApi;
-  /** Bounds what servers take. */
+  /** Bounds the connections of servers. */
   readonly connections?: ConnectionBudget | undefined;
 }
 
 /**
- * Makes the bootstrapper that is configured; without one a node begins alone.
+ * Creates the configured bootstrapper; without one the node starts alone.
  *
- * @param whole whether all nodes matter, not only as many as are enough to begin with.
+ * @param whole whether it must find all nodes, not only enough to join.
  */
 export function chooseBootstrapper(
   config: Config,

@@ -9,21 +9,21 @@ import type { StopStack } from "./stop_stack.ts";
 
 const MAX_BYTES = 4096;
 
-/** Who is told of the cluster's keys, and with what their file is followed. */
+/** Collaborators of {@link createClusterKey}. */
 export interface ClusterKeyCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly router: {
     /** This node's peer id. */
     readonly id: string;
-    /** Called, if the router was made with keys, when there are others. */
+    /** Called when the keys change, if the router was created with keys. */
     replaceSecrets(keys: readonly string[]): void;
   };
   readonly stack: StopStack;
 }
 
 /**
- * Reads the keys of the cluster; undefined if there are none.
+ * Reads the cluster keys; undefined if no file is configured.
  *
- * @throws {ConfigError} if the file cannot be read or has no good key; the message holds no key.
+ * @throws {ConfigError} if the file cannot be read or has no valid key; it holds no key.
  */
 export async function readClusterKeys(
   { clusterKeyFile }: Config,
@@ -39,7 +39,7 @@ export async function readClusterKeys(
   }
 }
 
-/** Makes the proof of nodes to each other, if there are keys, and follows their file. */
+/** Creates the authentication between nodes, if there are keys, and rereads their file. */
 export function createClusterKey(
   keys: readonly string[] | undefined,
   { clusterKeyFile, dhtClosed, privateImages }: Config,
@@ -64,7 +64,7 @@ export function createClusterKey(
   return key;
 }
 
-/** @returns how to end it. */
+/** @returns a function that stops it. */
 function followClusterKeys(
   { path, keys }: { readonly path: string; readonly keys: readonly string[] },
   { clock, log }: Pick<Runtime, "clock" | "log">,
@@ -83,7 +83,7 @@ function followClusterKeys(
     onProblem: (reason) =>
       log.warn("cluster keys cannot be read, the last ones stay in force", { path, reason }),
   });
-  return file.follow((error) => log.error("cluster keys are no longer read again", { error }));
+  return file.follow((error) => log.error("cluster keys are no longer reread", { error }));
 }
 
 async function readKeys(path: string): Promise<string[]> {

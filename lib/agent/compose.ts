@@ -38,12 +38,12 @@ import { createAgentRouter } from "./router.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { createBootstrap } from "./trusted_addresses.ts";
 
-/** What an agent is started with besides its configuration. */
+/** Options of an agent besides its configuration. */
 export interface AgentOptions extends Cancellable {
   readonly log: Log;
-  /** Registry port of the peer whose router has this port; default: the own registry's port. */
+  /** Registry port of the peer with this router port; default: this node's registry port. */
   readonly registryPortOf?: (routerPort: number) => number;
-  /** Looks at the node for the debug pages. */
+  /** Runs the doctor's checks for the debug pages. */
   readonly examine: Examine<Config>;
 }
 
@@ -53,7 +53,7 @@ export type AgentParts = Awaited<ReturnType<typeof compose>>;
 /**
  * Creates the parts of an agent, one concern after the other. Nothing listens yet.
  *
- * @param stack takes how to stop what already runs, also where this throws.
+ * @param stack receives a stop function for each open part, even if this throws.
  * @throws {ConfigError} if the node does not fit the configuration.
  */
 export async function compose(config: Config, options: AgentOptions, stack: StopStack) {
@@ -117,7 +117,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   };
 }
 
-/** Opens the store. Rollouts are coordinated where peers can be served what is still arriving. */
+/** Opens the store. Rollouts are coordinated only if it can serve content that is arriving. */
 async function composeStore(config: Config, options: AgentOptions, stack: StopStack) {
   const opened = await openStore(config, { clock: systemClock, log: options.log }, options);
   stack.push("store", opened.close);
@@ -125,7 +125,7 @@ async function composeStore(config: Config, options: AgentOptions, stack: StopSt
   return { ...opened, arrivals, rollout: arrivals !== undefined };
 }
 
-/** The metrics, which are exposed to Prometheus and summed up for the debug pages. */
+/** Creates the metrics, for Prometheus and, in totals, for the debug pages. */
 function composeMetrics({ spegelMetrics }: Config, log: Log, rollout: boolean) {
   const exposition = createMetrics({ version: VERSION, rollout, spegel: spegelMetrics });
   const traffic = new Traffic();
@@ -134,12 +134,12 @@ function composeMetrics({ spegelMetrics }: Config, log: Log, rollout: boolean) {
   return { runtime, exposition, traffic };
 }
 
-/** The same for one part, whose log lines name it. */
+/** The runtime of one part: its log lines name the part. */
 function forPart(runtime: Runtime, part: string): Runtime {
   return { ...runtime, log: runtime.log.child({ part }) };
 }
 
-/** Finds damaged content, and keeps it from being served. */
+/** Hides damaged content from everything that reads the store. */
 function composeIntegrity(whole: Store, runtime: Runtime, stack: StopStack) {
   const integrity = new Inspector({ ...forPart(runtime, "integrity"), store: whole });
   stack.push("integrity", () => integrity.close());
@@ -156,7 +156,7 @@ interface PeersCollaborators {
   readonly stack: StopStack;
 }
 
-/** Proves this node to its peers, finds them, and gets content from them. */
+/** Finds peers, authenticates to them, and fetches content from them. */
 async function composePeers(
   config: Config,
   runtime: Runtime,
@@ -189,7 +189,7 @@ async function composePeers(
   return { tls, router, peerAuth, mirror };
 }
 
-/** Advertises what the store holds, but for damaged content. */
+/** Advertises the content of the store, except damaged content. */
 function composeAdvertiser(
   runtime: Runtime,
   { integrity, ...collaborators }:
@@ -202,7 +202,7 @@ function composeAdvertiser(
   return advertiser;
 }
 
-/** Answers pulls of this node and of its peers. */
+/** Serves pulls of this node and of its peers. */
 function composeRegistry(
   { uploadLimit, maxUploads }: Config,
   collaborators: Omit<RegistryCollaborators, "tags" | "router">,

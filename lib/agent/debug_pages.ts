@@ -25,7 +25,7 @@ import type { Mirror } from "../ports/mirror.ts";
 import type { Peer, Router } from "../ports/router.ts";
 import { VERSION } from "../version.ts";
 
-/** The parts of an agent that the pages look into. */
+/** Collaborators of {@link createDebugPages}. */
 export interface DebugPagesCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly config: Config;
   readonly router: Pick<Router, "peers" | "lookup"> & {
@@ -38,19 +38,19 @@ export interface DebugPagesCollaborators extends Pick<Runtime, "clock" | "log"> 
   readonly filter: ReferenceFilter;
   readonly traffic: Traffic;
   readonly requests: RequestRing;
-  /** Where the node is; undefined until that is known. */
+  /** Zone of the node; undefined until it is known. */
   readonly topology: () => { readonly zone?: string | undefined } | undefined;
   readonly conditions: () => readonly Condition[];
-  /** Looks at the node. */
+  /** Runs the doctor's checks. */
   readonly checks: (options: Cancellable) => Promise<readonly Check[]>;
-  /** Who is shown what is private; undefined: nothing is. */
+  /** Who may see private names; undefined: there are none. */
   readonly privacy?: DebugAppCollaborators["privacy"] | undefined;
 }
 
-/** What was seen of the node is shown again for so long, ms: looking costs containerd work. */
+/** How long results of the checks are reused, ms: the checks cost containerd work. */
 const CHECKS_TTL_MS = 5_000;
 
-/** Makes the debug pages of an agent. */
+/** Creates the debug pages of an agent. */
 export function createDebugPages(collaborators: DebugPagesCollaborators) {
   const { config, advertiser, requests, log, privacy } = collaborators;
   const startedAt = new Date();
@@ -97,7 +97,7 @@ function facts(config: Config, { damaged }: { readonly damaged: number }): Facts
   ];
 }
 
-/** Peers of the routing table, and those that content was exchanged with before they left. */
+/** Peers of the routing table, and those that left after they exchanged content with this node. */
 function peerViews({ router, mirror, traffic }: DebugPagesCollaborators): PeerView[] {
   const health = new Map(mirror.health().map((each) => [each.id, each]));
   const known = router.peers();
@@ -114,7 +114,7 @@ function peerViews({ router, mirror, traffic }: DebugPagesCollaborators): PeerVi
       latencyMs: seen?.ttfbMs,
       bytesPerSecond: seen?.bytesPerSecond,
       bytesFrom: traffic.from(id),
-      // Whose bytes they are cannot be told where peers share an address.
+      // Bytes sent to an address that several peers share are counted for none of them.
       bytesTo: addresses.filter((address) => !sharing.has(address))
         .reduce((sum, address) => sum + traffic.to(address), 0),
       inFlight: seen?.inFlight ?? 0,
@@ -133,7 +133,7 @@ function sharedAddresses(peers: readonly Peer[]): ReadonlySet<string> {
   return shared;
 }
 
-/** Options as the pages show them: what is named like a secret shows only that it is set. */
+/** Options as the pages show them; the values of secrets are masked. */
 export function describeSettings(config: Config): Setting[] {
   return describeConfig(config, "agent").map(({ key, flag, value, isDefault, help }) => ({
     flag,
@@ -143,7 +143,7 @@ export function describeSettings(config: Config): Setting[] {
   }));
 }
 
-/** One look at a time, and its result for everybody who asks within a short time. */
+/** Runs the checks at most once in {@link CHECKS_TTL_MS}. */
 function remembered(
   look: DebugPagesCollaborators["checks"],
   clock: Clock,

@@ -8,29 +8,29 @@ import { type ConnectionInfo, HttpService } from "../net/http/http_service.ts";
 import { listenEverywhere } from "../net/listen_everywhere.ts";
 import type { Log } from "../ports/log.ts";
 
-/** A server that listens. */
+/** A listening server. */
 export interface HttpServer {
-  /** Where it really listens, e.g. `127.0.0.1:5000` or `[::]:5000`. */
+  /** Address that it listens on, e.g. `127.0.0.1:5000` or `[::]:5000`. */
   readonly address: string;
   readonly hostname: string;
   readonly port: number;
-  /** Whether connections wait in vain to be accepted. */
+  /** Whether it fails to accept connections. */
   deaf(): boolean;
   /**
-   * Takes no more connections and lets requests under way end; resolves when all have, or when it
-   * has waited a little longer than `drainTimeoutMs`: by then the handler must have broken those
-   * that are left. With 0 it breaks all connections at once. Does not reject. Call it once.
+   * Accepts no more connections, and lets requests in progress end. Resolves when they have ended,
+   * at the latest shortly after `drainTimeoutMs`: by then the handler must have aborted the rest.
+   * With 0 it closes all connections at once. Does not reject. Call it once.
    */
   shutdown(drainTimeoutMs: number): Promise<void>;
 }
 
-/** What the server tells with each request. */
+/** Information that the server passes with each request. */
 export interface ServerInfo extends ConnectionInfo {
-  /** The server is done with each chunk of a response's body when it asks for the next. */
+  /** The server no longer uses a chunk of a response's body when it asks for the next. */
   readonly takesChunks: true;
 }
 
-/** What a server works with. */
+/** Collaborators of {@link startHttpServer}. */
 export interface HttpServerCollaborators {
   /** Answers requests, e.g. the `fetch` method of an app. */
   readonly fetch: (
@@ -38,19 +38,19 @@ export interface HttpServerCollaborators {
     info: ServerInfo,
   ) => Response | Promise<Response>;
   readonly log: Log;
-  /** Bounds connections; default: this server's alone. */
+  /** Bounds connections; default: a budget of its own. */
   readonly connections?: ServerConnections;
   /**
-   * Serves by TLS, on a port that another server of this process may have too, so that one with a
-   * new certificate takes over without a moment in which nobody listens.
+   * Serves over TLS. Another server of this process may listen on the same port, so that one with a
+   * new certificate takes over without a gap.
    */
   readonly tls?: ServerCertificate;
 }
 
-/** A server cannot listen where it should. */
+/** A server cannot listen on its address. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
-  /** The address as it was configured. */
+  /** The address as configured. */
   readonly address: string;
 
   constructor(address: string, reason: string, cause: unknown) {
@@ -62,7 +62,7 @@ export class ListenError extends Error {
 /**
  * Starts an HTTP server.
  *
- * @throws {ListenError} if the address is in use or not there, or the certificate is not good.
+ * @throws {ListenError} if the address is in use or does not exist, or the certificate is invalid.
  */
 export function startHttpServer(
   { fetch, log, tls, connections = new ConnectionBudget() }: HttpServerCollaborators,
@@ -101,7 +101,7 @@ function reasonOf(error: unknown): string {
   return messageOf(error);
 }
 
-/** Time for connections to close that their handlers broke when the drain timeout passed. */
+/** Time for connections to close after their handlers aborted them at the drain timeout. */
 const CLOSE_MS = 1000;
 
 async function shutdown(server: HttpService, drainTimeoutMs: number, log: Log): Promise<void> {

@@ -6,24 +6,24 @@ import { NodeFollower } from "../kubernetes/node_follower.ts";
 import type { NodeTopology } from "../kubernetes/topology.ts";
 import type { Runtime } from "../ports/runtime.ts";
 
-/** What the agent does with the API server; nothing of it is ever waited for. */
+/** The agent's use of the API server. Nothing waits for it. */
 export interface Kubernetes {
   /**
-   * The API server's calls, for bootstrap.
+   * The API client, for bootstrap.
    *
-   * @throws {ConfigError} if it is not known how to reach it.
+   * @throws {ConfigError} if no way to reach the API server is configured.
    */
   api(): KubernetesApi;
-  /** Where the node is; undefined until that is known. */
+  /** Zone and region of the node; undefined until they are known. */
   topology(): NodeTopology | undefined;
-  /** Begins to follow the node if that is configured; returns how to end it. */
+  /** Starts to follow the node, if configured; returns a function that stops it. */
   follow(ready: () => boolean): () => Promise<void>;
 }
 
 /**
- * Prepares the features that need an API server. Nothing is loaded until one of them is used.
+ * Prepares the features that need the API server. The client library is loaded on first use.
  *
- * @throws {ConfigError} if one is on and it is not known how to reach the API server.
+ * @throws {ConfigError} if such a feature is on, but no way to reach the API server is configured.
  */
 export function createKubernetes(
   config: Config,
@@ -34,8 +34,8 @@ export function createKubernetes(
   const api = () => {
     if (kubeconfig === undefined && !isInCluster()) {
       throw new ConfigError(
-        "--kubeconfig: not set, want the path of a kubeconfig: this is no pod whose service " +
-          "account could be used (KUBERNETES_SERVICE_HOST is not set)",
+        "--kubeconfig: not set, want the path of a kubeconfig: this process is not in a pod, so it " +
+          "has no service account (KUBERNETES_SERVICE_HOST is not set)",
       );
     }
     shared ??= createKubernetesApi({ kubeconfig });
@@ -51,7 +51,7 @@ export function createKubernetes(
     follow(ready) {
       const stop = new AbortController();
       const followed = follower?.run({ signal: stop.signal, ready }).catch((error) => {
-        if (!stop.signal.aborted) log.error("the node is no longer followed", { error });
+        if (!stop.signal.aborted) log.error("the node is no longer watched", { error });
       });
       return async () => {
         stop.abort();

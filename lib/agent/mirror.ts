@@ -4,7 +4,7 @@ import { createTlsConnect } from "../mirror/http/connect_tls.ts";
 import { createMirror, type HttpMirror, type MirrorCollaborators } from "../mirror/mirror.ts";
 import type { PeerTls } from "./peer_tls.ts";
 
-/** With a limited rate of downloads no blob is held back that takes longer than this, s. */
+/** With a download limit, blobs that take longer than this are streamed before verification, s. */
 const MOST_HELD_BACK_S = 10;
 
 /** What {@link createAgentMirror} works with. */
@@ -20,11 +20,11 @@ export interface AgentMirrorCollaborators extends
     | "log"
     | "metrics"
   > {
-  /** Undefined: peers are connected to in the clear. */
+  /** Undefined: connections to peers are not encrypted. */
   readonly tls: PeerTls | undefined;
 }
 
-/** Creates the mirror with the options that the configuration has for it. */
+/** Creates the mirror from the configuration. */
 export function createAgentMirror(
   config: Config,
   { tls, ...collaborators }: AgentMirrorCollaborators,

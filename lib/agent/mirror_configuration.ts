@@ -19,11 +19,11 @@ type MirrorConfig =
   >
   & {
     readonly containerdRegistryConfigPath: string;
-    /** The `Authorization` header that containerd has to send to Eddy; undefined: none. */
+    /** The `Authorization` header that containerd must send to Eddy; undefined: none. */
     readonly authorization: () => string | undefined;
   };
 
-/** What the configurator is asked for. */
+/** Options of the configurator. */
 export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
   const authorization = config.authorization();
   return {
@@ -37,14 +37,14 @@ export function configuratorOptions(config: MirrorConfig): ConfiguratorOptions {
   };
 }
 
-/** Where containerd reaches Eddy. */
+/** URLs at which containerd reaches Eddy. */
 export function mirrorTargetsOf(
   { mirrorTargets, registryAddr }: Pick<Config, "mirrorTargets" | "registryAddr">,
 ): readonly string[] {
   return mirrorTargets.length > 0 ? mirrorTargets : [localUrl(registryAddr)];
 }
 
-/** Writes the mirror configuration and logs what was done. */
+/** Writes the mirror configuration and logs the changes. */
 export async function applyMirrorConfiguration(config: MirrorConfig, log: Log): Promise<void> {
   const plan = await configure({ fileSystem: denoFileSystem }, configuratorOptions(config));
   for (const warning of plan.warnings) log.warn(warning);
@@ -54,7 +54,7 @@ export async function applyMirrorConfiguration(config: MirrorConfig, log: Log): 
   });
 }
 
-/** Repairs the mirror configuration whenever something else rewrites it; returns how to end that. */
+/** Repairs the mirror configuration when something else changes it; returns a stop function. */
 export function keepMirrorConfiguration(
   config: MirrorConfig,
   { log, clock }: Pick<Runtime, "clock" | "log">,

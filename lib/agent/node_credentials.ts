@@ -16,17 +16,17 @@ import type { Credentials } from "../oci/credentials.ts";
 import type { NodeCredentials } from "../ports/access.ts";
 import { ReloadingFile } from "./reloading_file.ts";
 
-/** What YAML may have for k3s. */
+/** YAML as k3s reads it. */
 const LIKE_GO = { uniqueKeys: false, merge: true };
 const MAX_BYTES = 1024 * 1024;
-/** Turns off looking for files. */
+/** Value of the flag that disables the search for files. */
 const NONE = "none";
-/** Where k3s and RKE2 have it. */
+/** Paths of k3s and RKE2. */
 const REGISTRIES_FILES = ["/etc/rancher/k3s/registries.yaml", "/etc/rancher/rke2/registries.yaml"];
 
 interface Source {
   readonly path: string;
-  /** The flag that names it; undefined: found by itself. */
+  /** The flag that names it; undefined: it is at a default path. */
   readonly flag: string | undefined;
   readonly parse: (text: string) => FoundCredentials;
 }
@@ -34,7 +34,7 @@ interface Source {
 /** Finds credentials for a server. Does not reject. */
 export type ServerCredentials = (server: URL) => Promise<Credentials | undefined>;
 
-/** What a node's own files have; undefined if no file is named or found. */
+/** Credentials from the node's own files; undefined if no file is named or found. */
 export interface NodeFiles {
   /** For images, by the registry of their names: Docker's configuration file, as kubelet reads it. */
   readonly images: NodeCredentials | undefined;
@@ -43,10 +43,10 @@ export interface NodeFiles {
 }
 
 /**
- * Reads the files with credentials that a node has.
+ * Opens the node's own files of credentials.
  *
- * @param registriesFiles where to look if no file is named.
- * @throws {ConfigError} if a file that a flag names cannot be used; the message holds no secret.
+ * @param registriesFiles default paths, if no file is named.
+ * @throws {ConfigError} if a file that a flag names is unusable; the message contains no secret.
  */
 export async function openNodeFiles(
   { dockerConfig, registriesFile }: Pick<Config, "dockerConfig" | "registriesFile">,
@@ -77,7 +77,7 @@ export async function openNodeFiles(
   };
 }
 
-/** Finds credentials in the first file that has some; undefined without files. */
+/** Finds credentials in the first file that has any; undefined without files. */
 function finder<Sought>(
   files: readonly CredentialsFile[],
   find: (all: FoundCredentials["usable"], sought: Sought) => Credentials | undefined,
@@ -92,7 +92,7 @@ function finder<Sought>(
   };
 }
 
-/** A file with credentials, read again when it changes. */
+/** A file of credentials, reread when it changes. */
 class CredentialsFile {
   readonly #source: Source;
   readonly #log: Log;
@@ -106,7 +106,7 @@ class CredentialsFile {
     this.#file = new ReloadingFile(clock, {
       read: () => this.#read(),
       onProblem: (reason) =>
-        log.warn("the node's own access to registries cannot be read", {
+        log.warn("the node's own credentials for registries cannot be read", {
           path: source.path,
           reason,
         }),
@@ -116,8 +116,8 @@ class CredentialsFile {
   /**
    * Reads it for the first time.
    *
-   * @returns false if there is none where one might be.
-   * @throws {ConfigError} if a flag names it and it cannot be used.
+   * @returns false if there is no file at a default path.
+   * @throws {ConfigError} if a flag names it and it is unusable.
    */
   async open(): Promise<boolean> {
     const { path, flag } = this.#source;
@@ -136,7 +136,7 @@ class CredentialsFile {
     return true;
   }
 
-  /** What it has; what it had last, if it cannot be read any more. */
+  /** Its credentials; the last ones if it can no longer be read. */
   async get(): Promise<FoundCredentials> {
     await this.#file.refresh();
     return this.#found;
@@ -151,7 +151,7 @@ class CredentialsFile {
     this.#found = parse(await readSmallFile(path, MAX_BYTES));
     this.#version = version;
     const registries = [...new Set(this.#found.usable.map(({ registry }) => registry))];
-    this.#log.info("the node's own access to registries was read", { path, registries });
+    this.#log.info("the node's own credentials for registries were read", { path, registries });
     if (this.#found.unusable.length > 0) {
       this.#log.warn(
         "entries for registries are not used: want HOST[:PORT] with username and password, auth, " +
@@ -173,7 +173,7 @@ function parseRegistries(text: string): FoundCredentials {
   return registriesCredentials(parsed("YAML", () => parseYaml(text, LIKE_GO)));
 }
 
-/** Messages of parsers quote the text, and so secrets. */
+/** Replaces messages of parsers: they quote the text, and so secrets. */
 function parsed(language: string, run: () => unknown): unknown {
   try {
     return run();

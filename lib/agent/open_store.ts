@@ -17,27 +17,27 @@ import { embeddedMirrorOf } from "./embedded_mirror.ts";
 import { checkContainerd } from "./preflight.ts";
 import { DEFAULT_REGISTRY_CONFIG_PATH } from "./registry_config_path.ts";
 
-/** A store that is open, and what else depends on its kind. */
+/** An open store, and what else depends on its kind. */
 export interface OpenStore {
   readonly store: Store;
   readonly watcher: Watcher;
-  /** What is still being fetched; undefined where that cannot be seen. */
+  /** Content that the runtime is fetching; undefined if the store does not show it. */
   readonly arrivals?: Arrivals | undefined;
-  /** Directory for mirror configuration; undefined: none is to be written. */
+  /** Directory for mirror configuration; undefined: none is written. */
   readonly registryConfigPath: string | undefined;
-  /** Set if k3s or RKE2 run a mirror of their own: what the matter is and what to do. */
+  /** Problem and remedy, if k3s or RKE2 run an embedded mirror. */
   readonly embeddedMirror?: string | undefined;
   readonly close: () => void;
 }
 
 const LAYOUT_PREFIX = "oci-layout:";
-/** Stands for containerd's namespace where whoever fills a layout writes as containerd does. */
+/** The namespace of an OCI layout whose writer names ingests as containerd does. */
 export const LAYOUT_NAMESPACE = "oci-layout";
 
 /**
- * Opens the store that is configured, and checks that it can be worked with.
+ * Opens the configured store, and checks that it is usable.
  *
- * @throws {ConfigError} that says what is wrong and what to set.
+ * @throws {ConfigError} with the problem and the remedy.
  */
 export async function openStore(
   config: Config,
@@ -63,7 +63,7 @@ async function openLayout(
     throw new ConfigError(`--store: got ${JSON.stringify(text)}, want an existing directory`);
   }
   const store = new OciLayoutStore(path, collaborators);
-  // Who fills it may show what is still arriving, in the way of containerd.
+  // The layout's writer may expose arriving content as containerd does.
   const showsArrivals = await Deno.stat(`${path}/ingest`).then(() => true, () => false);
   const place = { contentPath: path, namespace: LAYOUT_NAMESPACE };
   return {
@@ -76,7 +76,7 @@ async function openLayout(
 }
 
 /**
- * The socket to use, and the installation that it is of, if that is known.
+ * The socket to use, with its installation if that is known.
  *
  * @throws {ConfigError} if no socket is given or found.
  */
@@ -89,7 +89,7 @@ async function findContainerd({ containerdSock }: Config) {
         "containerd's socket",
     );
   }
-  // Paths of an installation go together: those of another containerd would be wrong.
+  // The paths of an installation belong to its socket; another containerd has others.
   return { socketPath, installation: found?.socketPath === socketPath ? found : undefined };
 }
 

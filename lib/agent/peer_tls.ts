@@ -9,14 +9,14 @@ import { type HttpServer, type HttpServerCollaborators, startHttpServer } from "
 import { ReloadingFile } from "./reloading_file.ts";
 import { type PeerCertificates, readPeerCertificates } from "./tls_files.ts";
 
-/** Transfers that are under way when there is a new certificate may go on for so long, ms. */
+/** Time for transfers in progress to end when the certificate changes, ms. */
 const DRAIN_MS = 30_000;
-/** Less left of a certificate's validity is worth a warning, ms. */
+/** A certificate that expires within this time is warned of, ms. */
 const SOON_MS = 24 * 3_600_000;
 
 type Settings = Pick<Config, "peerTlsDir" | "peerTlsMode" | "peerTlsName" | "peerTlsAddr">;
 
-/** Encryption of what nodes send to each other: the server's side of it, and what clients trust. */
+/** TLS between nodes: the server, and the trust of clients. */
 export class PeerTls {
   readonly #settings: Settings;
   readonly #directory: string;
@@ -38,9 +38,9 @@ export class PeerTls {
   }
 
   /**
-   * Reads the files; undefined if no directory is named.
+   * Reads the files; undefined if no directory is configured.
    *
-   * @throws {ConfigError} if one is missing or not good; the message has nothing of the key in it.
+   * @throws {ConfigError} if one is missing or invalid; the message contains nothing of the key.
    */
   static async open(
     { peerTlsDir, ...settings }: Settings,
@@ -59,7 +59,7 @@ export class PeerTls {
     return new PeerTls({ ...settings, peerTlsDir }, current, collaborators);
   }
 
-  /** By what peers are known, asked at each connection. */
+  /** How peers are verified; called for each connection. */
   readonly trust = (): PeerTrust => ({
     authority: this.#current.authority,
     name: this.#settings.peerTlsName,
@@ -67,15 +67,15 @@ export class PeerTls {
     optional: !this.required,
   });
 
-  /** Whether nodes are answered by TLS alone. */
+  /** Whether peers are answered over TLS only. */
   get required(): boolean {
     return this.#settings.peerTlsMode === "require";
   }
 
   /**
-   * Serves peers, and goes on with a new certificate when there is one.
+   * Serves peers, and switches to a new certificate when the files change.
    *
-   * @throws {ListenError} if the address is taken.
+   * @throws {ListenError} if the address is in use.
    */
   serve(
     collaborators: Pick<HttpServerCollaborators, "fetch" | "connections">,
@@ -89,7 +89,7 @@ export class PeerTls {
     const stop = this.#follow((next) => {
       const before = server;
       server = start(next);
-      // Does not reject. What it still sends goes on beside the new one.
+      // Does not reject. Its transfers in progress continue beside the new server.
       void before.shutdown(DRAIN_MS);
     });
     return {
@@ -101,7 +101,7 @@ export class PeerTls {
     };
   }
 
-  /** @returns how to end it. */
+  /** @returns a function that stops it. */
   #follow(onChange: (next: PeerCertificates) => void): () => Promise<void> {
     const log = this.#log;
     const files = new ReloadingFile(this.#clock, {
@@ -112,7 +112,7 @@ export class PeerTls {
           reason,
         }),
     });
-    return files.follow((error) => log.error("certificates are no longer read again", { error }));
+    return files.follow((error) => log.error("certificates are no longer reread", { error }));
   }
 
   async #reread(onChange: (next: PeerCertificates) => void): Promise<void> {
@@ -131,7 +131,7 @@ export class PeerTls {
   #warnOfEnd(): void {
     const { expires } = this.#current;
     if (expires - Date.now() > SOON_MS) return;
-    this.#log.warn("the certificate for peers ends soon, or has ended: peers refuse it then", {
+    this.#log.warn("the certificate for peers expires soon, or has expired: peers reject it then", {
       directory: this.#directory,
       expires: new Date(expires).toISOString(),
     });

@@ -6,29 +6,29 @@ import type {
   CriProbe,
 } from "../store/containerd/probe_containerd.ts";
 
-/** What the checks compare with. */
+/** Settings of the checks. */
 export interface PreflightSettings {
-  /** Directory that mirror configuration is written to; undefined: none is written. */
+  /** Directory for mirror configuration; undefined: none is written. */
   readonly registryConfigPath: string | undefined;
-  /** True if the user named the content path, so that it has to be right. */
+  /** True if the user set the content path: an unusable one is then a failure. */
   readonly contentPathGiven: boolean;
-  /** `use_local_image_pull` of containerd's configuration file, where that can be read. */
+  /** `use_local_image_pull` of containerd's configuration file, if that is readable. */
   readonly localImagePull?: boolean | undefined;
-  /** True: what makes containerd pass Eddy by is a failure, though an agent could run. */
+  /** True: whatever makes containerd bypass Eddy is a failure, even if the agent can run. */
   readonly strict?: boolean;
 }
 
 /** Oldest containerd that Eddy is tested with. */
 const OLDEST = [1, 6] as const;
-/** First containerd whose CRI pulls through the transfer service, unless it is told not to. */
+/** First containerd whose CRI plugin pulls through the transfer service by default. */
 const TRANSFER = [2, 1] as const;
 const CONFIG_FILE = "/etc/containerd/config.toml (config.toml.tmpl on k3s and RKE2)";
 
 /**
- * Decides whether a containerd can be worked with.
+ * Checks whether Eddy can work with a containerd.
  *
- * @returns remarks that are worth a warning but do not stop the start.
- * @throws {ConfigError} that says what to set where.
+ * @returns warnings, which do not prevent the start.
+ * @throws {ConfigError} with the problem and the remedy.
  */
 export function checkContainerd(probe: ContainerdProbe, settings: PreflightSettings): string[] {
   const findings = inspectContainerd(probe, settings);
@@ -37,7 +37,7 @@ export function checkContainerd(probe: ContainerdProbe, settings: PreflightSetti
   return findings.filter(({ state }) => state === "warning").map(sentence);
 }
 
-/** What was found, good or bad. */
+/** Runs all checks. */
 export function inspectContainerd(probe: ContainerdProbe, settings: PreflightSettings): Check[] {
   return [
     inspectVersion(probe.version),
@@ -71,7 +71,7 @@ function inspectContent(content: ContentProbe, given: boolean): Check {
     case "readable":
       return ok(name, `${content.path} is readable`);
     case "unknown":
-      return warning(name, `containerd does not tell its content path, ${slower}`, `set ${flag}`);
+      return warning(name, `containerd does not report its content path, ${slower}`, `set ${flag}`);
     case "unreadable":
       return given
         ? failed(
@@ -107,7 +107,7 @@ function inspectLayers(cri: CriProbe, version: string): Check {
     : `${imagesSection(version)}.containerd]`;
   return failed(
     name,
-    `containerd ${version} discards layers once unpacked, so it has nothing to share`,
+    `containerd ${version} discards layers once unpacked, so it has no layers to share`,
     `set discard_unpacked_layers = false in section ${section} of ${CONFIG_FILE} and restart ` +
       "containerd; images pulled before stay incomplete until they are removed and pulled again",
   );
@@ -119,7 +119,7 @@ function inspectMissingCri(error: string | undefined, { strict }: PreflightSetti
     return warning(
       name,
       "containerd has no CRI plugin, its registry settings could not be checked",
-      "if kubelet uses this containerd, look into its log for why the plugin did not load",
+      "if kubelet uses this containerd, its log says why the plugin did not load",
     );
   }
   const fix = /mirrors.*config_path/.test(error)
@@ -139,8 +139,8 @@ function inspectPaths(
   if (cri.registryConfigPaths === undefined) {
     return warning(
       name,
-      "containerd does not tell where it reads registry hosts",
-      `see that it is ${path}`,
+      "containerd does not report its config_path",
+      `make sure that it is ${path}`,
     );
   }
   const paths = cri.registryConfigPaths.map(trim);
@@ -169,7 +169,7 @@ function inspectPaths(
   return warning(
     name,
     `containerd reads registry hosts from ${paths[0]} before ${path}`,
-    `what it finds there for a registry hides Eddy; put ${path} first in config_path`,
+    `entries there take precedence over Eddy's; put ${path} first in config_path`,
   );
 }
 
@@ -179,22 +179,22 @@ function imagesSection(version: string): string {
     : '[plugins."io.containerd.grpc.v1.cri"';
 }
 
-/** A check that went well. */
+/** A check that succeeded. */
 export function ok(name: string, detail: string): Check {
   return { name, state: "ok", detail, fix: "" };
 }
 
-/** A check whose result costs speed or certainty. */
+/** A check with a finding that Eddy can work with. */
 export function warning(name: string, detail: string, fix: string): Check {
   return { name, state: "warning", detail, fix };
 }
 
-/** A check whose result keeps Eddy from working. */
+/** A check with a finding that prevents Eddy from working. */
 export function failed(name: string, detail: string, fix: string): Check {
   return { name, state: "failed", detail, fix };
 }
 
-/** A check that does not apply, or could not be made. */
+/** A check that does not apply, or could not run. */
 export function skipped(name: string, detail: string): Check {
   return { name, state: "skipped", detail, fix: "" };
 }

@@ -1,10 +1,10 @@
-/** What an agent's readiness depends on. */
+/** Collaborators of {@link Readiness}. */
 export interface ReadinessCollaborators {
   readonly advertiser: { readonly synced: boolean };
   readonly router: { ready(): boolean; deaf(): boolean };
 }
 
-/** Knows whether an agent can do its work, and what it lacks. */
+/** The agent's readiness, and the conditions that it depends on. */
 export class Readiness {
   readonly #collaborators: ReadinessCollaborators;
   readonly #listeners = new Set<{ deaf(): boolean }>();
@@ -15,7 +15,7 @@ export class Readiness {
     this.#listeners.add(collaborators.router);
   }
 
-  /** What has to be so, and whether it is. */
+  /** The conditions of readiness, and whether each is met. */
   readonly conditions = () => {
     const { advertiser, router } = this.#collaborators;
     const hears = [...this.#listeners].every((listener) => !listener.deaf());
@@ -27,15 +27,15 @@ export class Readiness {
     ];
   };
 
-  /** Whether everything is as it has to be. */
+  /** Whether all conditions are met. */
   readonly ready = () => this.conditions().every(({ met }) => met);
 
-  /** The mirror configuration is in place. */
+  /** Records that the mirror configuration is in place. */
   configured(): void {
     this.#configured = true;
   }
 
-  /** Notes a listener: the agent is not ready while it is deaf. */
+  /** Adds a listener: the agent is not ready while the listener is deaf. */
   listens(listener: { deaf(): boolean }): void {
     this.#listeners.add(listener);
   }

@@ -1,20 +1,20 @@
 import { messageOf } from "../async/thrown.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** How often a file is read again, ms: secrets are replaced while nodes run. */
+/** How often a file is reread, ms: secrets are replaced while nodes run. */
 export const REREAD_MS = 5000;
 
 /** What a {@link ReloadingFile} works with. */
 export interface ReloadingFileInit {
-  /** Reads the file and puts what is new into force; throws if it is gone or bad. */
+  /** Reads the file and applies changes; throws if the file is missing or invalid. */
   readonly read: () => Promise<void>;
-  /** Tells why that failed; not again while the reason is the same. */
+  /** Called with the reason of a failure, once per reason. */
   readonly onProblem: (reason: string) => void;
 }
 
 /**
- * A file, or some that belong together, read again while the agent runs. While it is gone or bad,
- * what was read last stays in force: a broken mount must not open a node, nor lock it out.
+ * A file, or several that belong together, reread while the agent runs. While it is missing or
+ * invalid, the last content stays in force: a broken mount must neither open a node nor lock it.
  */
 export class ReloadingFile {
   readonly #clock: Clock;
@@ -27,16 +27,16 @@ export class ReloadingFile {
     this.#init = init;
   }
 
-  /** Reads it, unless that was done a moment ago. Does not reject. */
+  /** Rereads the file, unless it was read a moment ago. Does not reject. */
   async refresh(): Promise<void> {
     if (this.#clock.now() - this.#readAt >= REREAD_MS) await this.#read();
   }
 
   /**
-   * Reads it again and again in the background.
+   * Rereads the file in the background.
    *
-   * @param onEnd called should that end by itself.
-   * @returns how to end it.
+   * @param onEnd called if this ends unexpectedly.
+   * @returns a function that stops it.
    */
   follow(onEnd: (error: unknown) => void): () => Promise<void> {
     const stop = new AbortController();

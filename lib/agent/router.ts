@@ -12,23 +12,23 @@ export interface AgentRouterCollaborators extends Runtime {
   readonly connections: ConnectionBudget;
 }
 
-/** What of the router's options is not in the configuration as it stands. */
+/** Router options that are derived rather than configured. */
 export interface AgentRouterOptions {
-  /** Keys of the cluster; undefined: there are none. */
+  /** Cluster keys; undefined if there are none. */
   readonly keys: readonly string[] | undefined;
   readonly rollout: boolean;
   readonly zone: () => string | undefined;
   readonly registryPort: RouterOptions["registryPort"];
 }
 
-/** Creates the router with the options that the configuration has for it. Nothing listens yet. */
+/** Creates the router from the configuration. Nothing listens yet. */
 export async function createAgentRouter(
   config: Config,
   { bootstrapper, connections, clock, log, metrics }: AgentRouterCollaborators,
   { keys, rollout, zone, registryPort }: AgentRouterOptions,
 ): Promise<Libp2pRouter> {
   const { router: admission, routerConnections } = connections;
-  // A module of its own in the bundle: the engine needs memory for as much as it parses at once.
+  // A separate module in the bundle: the engine's memory grows with the largest module it parses.
   const { createRouter } = await import("../router/create_router.ts");
   return await createRouter({ bootstrapper, admission, clock, log, metrics }, {
     listen: config.routerAddr,

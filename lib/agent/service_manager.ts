@@ -1,16 +1,16 @@
 import type { Log } from "../ports/log.ts";
 
-/** What a service manager is told about, by sd_notify(3). */
+/** Notifications to the service manager (sd_notify(3)). */
 export interface ServiceManager {
-  /** The service does what it is there for. Only the first call counts. */
+  /** The service is ready. Only the first call has an effect. */
   ready(): Promise<void>;
-  /** The service is about to end. */
+  /** The service is stopping. */
   stopping(): Promise<void>;
-  /** Stops the signs of life and frees the socket. */
+  /** Stops the watchdog notifications and closes the socket. */
   close(): Promise<void>;
 }
 
-/** Where to find the service manager, from the environment of the process. */
+/** Options of {@link connectServiceManager}. */
 export interface ServiceManagerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
@@ -23,10 +23,9 @@ const NOBODY: ServiceManager = {
 };
 
 /**
- * Connects to the service manager that started this process with `Type=notify`, and keeps telling it
- * that the process is alive where it asks for that (`WatchdogSec=`): signs of life come from the event
- * loop, so that a loop that hangs is noticed. Without a service manager all calls do nothing. Failures
- * are logged: the service runs on, and the manager draws its own conclusions.
+ * Connects to the service manager that started this process with `Type=notify`. If it has a
+ * watchdog (`WatchdogSec=`), the event loop notifies it regularly, so that it notices a loop that
+ * hangs. Without a service manager all calls do nothing. Failures are logged only.
  */
 export async function connectServiceManager(
   { env, log }: ServiceManagerOptions,
@@ -34,14 +33,14 @@ export async function connectServiceManager(
   const address = env["NOTIFY_SOCKET"];
   if (!address) return NOBODY;
   if (!address.startsWith("/")) {
-    // Abstract sockets, such as some container managers use, cannot be named here.
-    log.warn("the service manager cannot be told of readiness: its socket is not a path");
+    // The runtime cannot connect to abstract sockets, which some container managers use.
+    log.warn("the service manager cannot be notified of readiness: its socket is not a path");
     return NOBODY;
   }
   try {
     return await Notifier.open(address, env, log);
   } catch (error) {
-    log.warn("the service manager cannot be told of readiness", { error });
+    log.warn("the service manager cannot be notified of readiness", { error });
     return NOBODY;
   }
 }
@@ -66,7 +65,7 @@ class Notifier implements ServiceManager {
     env: ServiceManagerOptions["env"],
     log: Log,
   ): Promise<Notifier> {
-    // A socket has to be bound somewhere before it can send.
+    // A socket must be bound to a path before it can send.
     const parent = env["RUNTIME_DIRECTORY"]?.split(":")[0];
     const directory = await Deno.makeTempDir({
       prefix: "notify-",
@@ -98,10 +97,10 @@ class Notifier implements ServiceManager {
     clearInterval(this.#timer);
     this.#socket.close();
     await Deno.remove(this.#directory, { recursive: true })
-      .catch((error) => this.#log.debug("a directory was not removed", { error }));
+      .catch((error) => this.#log.debug("a temporary directory was not removed", { error }));
   }
 
-  /** Twice as often as asked for, as sd_watchdog_enabled(3) advises. */
+  /** Notifies at half the timeout, as sd_watchdog_enabled(3) recommends. */
   #watch(timeoutMicroseconds: number): void {
     if (!(timeoutMicroseconds > 0)) return;
     const beat = () => void this.#send("WATCHDOG=1");
@@ -112,7 +111,7 @@ class Notifier implements ServiceManager {
     try {
       await this.#socket.send(new TextEncoder().encode(message), this.#address);
     } catch (error) {
-      this.#log.warn("the service manager could not be told", { message, error });
+      this.#log.warn("the service manager could not be notified", { message, error });
     }
   }
 }

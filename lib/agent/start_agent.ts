@@ -10,12 +10,12 @@ import { type HttpServer, startHttpServer } from "./http_server.ts";
 import { applyMirrorConfiguration, keepMirrorConfiguration } from "./mirror_configuration.ts";
 import { StopStack } from "./stop_stack.ts";
 
-/** Transfers that are under way when the agent stops may go on for so long, ms. */
+/** Time for transfers in progress to end when the agent stops, ms. */
 const DRAIN_MS = 30_000;
-/** The rest of the stop is quick, or it is given up, ms. */
+/** Time for each other server to stop, ms. */
 const STOP_MS = 5_000;
 
-/** An agent that runs. */
+/** A running agent. */
 export interface Agent {
   /** Peer id. */
   readonly id: string;
@@ -23,7 +23,7 @@ export interface Agent {
   readonly url: string;
   /** Base URL of the metrics for this machine. */
   readonly metricsUrl: string;
-  /** True once it can serve and other nodes can find what it holds. */
+  /** True once it can serve, and other nodes can find its content. */
   ready(): boolean;
   /** Zone and region of the node; undefined until they are known. */
   topology(): NodeTopology | undefined;
@@ -49,8 +49,8 @@ export async function startAgent(config: Config, options: AgentOptions): Promise
 }
 
 /**
- * Starts the parts in order. Ports come first: an address that is taken must be noticed before
- * anything is made known. The mirror configuration comes last, so that containerd is never sent to an
+ * Starts the parts in order. Listeners come first: an address in use must be noticed before
+ * anything is advertised. The mirror configuration comes last, so that containerd never asks an
  * agent that cannot answer.
  */
 async function start(config: Config, parts: AgentParts, stack: StopStack): Promise<Agent> {
@@ -58,7 +58,7 @@ async function start(config: Config, parts: AgentParts, stack: StopStack): Promi
   const metricsServer = startMetricsServer(config, parts, stack);
   await startRouter(parts, stack);
   const registryServer = startRegistryServers(config, parts, stack);
-  // First of these when the agent stops: peers then ask others while transfers under way end.
+  // Stops first: peers then ask other nodes while transfers in progress end.
   stack.push("goodbye", () => router.leave());
   stack.push("watcher", advertise(parts));
   await configureMirrors(config, parts, stack);
@@ -90,13 +90,13 @@ async function startRouter({ router, opened }: AgentParts, stack: StopStack): Pr
   stack.push("router", () => router.stop());
   await router.start().catch((error) => {
     const { embeddedMirror } = opened;
-    // The embedded mirror's router has the same port by default.
+    // The embedded mirror uses the same router port by default.
     if (!(error instanceof RouterListenError) || embeddedMirror === undefined) throw error;
     throw new ConfigError(`${error.message}; ${embeddedMirror}`);
   });
 }
 
-/** Serves the registry, to peers also by TLS if it is configured; returns the one in the clear. */
+/** Serves the registry over HTTP, and over TLS too if configured; returns the HTTP server. */
 function startRegistryServers(
   { registryAddr }: Config,
   { registry, connections, tls, readiness, runtime: { log } }: AgentParts,
@@ -111,7 +111,7 @@ function startRegistryServers(
   return plain;
 }
 
-/** Writes the mirror configuration, if there is a directory for it, and keeps it right. */
+/** Writes the mirror configuration, if there is a directory for it, and repairs it from then on. */
 async function configureMirrors(
   config: Config,
   { auth, opened: { registryConfigPath }, runtime }: AgentParts,
@@ -131,18 +131,18 @@ async function configureMirrors(
   stack.push("credentials", auth.follow(apply));
 }
 
-/** Advertises what the store holds, in the background; returns how to stop that. */
+/** Starts advertising the content of the store; returns a function that stops it. */
 function advertise({ advertiser, runtime: { log } }: AgentParts): () => Promise<void> {
   const stop = new AbortController();
   const advertised = advertiser.run({ signal: stop.signal })
-    .catch((error) => log.error("the store is no longer followed", { error }));
+    .catch((error) => log.error("the store is no longer watched", { error }));
   return () => {
     stop.abort();
     return advertised;
   };
 }
 
-/** Lets transfers end, then closes the servers: the router goes on answering peers meanwhile. */
+/** Lets transfers end, then closes the servers. The router answers peers meanwhile. */
 async function drain(
   registry: RegistryApp,
   servers: readonly Pick<HttpServer, "shutdown">[],

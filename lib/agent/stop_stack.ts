@@ -1,6 +1,6 @@
 import type { Log } from "../ports/log.ts";
 
-/** Ends what was started, in reverse order. */
+/** Stops what was started, in reverse order. */
 export class StopStack {
   readonly #log: Log;
   readonly #parts: { name: string; stop: () => Promise<void> | void }[] = [];
@@ -10,12 +10,12 @@ export class StopStack {
     this.#log = log;
   }
 
-  /** A part that now runs, and how to end it. */
+  /** Adds a running part and its stop function. */
   push(name: string, stop: () => Promise<void> | void): void {
     this.#parts.push({ name, stop });
   }
 
-  /** Ends all parts; one that fails is logged and does not keep the others from ending. */
+  /** Stops all parts. A failure is logged, and the other parts are stopped all the same. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stopAll();
     return this.#stopped;

@@ -3,21 +3,21 @@ import { readTlsFiles } from "../files/read_tls_files.ts";
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** What a node shows to its peers and by what it knows them, as PEM. */
+/** A node's certificate for its peers, and the CA that it verifies theirs with, as PEM. */
 export interface PeerCertificates {
-  /** Certificate, followed by those between it and the authority. */
+  /** The certificate, followed by the intermediate ones. */
   readonly cert: string;
   readonly key: string;
   readonly authority: string;
-  /** End of the certificate's validity, ms since 1970. */
+  /** When the certificate expires, ms since 1970. */
   readonly expires: number;
 }
 
 /**
  * Reads `tls.crt`, `tls.key` and `ca.crt`.
  *
- * @param name that the certificate has to be for.
- * @throws {Error} saying which file is missing or not good; it has nothing of the key in it.
+ * @param name DNS name that the certificate must have.
+ * @throws {Error} naming the file that is missing or invalid; it contains nothing of the key.
  */
 export async function readPeerCertificates(
   directory: string,
@@ -45,7 +45,7 @@ function certificates(pem: string, file: string): X509Certificate[] {
   try {
     return found.map((one) => new X509Certificate(one));
   } catch {
-    throw new Error(`${file} has a certificate that cannot be read`);
+    throw new Error(`${file} has an invalid certificate`);
   }
 }
 
@@ -55,7 +55,7 @@ function publicKeyOf(key: string): PublicKey {
   try {
     return createPublicKey(createPrivateKey(key));
   } catch {
-    throw new Error("tls.key is no private key in PEM form without a password");
+    throw new Error("tls.key is not an unencrypted private key in PEM form");
   }
 }
 

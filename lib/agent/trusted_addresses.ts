@@ -2,27 +2,27 @@ import type { Config } from "../config/options.ts";
 import { TrustedAddresses } from "../router/bootstrap/trusted_addresses.ts";
 import { type BootstrapperCollaborators, chooseBootstrapper } from "./bootstrapper.ts";
 
-/** A node's bootstrapper, and whom it believes by it. */
+/** The bootstrapper, with the addresses that it makes trusted. */
 export interface AgentBootstrap {
   readonly bootstrapper: TrustedAddresses;
-  /** Whose word on a tag is taken; undefined: everybody's, or theirs who prove that they are nodes. */
+  /** Peers that are trusted to resolve tags; undefined: all, or those that authenticate. */
   readonly trustedAddresses: TrustedAddresses | undefined;
 }
 
 /**
- * Makes the bootstrapper that is configured. While upstream is away, and where nodes prove
- * nothing, what it names is also who is believed what a tag means.
+ * Creates the configured bootstrapper. Where nodes do not authenticate, the addresses that it finds
+ * are also the peers that are trusted to resolve tags while upstream is unreachable.
  *
  * @throws {ConfigError} if the configured peers are malformed.
  */
 export function createBootstrap(
   config: Config,
   { keys, clock, log, ...others }: BootstrapperCollaborators & {
-    /** Of the cluster; undefined: there is none. */
+    /** Cluster keys; undefined if there are none. */
     readonly keys: readonly string[] | undefined;
   },
 ): AgentBootstrap {
-  // By TLS, where nothing else is asked, whoever answers has shown a certificate.
+  // Where TLS is required, every peer that answers has presented a certificate.
   const isProven = keys !== undefined ||
     (config.peerTlsDir !== undefined && config.peerTlsMode === "require");
   const byName = !isProven && config.tagPolicy === "verify" && config.resolveTags;
@@ -33,8 +33,8 @@ export function createBootstrap(
   });
   if (byName && config.bootstrapKind === "mdns") {
     log.warn(
-      "whoever answers to multicast is not believed what a tag means: no tags of other " +
-        "nodes while upstream is away",
+      "peers found by multicast are not trusted to resolve tags: while upstream is unreachable, " +
+        "tags of other nodes are not used",
       { fix: "--cluster-key-file or --tag-policy peer" },
     );
   }

@@ -9,21 +9,21 @@ import { defaultEndpoint, type UpstreamEndpoint } from "../upstream/endpoint.ts"
 import { mirrorTargetsOf } from "./mirror_configuration.ts";
 import type { ServerCredentials } from "./node_credentials.ts";
 
-/** How long what hosts.toml says is not read again, ms, and of how many registries. */
+/** How long the content of hosts.toml is cached, ms, and for how many registries. */
 const ENDPOINTS_TTL_MS = 10_000;
 const MAX_REGISTRIES = 256;
 
-/** A registry's servers, or why they are not known. */
+/** A registry's servers, or why they are unknown. */
 type Known = { readonly endpoints: readonly UpstreamEndpoint[] } | { readonly error: unknown };
 
 /**
- * The servers that a registry's content is asked for.
+ * Returns the upstream servers of a registry.
  *
- * @throws if containerd cannot use what is configured for the registry either.
+ * @throws if containerd cannot use the registry's configuration either.
  */
 type Endpoints = (registry: string) => Promise<readonly UpstreamEndpoint[]>;
 
-/** Upstream is where containerd itself would go; nowhere, if a registry's name is that of no host. */
+/** Finds the servers that containerd would use; none if the registry's name is not a host. */
 export function configuredEndpoints(
   config:
     & Pick<Config, "mirroredRegistries" | "mirrorTargets" | "registryAddr">
@@ -46,7 +46,7 @@ export function configuredEndpoints(
       own,
     });
     if (problem !== undefined) {
-      log.warn("containerd uses nothing of a registry's hosts.toml", {
+      log.warn("containerd ignores a registry's hosts.toml", {
         registry,
         configPath,
         error: problem,
@@ -64,7 +64,7 @@ export function configuredEndpoints(
       );
       return { endpoints: endpoints.length > 0 ? endpoints : [byName] };
     } catch (error) {
-      log.warn("where a registry is could not be read: its images count as private", {
+      log.warn("the servers of a registry could not be read: its images count as private", {
         registry,
         configPath,
         error,
@@ -81,7 +81,7 @@ export function configuredEndpoints(
   };
 }
 
-/** The servers with the credentials that the node has for them. */
+/** Adds the node's credentials to the servers. */
 export function withServerCredentials(
   endpoints: Endpoints,
   servers: ServerCredentials | undefined,
@@ -95,8 +95,8 @@ export function withServerCredentials(
 }
 
 /**
- * What the node has for an image by itself: credentials for the image, else what it shows the
- * registry's servers. The runtime, too, shows the latter for each pull of this node.
+ * The node's own credentials for an image: those for the image, else those for the registry's
+ * servers, which the runtime, too, sends with each pull of this node.
  */
 export function withConfiguredAccess(
   images: NodeCredentials | undefined,

@@ -6,10 +6,10 @@ import type { CommandIo } from "./io.ts";
 import { connectServiceManager } from "../agent/service_manager.ts";
 import { startAgent } from "../agent/start_agent.ts";
 
-/** How often readiness is looked at until it is reached, ms. */
+/** How often readiness is polled, ms. */
 const READY_POLL_MS = 20;
 
-/** Runs the agent until it is told to stop. */
+/** Runs the agent until the signal aborts. */
 export async function agentCommand(config: Config, io: CommandIo): Promise<number> {
   const startedAt = performance.now();
   using lines = new LineBuffer(io.stderr);

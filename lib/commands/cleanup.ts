@@ -12,8 +12,8 @@ import { placesToRestore } from "./places_to_restore.ts";
 import { registryConfigPath } from "../agent/registry_config_path.ts";
 
 /**
- * Restores containerd's registry configuration, or shows what that would change: in the directory that
- * is named, else wherever Eddy changed it, even where containerd does not run any more.
+ * Restores containerd's registry configuration, or prints what that would change: in the configured
+ * directory, else in all that Eddy changed, even if containerd no longer runs.
  */
 export async function cleanupCommand(config: Config, io: CommandIo): Promise<number> {
   const collaborators = { fileSystem: denoFileSystem };
@@ -28,7 +28,7 @@ export async function cleanupCommand(config: Config, io: CommandIo): Promise<num
   return 0;
 }
 
-/** @returns whether there was anything left to restore. */
+/** @returns whether there was anything to restore. */
 async function restoreAll(config: Config, io: CommandIo): Promise<boolean> {
   let changed = false;
   for (const configPath of await pathsOf(config)) {
@@ -40,8 +40,8 @@ async function restoreAll(config: Config, io: CommandIo): Promise<boolean> {
 }
 
 /**
- * Says whether this node is done, until told to stop. Each probe looks again: an agent that has not
- * been told to stop yet puts its configuration back.
+ * Serves `/readyz`, which says whether this node is restored, until the signal aborts. Each probe
+ * checks again: an agent that still runs would put its configuration back.
  *
  * @throws {ListenError}
  */

@@ -8,16 +8,16 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import { resolveHost } from "../router/bootstrap/resolve_host.ts";
 import type { CommandIo } from "./io.ts";
 
-/** Time for one node to answer, ms. */
+/** Timeout of one node's answer, ms. */
 const PROBE_TIMEOUT_MS = 1000;
-/** Time for the name to be resolved, ms. */
+/** Timeout of the name's resolution, ms. */
 const RESOLVE_TIMEOUT_MS = 5000;
-/** Nodes that are asked at the same time. */
+/** Nodes that are asked concurrently. */
 const PROBED_AT_ONCE = 10;
 
 /**
- * Waits until all nodes that `cleanup --addr` runs on have restored their configuration: all
- * addresses of a name answer, several times in a row, since more of them may turn up.
+ * Waits until all nodes that run `cleanup --addr` have restored their configuration: all addresses
+ * of a name answer, several times in a row, since more nodes may appear.
  */
 export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise<number> {
   const { host, port } = endpointOf(config.probeEndpoint);
@@ -25,7 +25,7 @@ export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise
     let before = 0;
     for (let times = 0; times < config.threshold;) {
       const { nodes, problem } = await probeAll(host, port, io);
-      // Pods of further nodes may still be starting: counting begins anew while they turn up.
+      // Pods of further nodes may still be starting: the count restarts when the number changes.
       times = problem !== undefined ? 0 : nodes > before ? 1 : times + 1;
       before = problem === undefined ? nodes : before;
       io.stderr(
@@ -57,7 +57,7 @@ function endpointOf(endpoint: string | undefined): { host: string; port: number 
   return { host, port };
 }
 
-/** How many nodes there are, and what is missing. Rejects only when told to stop. */
+/** The number of nodes, and what is missing. Rejects only when the signal aborts. */
 async function probeAll(
   host: string,
   port: number,
@@ -87,7 +87,7 @@ async function probeAll(
   return { nodes, problem: `${problems.length} of ${nodes} nodes, among them ${problems[0]}` };
 }
 
-/** Asks a node directly, whatever proxy the environment names. Does not reject. */
+/** Asks a node directly, even if the environment names a proxy. Does not reject. */
 function probe(
   address: string,
   port: number,

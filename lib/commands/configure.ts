@@ -9,7 +9,7 @@ import { configuredAuthorization } from "../agent/basic_auth.ts";
 import type { CommandIo } from "./io.ts";
 import { registryConfigPath } from "../agent/registry_config_path.ts";
 
-/** Writes containerd's mirror configuration, or shows what it would write. */
+/** Writes containerd's mirror configuration, or prints what it would write. */
 export async function configureCommand(config: Config, io: CommandIo): Promise<number> {
   const containerdRegistryConfigPath = await registryConfigPath(config);
   const authorization = await configuredAuthorization(config);
@@ -25,7 +25,7 @@ export async function configureCommand(config: Config, io: CommandIo): Promise<n
   return report(await configure(collaborators, options), io, listChanges);
 }
 
-/** Prints what a plan changes, and its warnings. */
+/** Prints the changes and warnings of a plan. */
 export function report(
   plan: ConfigurationPlan,
   io: CommandIo,
@@ -37,7 +37,7 @@ export function report(
   return 0;
 }
 
-/** A line for each file that changed. */
+/** One line per changed file. */
 export function listChanges(plan: ConfigurationPlan): string {
   const verb = (before: unknown, after: unknown) =>
     after === undefined ? "removed" : before === undefined ? "wrote" : "changed";

@@ -1,13 +1,13 @@
 import process from "node:process";
 import { OPTION_ROWS } from "../config/options.ts";
 
-/** Variables besides those of options, with who reads them. */
+/** Variables besides those of options, with their readers. */
 const OTHERS = [
-  // systemd's way to be told that a service is ready and alive (sd_notify(3)), from a socket there.
+  // systemd: notifications (sd_notify(3)), and a directory for the socket.
   "NOTIFY_SOCKET",
   "WATCHDOG_USEC",
   "RUNTIME_DIRECTORY",
-  // Kubernetes names its API server so to every pod.
+  // Kubernetes: the address of the API server, in every pod.
   "KUBERNETES_SERVICE_HOST",
   "KUBERNETES_SERVICE_PORT",
   // Proxies, for requests to upstream registries and to the HTTP bootstrap's URL.
@@ -19,7 +19,7 @@ const OTHERS = [
   "no_proxy",
 ] as const;
 
-/** All environment variables that are read; the compiled program is granted no others. */
+/** All environment variables that Eddy reads; the compiled program may read no others. */
 export const ENVIRONMENT_VARIABLES: readonly string[] = [
   ...OPTION_ROWS.map(({ env }) => env),
   "EDDY_CONFIG",
@@ -27,9 +27,8 @@ export const ENVIRONMENT_VARIABLES: readonly string[] = [
 ];
 
 /**
- * Leaves of the environment only what Eddy reads. Libraries that list all variables at their import
- * would fail where listing is not granted, and whatever secrets the environment has are not theirs
- * to see; hence this comes before they are imported.
+ * Removes all variables that Eddy does not read. It runs before libraries are imported: some list
+ * all variables, which fails without the permission, and must not see secrets in the environment.
  */
 export function narrowEnvironment(): void {
   const entries = ENVIRONMENT_VARIABLES.map((name) => [name, Deno.env.get(name)] as const);

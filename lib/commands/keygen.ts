@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Config } from "../config/options.ts";
 import type { CommandIo } from "./io.ts";
 
-/** 256 bits, what HS256 can make use of (RFC 7518, section 3.2). */
+/** 256 bits, the key size of HS256 (RFC 7518, section 3.2). */
 const KEY_BYTES = 32;
 
 /** Prints a new cluster key. */

@@ -3,15 +3,15 @@ import { planRestore } from "../configurator/plan_restore.ts";
 import { REGISTRY_CONFIG_PATHS } from "../store/containerd/detect_containerd.ts";
 import { join } from "node:path";
 
-/** A directory of registry hosts in which something of Eddy's is left. */
+/** A directory of registry hosts that Eddy changed. */
 export interface PlaceToRestore {
   readonly path: string;
   readonly warnings: readonly string[];
 }
 
 /**
- * Finds where Eddy changed registry hosts: in the directories that are named, and in those of every
- * kind of containerd. It does not matter whether containerd runs: k3s may have been stopped before.
+ * Finds the directories in which Eddy changed registry hosts, among those given and those of every
+ * kind of containerd. containerd need not run: k3s may have been stopped before.
  */
 export async function placesToRestore(
   { root, named }: { readonly root: string; readonly named: readonly string[] },

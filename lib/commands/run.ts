@@ -11,7 +11,7 @@ import type { CommandIo } from "./io.ts";
 
 type Command = (config: Config, io: CommandIo) => Promise<number> | number;
 
-/** Loaded by whoever runs them: most of the program is of no use to any one of them. */
+/** Loaded on demand: each command uses only a part of the program. */
 const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   agent: async () => (await import("./agent.ts")).agentCommand,
   configure: async () => (await import("./configure.ts")).configureCommand,
@@ -24,7 +24,7 @@ const COMMANDS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   version: async () => (await import("./version.ts")).versionCommand,
 };
 
-/** Spegel's names of the same commands. */
+/** Spegel's names of the commands, and the usual flags. */
 const ALIASES: Readonly<Record<string, string>> = {
   registry: "agent",
   configuration: "configure",
@@ -34,9 +34,9 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Runs the command that the arguments name.
+ * Runs the command named by the arguments.
  *
- * @returns the exit code: 0 done, 1 failed, 2 bad configuration.
+ * @returns the exit code: 0 success, 1 failure, 2 invalid configuration.
  */
 export async function runCommand(args: readonly string[], io: CommandIo): Promise<number> {
   const [first = "help", ...rest] = args;

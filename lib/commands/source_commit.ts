@@ -1,13 +1,13 @@
 import { join, resolve } from "node:path";
 
-/** Digits of a commit that are shown, as in the compiled program. */
+/** Digits of the abbreviated commit, as in the compiled program. */
 const DIGITS = 12;
 
 /**
- * The commit that a working tree of git is at, read from its files, for whoever runs from source.
+ * The commit that is checked out in a git working tree, read from its files, for runs from source.
  *
  * @param root directory of the tree.
- * @returns undefined if it is no working tree, or one that cannot be understood.
+ * @returns undefined if it is not a working tree, or its format is unknown.
  */
 export function sourceCommit(root: string): string | undefined {
   const head = gitDirectory(root);
@@ -15,7 +15,7 @@ export function sourceCommit(root: string): string | undefined {
   if (head === undefined || text === undefined) return undefined;
   const name = /^ref: (refs\/\S+)$/.exec(text)?.[1];
   if (name === undefined) return short(text);
-  // Branches of a linked working tree are kept with those of the main one.
+  // Branches of a linked working tree are stored with those of the main one.
   const common = resolve(head, read(join(head, "commondir")) ?? ".");
   const packed = read(join(common, "packed-refs"))?.split("\n")
     .find((line) => line.endsWith(` ${name}`));

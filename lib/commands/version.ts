@@ -4,7 +4,7 @@ import { COMPILED_COMMIT, VERSION } from "../version.ts";
 import type { CommandIo } from "./io.ts";
 import { sourceCommit } from "./source_commit.ts";
 
-/** Prints the version of Eddy, the commit it was made from and the runtime it was made with. */
+/** Prints the version of Eddy, its commit and its runtime. */
 export function versionCommand(_config: Config, io: CommandIo): number {
   const commit = COMPILED_COMMIT ??
     sourceCommit(fileURLToPath(new URL("../..", import.meta.url))) ?? "unknown";

@@ -227,7 +227,7 @@ testWith(
       await assert.rejects(open(), /--peer-tls-dir: .*tls.key is not the key of tls.crt/);
       await Deno.writeTextFile(join(files, "tls.key"), "secret");
       await assert.rejects(open(), (error: Error) => {
-        assert.match(error.message, /tls.key is no private key/);
+        assert.match(error.message, /tls.key is not an unencrypted private key/);
         assert.doesNotMatch(error.message, /secret|\n/);
         return true;
       });

@@ -68,7 +68,7 @@ test("preflight: what only costs speed or certainty is a remark", async (t) => {
     [
       "no telling",
       { cri: { registryConfigPaths: undefined, discardUnpackedLayers: undefined } },
-      /does not tell/,
+      /does not report/,
     ],
   ];
   for (const [name, probe, remark] of cases) {

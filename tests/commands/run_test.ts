@@ -53,14 +53,14 @@ test("run: bad configuration is one line on standard error, exit code 2, nothing
       ],
       [
         ["--store", `oci-layout:${path}`, "--startup-taint", "a/b", "--node-name", "n1"],
-        /^eddy: --kubeconfig: not set, want .*no pod/,
+        /^eddy: --kubeconfig: not set, want .*not in a pod/,
       ],
       [
         [
           ...["--store", `oci-layout:${path}`, "--bootstrap-kind", "kubernetes"],
           ...["--kubernetes-bootstrap-service", "eddy-bootstrap"],
         ],
-        /^eddy: --kubeconfig: not set, want .*no pod/,
+        /^eddy: --kubeconfig: not set, want .*not in a pod/,
       ],
     ];
     for (const [args, message] of cases) {

@@ -38,7 +38,7 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
     name: "containerd discards layers",
     containerd: () => ({ images: ["discard_unpacked_layers = true"] }),
     check: "layers are kept",
-    detail: /has nothing to share/,
+    detail: /has no layers to share/,
     fix: /discard_unpacked_layers = false/,
   },
   {
@@ -116,8 +116,8 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
       return flags;
     },
     check: "mirror endpoint",
-    detail: /where containerd is sent to, does not answer \(connection refused\)/,
-    fix: /--registry-addr and --mirror-targets must fit/,
+    detail: /the mirror endpoint of containerd, does not answer \(connection refused\)/,
+    fix: /--registry-addr and --mirror-targets must match/,
   },
   {
     name: "the socket of containerd is wrong",
@@ -145,7 +145,7 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
     },
     check: "agent",
     detail: /no agent answers at .* \(connection refused\)/,
-    fix: /start it and look at its log/,
+    fix: /start it and check its log/,
   },
   {
     name: "the namespace is not kubelet's",
@@ -161,8 +161,8 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
       return await node.another({ firstPeer: `${LOOPBACK}:${dead}` });
     },
     check: "peers",
-    detail: /no other node is known, bootstrap is static/,
-    fix: /--static-bootstrap-peers names nodes that run/,
+    detail: /no other node is known; bootstrap is static/,
+    fix: /--static-bootstrap-peers lists running nodes/,
   },
   {
     name: "the registry port of peers is closed",

@@ -4,7 +4,7 @@ import type { Check } from "../../ports/check.ts";
 import { failed, ok, skipped } from "../../agent/preflight.ts";
 import type { AgentClient } from "./agent_client.ts";
 
-/** Whether an agent runs here, can be reached where containerd is told to, and is ready. */
+/** Checks that an agent runs, is reachable at containerd's URLs, and is ready. */
 export async function checkAgent(
   client: AgentClient,
   config: Config,
@@ -17,22 +17,22 @@ export async function checkAgent(
       failed(
         "agent",
         `no agent answers at ${client.pagesUrl} (${readiness.error})`,
-        "start it and look at its log; give `eddy doctor` the agent's options (--metrics-addr)",
+        "start it and check its log; give `eddy doctor` the agent's options (--metrics-addr)",
       ),
     );
   } else if (readiness.status !== 200) {
     const waiting = overview?.conditions.filter(({ met }) => !met).map(({ name }) => name) ?? [];
     const detail = waiting.length === 0
-      ? "it does not say why"
+      ? "it does not report why"
       : `waiting for ${waiting.join(", ")}`;
-    checks.push(failed("agent", `is not ready: ${detail}`, "look at its log"));
+    checks.push(failed("agent", `is not ready: ${detail}`, "check its log"));
   } else {
     checks.push(ok("agent", `is ready${overview === undefined ? "" : ` (${overview.version})`}`));
   }
   if (overview !== undefined) checks.push(checkPeers(config, overview));
   else if (readiness.status !== undefined) {
     checks.push(
-      skipped("peers", "the debug pages are off (--debug-web-enabled), nothing is known"),
+      skipped("peers", "unknown: the debug pages are off (--debug-web-enabled)"),
     );
   }
   return checks;
@@ -46,16 +46,16 @@ async function checkTargets(client: AgentClient): Promise<Check> {
       return failed(
         name,
         `${url} refuses the credentials of --basic-auth-dir`,
-        "give agent and doctor the same ones, and wait until the agent has read them again",
+        "give the agent and the doctor the same ones, and wait until the agent has reread them",
       );
     }
     if (status !== 200 || headers.get("docker-distribution-api-version") === null) {
-      const what = status === undefined ? `does not answer (${error})` : "is something else";
+      const what = status === undefined ? `does not answer (${error})` : "is not a registry";
       return failed(
         name,
-        `${url}, where containerd is sent to, ${what}`,
-        "start the agent; --registry-addr and --mirror-targets must fit each other, and the port " +
-          "must not be another program's",
+        `${url}, the mirror endpoint of containerd, ${what}`,
+        "start the agent; --registry-addr and --mirror-targets must match, and no other program " +
+          "may use the port",
       );
     }
   }
@@ -71,15 +71,15 @@ function checkPeers(config: Config, { peers }: Overview): Check {
   }
   return failed(
     name,
-    `no other node is known, bootstrap is ${config.bootstrapKind}`,
+    `no other node is known; bootstrap is ${config.bootstrapKind}`,
     `${FIXES[config.bootstrapKind] ?? "check the bootstrap options"}; the router port ` +
-      `(${config.routerAddr.port}, TCP) must be open between nodes; a single node has none to find`,
+      `(${config.routerAddr.port}, TCP) must be open between nodes; a single node finds none`,
   );
 }
 
 const FIXES: Readonly<Record<string, string>> = {
-  dns: "see that --dns-bootstrap-domain resolves to the addresses of nodes",
-  static: "see that --static-bootstrap-peers names nodes that run",
-  http: "see that --http-bootstrap-url answers with peers",
-  kubernetes: "see that the service of --kubernetes-bootstrap-service has endpoints",
+  dns: "make sure that --dns-bootstrap-domain resolves to addresses of nodes",
+  static: "make sure that --static-bootstrap-peers lists running nodes",
+  http: "make sure that --http-bootstrap-url returns peers",
+  kubernetes: "make sure that the service of --kubernetes-bootstrap-service has endpoints",
 };

@@ -9,28 +9,28 @@ import { messageOf } from "../../async/thrown.ts";
 import { readLimited } from "../../net/bytes.ts";
 import { localUrl } from "../../net/host_port.ts";
 
-/** An answer, as far as the checks need it. */
+/** The parts of an answer that the checks use. */
 export interface AgentReply {
   /** HTTP status; undefined if there was no answer. */
   readonly status: number | undefined;
-  /** Why there was none. */
+  /** Why there was no answer. */
   readonly error: string;
   readonly headers: Headers;
   /** At most 4 MiB; empty for HEAD. */
   readonly body: Uint8Array;
 }
 
-/** No agent that works takes longer than that for an answer, ms. */
+/** Timeout of the agent's answers, ms. */
 const REQUEST_MS = 5_000;
-/** A peer may have to pull what it is asked for, ms. */
+/** Timeout of a peer's answers, which may take a pull, ms. */
 export const PEER_REQUEST_MS = 10_000;
 
-/** Asks the agent of this node, and peers, as others would. */
+/** Asks this node's agent, and peers. */
 export class AgentClient {
-  /** Base URLs at which containerd is told to find the agent. */
+  /** Base URLs of the agent in containerd's configuration. */
   readonly targets: readonly string[];
   readonly #metricsUrl: string;
-  /** Header with the credentials that are configured; undefined: none. */
+  /** Header with the configured credentials; undefined: none. */
   readonly authorization: string | undefined;
   readonly #options: Cancellable;
 
@@ -42,7 +42,7 @@ export class AgentClient {
     this.#options = options;
   }
 
-  /** Where the debug pages should be. */
+  /** URL of the debug pages. */
   get pagesUrl(): string {
     return `${this.#metricsUrl}/debug/`;
   }
@@ -62,12 +62,12 @@ export class AgentClient {
     return this.#json("content");
   }
 
-  /** Who holds something besides this node; undefined if that could not be looked up. */
+  /** The other holders of a key; undefined if the lookup failed. */
   holders(key: string): Promise<Measurement | undefined> {
     return this.#json(`measure?pull=false&image=${encodeURIComponent(key)}`);
   }
 
-  /** Asks a registry, this node's or another's, with the credentials that are configured. */
+  /** Asks the registry of this node or another, with the configured credentials. */
   registry(
     url: string,
     { range, timeoutMs }: { readonly range?: string | undefined; readonly timeoutMs?: number } = {},
@@ -105,7 +105,7 @@ export class AgentClient {
   }
 }
 
-/** Why a registry refused, as its error body says; empty if it does not. */
+/** The reason in a registry's error body; empty if it has none. */
 export function refusalOf({ body }: AgentReply): string {
   try {
     const { errors } = JSON.parse(new TextDecoder().decode(body));
@@ -115,7 +115,7 @@ export function refusalOf({ body }: AgentReply): string {
   }
 }
 
-/** Nobody was asked. */
+/** No request was made. */
 export const NO_REPLY: AgentReply = {
   status: undefined,
   error: "",
@@ -123,10 +123,10 @@ export const NO_REPLY: AgentReply = {
   body: new Uint8Array(),
 };
 
-/** Lists of content may be long; nothing else is. */
+/** Lists of content may be long. */
 const MAX_BODY_BYTES = 16 * MAX_MANIFEST_BYTES;
 
-/** The innermost cause says most. */
+/** The innermost cause is the most specific. */
 function reason(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const text = messageOf(cause);

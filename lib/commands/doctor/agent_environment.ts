@@ -8,14 +8,14 @@ import { serviceEnvironment } from "./service_environment.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An agent on the same machine answers at once, or none runs, ms. */
+/** Timeout of the agent's answer, ms: it runs on the same machine. */
 const ANSWER_MS = 1_000;
 
 /**
- * The variables that make the doctor look at the agent of this node as that was started: what the
- * agent says itself, then what its service was told, then those of the doctor's own process.
+ * The environment that gives the doctor the options of this node's agent: the agent's own report,
+ * then the settings of its service, then the environment of this process.
  *
- * @throws {ConfigError} if the arguments are wrong.
+ * @throws {ConfigError} if the arguments are invalid.
  */
 export async function agentEnvironment(
   sources: {
@@ -31,12 +31,13 @@ export async function agentEnvironment(
 }
 
 /**
- * Not believed: while no agent runs anybody on the machine can answer in its place, and could have
- * the doctor, who is root, read secrets from where it says and show them to whom it says.
+ * Not taken from the agent's report: while no agent runs, any process on the machine can answer in
+ * its place, and could make the doctor, which runs as root, read secrets from a path of its choice
+ * and send them to an address of its choice.
  */
 const NOT_TOLD = new Set(["basic-auth-dir", "config"]);
 
-/** Nothing if there is no agent, or one whose debug pages are off. */
+/** Empty if no agent answers, or its debug pages are off. */
 async function askAgent(url: string, options: Cancellable): Promise<Environment> {
   using limit = deadline(ANSWER_MS, options);
   try {

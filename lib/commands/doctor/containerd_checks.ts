@@ -10,23 +10,23 @@ import { failed, inspectContainerd, ok, skipped, warning } from "../../agent/pre
 import { registryConfigPath } from "../../agent/registry_config_path.ts";
 import { checkContainerdFile } from "./containerd_file.ts";
 
-/** What is known of the node's containerd. */
+/** What the checks know of the node's containerd. */
 export interface ContainerdReport {
   readonly checks: readonly Check[];
-  /** Undefined if it does not answer, or if images are elsewhere. */
+  /** Undefined if it does not answer, or images are in another store. */
   readonly probe: ContainerdProbe | undefined;
-  /** Directory that mirror configuration is written to; undefined: none is. */
+  /** Directory for mirror configuration; undefined: none is written. */
   readonly configPath: string | undefined;
 }
 
-/** Asks the node's containerd what it is and how it is set up. */
+/** Checks the version and configuration of the node's containerd. */
 export async function checkContainerdOfNode(
   config: Config,
   options: Cancellable & { readonly strict?: boolean },
 ): Promise<ContainerdReport> {
   const wanted = config.containerdRegistryConfigPath;
   if (config.store !== undefined && config.store !== "containerd") {
-    const detail = `images are in ${config.store}, no containerd is asked`;
+    const detail = `images are in ${config.store}, so containerd is not checked`;
     const checks = [skipped("containerd", detail)];
     return { checks, probe: undefined, configPath: wanted || undefined };
   }
@@ -74,7 +74,7 @@ export async function checkContainerdOfNode(
   }
 }
 
-/** k3s and RKE2 have it beside the directory of registry hosts. */
+/** Of k3s and RKE2, beside the directory of registry hosts. */
 async function configFile(): Promise<string> {
   const found = await detectContainerd();
   if (found === undefined || found.kind === "containerd") return "/etc/containerd/config.toml";

@@ -8,19 +8,19 @@ import { failed, ok, skipped } from "../../agent/preflight.ts";
 import { messageOf } from "../../async/thrown.ts";
 
 const NAME = "containerd's configuration file";
-/** Drop-in files beyond that are not looked at. */
+/** Bound of the drop-in files that are read. */
 const MAX_IMPORTS = 100;
 
-/** What containerd's configuration file says, with the files that it imports. */
+/** Findings in containerd's configuration file and its imports. */
 export interface ContainerdFileReport {
   readonly check: Check;
-  /** `use_local_image_pull`; undefined if it is not set, or the file could not be read. */
+  /** `use_local_image_pull`; undefined if it is not set, or the file is unreadable. */
   readonly localImagePull: boolean | undefined;
 }
 
 /**
- * Looks for settings that keep containerd from using registry hosts. A file that is not there or may
- * not be read is no failure: in a pod it is seldom mounted.
+ * Checks for settings that keep containerd from using registry hosts. A missing or unreadable file
+ * is not a failure: in a pod it is seldom mounted.
  */
 export async function checkContainerdFile(path: string): Promise<ContainerdFileReport> {
   let text: string;
@@ -64,7 +64,7 @@ function judge(files: readonly ReadFile[]): Check {
       "move the TLS settings into hosts.toml files (ca, client, skip_verify) and restart containerd",
     );
   }
-  if (conflict === undefined) return ok(NAME, `${files[0]?.path} has nothing that passes Eddy by`);
+  if (conflict === undefined) return ok(NAME, `${files[0]?.path} has no settings that bypass Eddy`);
   return failed(
     NAME,
     `${conflict.path} has registry.mirrors for ${conflict.file.mirrors.join(", ")}, which rules ` +

@@ -4,7 +4,7 @@ import type { Check } from "../../ports/check.ts";
 import type { CommandIo } from "../io.ts";
 import { examineNode } from "./examine.ts";
 
-/** All checks together take no longer, ms. */
+/** Timeout of all checks together, ms. */
 const LIMIT_MS = 120_000;
 const SIGNS: Readonly<Record<Check["state"], string>> = {
   ok: "✓",
@@ -14,9 +14,9 @@ const SIGNS: Readonly<Record<Check["state"], string>> = {
 };
 
 /**
- * Looks at this node and prints what keeps pulls from going through Eddy, and how to put it right.
+ * Checks this node, and prints what keeps pulls from going through Eddy, with remedies.
  *
- * @returns 1 if anything is wrong, else 0.
+ * @returns 1 if a check failed, else 0.
  */
 export async function doctorCommand(config: Config, io: CommandIo): Promise<number> {
   using limit = deadline(LIMIT_MS, { signal: io.signal });
@@ -25,7 +25,7 @@ export async function doctorCommand(config: Config, io: CommandIo): Promise<numb
   return checks.some(({ state }) => state === "failed") ? 1 : 0;
 }
 
-/** The checks as a table, what to do below those that need it. */
+/** The checks as a table, each with its remedy below. */
 function renderChecks(checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, state, detail, fix }) => [

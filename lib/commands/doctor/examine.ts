@@ -11,13 +11,13 @@ import { checkHosts } from "./hosts_checks.ts";
 import { checkImages } from "./image_checks.ts";
 import { checkNetwork } from "./network_checks.ts";
 
-/** Looks at containerd and its mirror configuration alone; changes nothing. */
+/** Checks only containerd and its mirror configuration; changes nothing. */
 export async function examineSetup(config: Config, options: Cancellable): Promise<Check[]> {
   const client = new AgentClient(config, await configuredAuthorization(config), options);
   return await setup(config, client, options);
 }
 
-/** Looks at everything that keeps pulls on this node from going through Eddy; changes nothing. */
+/** Checks everything that can keep pulls of this node from going through Eddy; changes nothing. */
 export async function examineNode(config: Config, options: Cancellable): Promise<Check[]> {
   const client = new AgentClient(config, await configuredAuthorization(config), options);
   const checks = await setup(config, client, options);
@@ -48,7 +48,7 @@ async function setup(
   return [...checks, ...await attempt("mirror configuration", () => checkHosts(hosts))];
 }
 
-/** What cannot be looked at has failed: the rest is looked at all the same. */
+/** A check that throws has failed; the others run all the same. */
 async function attempt(name: string, look: () => Promise<Check[]>): Promise<Check[]> {
   try {
     return await look();

@@ -8,22 +8,22 @@ import type { Check } from "../../ports/check.ts";
 import { configuratorOptions } from "../../agent/mirror_configuration.ts";
 import { failed, ok, skipped } from "../../agent/preflight.ts";
 
-/** What the checks of the mirror configuration work on. */
+/** Input of the checks of the mirror configuration. */
 export interface HostsCheckInput {
   readonly config: Config;
-  /** Directory that mirror configuration is written to; undefined: none is. */
+  /** Directory for mirror configuration; undefined: none is written. */
   readonly configPath: string | undefined;
-  /** All directories that containerd reads, in its order; undefined if it does not tell. */
+  /** Directories that containerd reads, in order; undefined if it does not report them. */
   readonly readPaths: readonly string[] | undefined;
   /** Base URLs of the agent. */
   readonly targets: readonly string[];
   readonly authorization: string | undefined;
 }
 
-/** Any registry without a folder of its own goes by the default one. */
+/** Stands for registries without a folder of their own, which use the default one. */
 const UNLISTED = "registry.invalid";
 
-/** Whether the mirror configuration is as it should be, and whether containerd goes by it. */
+/** Checks that the mirror configuration is in place, and that containerd uses it. */
 export async function checkHosts(input: HostsCheckInput): Promise<Check[]> {
   const { configPath } = input;
   if (configPath === undefined) {
@@ -49,8 +49,8 @@ async function checkWritten(input: HostsCheckInput, configPath: string): Promise
       name,
       `${change.path}${others} ${more.length === 0 ? "is" : "are"} not as this agent writes ` +
         (more.length === 0 ? "it" : "them"),
-      "see `eddy configure --dry-run` with the agent's options; `eddy configure` puts it right, " +
-        "and so does an agent at its start; find out what else writes there",
+      "see `eddy configure --dry-run` with the agent's options; `eddy configure` repairs it, and " +
+        "so does an agent when it starts; find out what else writes there",
     );
   }
   const [warning] = plan.warnings;
@@ -93,7 +93,7 @@ async function checkUsed(input: HostsCheckInput, configPath: string): Promise<Ch
   return ok(name, `containerd asks ${input.targets[0]} first`);
 }
 
-/** Registries that are mirrored; without a list, all that have a folder anywhere, and another. */
+/** The mirrored registries; without a list, all that have a folder, and one without. */
 async function registriesToTry(config: Config, paths: readonly string[]): Promise<string[]> {
   const named = config.mirroredRegistries.map((name) => name.replace(/^https?:\/\//, ""))
     .filter((name) => name !== DEFAULT_FOLDER && name !== "*");

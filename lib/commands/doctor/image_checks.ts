@@ -8,26 +8,26 @@ import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
 import { digestOf, isDigest } from "../../oci/digest.ts";
 import { type AgentClient, type AgentReply, NO_REPLY, refusalOf } from "./agent_client.ts";
 
-/** Images that are tried until one is served. */
+/** Bound of the images that are tried until one is served. */
 const MAX_CANARIES = 10;
-/** Reasons that are decisions about an image, not failures of the mirror. */
+/** Reasons that concern the image, not the mirror. */
 const DECIDED = new Set(["unauthorized", "absent-upstream", "filtered"]);
-const LOOK_FURTHER = "look at /debug/requests and the agent's log for the reason";
-/** Digests of an image without a tag among which its manifest is looked for. */
+const LOOK_FURTHER = "see /debug/requests and the agent's log for the reason";
+/** Bound of the digests that are tried to find the manifest of an image without a tag. */
 const MAX_TOPS = 200;
-/** Images whose layers are looked for. */
+/** Bound of the images whose layers are checked. */
 const MAX_IMAGES = 50;
 
-/** An image that the agent advertises, and how to ask for it. */
+/** An advertised image, and how to request it. */
 interface Image {
   readonly name: string;
   readonly reference: Reference;
-  /** Its tag is advertised, so it can be asked for by it. */
+  /** Its tag is advertised, so it can be requested by tag. */
   readonly byTag: boolean;
   readonly digests: ReadonlySet<string>;
 }
 
-/** Whether images that are here come through the mirror endpoint, and are whole. */
+/** Checks that the node's images are served at the mirror endpoint, and are complete. */
 export async function checkImages(
   client: AgentClient,
   content: readonly AdvertisedContent[],
@@ -52,7 +52,7 @@ export async function checkImages(
   ];
 }
 
-/** Names without a registry: peers look for tags by full names. */
+/** Checks for names without a registry: peers look tags up by full names. */
 function checkNames(content: readonly AdvertisedContent[]): Check[] {
   const short = content.flatMap(({ image }) =>
     image === undefined || isDigest(image) || parseReference(image) !== undefined ? [] : [image]
@@ -76,7 +76,7 @@ function toImage({ image, tags, digests }: AdvertisedContent): Image[] {
   return [{ name: image, reference, byTag: tags.length > 0, digests: new Set(digests) }];
 }
 
-/** Pulls a manifest and what it names first as containerd would, from this node's own images. */
+/** Pulls a manifest and its first child as containerd would, from this node's images. */
 async function checkCanary(client: AgentClient, images: readonly Image[]): Promise<Check> {
   const name = "canary pull";
   const tried = images.toSorted((a, b) => Number(b.byTag) - Number(a.byTag)).slice(0, MAX_CANARIES);
@@ -90,7 +90,7 @@ async function checkCanary(client: AgentClient, images: readonly Image[]): Promi
   return skipped(name, `${tried.length} images need credentials, or upstream does not know them`);
 }
 
-/** Whether it is not the mirror that failed: credentials are wanted, or upstream decides so. */
+/** Whether the refusal concerns the image: it needs credentials, or upstream refuses it. */
 function isDecided(reply: AgentReply): boolean {
   return reply.status === 401 || DECIDED.has(refusalOf(reply));
 }
@@ -118,7 +118,7 @@ async function checkContent(
     : failed(name, `${child.digest} of ${image.name} did not come (${blob.status})`, LOOK_FURTHER);
 }
 
-/** Looks for layers that manifests name and the node does not hold. */
+/** Checks for layers that manifests name and the node does not hold. */
 async function checkWhole(client: AgentClient, images: readonly Image[]): Promise<Check> {
   const name = "images are whole";
   const looked = images.slice(0, MAX_IMAGES);
@@ -140,7 +140,7 @@ async function checkWhole(client: AgentClient, images: readonly Image[]): Promis
   );
 }
 
-/** Undefined if the image's manifest cannot be had without credentials. */
+/** Undefined if the image's manifest needs credentials. */
 async function lacksLayers(client: AgentClient, image: Image): Promise<boolean | undefined> {
   const { registry, repository } = image.reference;
   const read = async (reference: Reference) =>
@@ -148,7 +148,7 @@ async function lacksLayers(client: AgentClient, image: Image): Promise<boolean |
   const { status, body: top } = await askTop(client, image);
   if (status !== 200) return undefined;
   if (!isIndexMediaType(detectMediaType(top))) return lacksChildren(top, image);
-  // Of an index usually only the node's own platform is here.
+  // Usually the node holds only its own platform of an index.
   for (
     const { digest } of manifestChildren(top).filter(({ digest }) => image.digests.has(digest))
   ) {
@@ -157,7 +157,7 @@ async function lacksLayers(client: AgentClient, image: Image): Promise<boolean |
   return false;
 }
 
-/** The manifest that an image begins with; without its tag, the first one among its digests. */
+/** The root manifest of an image; without a tag, the first manifest among its digests. */
 async function askTop(client: AgentClient, image: Image): Promise<AgentReply> {
   const { registry, repository, digest } = image.reference;
   if (image.byTag || digest !== undefined) {

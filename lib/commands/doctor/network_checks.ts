@@ -13,15 +13,15 @@ import { formatHostPort } from "../../net/host_port.ts";
 import { checkPeerTls } from "./tls_checks.ts";
 import { type AgentClient, PEER_REQUEST_MS, refusalOf } from "./agent_client.ts";
 
-/** Peers that are tried. */
+/** Bound of the peers that are tried. */
 const MAX_PEERS = 5;
-/** Digests among which one is looked for that only this node has. */
+/** Bound of the digests that are looked up to find one that only this node holds. */
 const MAX_DIGESTS = 20;
 
-/** Reasons of a peer that has looked for something at other nodes. */
+/** Reasons of a peer that asked other nodes for the content. */
 const LOOKED_FOR = new Set(["no-peer", "peers-unreachable", "peers-refused", "timeout"]);
 
-/** Something that this node alone holds, as it can be asked for. */
+/** Content that only this node holds, and how to request it. */
 interface Unique {
   readonly repository: string;
   readonly registry: string;
@@ -29,9 +29,9 @@ interface Unique {
 }
 
 /**
- * Whether peers can be reached from here, whether the index knows who holds what, and whether peers
- * reach this node: one of them is asked for something that only this node has, so it has to find
- * this node in the index and fetch it here.
+ * Checks that peers are reachable from here, that lookups in the index succeed, and that peers
+ * reach this node: a peer is asked for content that only this node holds, so it must find this node
+ * in the index and fetch from it.
  */
 export async function checkNetwork(
   client: AgentClient,
@@ -80,7 +80,7 @@ async function checkPeerPorts(
   return { check, peers: good };
 }
 
-/** Looks a few digests up, until one is found that nobody else holds. */
+/** Looks up digests until one is found that no other node holds. */
 async function checkIndex(
   client: AgentClient,
   content: readonly AdvertisedContent[],
@@ -92,7 +92,7 @@ async function checkIndex(
   for (const [index, candidate] of tried.entries()) {
     const found = await client.holders(candidate.digest);
     if (found === undefined) {
-      const fix = "look at the agent's log; another measurement may be under way: try again";
+      const fix = "check the agent's log; if another measurement is in progress, try again";
       const check = failed(name, `${candidate.digest} could not be looked up`, fix);
       return { check, unique: undefined };
     }
@@ -110,7 +110,7 @@ async function checkIndex(
   return { check: ok(name, detail), unique: undefined };
 }
 
-/** The last digests of images first: what was pulled last is most likely here alone. */
+/** The latest digests first: they are the likeliest to be here alone. */
 function candidates(content: readonly AdvertisedContent[]): Unique[] {
   const all = content.toReversed().flatMap(({ image, digests }): Unique[] => {
     const reference = image === undefined ? undefined : parseReference(image);
@@ -129,13 +129,16 @@ async function checkFromPeers(
 ): Promise<Check> {
   const name = "this node from peers";
   if (unique === undefined) {
-    return skipped(name, "all that is held here is held by peers too, so nobody has to come here");
+    return skipped(
+      name,
+      "peers hold everything that this node holds, so none has to fetch from it",
+    );
   }
   const { digest, registry, repository } = unique;
   const reference = { registry, repository, digest };
   const failures: string[] = [];
   for (const peer of peers) {
-    // Without the mark of a peer's request, the peer looks for it as for its own containerd.
+    // Without the header of a peer's request, the peer looks for it as for its own containerd.
     const refusals: string[] = [];
     for (const kind of ["blob", "manifest"] as const) {
       const url = `${urlOf(peer)}${formatDistributionPath({ kind, reference })}`;
@@ -148,7 +151,7 @@ async function checkFromPeers(
       }
       refusals.push(refusalOf(reply));
     }
-    // What it may not give to others, or what upstream does not know, it did not look for.
+    // It does not look for content that is private, or that upstream does not know.
     const told = refusals.find((reason) => LOOKED_FOR.has(reason));
     if (told !== undefined) failures.push(`${urlOf(peer)} (${told})`);
   }

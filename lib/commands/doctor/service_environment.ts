@@ -1,7 +1,7 @@
 import { parseEnvironmentFile } from "../service/environment_file.ts";
 import { serviceNode } from "../service/service_node.ts";
 
-/** Settings of the agent that runs as a service of this node; none if there is no such service. */
+/** Settings of this node's agent service; empty if there is no such service. */
 export async function serviceEnvironment(): Promise<Readonly<Record<string, string>>> {
   try {
     const text = await Deno.readTextFile(serviceNode().paths.environment);

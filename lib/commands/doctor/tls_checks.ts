@@ -9,15 +9,15 @@ import { failed, ok } from "../../agent/preflight.ts";
 import { PeerTls } from "../../agent/peer_tls.ts";
 import { messageOf } from "../../async/thrown.ts";
 
-/** How long a peer may take, ms. */
+/** Timeout of a peer, ms. */
 const CONNECT_MS = 2000;
 
-/** Whether peers prove by TLS who they are, where that is asked of them. */
+/** Checks that peers authenticate by TLS, if that is configured. */
 export async function checkPeerTls(
   config: Config,
   peers: readonly Pick<PeerView, "addresses">[],
 ): Promise<Check[]> {
-  // What it would log is what the check says.
+  // The check reports what it would log.
   const log = createLog({ level: "error" });
   const tls = await PeerTls.open(config, { clock: systemClock, log });
   if (tls === undefined) return [];
@@ -35,13 +35,13 @@ export async function checkPeerTls(
     }
   }));
   const bad = answers.filter((answer) => answer !== undefined);
-  if (bad.length === 0) return [ok(name, `${answers.length} of ${answers.length} are known by it`)];
+  if (bad.length === 0) return [ok(name, `${answers.length} of ${answers.length} authenticate`)];
   const check = failed(
     name,
     `${bad.length} of ${answers.length} peers are not known by TLS, such as ${bad[0]}`,
     `open port ${port} (TCP) between nodes, and give all of them --peer-tls-dir with ` +
       `certificates of one authority for the name ${config.peerTlsName}`,
   );
-  // Where it is only preferred, some nodes may still be without.
+  // If TLS is only preferred, some nodes may not have it yet.
   return [tls.required ? check : { ...check, state: "warning" }];
 }

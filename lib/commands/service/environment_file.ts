@@ -1,7 +1,7 @@
 /**
- * Reads a file that systemd takes as `EnvironmentFile=`: lines `NAME=value`, comments from `#` or `;`
- * at the start of a line, values in single or double quotes, lines continued by a backslash. What is
- * none of these is left out, as systemd does.
+ * Reads a file that systemd takes as `EnvironmentFile=`: lines `NAME=value`, comments from `#` or
+ * `;` at the start of a line, values in single or double quotes, lines continued by a backslash.
+ * Other lines are ignored, as systemd does.
  *
  * Source: systemd.exec(5).
  */

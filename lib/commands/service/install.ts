@@ -6,7 +6,7 @@ import { SERVICE_ENVIRONMENT, SERVICE_UNIT } from "./service_files.ts";
 import { checkServiceNode, type ServiceNode, serviceNode, UNIT } from "./service_node.ts";
 import { type Step, takeSteps } from "./step.ts";
 
-/** Makes Eddy a service of this node, or brings one that it is to this version. */
+/** Installs Eddy as a service of this node, or updates it to this version. */
 export async function installCommand(config: Config, io: CommandIo): Promise<number> {
   const node = serviceNode();
   await checkServiceNode(node, "install");
@@ -15,8 +15,8 @@ export async function installCommand(config: Config, io: CommandIo): Promise<num
 }
 
 /**
- * Says what has to be done so that the service is there in this version, enabled and running; nothing
- * if it is. An environment file that is there stays as it is: it is the user's. Changes nothing.
+ * Plans the steps after which this version of the service is installed, enabled and running; none
+ * if it is. An existing environment file belongs to the user and is kept. Changes nothing.
  *
  * @throws {ConfigError} if this program cannot be installed.
  */
@@ -50,7 +50,7 @@ export async function planInstall(node: ServiceNode): Promise<Step[]> {
   }
   if (!await systemctl.asks("is-enabled", UNIT)) steps.push(run(node, "enable", UNIT));
   const active = await systemctl.asks("is-active", UNIT);
-  // A start that waits for what is not there, such as containerd, is tried again by systemd.
+  // A start that fails, e.g. as containerd does not run yet, is retried by systemd.
   if (!active) steps.push(run(node, "start", UNIT));
   else if (changed) steps.push(run(node, "restart", UNIT));
   return steps;

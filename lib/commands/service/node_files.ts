@@ -5,12 +5,12 @@ import { clearTemporaries, replaceFile } from "../../files/write_durably.ts";
 
 const DIRECTORY_MODE = 0o755;
 
-/** Puts a text into a file at once, so that nobody reads half of it. */
+/** Writes a file atomically. */
 export async function writeFile(path: string, text: string): Promise<void> {
   await replaceFile(path, text, { mode: 0o644, directoryMode: DIRECTORY_MODE });
 }
 
-/** Copies a program at once; one that runs from the same path goes on as it was. */
+/** Copies a program atomically; a process that runs the old file is not affected. */
 export async function copyProgram(from: string, to: string): Promise<void> {
   await clearTemporaries(dirname(to));
   using program = await Deno.open(from);
@@ -22,7 +22,7 @@ export async function readText(path: string): Promise<string | undefined> {
   return await ifPresent(Deno.readTextFile(path));
 }
 
-/** Whether something is at a path. */
+/** Whether a path exists. */
 export async function exists(path: string): Promise<boolean> {
   return await ifPresent(Deno.lstat(path)) !== undefined;
 }
@@ -35,7 +35,7 @@ export async function sameContent(a: string, b: string): Promise<boolean> {
   return await fingerprint(a) === await fingerprint(b);
 }
 
-/** Removes a directory if nothing is in it. */
+/** Removes a directory if it is empty. */
 export async function removeIfEmpty(path: string): Promise<void> {
   for await (const _entry of Deno.readDir(path)) return;
   await Deno.remove(path);

@@ -1,4 +1,4 @@
-/** The unit that `eddy install` writes; deploy/systemd/eddy.service is the same, a test sees to it. */
+/** The unit that `eddy install` writes, equal to deploy/systemd/eddy.service. */
 export const SERVICE_UNIT =
   `# Put your own settings into /etc/eddy/eddy.env, or into a drop-in by "systemctl edit eddy": this file
 # is replaced by "eddy install".
@@ -74,7 +74,7 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 `;
 
-/** The environment file that `eddy install` writes; the same as deploy/systemd/eddy.env. */
+/** The environment file that `eddy install` writes, equal to deploy/systemd/eddy.env. */
 export const SERVICE_ENVIRONMENT =
   `# Settings of eddy.service, read when it starts: "systemctl restart eddy" after a change. Any option
 # of "eddy help agent" can be set by the name of its environment variable. "eddy install" leaves this

@@ -5,30 +5,30 @@ import { type Systemctl, systemctl } from "./systemctl.ts";
 /** Name of the unit. */
 export const UNIT = "eddy.service";
 
-/** A node that Eddy can be a service of. */
+/** A node that Eddy can be installed on. */
 export interface ServiceNode {
-  /** Where everything goes, absolute. */
+  /** Absolute paths of the service's files. */
   readonly paths: {
     readonly binary: string;
     readonly unit: string;
-    /** Directory of settings that users put beside the unit. */
+    /** Directory of the unit's drop-ins, which belong to the user. */
     readonly dropIns: string;
     readonly environment: string;
-    /** The service's state: its identity. */
+    /** The service's state directory, with its identity. */
     readonly state: string;
-    /** There if the machine was booted with systemd, see sd_booted(3). */
+    /** Exists if the machine was booted with systemd (sd_booted(3)). */
     readonly booted: string;
   };
   readonly systemctl: Systemctl;
-  /** User id of this process; null where there is none. */
+  /** User id of this process; null if the platform has none. */
   readonly uid: number | null;
-  /** This program, if it is one file; undefined when it runs from its source. */
+  /** Path of the compiled program; undefined when it runs from source. */
   readonly executable: string | undefined;
-  /** Directory that all paths are below; `/` but for tests. */
+  /** Root directory of all paths; `/` except in tests. */
   readonly root: string;
 }
 
-/** This machine, or one that lives below `root`. */
+/** This machine, or one below `root`. */
 export function serviceNode(root = "/"): ServiceNode {
   return {
     paths: {
@@ -47,9 +47,9 @@ export function serviceNode(root = "/"): ServiceNode {
 }
 
 /**
- * Checks that a command can work on the node.
+ * Checks that a command can run on the node.
  *
- * @throws {ConfigError} if it cannot: one line that says what to do.
+ * @throws {ConfigError} with the remedy if it cannot.
  */
 export async function checkServiceNode(node: ServiceNode, command: string): Promise<void> {
   const booted = await Deno.stat(node.paths.booted).then((info) => info.isDirectory, () => false);

@@ -1,13 +1,13 @@
 import type { CommandIo } from "../io.ts";
 
-/** One thing that a command does to the node. */
+/** One change of a command to the node. */
 export interface Step {
-  /** What it does, in the imperative, e.g. `write /etc/eddy/eddy.env`. */
+  /** Description in the imperative, e.g. `write /etc/eddy/eddy.env`. */
   readonly says: string;
   readonly run: () => Promise<void>;
 }
 
-/** Takes steps in order and prints each; with `dryRun` only says what it would do. */
+/** Runs steps in order and prints each; with `dryRun` it only prints them. */
 export async function takeSteps(
   steps: readonly Step[],
   io: Pick<CommandIo, "stdout">,

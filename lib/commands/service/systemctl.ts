@@ -1,23 +1,23 @@
 import { ConfigError } from "../../config/config_error.ts";
 
-/** The service manager of a node, as far as it is needed. */
+/** The service manager of a node. */
 export interface Systemctl {
   /**
    * Runs `systemctl` with these arguments.
    *
-   * @throws {Error} with what it said, if it fails.
+   * @throws {Error} with its output if it fails.
    */
   run(...args: readonly string[]): Promise<void>;
-  /** Whether `systemctl` with these arguments, a question such as `is-active`, says yes. */
+  /** Whether a query such as `systemctl is-active` succeeds. */
   asks(...args: readonly string[]): Promise<boolean>;
 }
 
-/** Where it may be: root must not run what stands first in the PATH of whoever called. */
+/** Its possible paths: root must not trust the PATH of the calling user. */
 export const SYSTEMCTL_PATHS = ["/usr/bin/systemctl", "/bin/systemctl"] as const;
 
-/** A stop may let transfers end; longer than this none of its commands takes, ms. */
+/** Timeout of a command, ms; a stop may wait for transfers to end. */
 const TIMEOUT_MS = 120_000;
-/** The end of what it says is enough for a message. */
+/** Bound of the output in a message: its end. */
 const MAX_MESSAGE_LENGTH = 500;
 
 /** The `systemctl` of this machine. */

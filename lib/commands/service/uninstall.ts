@@ -13,19 +13,19 @@ import { SERVICE_ENVIRONMENT } from "./service_files.ts";
 import { checkServiceNode, type ServiceNode, serviceNode, UNIT } from "./service_node.ts";
 import { type Step, takeSteps } from "./step.ts";
 
-/** What a removal is planned from. */
+/** Input of the plan. */
 export interface UninstallSettings {
-  /** Directory of registry hosts, if the user named it. */
+  /** The configured directory of registry hosts. */
   readonly registryConfigPath: string | undefined;
 }
 
-/** What there is to do, and what there is to say about what stays. */
+/** The steps, and remarks on what is kept. */
 export interface UninstallPlan {
   readonly steps: readonly Step[];
   readonly remarks: readonly string[];
 }
 
-/** Takes the service away and leaves the node as it was before it. */
+/** Removes the service and restores the node. */
 export async function uninstallCommand(config: Config, io: CommandIo): Promise<number> {
   const node = serviceNode();
   await checkServiceNode(node, "uninstall");
@@ -38,9 +38,9 @@ export async function uninstallCommand(config: Config, io: CommandIo): Promise<n
 }
 
 /**
- * Says what has to be done so that nothing of the service is left: it is stopped first, so that it
- * repairs nothing, then containerd's configuration is restored, and files go last, so that a failure
- * on the way leaves the means to try again. Changes nothing.
+ * Plans the steps that remove the service. It is stopped first, so that it repairs nothing; then
+ * containerd's configuration is restored; files are removed last, so that a failure can be retried.
+ * Changes nothing.
  */
 export async function planUninstall(
   node: ServiceNode,
@@ -83,14 +83,14 @@ export async function planUninstall(
   return { steps, remarks };
 }
 
-/** The directory of registry hosts that the service was told; undefined: it found it out itself. */
+/** The directory of registry hosts in the service's settings; undefined: it detects it. */
 function registryConfigPathOf(environment: string): string | undefined {
   const env = Object.fromEntries(parseEnvironmentFile(environment));
   try {
     const readFile = (path: string) => Deno.readTextFileSync(path);
     return parseConfig({ command: "agent", args: [], env, readFile }).containerdRegistryConfigPath;
   } catch (error) {
-    // The agent did not start with it either; the directory may be right all the same.
+    // The agent did not start with these settings either; the directory may still be right.
     if (error instanceof ConfigError) return env["CONTAINERD_REGISTRY_CONFIG_PATH"];
     throw error;
   }
