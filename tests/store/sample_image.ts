@@ -19,7 +19,7 @@ export function sampleImage(seed: string, digestOf: (content: string) => Digest)
     architecture: "amd64",
     os: "linux",
     config: { Labels: { seed } },
-    rootfs: { type: "layers", diff_ids: layers.map(digestOf) },
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => digestOf(layer)) },
   });
   const describe = (mediaType: string, content: string) => ({
     mediaType,
