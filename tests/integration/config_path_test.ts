@@ -9,8 +9,8 @@ import { CriImages } from "../e2e/lab/cri_images.ts";
 import {
   type ContainerdBinaries,
   type ContainerdSettings,
-  findContainerds,
   RealContainerd,
+  testEachContainerd,
 } from "./real_containerd.ts";
 import { type RecordedRequest, RegistryRecorder, tinyImage } from "./registry_recorder.ts";
 
@@ -111,16 +111,8 @@ async function checkedState(containerd: RealContainerd, localImagePull?: boolean
   }
 }
 
-for (const { major, found } of await findContainerds()) {
-  const title = `config_path: whom containerd ${major}.x asks, and what is said about it`;
-  if (typeof found !== "string") {
-    Deno.test(
-      { name: title, sanitizeOps: false, sanitizeResources: false },
-      (t) => suite(t, found),
-    );
-  } else if (Deno.env.get("CI") === "true") {
-    Deno.test(title, () => assert.fail(`in CI nothing may be left out: ${found}`));
-  } else {
-    Deno.test.ignore(`${title} (left out: ${found})`, () => {});
-  }
-}
+await testEachContainerd(
+  (major) => `config_path: whom containerd ${major}.x asks, and what is said about it`,
+  suite,
+  (name, fn) => Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false }),
+);

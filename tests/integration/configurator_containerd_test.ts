@@ -3,8 +3,8 @@ import { configure, restoreConfiguration } from "../../lib/configurator/configur
 import { denoFileSystem } from "../../lib/configurator/deno_file_system.ts";
 import { optionsFor, put, type TreeFile, withTree } from "../configurator/tree.ts";
 import type { ConfiguratorOptions } from "../../lib/configurator/settings.ts";
-import { test, type TestContext } from "../support/test.ts";
-import { type ContainerdBinaries, findContainerds, RealContainerd } from "./real_containerd.ts";
+import type { TestContext } from "../support/test.ts";
+import { type ContainerdBinaries, RealContainerd, testEachContainerd } from "./real_containerd.ts";
 import { type RecordedRequest, RegistryRecorder, tinyImage } from "./registry_recorder.ts";
 
 const collaborators = { fileSystem: denoFileSystem };
@@ -257,13 +257,7 @@ async function makeCertificate(directory: string): Promise<{ cert: string; key: 
   return { cert: await Deno.readTextFile(cert), key: await Deno.readTextFile(key) };
 }
 
-for (const { major, found } of await findContainerds()) {
-  const title = `containerd ${major}.x reads the mirror configuration`;
-  if (typeof found !== "string") {
-    test(title, (t) => suite(t, found));
-  } else if (Deno.env.get("CI") === "true") {
-    test(title, () => assert.fail(`in CI nothing may be left out: ${found}`));
-  } else {
-    Deno.test.ignore(`${title} (left out: ${found})`, () => {});
-  }
-}
+await testEachContainerd(
+  (major) => `containerd ${major}.x reads the mirror configuration`,
+  suite,
+);

@@ -13,9 +13,9 @@ import { storeCases, watcherCases, type WatcherFixture } from "../store/conforma
 import { putImage, sampleImage } from "../store/sample_image.ts";
 import { WatchRecorder } from "../store/watch_recorder.ts";
 import { tempDirectory } from "../support/temp_directory.ts";
-import { test, type TestContext } from "../support/test.ts";
+import type { TestContext } from "../support/test.ts";
 import { ContainerdRecords } from "./containerd_records.ts";
-import { type ContainerdBinaries, findContainerds, RealContainerd } from "./real_containerd.ts";
+import { type ContainerdBinaries, RealContainerd, testEachContainerd } from "./real_containerd.ts";
 
 const never = { signal: new AbortController().signal };
 
@@ -205,15 +205,6 @@ const suites = {
   "is probed": isProbed,
 };
 
-for (const { major, found } of await findContainerds()) {
-  for (const [name, run] of Object.entries(suites)) {
-    const title = `real containerd ${major}.x ${name}`;
-    if (typeof found !== "string") {
-      test(title, (t) => run(t, found));
-    } else if (Deno.env.get("CI") === "true") {
-      test(title, () => assert.fail(`in CI nothing may be left out: ${found}`));
-    } else {
-      Deno.test.ignore(`${title} (left out: ${found})`, () => {});
-    }
-  }
+for (const [name, run] of Object.entries(suites)) {
+  await testEachContainerd((major) => `real containerd ${major}.x ${name}`, run);
 }

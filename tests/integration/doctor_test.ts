@@ -6,7 +6,7 @@ import { DoctorNode } from "./doctor_node.ts";
 import {
   type ContainerdBinaries,
   type ContainerdSettings,
-  findContainerds,
+  testEachContainerd,
 } from "./real_containerd.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -268,17 +268,9 @@ function named(settings: ContainerdSettings, major: 1 | 2): ContainerdSettings {
   return { ...settings, registry };
 }
 
-for (const { major, found } of await findContainerds()) {
-  const title = `doctor: planted misconfigurations with containerd ${major}.x`;
-  if (typeof found !== "string") {
-    // Timers of libp2p outlive an agent by a second.
-    Deno.test(
-      { name: title, sanitizeOps: false, sanitizeResources: false },
-      (t) => suite(t, found),
-    );
-  } else if (Deno.env.get("CI") === "true") {
-    Deno.test(title, () => assert.fail(`in CI nothing may be left out: ${found}`));
-  } else {
-    Deno.test.ignore(`${title} (left out: ${found})`, () => {});
-  }
-}
+await testEachContainerd(
+  (major) => `doctor: planted misconfigurations with containerd ${major}.x`,
+  suite,
+  // Timers of libp2p outlive an agent by a second.
+  (name, fn) => Deno.test({ name, fn, sanitizeOps: false, sanitizeResources: false }),
+);

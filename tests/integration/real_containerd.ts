@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "../../lib/async/clock.ts";
 import { ContainerdClient, ContainerdError } from "../../lib/store/containerd/client.ts";
 import { methods } from "../../lib/store/containerd/methods.ts";
+import { type TestContext, testWith } from "../support/test.ts";
 
 /** Programs of one containerd release. */
 export interface ContainerdBinaries {
@@ -19,9 +20,9 @@ const START_TIMEOUT_MS = 30_000;
  * Finds the containerd releases to test with: in the directories that `EDDY_TEST_CONTAINERD1` and
  * `EDDY_TEST_CONTAINERD2` name, else `/usr/bin` and `eddy/bin` of the user's cache.
  *
- * @returns for each major version the programs, or why there are none to run.
+ * @returns for each major version the programs, or what is missing.
  */
-export async function findContainerds(): Promise<
+async function findContainerds(): Promise<
   readonly { readonly major: 1 | 2; readonly found: ContainerdBinaries | string }[]
 > {
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/root", ".cache");
@@ -32,12 +33,28 @@ export async function findContainerds(): Promise<
   return await Promise.all(candidates.map(async (candidate) => {
     const { major, directory } = candidate;
     if (Deno.build.os !== "linux" || Deno.uid() !== 0) {
-      return { major, found: "needs root on Linux" };
+      return { major, found: "root on Linux" };
     }
     const version = await versionOf(join(directory, "containerd"));
     const fits = version !== undefined && new RegExp(`\\sv?${major}\\.\\d`).test(version);
-    return { major, found: fits ? candidate : `no containerd ${major}.x in ${directory}` };
+    return { major, found: fits ? candidate : `containerd ${major}.x in ${directory}` };
   }));
+}
+
+/**
+ * Registers a test for each major version, or says why one is left out.
+ *
+ * @param register as with {@link testWith}.
+ */
+export async function testEachContainerd(
+  title: (major: 1 | 2) => string,
+  run: (t: TestContext, binaries: ContainerdBinaries) => Promise<void>,
+  register?: (name: string, fn: (t: TestContext) => Promise<void> | void) => void,
+): Promise<void> {
+  for (const { major, found } of await findContainerds()) {
+    if (typeof found === "string") testWith([found], title(major), () => {});
+    else testWith([], title(major), (t) => run(t, found), register);
+  }
 }
 
 /** Settings that differ from what a good node has. */
