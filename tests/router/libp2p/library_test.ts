@@ -13,6 +13,7 @@ import { PINNED } from "../../../lib/router/libp2p/library.ts";
 import { noiseCrypto } from "../../../lib/router/libp2p/noise_crypto.ts";
 import { resolveRouterOptions } from "../../../lib/router/options.ts";
 import { MemoryLog } from "../../fakes/log.ts";
+import { readSource, sourceFiles } from "../../architecture/source_files.ts";
 import { test } from "../../support/test.ts";
 
 async function makeHost(): Promise<Host> {
@@ -69,6 +70,21 @@ test("libraries: the versions that errors name are those that the project pins",
   for (const [name, version] of Object.entries(PINNED)) {
     assert.equal(imports[name], `npm:${name}@${version}`);
   }
+});
+
+test("libraries: only the files that ADR 9 names reach beyond public types", async () => {
+  const checked: string[] = [];
+  for (const path of (await sourceFiles()).filter((path) => path.startsWith("lib/router/"))) {
+    const text = await readSource(path);
+    const isChecked = text.includes("requireMembers(");
+    if (isChecked) checked.push(path.replace(/^.*\//, ""));
+    const reaches = /as unknown as|Reflect\.|@ts-|no-explicit-any/.test(text);
+    assert(!reaches || isChecked || path.endsWith("/check_connections.ts"), path);
+  }
+  const decision = await readSource("docs/adr/0009-own-dht-traffic.md");
+  const named = checked.filter((file) => decision.includes(`\`${file}\``));
+  assert.deepEqual(named, ["closed_network.ts", "frugal_yamux.ts", "kad_dht.ts"]);
+  assert.deepEqual(checked.filter((file) => !named.includes(file)), ["library.ts"]);
 });
 
 test("libraries: a router is not made where kad-dht has lost a member that it needs", async () => {
