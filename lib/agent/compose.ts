@@ -26,6 +26,7 @@ import { SoundStore } from "../store/integrity/sound_store.ts";
 import { VERSION } from "../version.ts";
 import { createAccess } from "./access.ts";
 import { BasicAuth } from "./basic_auth.ts";
+import { createBootstrap } from "./bootstrap.ts";
 import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
@@ -36,7 +37,6 @@ import { Readiness } from "./readiness.ts";
 import { referenceFilterOf } from "./reference_filter.ts";
 import { createAgentRouter } from "./router.ts";
 import type { StopStack } from "./stop_stack.ts";
-import { createBootstrap } from "./trusted_addresses.ts";
 
 /** Options of an agent besides its configuration. */
 export interface AgentOptions extends Cancellable {

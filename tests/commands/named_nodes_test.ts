@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createBootstrap } from "../../lib/agent/trusted_addresses.ts";
+import { createBootstrap } from "../../lib/agent/bootstrap.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";

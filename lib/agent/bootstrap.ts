@@ -10,12 +10,51 @@ import { createDnsBootstrapper } from "../router/bootstrap/dns_bootstrapper.ts";
 import { createHttpBootstrapper } from "../router/bootstrap/http_bootstrapper.ts";
 import { createMdnsBootstrapper } from "../router/bootstrap/mdns/mdns_bootstrapper.ts";
 import { createStaticBootstrapper } from "../router/bootstrap/static_bootstrapper.ts";
+import { TrustedAddresses } from "../router/bootstrap/trusted_addresses.ts";
 
-/** Collaborators of the bootstrappers. */
-export interface BootstrapperCollaborators extends Pick<Runtime, "clock" | "log"> {
+/** Collaborators of {@link createBootstrap}. */
+export interface BootstrapCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly kubernetes: () => KubernetesApi;
   /** Bounds the connections of servers. */
   readonly connections?: ConnectionBudget | undefined;
+  /** Cluster keys; undefined if there are none. */
+  readonly keys: readonly string[] | undefined;
+}
+
+/** The bootstrapper, with the addresses that it makes trusted. */
+export interface AgentBootstrap {
+  readonly bootstrapper: TrustedAddresses;
+  /** Peers that are trusted to resolve tags; undefined: all, or those that authenticate. */
+  readonly trustedAddresses: TrustedAddresses | undefined;
+}
+
+/**
+ * Creates the configured bootstrapper. Where nodes do not authenticate, the addresses that it finds
+ * are also the peers that are trusted to resolve tags while upstream is unreachable.
+ *
+ * @throws {ConfigError} if the configured peers are malformed.
+ */
+export function createBootstrap(
+  config: Config,
+  { keys, clock, log, ...others }: BootstrapCollaborators,
+): AgentBootstrap {
+  // Where TLS is required, every peer that answers has presented a certificate.
+  const isProven = keys !== undefined ||
+    (config.peerTlsDir !== undefined && config.peerTlsMode === "require");
+  const byName = !isProven && config.tagPolicy === "verify" && config.resolveTags;
+  const bootstrapper = new TrustedAddresses({
+    bootstrapper: chooseBootstrapper(config, { clock, log, ...others }, { whole: byName }),
+    clock,
+    log: log.child({ part: "bootstrap" }),
+  });
+  if (byName && config.bootstrapKind === "mdns") {
+    log.warn(
+      "peers found by multicast are not trusted to resolve tags: while upstream is unreachable, " +
+        "tags of other nodes are not used",
+      { fix: "--cluster-key-file or --tag-policy peer" },
+    );
+  }
+  return { bootstrapper, trustedAddresses: byName ? bootstrapper : undefined };
 }
 
 /**
@@ -23,9 +62,9 @@ export interface BootstrapperCollaborators extends Pick<Runtime, "clock" | "log"
  *
  * @param whole whether it must find all nodes, not only enough to join.
  */
-export function chooseBootstrapper(
+function chooseBootstrapper(
   config: Config,
-  { kubernetes, clock, log, connections }: BootstrapperCollaborators,
+  { kubernetes, clock, log, connections }: Omit<BootstrapCollaborators, "keys">,
   { whole }: { readonly whole: boolean },
 ): Bootstrapper {
   switch (config.bootstrapKind) {
@@ -41,8 +80,7 @@ export function chooseBootstrapper(
       try {
         return createStaticBootstrapper({ peers: config.staticBootstrapPeers });
       } catch (error) {
-        const reason = messageOf(error);
-        throw new ConfigError(`--static-bootstrap-peers: ${reason}`);
+        throw new ConfigError(`--static-bootstrap-peers: ${messageOf(error)}`);
       }
     case "kubernetes":
       return createEndpointSliceBootstrapper({ api: kubernetes() }, {
