@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import type { AgentClient, AgentReply } from "../../lib/commands/doctor/agent_client.ts";
+import { checkImages } from "../../lib/commands/doctor/image_checks.ts";
+import { digestOf } from "../../lib/oci/digest.ts";
+import { sampleImage } from "../store/sample_image.ts";
+import { test } from "../support/test.ts";
+
+const NAME = "docker.io/library/app:1";
+const { manifest, config, layers } = sampleImage("app", (content) => digestOf(content));
+
+/** An agent that serves the image's content by tag and digest. */
+function agent(): AgentClient {
+  const registry = (url: string): Promise<AgentReply> => {
+    const content = [config, ...layers].find((each) => url.includes(digestOf(each))) ?? manifest;
+    const headers = new Headers({ "docker-content-digest": digestOf(content) });
+    const body = new TextEncoder().encode(content);
+    return Promise.resolve({ status: 200, error: "", headers, body });
+  };
+  return { targets: ["http://127.0.0.1:5000"], registry } as unknown as AgentClient;
+}
+
+for (
+  const { name, held, state, fix } of [
+    { name: "all layers are here", held: layers, state: "ok", fix: /^$/ },
+    {
+      name: "a layer is missing: both causes are named",
+      held: layers.slice(1),
+      state: "warning",
+      fix:
+        /discard_unpacked_layers was true\), or did not fetch them as their snapshots were there/,
+    },
+  ]
+) {
+  test(`doctor: images: ${name}`, async () => {
+    const digests = [manifest, config, ...held].map((content) => digestOf(content));
+    const checks = await checkImages(agent(), [{ image: NAME, tags: [NAME], digests }], "k8s.io");
+    const whole = checks.find((check) => check.name === "images are whole");
+    assert.equal(whole?.state, state, JSON.stringify(checks));
+    assert.match(whole?.fix ?? "", fix);
+  });
+}
