@@ -4,6 +4,7 @@ import { Inquiries } from "../../lib/access/inquiries.ts";
 import { createLocalClients } from "../../lib/access/local_clients.ts";
 import { Repositories } from "../../lib/access/repositories.ts";
 import { RepositoryContent } from "../../lib/access/repository_content.ts";
+import { watchContent } from "../../lib/access/watch_content.ts";
 import type { Credentials } from "../../lib/oci/credentials.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { type DistributionPath, formatDistributionPath } from "../../lib/oci/path.ts";
@@ -15,6 +16,7 @@ import type {
   UpstreamAnswer,
   UpstreamTrouble,
 } from "../../lib/ports/access.ts";
+import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
@@ -28,6 +30,17 @@ export function digestOf(letter: string): Digest {
   return `sha256:${letter.repeat(64)}`;
 }
 
+/** Digests of what upstreams hold. */
+export const A = digestOf("a");
+export const B = digestOf("b");
+export const C = digestOf("c");
+export const D = digestOf("d");
+export const E = digestOf("e");
+
+/** A repository of everybody's, and a private one. */
+export const OPEN = "docker.io/library/open";
+export const CLOSED = "ghcr.io/acme/closed";
+
 /** What an upstream in memory holds: by `registry/repository`, tags and digests. */
 export interface Holding {
   readonly private?: boolean;
@@ -37,6 +50,14 @@ export interface Holding {
   readonly tags: Record<string, Digest>;
   /** Manifests and blobs. */
   readonly digests: readonly Digest[];
+}
+
+/** What is in {@link OPEN} and {@link CLOSED}. */
+export function holdings(): Record<string, Holding> {
+  return {
+    [OPEN]: { tags: { v1: A }, digests: [A, B] },
+    [CLOSED]: { private: true, tags: { v1: C }, digests: [C, D] },
+  };
 }
 
 /** Registries of origin in memory, which note each question. */
@@ -149,6 +170,28 @@ export function gateRig(
       return rest;
     },
   };
+}
+
+/** Lets a node hear events of its store, which holds this content; yields what is passed on. */
+export async function* tell(
+  { repositories, content, log, inquiries }: ReturnType<typeof gateRig>,
+  events: readonly StoreEvent[],
+  isHeld: (digest: Digest) => boolean,
+): AsyncGenerator<StoreEvent> {
+  const source = {
+    async *watch() {
+      yield* events;
+    },
+  };
+  const watcher = watchContent(source, {
+    ...{ repositories, content, log },
+    onChange: () => inquiries.wake(),
+    store: {
+      descriptor: (digest) =>
+        Promise.resolve(isHeld(digest) ? { digest, size: 1, mediaType: "x/y" } : undefined),
+    },
+  });
+  yield* watcher.watch({ signal: new AbortController().signal });
 }
 
 /** A path from its short form. */

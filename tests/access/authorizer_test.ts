@@ -2,28 +2,25 @@ import assert from "node:assert/strict";
 import type { Credentials } from "../../lib/oci/credentials.ts";
 import type { Admission, PeerAdmission, UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./authorizer_rig.ts";
+import {
+  A,
+  B,
+  C,
+  CLOSED,
+  D,
+  gateRig,
+  holdings,
+  LOCAL,
+  OPEN,
+  USER,
+  WRONG,
+} from "./authorizer_rig.ts";
 
-const [A, B, C, D] = ["a", "b", "c", "d"].map(digestOf) as [
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-];
-const OPEN = "docker.io/library/open";
-const CLOSED = "ghcr.io/acme/closed";
 const CHALLENGE: Admission = { type: "challenge" };
 const UNAUTHORIZED: Admission = { type: "refuse", reason: "unauthorized" };
 const ABSENT: Admission = { type: "refuse", reason: "absent-upstream" };
 const SERVE: Admission = { type: "serve", verified: true };
 const UNVERIFIED: Admission = { type: "serve", verified: false };
-
-function holdings(): Record<string, Holding> {
-  return {
-    [OPEN]: { tags: { v1: A }, digests: [A, B] },
-    [CLOSED]: { private: true, tags: { v1: C }, digests: [C, D] },
-  };
-}
 
 function serve(digest: string): Admission {
   return { type: "serve", digest, verified: true } as Admission;

@@ -1,24 +1,20 @@
 import assert from "node:assert/strict";
 import type { UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, pathOf, USER } from "./authorizer_rig.ts";
-
-const [A, B, C, D, E] = ["a", "b", "c", "d", "e"].map(digestOf) as [
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-  ReturnType<typeof digestOf>,
-];
-const OPEN = "docker.io/library/open";
-const CLOSED = "ghcr.io/acme/closed";
-
-function holdings(): Record<string, Holding> {
-  return {
-    [OPEN]: { tags: { v1: A }, digests: [A, B] },
-    [CLOSED]: { private: true, tags: { v1: C }, digests: [C, D] },
-  };
-}
+import {
+  A,
+  B,
+  C,
+  CLOSED,
+  D,
+  digestOf,
+  E,
+  gateRig,
+  holdings,
+  OPEN,
+  pathOf,
+  USER,
+} from "./authorizer_rig.ts";
 
 test("a private image that nobody pulled through this node is asked about, and refused", async () => {
   const { hold, outsider, upstream, repositories } = gateRig(holdings());

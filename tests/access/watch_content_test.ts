@@ -1,44 +1,21 @@
 import assert from "node:assert/strict";
-import { watchContent } from "../../lib/access/watch_content.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding } from "./authorizer_rig.ts";
+import { A, B, C, gateRig, type Holding, tell } from "./authorizer_rig.ts";
 
-const [A, B, C] = [digestOf("a"), digestOf("b"), digestOf("c")];
 const CLOSED = "registry.test:5000/team/closed";
 const HOLDINGS: Record<string, Holding> = {
   [CLOSED]: { private: true, tags: { v1: A }, digests: [A, B] },
   "docker.io/library/open": { tags: { v1: C }, digests: [C] },
 };
 
-/** Lets a authorizer hear events, and says what was passed on. */
 async function watch(
   rig: ReturnType<typeof gateRig>,
   events: readonly StoreEvent[],
   held: readonly Digest[] = [A, B, C],
 ): Promise<StoreEvent[]> {
-  const passed: StoreEvent[] = [];
-  const source = {
-    async *watch() {
-      yield* events;
-    },
-  };
-  const { repositories, content, log, inquiries } = rig;
-  const watcher = watchContent(source, {
-    ...{ repositories, content, log },
-    onChange: () => inquiries.wake(),
-    store: {
-      descriptor: (digest) =>
-        Promise.resolve(
-          held.includes(digest) ? { digest, size: 1, mediaType: "x/y" } : undefined,
-        ),
-    },
-  });
-  for await (const event of watcher.watch({ signal: new AbortController().signal })) {
-    passed.push(event);
-  }
-  return passed;
+  return await Array.fromAsync(tell(rig, events, (digest) => held.includes(digest)));
 }
 
 function image(name: string, ...present: Digest[]) {

@@ -1,11 +1,10 @@
 import { knownRepositories, restoreRepositories } from "../../lib/access/keep_repositories.ts";
-import { watchContent } from "../../lib/access/watch_content.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { parseReference } from "../../lib/oci/reference.ts";
 import type { Outsider } from "../../lib/ports/access.ts";
 import type { StoredImage } from "../../lib/ports/store.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
-import { digestOf, gateRig, type Holding, pathOf, USER } from "./authorizer_rig.ts";
+import { digestOf, gateRig, type Holding, pathOf, tell, USER } from "./authorizer_rig.ts";
 
 /** Digests: `s` and `t` are in private repositories alone. */
 const [A, B, E, S, T, X, Y] = [..."abef012"].map(digestOf) as [
@@ -174,23 +173,7 @@ export class World {
   }
 
   async #tell(...events: readonly StoreEvent[]): Promise<void> {
-    const source = {
-      async *watch() {
-        yield* events;
-      },
-    };
-    const { repositories, content, log, inquiries } = this.#rig;
-    const watcher = watchContent(source, {
-      ...{ repositories, content, log },
-      onChange: () => inquiries.wake(),
-      store: {
-        descriptor: (digest) =>
-          Promise.resolve(
-            this.#held.has(digest) ? { digest, size: 1, mediaType: "x/y" } : undefined,
-          ),
-      },
-    });
-    for await (const { type } of watcher.watch({ signal: new AbortController().signal })) {
+    for await (const { type } of tell(this.#rig, events, (digest) => this.#held.has(digest))) {
       await this.#look(`at ${type}`);
     }
   }
