@@ -1,19 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { runProgram } from "../support/run_program.ts";
 import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
-/** Runs the program as a user does, in a process of its own. */
-async function run(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, ...args],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
+const run = (...args: string[]) => runProgram(MAIN, ...args);
 
 async function entries(path: string): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);

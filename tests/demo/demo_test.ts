@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
+import { runProgram } from "../support/run_program.ts";
 import { test } from "../support/test.ts";
 
 const MAIN = new URL("../../demo/main.ts", import.meta.url).pathname;
 
-/** Runs the demo as a user does, in a process of its own. */
-async function demo(...args: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, ...args],
-    // A proxy leads out of the site; nodes of a site never use it among themselves.
-    env: { NO_COLOR: "1", HTTP_PROXY: "http://127.0.0.1:9", HTTPS_PROXY: "http://127.0.0.1:9" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
+const demo = (...args: string[]) => runProgram(MAIN, ...args);
 
 test("demo: nodes pull from peers with upstream off", async () => {
   const { code, stdout, stderr } = await demo();
