@@ -7,6 +7,7 @@ import { type PrivateImages, Repositories } from "../access/repositories.ts";
 import { StrangerReports } from "../access/report_strangers.ts";
 import { RepositoryContent } from "../access/repository_content.ts";
 import { watchContent } from "../access/watch_content.ts";
+import { inBackground } from "../async/in_background.ts";
 import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
@@ -140,13 +141,13 @@ function startInquiries(
   { clock, log, metrics, stack }: AccessCollaborators,
 ): Inquiries {
   const inquiries = new Inquiries({ ...knowledge, upstream, clock, log, metrics });
-  const stop = new AbortController();
-  const asking = inquiries.run(stop)
-    .catch((error) => log.error("upstream is no longer asked in the background", { error }));
-  stack.push("questions about what is held", () => {
-    stop.abort();
-    return asking;
-  });
+  stack.push(
+    "questions about what is held",
+    inBackground(
+      (options) => inquiries.run(options),
+      (error) => log.error("upstream is no longer asked in the background", { error }),
+    ),
+  );
   return inquiries;
 }
 

@@ -1,3 +1,4 @@
+import { inBackground } from "../async/in_background.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
@@ -48,15 +49,10 @@ export function createKubernetes(
   return {
     api,
     topology: () => follower?.topology,
-    follow(ready) {
-      const stop = new AbortController();
-      const followed = follower?.run({ signal: stop.signal, ready }).catch((error) => {
-        if (!stop.signal.aborted) log.error("the node is no longer watched", { error });
-      });
-      return async () => {
-        stop.abort();
-        await followed;
-      };
-    },
+    follow: (ready) =>
+      inBackground(
+        async (options) => await follower?.run({ ...options, ready }),
+        (error) => log.error("the node is no longer watched", { error }),
+      ),
   };
 }

@@ -1,3 +1,4 @@
+import { inBackground } from "../async/in_background.ts";
 import { configure } from "../configurator/configure.ts";
 import { denoFileSystem } from "../configurator/deno_file_system.ts";
 import type { ConfiguratorOptions } from "../configurator/settings.ts";
@@ -59,13 +60,12 @@ export function keepMirrorConfiguration(
   config: MirrorConfig,
   { log, clock }: Pick<Runtime, "clock" | "log">,
 ): () => Promise<void> {
-  const stop = new AbortController();
-  const kept = watchConfiguration({ fileSystem: denoFileSystem, clock, log }, {
-    configuration: () => configuratorOptions(config),
-    signal: stop.signal,
-  }).catch((error) => log.error("mirror configuration is no longer watched", { error }));
-  return () => {
-    stop.abort();
-    return kept;
-  };
+  return inBackground(
+    ({ signal }) =>
+      watchConfiguration({ fileSystem: denoFileSystem, clock, log }, {
+        configuration: () => configuratorOptions(config),
+        signal,
+      }),
+    (error) => log.error("mirror configuration is no longer watched", { error }),
+  );
 }

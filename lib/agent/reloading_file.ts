@@ -1,4 +1,6 @@
+import { inBackground } from "../async/in_background.ts";
 import { messageOf } from "../async/thrown.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** How often a file is reread, ms: secrets are replaced while nodes run. */
@@ -39,19 +41,12 @@ export class ReloadingFile {
    * @returns a function that stops it.
    */
   follow(onEnd: (error: unknown) => void): () => Promise<void> {
-    const stop = new AbortController();
-    const followed = this.#follow(stop.signal).catch((error) => {
-      if (!stop.signal.aborted) onEnd(error);
-    });
-    return () => {
-      stop.abort();
-      return followed;
-    };
+    return inBackground((options) => this.#follow(options), onEnd);
   }
 
-  async #follow(signal: AbortSignal): Promise<void> {
+  async #follow(options: Cancellable): Promise<void> {
     while (true) {
-      await this.#clock.sleep(REREAD_MS, { signal });
+      await this.#clock.sleep(REREAD_MS, options);
       await this.#read();
     }
   }

@@ -1,4 +1,5 @@
 import { deadline } from "../async/deadline.ts";
+import { inBackground } from "../async/in_background.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { NodeTopology } from "../kubernetes/topology.ts";
@@ -133,13 +134,10 @@ async function configureMirrors(
 
 /** Starts advertising the content of the store; returns a function that stops it. */
 function advertise({ advertiser, runtime: { log } }: AgentParts): () => Promise<void> {
-  const stop = new AbortController();
-  const advertised = advertiser.run({ signal: stop.signal })
-    .catch((error) => log.error("the store is no longer watched", { error }));
-  return () => {
-    stop.abort();
-    return advertised;
-  };
+  return inBackground(
+    (options) => advertiser.run(options),
+    (error) => log.error("the store is no longer watched", { error }),
+  );
 }
 
 /** Lets transfers end, then closes the servers. The router answers peers meanwhile. */

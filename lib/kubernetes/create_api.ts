@@ -1,6 +1,7 @@
 import process from "node:process";
 import type * as Client from "@kubernetes/client-node";
 import { deadline } from "../async/deadline.ts";
+import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { EndpointSlice, KubernetesApi, NodeObject } from "./api.ts";
 import { ApiError, toApiError } from "./api_error.ts";
@@ -36,9 +37,12 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
     let server: string | undefined;
     using limit = deadline(timeoutMs, { signal });
     try {
-      const connection = await abortable(attempt, limit.signal);
+      const connection = await untilAborted(attempt, limit.signal);
       server = connection.server;
-      return await abortable(run(connection, callOptions(connection, limit.signal)), limit.signal);
+      return await untilAborted(
+        run(connection, callOptions(connection, limit.signal)),
+        limit.signal,
+      );
     } catch (error) {
       // A kubeconfig that could not be read may be readable next time.
       if (server === undefined && connected === attempt) connected = undefined;
@@ -119,19 +123,6 @@ function callOptions({ observable }: Connection, signal: AbortSignal): CallOptio
     }],
     middlewareMergeStrategy: "append",
   };
-}
-
-/** Awaits a promise until the signal aborts, even if the promise ignores the signal. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 function toNode({ metadata, spec }: Client.V1Node): NodeObject {

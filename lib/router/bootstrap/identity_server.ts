@@ -1,5 +1,6 @@
 import { systemClock } from "../../async/clock.ts";
 import { deadline } from "../../async/deadline.ts";
+import { untilAborted } from "../../async/until_aborted.ts";
 import { ConnectionBudget } from "../../net/connection_budget.ts";
 import { withoutBrackets } from "../../net/host_port.ts";
 import { HttpService } from "../../net/http/http_service.ts";
@@ -69,9 +70,6 @@ function answer(request: Request, self: BootstrapSelf): Response {
 
 async function close(server: HttpService): Promise<void> {
   using limit = deadline(SHUTDOWN_TIMEOUT_MS);
-  const late = new Promise<void>((resolve) => {
-    limit.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  await Promise.race([server.drain(), late]);
+  await untilAborted(server.drain(), limit.signal).catch(() => {});
   server.close();
 }
