@@ -49,6 +49,16 @@ export interface AccessCollaborators extends Runtime {
   readonly stack: StopStack;
 }
 
+/** Whether agents with this configuration ask upstream registries at all. */
+export function asksUpstream(config: Config): boolean {
+  const { auto, patterns } = privateImagesOf(config);
+  return verifiesTags(config) || auto || patterns.length > 0;
+}
+
+function verifiesTags({ tagPolicy, resolveTags }: Config): boolean {
+  return tagPolicy === "verify" && resolveTags;
+}
+
 /**
  * Creates access control for private images and tags, if the configuration asks for any.
  *
@@ -62,10 +72,9 @@ export async function createAccess(
   const isLocalClient = localClients(config);
   const strangers = new StrangerReports(isLocalClient, { clock, log });
   const privateImages = privateImagesOf(config);
-  const isOpen = !privateImages.auto && privateImages.patterns.length === 0;
-  const verifyTags = config.tagPolicy === "verify" && config.resolveTags;
+  const verifyTags = verifiesTags(config);
   const localOnly = config.clusterKeyFile !== undefined;
-  if (!verifyTags && isOpen && !localOnly) {
+  if (!asksUpstream(config) && !localOnly) {
     return { access: undefined, isLocalClient, strangers, isPublic: undefined, watcher };
   }
   const { upstream, nodeCredentials } = await openUpstream(config, collaborators);
@@ -92,7 +101,9 @@ export async function createAccess(
     access,
     isLocalClient,
     strangers,
-    isPublic: isOpen ? undefined : (name) => knowledge.repositories.allowsAnonymousPull(name),
+    isPublic: !privateImages.auto && privateImages.patterns.length === 0
+      ? undefined
+      : (name) => knowledge.repositories.allowsAnonymousPull(name),
     watcher: watchContent(watcher, { ...knowledge, store, log, onChange: () => inquiries.wake() }),
   };
 }

@@ -10,17 +10,21 @@ import { checkContainerdOfNode } from "./containerd_checks.ts";
 import { checkHosts } from "./hosts_checks.ts";
 import { checkImages } from "./image_checks.ts";
 import { checkNetwork } from "./network_checks.ts";
+import { checkUpstream } from "./upstream_checks.ts";
 
 /** Checks only containerd and its mirror configuration; changes nothing. */
 export async function examineSetup(config: Config, options: Cancellable): Promise<Check[]> {
   const client = new AgentClient(config, await configuredAuthorization(config), options);
-  return await setup(config, client, options);
+  return (await setup(config, client, options)).checks;
 }
 
 /** Checks everything that can keep pulls of this node from going through Eddy; changes nothing. */
 export async function examineNode(config: Config, options: Cancellable): Promise<Check[]> {
   const client = new AgentClient(config, await configuredAuthorization(config), options);
-  const checks = await setup(config, client, options);
+  const { checks, configPath } = await setup(config, client, options);
+  checks.push(
+    ...await attempt("upstream registries", () => checkUpstream(config, configPath, options)),
+  );
   const overview = await client.overview();
   checks.push(...await checkAgent(client, config, overview));
   const content = await client.content();
@@ -38,14 +42,17 @@ async function setup(
   config: Config,
   { targets, authorization }: AgentClient,
   options: Cancellable,
-): Promise<Check[]> {
+): Promise<{ readonly checks: Check[]; readonly configPath: string | undefined }> {
   const { checks, probe, configPath } = await checkContainerdOfNode(config, {
     ...options,
     strict: true,
   });
   const readPaths = probe?.cri?.registryConfigPaths;
   const hosts = { config, configPath, readPaths, targets, authorization };
-  return [...checks, ...await attempt("mirror configuration", () => checkHosts(hosts))];
+  return {
+    checks: [...checks, ...await attempt("mirror configuration", () => checkHosts(hosts))],
+    configPath,
+  };
 }
 
 /** A check that throws has failed; the others run all the same. */

@@ -1,0 +1,123 @@
+import { asksUpstream } from "../../agent/access.ts";
+import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
+import { configuredEndpoints } from "../../agent/upstream_endpoints.ts";
+import { systemClock } from "../../async/clock.ts";
+import { mapConcurrent } from "../../async/map_concurrent.ts";
+import type { Config } from "../../config/options.ts";
+import { registryOfFolder } from "../../configurator/settings.ts";
+import { isWildcardRegistry } from "../../oci/filter.ts";
+import type { UpstreamAnswer } from "../../ports/access.ts";
+import type { Cancellable } from "../../ports/cancellable.ts";
+import type { Check } from "../../ports/check.ts";
+import type { Log, LogFields } from "../../ports/log.ts";
+import { createUpstream } from "../../upstream/create_upstream.ts";
+
+/** Registries that are asked, and how many at the same time. */
+const MAX_REGISTRIES = 32;
+const CONCURRENCY = 4;
+/** Nobody has this image: whether the registry answers at all is the question. */
+const PROBE = { repository: "eddy/doctor", tag: "probe" };
+
+/** What came of asking one registry. */
+interface Asked {
+  readonly registry: string;
+  readonly answer: UpstreamAnswer;
+  /** The warning that an agent would log. */
+  readonly fault: LogFields | undefined;
+}
+
+/** Asks each configured registry once, as an agent does. */
+export async function checkUpstream(
+  config: Config,
+  configPath: string | undefined,
+  options: Cancellable,
+): Promise<Check[]> {
+  if (!asksUpstream(config)) return [];
+  const name = "upstream registries";
+  const registries = await configuredRegistries(config, configPath);
+  if (registries.length === 0) return [skipped(name, "no registry is configured by name")];
+  const asked = await mapConcurrent(
+    registries,
+    CONCURRENCY,
+    (registry) => ask(registry, config, configPath, options),
+  );
+  const faulty = asked.filter(({ answer }) => reasonOf(answer) === "misconfigured");
+  const away = asked.filter(({ answer }) => answer.type === "unavailable").length - faulty.length;
+  if (faulty.length > 0) {
+    return faulty.map(({ registry, fault }) =>
+      failed(
+        name,
+        `${registry} cannot be asked as it is configured: ${fault?.["error"] ?? "it refuses"}; ` +
+          "its images count as private",
+        String(fault?.["fix"] ?? "look at its hosts.toml"),
+      )
+    );
+  }
+  if (away === 0) return [ok(name, `${registries.join(", ")} can be asked`)];
+  const first = asked.find(({ answer }) => answer.type === "unavailable");
+  return [
+    warning(
+      name,
+      `${away} of ${registries.length} cannot be reached now, such as ${first?.registry} ` +
+        `(${first && reasonOf(first.answer)})`,
+      "nothing, if this node has no way out; else look at its network, DNS and HTTPS_PROXY",
+    ),
+  ];
+}
+
+/** Those of the folders of the mirror configuration, and those that are mirrored by name. */
+async function configuredRegistries(
+  { mirroredRegistries }: Config,
+  configPath: string | undefined,
+): Promise<string[]> {
+  const folders = configPath === undefined ? [] : await foldersOf(configPath);
+  const named = [...folders.map(registryOfFolder), ...mirroredRegistries]
+    .filter((registry) => registry !== undefined && !isWildcardRegistry(registry));
+  return [...new Set(named)].slice(0, MAX_REGISTRIES).map(String);
+}
+
+async function foldersOf(path: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(path));
+    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
+  } catch {
+    // Whether the directory is there is another check's concern.
+    return [];
+  }
+}
+
+async function ask(
+  registry: string,
+  config: Config,
+  configPath: string | undefined,
+  { signal }: Cancellable,
+): Promise<Asked> {
+  let fault: LogFields | undefined;
+  const log = onWarning((fields) => fault ??= fields);
+  const upstream = createUpstream({
+    clock: systemClock,
+    log,
+    endpoints: configuredEndpoints({ ...config, registryConfigPath: configPath }, log),
+  });
+  try {
+    const path = { kind: "manifest", reference: { registry, ...PROBE } } as const;
+    return { registry, answer: await upstream.head(path, { signal }), fault };
+  } finally {
+    upstream.close();
+  }
+}
+
+function reasonOf(answer: UpstreamAnswer): string {
+  return answer.type === "unavailable" ? answer.reason : answer.type;
+}
+
+function onWarning(warn: (fields: LogFields) => void): Log {
+  const log: Log = {
+    debug: () => {},
+    info: () => {},
+    warn: (_message, fields = {}) => warn(fields),
+    error: (_message, fields = {}) => warn(fields),
+    child: () => log,
+  };
+  return log;
+}
