@@ -3,12 +3,12 @@ import { examineSetup } from "../../lib/commands/doctor/examine.ts";
 import { WITHOUT_UPSTREAM } from "../support/without_upstream.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { type Agent, startAgent } from "../../lib/agent/start_agent.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { eventually } from "../router/cluster.ts";
+import { configOf } from "../support/config_of.ts";
 import { test } from "../support/test.ts";
 
 const LARGE_BYTES = 64 * 1024 * 1024;
@@ -65,7 +65,7 @@ class Agents implements AsyncDisposable {
       ...WITHOUT_UPSTREAM,
       ...this.#flags,
     ];
-    const config = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+    const config = configOf("agent", args);
     const log = new MemoryLog();
     const agent = await startAgent(config, {
       log,

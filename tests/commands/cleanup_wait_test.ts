@@ -3,7 +3,7 @@ import { cleanupCommand } from "../../lib/commands/cleanup.ts";
 import { cleanupWaitCommand } from "../../lib/commands/cleanup_wait.ts";
 import { configureCommand } from "../../lib/commands/configure.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
+import { configOf } from "../support/config_of.ts";
 import { test } from "../support/test.ts";
 
 function io(signal: AbortSignal) {
@@ -12,8 +12,17 @@ function io(signal: AbortSignal) {
   return { written, stdout: write, stderr: write, isTerminal: false, env: {}, signal };
 }
 
+/** The port at which a command says that it answers. */
+async function portOf({ written }: { readonly written: readonly string[] }): Promise<string> {
+  while (true) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const port = /on 127\.0\.0\.1:(\d+)/.exec(written.join(""))?.[1];
+    if (port !== undefined) return port;
+  }
+}
+
 function waitConfig(...args: string[]) {
-  return parseConfig({ command: "cleanup-wait", args, env: {}, readFile: () => "" });
+  return configOf("cleanup-wait", args);
 }
 
 test("cleanup answers probes once it is done, and cleanup-wait sees it", async () => {
@@ -22,13 +31,8 @@ test("cleanup answers probes once it is done, and cleanup-wait sees it", async (
   try {
     const cleaning = io(stop.signal);
     const args = ["--containerd-registry-config-path", certs, "--addr", "127.0.0.1:0"];
-    const config = parseConfig({ command: "cleanup", args, env: {}, readFile: () => "" });
-    const cleanup = cleanupCommand(config, cleaning);
-    let port: string | undefined;
-    while (port === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      port = /on 127\.0\.0\.1:(\d+)/.exec(cleaning.written.join(""))?.[1];
-    }
+    const cleanup = cleanupCommand(configOf("cleanup", args), cleaning);
+    const port = await portOf(cleaning);
     for (const [path, status] of [["/readyz", 200], ["/", 404], ["/v2/", 404]] as const) {
       const response: Response = await fetch(`http://127.0.0.1:${port}${path}`);
       await response.body?.cancel();
@@ -50,23 +54,13 @@ test("cleanup that is undone by an agent which still runs is not done, and done 
   const certs = await Deno.makeTempDir({ prefix: "eddy-cleanup-" });
   const stop = new AbortController();
   const configArgs = ["--containerd-registry-config-path", certs];
-  const configure = parseConfig({
-    command: "configure",
-    args: configArgs,
-    env: {},
-    readFile: () => "",
-  });
+  const configure = configOf("configure", configArgs);
   try {
     await configureCommand(configure, io(stop.signal));
     const cleaning = io(stop.signal);
     const args = [...configArgs, "--addr", "127.0.0.1:0"];
-    const config = parseConfig({ command: "cleanup", args, env: {}, readFile: () => "" });
-    const cleanup = cleanupCommand(config, cleaning);
-    let port: string | undefined;
-    while (port === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      port = /on 127\.0\.0\.1:(\d+)/.exec(cleaning.written.join(""))?.[1];
-    }
+    const cleanup = cleanupCommand(configOf("cleanup", args), cleaning);
+    const port = await portOf(cleaning);
     const probe = async () => {
       const response: Response = await fetch(`http://127.0.0.1:${port}/readyz`);
       await response.body?.cancel();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { createClusterKey, readClusterKeys } from "../../lib/agent/cluster_key_file.ts";
 import { StopStack } from "../../lib/agent/stop_stack.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { configOf } from "../support/config_of.ts";
 import { test } from "../support/test.ts";
 
 const OLD = "o".repeat(44);
@@ -26,12 +26,7 @@ test("cluster key: a Secret's volume that is swapped under it", async () => {
   try {
     await publish(mount, "..1", OLD);
     await Deno.symlink("..data/cluster.key", `${mount}/cluster.key`);
-    const config = parseConfig({
-      command: "agent",
-      args: [`--cluster-key-file=${mount}/cluster.key`, "--dht-closed"],
-      env: {},
-      readFile: () => "",
-    });
+    const config = configOf("agent", [`--cluster-key-file=${mount}/cluster.key`, "--dht-closed"]);
     const told: (readonly string[])[] = [];
     const router = { id: "self", replaceSecrets: (keys: readonly string[]) => told.push(keys) };
     const keys = await readClusterKeys(config);

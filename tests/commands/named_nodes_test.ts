@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createBootstrap } from "../../lib/agent/bootstrap.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { configOf } from "../support/config_of.ts";
 import { test } from "../support/test.ts";
 
 const NAMED = ["--bootstrap-kind", "static", "--static-bootstrap-peers", "10.0.0.1"];
@@ -30,7 +30,7 @@ const CASES: readonly {
 for (const { flags, key, byName, warns = false } of CASES) {
   const what = [...flags, ...(key === undefined ? [] : ["and a key"])].join(" ");
   test(`tags are ${byName ? "" : "not "}believed by name: ${what || "default"}`, async () => {
-    const config = parseConfig({ command: "agent", args: flags, env: {}, readFile: () => "" });
+    const config = configOf("agent", flags);
     const log = new MemoryLog();
     const { bootstrapper, trustedAddresses } = createBootstrap(config, {
       kubernetes: () => assert.fail(),

@@ -3,12 +3,12 @@ import { openNodeFiles } from "../../lib/agent/node_credentials.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import { systemClock } from "../../lib/async/clock.ts";
 import { startAgent } from "../../lib/agent/start_agent.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 // Opens what libp2p opens once for the whole process.
 import "../router/cluster.ts";
+import { configOf } from "../support/config_of.ts";
 import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { MANIFEST, TokenRegistry, USER } from "../upstream/token_registry.ts";
@@ -210,7 +210,7 @@ test("an agent asks about a private tag with the node's own credentials", async 
         ...["--bootstrap-kind=static", "--static-bootstrap-peers=127.0.0.1:1"],
         ...(flag === undefined ? [] : [flag]),
       ];
-      const config = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+      const config = configOf("agent", args);
       const agent = await startAgent(config, {
         log,
         signal: new AbortController().signal,

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { systemClock } from "../../lib/async/clock.ts";
 import { PeerTls } from "../../lib/agent/peer_tls.ts";
 import { checkPeerTls } from "../../lib/commands/doctor/tls_checks.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { createTlsConnect } from "../../lib/mirror/http/connect_tls.ts";
 import { ConnectionPool } from "../../lib/mirror/http/pool.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { eventually } from "../router/cluster.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { configOf } from "../support/config_of.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { inDirectory } from "../support/temp_directory.ts";
 import { testWith } from "../support/test.ts";
@@ -247,7 +247,7 @@ testWith(
       await using c = await Node.start(made.c);
       const examine = async ({ port }: Node, ...flags: string[]) => {
         const args = [...flags, "--peer-tls-addr", `127.0.0.1:${port}`];
-        const config = parseConfig({ command: "doctor", args, env: {}, readFile: () => "" });
+        const config = configOf("doctor", args);
         return await checkPeerTls(config, [{ addresses: ["127.0.0.1"] }]);
       };
       const own = ["--peer-tls-dir", made.a];

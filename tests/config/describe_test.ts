@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describeConfig } from "../../lib/config/describe.ts";
 import { OPTION_ROWS } from "../../lib/config/options.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
+import { configOf } from "../support/config_of.ts";
 import { test } from "../support/test.ts";
 
 function described(...args: string[]) {
-  const config = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+  const config = configOf("agent", args);
   return new Map(describeConfig(config, "agent").map((option) => [option.flag, option]));
 }
 

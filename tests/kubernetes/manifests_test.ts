@@ -6,6 +6,7 @@ import { parseConfig } from "../../lib/config/parse.ts";
 import type { CommandName } from "../../lib/config/option.ts";
 import { renderManifests } from "../../deploy/helm/render.ts";
 import { VERSION } from "../../lib/version.ts";
+import { configOf } from "../support/config_of.ts";
 import { test, testWith } from "../support/test.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -217,7 +218,7 @@ helmTest("a cluster key, and who is a local client then", async (program) => {
 helmTest("certificates of peers are mounted where the agent reads them", async (program) => {
   const { objects } = await template(program, { peerTls: { secretName: "own", port: 6443 } });
   const [, ...args] = argsOf(objects, "DaemonSet", "site-eddy");
-  const agent = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+  const agent = configOf("agent", args);
   const { containers, volumes } = objects.find(({ kind }) => kind === "DaemonSet").spec.template
     .spec;
   const named = ({ name }: Json) => name === "peer-tls";
@@ -237,7 +238,7 @@ helmTest("the index is closed only where there is a key", async (program) => {
   for (const dhtClosed of [true, false]) {
     const { objects } = await template(program, { eddy: { dhtClosed } });
     const [, ...args] = argsOf(objects, "DaemonSet", "site-eddy");
-    const agent = parseConfig({ command: "agent", args, env: {}, readFile: () => "" });
+    const agent = configOf("agent", args);
     assert.equal(agent.dhtClosed, dhtClosed);
   }
   const { success, stderr } = await template(program, {

@@ -7,7 +7,6 @@ import { RequestRing } from "../../lib/observability/debug/request_ring.ts";
 import { Traffic } from "../../lib/observability/debug/traffic.ts";
 import { Advertiser } from "../../lib/advertiser/advertiser.ts";
 import type { Config } from "../../lib/config/options.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { referenceFilterOf } from "../../lib/agent/reference_filter.ts";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import type { ReferenceFilter } from "../../lib/oci/filter.ts";
@@ -23,6 +22,7 @@ import type { WatcherFixture } from "../store/conformance.ts";
 import { type ContainerdFixture, containerdFixture, ociLayoutFixture } from "../store/fixtures.ts";
 import { putImage, sampleImage } from "../store/sample_image.ts";
 import { WatchRecorder } from "../store/watch_recorder.ts";
+import { configOf } from "../support/config_of.ts";
 import { test } from "../support/test.ts";
 
 /** One of the places where it shows what the filter lets through. */
@@ -164,7 +164,7 @@ class TestNode {
   #events: readonly StoreEvent[] = [];
 
   static async create(store: MemoryStore, flags: readonly string[]): Promise<TestNode> {
-    const config = parseConfig({ command: "agent", args: flags, env: {}, readFile: () => "" });
+    const config = configOf("agent", flags);
     return new TestNode(store, config, await referenceFilterOf(config));
   }
 

@@ -1,8 +1,8 @@
 import { examineSetup } from "../../lib/commands/doctor/examine.ts";
 import { type Agent, startAgent } from "../../lib/agent/start_agent.ts";
-import { parseConfig } from "../../lib/config/parse.ts";
 import { WITHOUT_UPSTREAM } from "./without_upstream.ts";
 import { createLog } from "../../lib/observability/log.ts";
+import { configOf } from "./config_of.ts";
 
 /**
  * Starts an agent in this process, which asks no upstream unless it is told what is private.
@@ -15,12 +15,7 @@ export async function startLiveAgent(
   registryPortOf: (routerPort: number) => number,
 ): Promise<Agent> {
   const isTold = args.includes("--private-images");
-  const config = parseConfig({
-    command: "agent",
-    args: [...(isTold ? [] : WITHOUT_UPSTREAM), ...args],
-    env: {},
-    readFile: () => "",
-  });
+  const config = configOf("agent", [...(isTold ? [] : WITHOUT_UPSTREAM), ...args]);
   return await startAgent(config, {
     log: createLog({ level: "error" }),
     signal: new AbortController().signal,
