@@ -116,6 +116,7 @@ export function createRegistryApp(
     maxUploads = Infinity,
     smallBlobBytes = 128 * 1024,
   } = options;
+  const runtime = { clock, log, metrics };
   const transfers = new Transfers();
   const content = new LocalContent(
     { store, integrity, clock, log },
@@ -123,14 +124,11 @@ export function createRegistryApp(
   );
   const uploads = new UploadSlots(maxUploads);
   const pull = createPull(
-    {
-      ...{ content, mirror, tags, access, uploads, integrity, arrivals, elections },
-      ...{ clock, log, metrics },
-    },
+    { ...runtime, content, mirror, tags, access, uploads, integrity, arrivals, elections },
     { filter, mirrorTimeoutMs },
   );
   const observed = observeRequests(
-    { transfers, uploads: collaborators.uploads, requests, later, clock, log, metrics },
+    { ...runtime, transfers, uploads: collaborators.uploads, requests, later },
     { isLocalClient, maxUrlLength },
   );
   let draining = false;

@@ -47,8 +47,17 @@ export class Searches {
       this.#options,
     );
     return new Search({
-      ...{ candidates, holders, router, client, health, penalties, prober },
-      ...{ clock, log, metrics, closing },
+      candidates,
+      holders,
+      router,
+      client,
+      health,
+      penalties,
+      prober,
+      clock,
+      log,
+      metrics,
+      closing,
     }, this.#options);
   }
 }

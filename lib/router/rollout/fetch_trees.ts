@@ -174,11 +174,10 @@ export class FetchTrees implements Elections {
           ? this.#decide(this.#self, question)
           : await this.#askCoordinator(coordinator, question, { ...options, usualMs, lateMs });
         const assigned = this.#toAssignment(reply);
-        log.debug("turn", {
-          ...{ key, failed, turn: assigned?.type, home: coordinator?.toString() ?? "self" },
-          ms: Math.round(clock.now() - began),
-          ...(assigned?.type === "follow" ? { peer: assigned.peer.id, depth: assigned.depth } : {}),
-        });
+        const home = coordinator?.toString() ?? "self";
+        const ms = Math.round(clock.now() - began);
+        const { peer, depth } = assigned?.type === "follow" ? assigned : {};
+        log.debug("turn", { key, failed, turn: assigned?.type, home, ms, peer: peer?.id, depth });
         return assigned;
       } catch (error) {
         if (options.signal.aborted) return undefined;

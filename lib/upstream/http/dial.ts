@@ -48,7 +48,8 @@ export async function dial(
     const options = { hostname: tlsName, caCerts: [...tls.caCertificates] };
     // Sends nothing yet, so it takes no time; it owns the connection even on failure.
     const conn = await Deno.startTls(await open(connect), {
-      ...{ ...options, alpnProtocols: ["http/1.1"] },
+      ...options,
+      alpnProtocols: ["http/1.1"],
     });
     await shakeHands(conn, signal);
     return conn;

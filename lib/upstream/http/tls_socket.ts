@@ -25,7 +25,9 @@ export function tlsOpener(
   { caCertificates, client, skipVerify = false }: TlsSettings,
 ): (address: string, port: number, signal: AbortSignal) => Promise<BegunTls> {
   const options = {
-    ...{ host: name, ALPNProtocols: ["http/1.1"], rejectUnauthorized: !skipVerify },
+    host: name,
+    ALPNProtocols: ["http/1.1"],
+    rejectUnauthorized: !skipVerify,
     // An address is not a server name (RFC 6066, section 3).
     ...(isIP(name) === 0 ? { servername: name } : {}),
     ...(caCertificates.length === 0 ? {} : { ca: [...caCertificates] }),
