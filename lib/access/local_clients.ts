@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { bytesOf, formatIp, networkOf, Networks } from "../net/ip.ts";
 
 /** Tells whether an IP address is one of this node. */
@@ -11,6 +12,8 @@ export interface OwnAddress {
 
 /** Stands for the gateways of this node's networks. */
 const GATEWAY = "gateway";
+/** Answers that are cached: the same few clients ask, and the runtime's test takes microseconds. */
+const MAX_CACHED = 1024;
 
 /**
  * Makes the test for clients on this node: loopback, the node's own addresses, and what is
@@ -35,7 +38,11 @@ export function createLocalClients(
       );
     }
   }
-  return (address) => local.has(address) || ownAddresses().some((own) => own.address === address);
+  const isIn = new LRUCache<string, boolean>({
+    max: MAX_CACHED,
+    memoMethod: (address) => local.has(address),
+  });
+  return (address) => isIn.memo(address) || ownAddresses().some((own) => own.address === address);
 }
 
 function addGateways(local: Networks, own: readonly OwnAddress[]): void {
