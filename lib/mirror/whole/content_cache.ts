@@ -1,4 +1,5 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -26,28 +27,21 @@ export interface ContentCacheOptions {
  * digest, so that the second is answered even if the peer is gone by then.
  */
 export class ContentCache {
-  readonly #clock: Clock;
-  readonly #ttlMs: number;
-  readonly #entries: LRUCache<Digest, VerifiedContent & { readonly until: number }>;
+  readonly #entries: LRUCache<Digest, VerifiedContent>;
 
   constructor(clock: Clock, options: ContentCacheOptions) {
-    this.#clock = clock;
-    this.#ttlMs = options.manifestCacheTtlMs;
-    this.#entries = new LRUCache({
+    this.#entries = expiringCache(clock, {
+      ttlMs: options.manifestCacheTtlMs,
       maxSize: options.manifestCacheBytes,
-      sizeCalculation: ({ content }) => content.length + 1,
+      sizeCalculation: ({ content }: VerifiedContent) => content.length + 1,
     });
   }
 
   get(digest: Digest): VerifiedContent | undefined {
-    const entry = this.#entries.get(digest);
-    if (entry !== undefined && entry.until > this.#clock.now()) return entry;
-    this.#entries.delete(digest);
-    return undefined;
+    return this.#entries.get(digest);
   }
 
   put(manifest: VerifiedContent): void {
-    const until = this.#clock.now() + this.#ttlMs;
-    this.#entries.set(manifest.descriptor.digest, { ...manifest, until });
+    this.#entries.set(manifest.descriptor.digest, manifest);
   }
 }
