@@ -43,7 +43,7 @@ export class TlsGate implements Acceptor<Accepted> {
   readonly #collaborators: TlsGateCollaborators;
   readonly #inner: Deno.TlsListener;
   readonly #loop: AcceptLoop<Deno.TcpConn>;
-  /** By the port from which each connects to the inner listener. */
+  /** By the port from which each connects to the inner listener, until it accepts them. */
   readonly #proxied = new Map<number, ProxiedConnection>();
   readonly #handshakes = new Admission({
     limits: () => ({
@@ -77,7 +77,7 @@ export class TlsGate implements Acceptor<Accepted> {
     while (true) {
       const socket = await this.#inner.accept();
       const connection = await this.#connectionFrom((socket.remoteAddr as Deno.NetAddr).port);
-      if (connection !== undefined) {
+      if (connection !== undefined && !connection.closed) {
         const { remoteAddr } = connection;
         return {
           socket,
@@ -87,7 +87,7 @@ export class TlsGate implements Acceptor<Accepted> {
           close: () => socket.close(),
         };
       }
-      // A connection that did not come through the gate.
+      // It did not come through the gate, or has ended since.
       socket.close();
     }
   }
@@ -101,7 +101,10 @@ export class TlsGate implements Acceptor<Accepted> {
   async #connectionFrom(port: number): Promise<ProxiedConnection | undefined> {
     for (let waited = 0; waited < MATCH_MS; waited += POLL_MS) {
       const connection = this.#proxied.get(port);
-      if (connection !== undefined) return connection;
+      if (connection !== undefined) {
+        this.#proxied.delete(port);
+        return connection;
+      }
       await this.#collaborators.clock.sleep(POLL_MS);
     }
     return undefined;
@@ -113,12 +116,11 @@ export class TlsGate implements Acceptor<Accepted> {
     const address = ipOf(socket.remoteAddr);
     if (!admission.admit(connection, address)) return socket.close();
     const { port } = this.#inner.addr as Deno.NetAddr;
-    let own: number | undefined;
     const over = new AbortController();
     clock.sleep(HANDSHAKE_MS, over).then(() => connection.close(), () => {});
     const run = connection.run(port, {
       begins: () => this.#handshakes.admit(connection, address),
-      opened: (localPort) => this.#proxied.set(own = localPort, connection),
+      opened: (localPort) => this.#proxied.set(localPort, connection),
       greeted: () => {
         over.abort();
         this.#handshakes.leave(connection);
@@ -128,7 +130,6 @@ export class TlsGate implements Acceptor<Accepted> {
       over.abort();
       this.#handshakes.leave(connection);
       admission.leave(connection);
-      if (own !== undefined) this.#proxied.delete(own);
     });
   }
 }
@@ -159,6 +160,11 @@ class ProxiedConnection implements AdmittedConnection {
     this.idleSince = now;
   }
 
+  /** Whether either side has ended it. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Proxies until either side ends; does not reject. */
   async run(port: number, { begins, opened, greeted }: ProxyObserver): Promise<void> {
     this.#greeted = greeted;
@@ -168,9 +174,10 @@ class ProxiedConnection implements AdmittedConnection {
       this.#front.setNoDelay();
       const back = await Deno.connect({ hostname: LOOPBACK, port });
       this.#back = back;
+      // Even if it has ended: otherwise the inner listener would wait for what it accepts.
+      opened((back.localAddr as Deno.NetAddr).port);
       if (this.#closed) return back.close();
       back.setNoDelay();
-      opened((back.localAddr as Deno.NetAddr).port);
       await writeAll(back, hello);
       // The server decides when to end: it does when its client has ended, too.
       const ending = pass(this.#front, back).then(() => back.closeWrite()).catch(() => {});
