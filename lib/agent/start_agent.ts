@@ -2,7 +2,6 @@ import { deadline } from "../async/deadline.ts";
 import { inBackground } from "../async/in_background.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
-import type { NodeTopology } from "../kubernetes/topology.ts";
 import { localUrl } from "../net/host_port.ts";
 import type { RegistryApp } from "../registry/registry_app.ts";
 import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
@@ -26,8 +25,6 @@ export interface Agent {
   readonly metricsUrl: string;
   /** True once it can serve, and other nodes can find its content. */
   ready(): boolean;
-  /** Zone and region of the node; undefined until they are known. */
-  topology(): NodeTopology | undefined;
   /** Stops in the reverse order of the start, transfers first; does not reject. */
   stop(): Promise<void>;
 }
@@ -70,7 +67,6 @@ async function start(config: Config, parts: AgentParts, stack: StopStack): Promi
     url: urlOf(registryServer),
     metricsUrl: urlOf(metricsServer),
     ready: readiness.ready,
-    topology: kubernetes.topology,
     stop: () => stack.stop(),
   };
 }

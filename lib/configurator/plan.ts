@@ -41,7 +41,6 @@ export type Step =
 
 /** A plan; nothing has been changed yet. */
 export interface ConfigurationPlan {
-  readonly configPath: string;
   /** Changes of files that containerd reads, sorted by path. */
   readonly changes: readonly Change[];
   /** Warnings for the user: folders that are left alone, and why. */

@@ -33,7 +33,6 @@ export async function planRestore(
   if (snapshot.hasBackup && snapshot.state === undefined) {
     const path = `${root}/${BACKUP_FOLDER}`;
     return {
-      configPath: root,
       changes: [],
       warnings: [`${path} was made by another program: it and all else is left alone`],
       steps: snapshot.temporary.map((path) => ({ type: "remove", path })),

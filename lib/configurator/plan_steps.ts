@@ -45,7 +45,6 @@ export function planSteps(parts: PlanParts): ConfigurationPlan {
     if (!sameState(during, after)) steps.push(stateStep(backupRoot, after));
   }
   return {
-    configPath: root,
     changes,
     warnings: parts.warnings,
     steps,

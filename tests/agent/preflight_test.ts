@@ -7,7 +7,6 @@ import { test } from "../support/test.ts";
 const GOOD: ContainerdProbe = {
   reachable: true,
   version: "2.4.2",
-  contentRoot: "/var/lib/containerd/content",
   content: { state: "readable", path: "/var/lib/containerd/content" },
   cri: { registryConfigPaths: ["/etc/containerd/certs.d"], discardUnpackedLayers: false },
   criError: undefined,

@@ -26,7 +26,6 @@ test("probe: a containerd 1.x tells its image settings in the CRI status", async
   assert.deepEqual(await probeContainerd(client, never), {
     reachable: true,
     version: "0.0.0-fake",
-    contentRoot: fake.contentPath,
     content: { state: "readable", path: fake.contentPath },
     cri: {
       registryConfigPaths: ["/etc/containerd/certs.d"],

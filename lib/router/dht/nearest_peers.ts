@@ -31,11 +31,6 @@ export class NearestPeers<T extends Positioned> {
     this.#positions = Uint32Array.from(sorted, ({ at }) => at);
   }
 
-  /** Number of peers. */
-  get size(): number {
-    return this.#peers.length;
-  }
-
   /** The peers nearest to a position, nearest first. */
   to(position: Uint8Array, count: number): T[] {
     const found: T[] = [];

@@ -32,9 +32,7 @@ export interface ContainerdProbe {
   readonly reachable: true;
   /** As containerd writes it, e.g. `1.6.20~ds1` or `2.4.2`. */
   readonly version: string;
-  /** containerd's content directory, as a path in containerd's own mount namespace. */
-  readonly contentRoot: string | undefined;
-  /** Result for the configured directory, or else `contentRoot`. */
+  /** Result for the configured directory, or else the one that containerd reports. */
   readonly content: ContentProbe;
   /** Undefined without a CRI plugin, or if it failed to start. */
   readonly cri: CriProbe | undefined;
@@ -80,7 +78,6 @@ export async function probeContainerd(
   return {
     reachable: true,
     version,
-    contentRoot,
     content: await probeContent(client, options.contentPath ?? contentRoot, settings),
     cri: await probeCri(client, plugins, settings),
     criError: findCriError(plugins),
