@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readLimited } from "../../lib/net/bytes.ts";
 import { type Connect, connectTcp } from "../../lib/upstream/http/dial.ts";
+import { MisconfiguredError } from "../../lib/upstream/misconfigured_error.ts";
 import { ForbiddenTargetError } from "../../lib/upstream/forbidden_host.ts";
 import { createSender, type UpstreamRequest } from "../../lib/upstream/send.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
@@ -257,4 +258,17 @@ test("by a proxy go names that only it knows, but neither forbidden ones nor thi
     if (before === undefined) Deno.env.delete("HTTP_PROXY");
     else Deno.env.set("HTTP_PROXY", before);
   }
+});
+
+test("skip_verify cannot be used through a proxy", async () => {
+  using sender = createSender({
+    ...{ resolve: () => Promise.resolve(["192.0.2.1"]) },
+    findProxy: () => new URL("http://127.0.0.1:9"),
+  });
+  const asked = request("https://registry.example/v2/", { skipVerify: true });
+  await assert.rejects(() => sender.send(asked), (error: unknown) => {
+    assert.ok(error instanceof MisconfiguredError);
+    assert.match(error.fix, /NO_PROXY/);
+    return true;
+  });
 });
