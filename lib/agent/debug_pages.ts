@@ -60,7 +60,7 @@ export function createDebugPages(collaborators: DebugPagesCollaborators) {
     advertised: () => advertiser.advertised(),
     requests: () => requests.newestFirst(),
     settings: () => settings,
-    checks: remembered(collaborators.checks, collaborators.clock),
+    checks: cached(collaborators.checks, collaborators.clock),
     measure: createMeasure(collaborators),
   };
   return createDebugApp({ source, log, privacy });
@@ -144,14 +144,14 @@ export function describeSettings(config: Config): Setting[] {
 }
 
 /** Runs the checks at most once in {@link CHECKS_TTL_MS}. */
-function remembered(
-  look: DebugPagesCollaborators["checks"],
+function cached(
+  check: DebugPagesCollaborators["checks"],
   clock: Clock,
 ): DebugPagesCollaborators["checks"] {
   let last: { at: number; checks: readonly Check[] } | undefined;
   return async (options) => {
     if (last !== undefined && clock.now() - last.at < CHECKS_TTL_MS) return last.checks;
-    const checks = await look(options);
+    const checks = await check(options);
     last = { at: clock.now(), checks };
     return checks;
   };

@@ -36,9 +36,9 @@ export type ServerCredentials = (server: URL) => Promise<Credentials | undefined
 
 /** Credentials from the node's own files; undefined if no file is named or found. */
 export interface NodeFiles {
-  /** For images, by the registry of their names: Docker's configuration file, as kubelet reads it. */
+  /** By the registry in an image's name: Docker's configuration file, as kubelet reads it. */
   readonly images: NodeCredentials | undefined;
-  /** For servers, whatever the image: registries.yaml, as k3s reads it. */
+  /** By server, for all images: registries.yaml, as k3s reads it. */
   readonly servers: ServerCredentials | undefined;
 }
 
@@ -145,7 +145,7 @@ class CredentialsFile {
   async #read(): Promise<void> {
     const { path, parse } = this.#source;
     const { size, mtime, ino, isFile } = await Deno.stat(path);
-    if (!isFile) throw new Error("it is no file");
+    if (!isFile) throw new Error("it is not a file");
     const version = `${size} ${ino} ${mtime?.getTime()}`;
     if (version === this.#version) return;
     this.#found = parse(await readSmallFile(path, MAX_BYTES));
@@ -178,6 +178,6 @@ function parsed(language: string, run: () => unknown): unknown {
   try {
     return run();
   } catch {
-    throw new Error(`it is no ${language}`);
+    throw new Error(`it is not valid ${language}`);
   }
 }

@@ -98,7 +98,7 @@ test("node's credentials: a bad file is one clear line, without its secrets", as
     const missing = { ...unset, dockerConfig: `${directory}/gone` };
     await assert.rejects(() => openNodeFiles(missing, rig(), []), ConfigError);
     const none = { ...unset, registriesFile: directory };
-    await assert.rejects(() => openNodeFiles(none, rig(), []), /it is no file/);
+    await assert.rejects(() => openNodeFiles(none, rig(), []), /it is not a file/);
   });
 });
 

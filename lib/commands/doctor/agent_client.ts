@@ -88,7 +88,7 @@ export class AgentClient {
   async #request(url: string, init: RequestInit = {}, timeoutMs = REQUEST_MS): Promise<AgentReply> {
     using limit = deadline(timeoutMs, this.#options);
     try {
-      // Nodes are asked directly, whatever proxy leads out of the site.
+      // Requests to nodes do not use the proxy of the environment.
       using client = createHttpClient(new URL(url), undefined);
       const response = await fetch(url, {
         ...init,
