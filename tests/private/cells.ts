@@ -151,6 +151,8 @@ function heard(cell: Cell, questions: Rule["questions"]): string[] {
     if (upstream !== "up") {
       // The first step is not answered, so there is no second.
       log.push(...steps.slice(0, 1));
+      // After a token server that did not answer, the registry itself is asked again.
+      knowsRealm = false;
       continue;
     }
     log.push(...steps);
