@@ -68,8 +68,8 @@ export const ACCESS_OPTIONS = {
     defaultText: "/etc/rancher/{k3s,rke2}/registries.yaml, if it exists",
     placeholder: "FILE",
     help:
-      "registries.yaml of k3s or RKE2. Its credentials (configs) are used in the same way, as " +
-      "its containerd uses them. `none` turns this off.",
+      "registries.yaml of k3s or RKE2. Its credentials (configs) are used in the same way, for " +
+      "the servers that they name, as its containerd uses them. `none` turns this off.",
     commands: AGENT,
   }),
   localClients: option({

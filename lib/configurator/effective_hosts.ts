@@ -1,5 +1,6 @@
 import { messageOf } from "../async/thrown.ts";
 import type { FileSystem } from "./file_system.ts";
+import { requireUsable } from "./host_settings.ts";
 import { parseHostsDocument } from "./hosts_document.ts";
 import { findRegistryFolder } from "./registry_folder.ts";
 
@@ -11,7 +12,7 @@ export interface EffectiveHosts {
   readonly file: string | undefined;
   /** URLs of the hosts in the order in which they are tried, before upstream. */
   readonly hosts: readonly string[];
-  /** Why the file cannot be parsed; undefined if it can. */
+  /** Why containerd does not use the file; undefined if it does. */
   readonly problem: string | undefined;
 }
 
@@ -30,8 +31,9 @@ export async function effectiveHosts(
   const found = { directory: folder.path, file: folder.file?.path };
   if (folder.file === undefined) return { ...found, hosts: [], problem: undefined };
   try {
-    const hosts = parseHostsDocument(folder.file.bytes).hosts.map(([url]) => url);
-    return { ...found, hosts, problem: undefined };
+    const document = parseHostsDocument(folder.file.bytes);
+    requireUsable(document, folder.path);
+    return { ...found, hosts: document.hosts.map(([url]) => url), problem: undefined };
   } catch (error) {
     return { ...found, hosts: [], problem: messageOf(error) };
   }

@@ -1,5 +1,5 @@
 import type { TomlTable, TomlValue } from "smol-toml";
-import { isTable } from "./hosts_document.ts";
+import { type HostsDocument, isTable } from "./hosts_document.ts";
 
 /** The settings of one server in a hosts.toml. */
 export interface HostSettings {
@@ -63,6 +63,16 @@ export function readHostSettings(table: TomlTable, folder: string): HostSettings
     dialTimeoutMs: dialTimeoutOf(table["dial_timeout"]),
     rewrites: rewritesOf(table["rewrite"]),
   };
+}
+
+/**
+ * Checks that containerd uses a file.
+ *
+ * @throws {Error} for what containerd refuses.
+ */
+export function requireUsable({ top, tables, hosts }: HostsDocument, folder: string): void {
+  for (const [, table] of hosts) readHostSettings(table as TomlTable, folder);
+  readHostSettings(Object.fromEntries([...top, ...tables]), folder);
 }
 
 function strings(table: TomlTable, key: string, { alone = false } = {}): string[] {

@@ -59,6 +59,8 @@ test("effective hosts: what is in it", async (t) => {
     [{ "a/r/ca.crt": "" }, [], false],
     [{ "a/r/hosts.toml": "[host" }, [], true],
     [{ "a/r/hosts.toml": "host = 1" }, [], true],
+    [{ "a/r/hosts.toml": `${FILE}capabilities = ["pul"]\n` }, [], true],
+    [{ "a/r/hosts.toml": `skip_verify = "yes"\n${FILE}` }, [], true],
   ];
   for (const [files, hosts, problem] of cases) {
     await t.step(JSON.stringify(files), () =>

@@ -76,7 +76,11 @@ async function checkUsed(input: HostsCheckInput, configPath: string): Promise<Ch
     const { directory, file, hosts, problem } = found;
     const where = file ?? `${directory}, which has no hosts.toml`;
     if (problem !== undefined) {
-      return failed(name, `${where} cannot be read: ${problem}`, "correct or remove that file");
+      return failed(
+        name,
+        `${where} is not used by containerd: ${problem}`,
+        "correct or remove that file",
+      );
     }
     if (hosts[0] === undefined || !own.has(hostKey(hosts[0]))) {
       const instead = hosts[0] === undefined ? "upstream" : hosts[0];
