@@ -69,7 +69,7 @@ test("node's credentials: a bad file is one clear line, without its secrets", as
     const path = `${directory}/bad`;
     for (
       const [text, reason] of [
-        [`{"auths": {"r.example": {"password": "${HUSH}"`, /it is no (JSON|YAML)/],
+        [`{"auths": {"r.example": {"password": "${HUSH}"`, /it is not valid (JSON|YAML)/],
         [`[ "${HUSH}" ]`, /it is not an object/],
         ["x".repeat(1024 * 1024 + 1), /more than 1048576 bytes/],
       ] as const
