@@ -7,8 +7,8 @@ import { basicAuthorization } from "../../lib/oci/basic_auth.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { MemoryLog } from "../fakes/log.ts";
-import { eventually } from "../router/cluster.ts";
 import { configOf } from "../support/config_of.ts";
+import { eventually } from "../support/eventually.ts";
 import { test } from "../support/test.ts";
 
 const LARGE_BYTES = 64 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { WITHOUT_UPSTREAM } from "../support/without_upstream.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
+import { until } from "../support/eventually.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { test } from "../support/test.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const PATIENCE_MS = 30_000;
 
 /** The parts of OTLP that are read here (opentelemetry-proto, trace/v1). */
 interface Traces {
@@ -52,14 +52,6 @@ function startCollector() {
 
 function attribute(attributes: readonly Attribute[], wanted: string): string | undefined {
   return attributes.find(({ key }) => key === wanted)?.value.stringValue;
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
-  while (!await condition()) {
-    assert.ok(performance.now() < end, `not so within ${PATIENCE_MS} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 test("tracing: with Deno's variables set, each request has a span at the collector", async () => {

@@ -6,21 +6,13 @@ import type { Router } from "../../lib/ports/router.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryRouter } from "../fakes/router.ts";
+import { until } from "../support/eventually.ts";
 import { test } from "../support/test.ts";
 import { FaultPeer } from "./fault_peer.ts";
 import { blob, bytesOf, noise, PATIENT, Rig, STREAMED } from "./rig.ts";
 
 const LARGE = noise(3 * 1024 * 1024);
 const SMALL = noise(5000);
-
-/** Waits for something that another task is about to do; the test's own end is the limit. */
-async function until(condition: () => boolean): Promise<void> {
-  const limit = performance.now() + 5000;
-  while (!condition()) {
-    if (performance.now() > limit) throw new Error("did not come true within 5 s");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 test("all holders silent: a miss in the time that is allowed, the next one without asking", async () => {
   await using rig = new Rig({ responseTimeoutMs: 150, headerBudgetMs: 200, hedgeMinMs: 20 });

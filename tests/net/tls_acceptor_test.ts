@@ -6,6 +6,7 @@ import { systemClock } from "../../lib/async/clock.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import type { Clock } from "../../lib/ports/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { until } from "../support/eventually.ts";
 import { testWith } from "../support/test.ts";
 
 const HELD = 2;
@@ -64,7 +65,7 @@ class Server {
   async close(): Promise<void> {
     this.acceptor.close();
     await this.#running;
-    await eventually(() => this.http.size === 0);
+    await until(() => this.http.size === 0);
   }
 
   async #run(): Promise<void> {
@@ -74,13 +75,6 @@ class Server {
       accepted.close();
     }
   }
-}
-
-async function eventually(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition() && tries < 500; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.ok(condition(), `${condition}`);
 }
 
 async function withServer(body: (server: Server) => Promise<void>): Promise<void> {
@@ -109,7 +103,7 @@ testWith(
     withServer(async (server) => {
       await server.greet();
       const held = [await server.connect(), await server.connect()];
-      await eventually(() => server.hasGate);
+      await until(() => server.hasGate);
       await server.greet();
       await server.greet();
       for (const each of held) each.close();
@@ -128,11 +122,11 @@ testWith(
   () =>
     withServer(async (server) => {
       const held = [await server.connect(), await server.connect()];
-      await eventually(() => server.hasGate);
+      await until(() => server.hasGate);
       const slow = await server.connect();
       // The beginning of a hello, which never ends.
       await slow.write(new Uint8Array([0x16, 3, 1, 0, 200, 1, 0]));
-      await eventually(() => server.http.size > 0);
+      await until(() => server.http.size > 0);
       assert.equal(await slow.read(new Uint8Array(100)).catch(() => null), null);
       slow.close();
       for (const each of held) each.close();
@@ -145,7 +139,7 @@ testWith(
   () =>
     withServer(async (server) => {
       const held = [await server.connect(), await server.connect()];
-      await eventually(() => server.hasGate);
+      await until(() => server.hasGate);
       // More than are let in, and than there is room for handshakes.
       for (const hello of [HELLO.subarray(0, 6), HELLO]) {
         for (let count = 0; count < 20; count++) {
@@ -153,7 +147,7 @@ testWith(
           await stopped.write(hello);
           held.push(stopped);
         }
-        await eventually(() => server.http.size === PLACES);
+        await until(() => server.http.size === PLACES);
         await server.greet();
       }
       for (const each of held) each.close();

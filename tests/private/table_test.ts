@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mapConcurrent } from "../../lib/async/map_concurrent.ts";
 import type { Agent } from "../../lib/agent/start_agent.ts";
 import { systemClock } from "../../lib/async/clock.ts";
+import { eventually } from "../support/eventually.ts";
 // Opens what libp2p opens once for the whole process.
-import { eventually } from "../router/cluster.ts";
 import { LiveCluster } from "../support/live_cluster.ts";
 import { test } from "../support/test.ts";
 import { type Cell, cellsOf, describeCell, expected } from "./cells.ts";

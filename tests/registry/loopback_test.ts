@@ -4,6 +4,7 @@ import { deadline } from "../../lib/async/deadline.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { Store } from "../../lib/ports/store.ts";
 import { MemoryStore } from "../fakes/store.ts";
+import { until } from "../support/eventually.ts";
 import { test } from "../support/test.ts";
 import { sendRaw, serve } from "./loopback.ts";
 import { MANIFEST, setup } from "./setup.ts";
@@ -23,14 +24,6 @@ function storeWith(size: number, open: (signal: AbortSignal) => Content): Store 
 
 const DIGEST: Digest = `sha256:${"1".repeat(64)}`;
 const GET_BLOB = `GET /v2/a/blobs/${DIGEST} HTTP/1.1\r\nHost: x\r\n\r\n`;
-
-/** Resolves when `condition` holds; polls, since the server tells nobody. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.ok(condition(), `not reached: ${condition}`);
-}
 
 /** Yields so many chunks of 1000 bytes and then ends as told. */
 function chunks(count: number, end: "close" | "error"): Content {

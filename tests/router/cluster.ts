@@ -8,6 +8,7 @@ import type { Libp2pRouter } from "../../lib/router/libp2p_router.ts";
 import type { RouterOptions } from "../../lib/router/options.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
+import { eventually } from "../support/eventually.ts";
 
 /** How long a test waits for what must come. */
 const PATIENCE_MS = 15_000;
@@ -107,18 +108,6 @@ export async function findsExactly(
     const found = await lookupAll(node, key);
     return found.map(({ id }) => id).sort().join() === wanted;
   });
-}
-
-/** Waits until a condition holds; rejects after a long time. */
-export async function eventually(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  using limit = deadline(PATIENCE_MS);
-  while (!await condition()) {
-    if (limit.signal.aborted) throw new Error(`gave up waiting until ${what}`);
-    await systemClock.sleep(20, limit).catch(() => {});
-  }
 }
 
 // The peer store's locks (mortice) open one BroadcastChannel for the whole process at their first

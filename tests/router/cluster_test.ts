@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { createHttpBootstrapper } from "../../lib/router/bootstrap/http_bootstrapper.ts";
 import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_bootstrapper.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { eventually } from "../support/eventually.ts";
 import { test } from "../support/test.ts";
-import { addressesOf, Cluster, eventually, findsExactly, lookupAll, makeNode } from "./cluster.ts";
+import { addressesOf, Cluster, findsExactly, lookupAll, makeNode } from "./cluster.ts";
 
 const KEY = "docker.io/library/nginx:1.27";
 const DIGEST = `sha256:${"a1".repeat(32)}`;

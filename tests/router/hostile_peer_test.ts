@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { peerIdFromMultihash } from "@libp2p/peer-id";
 import * as Multihash from "multiformats/hashes/digest";
 import { decodePeer, encodeMessage, MESSAGE_TYPE } from "../../lib/router/dht/dht_message.ts";
+import { eventually } from "../support/eventually.ts";
 import { test } from "../support/test.ts";
-import { Cluster, eventually, findsExactly, lookupAll } from "./cluster.ts";
+import { Cluster, findsExactly, lookupAll } from "./cluster.ts";
 import { RawPeer } from "./raw_peer.ts";
 
 const KEY = "docker.io/library/nginx:1.27";

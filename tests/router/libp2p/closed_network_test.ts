@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { noise } from "@chainsafe/libp2p-noise";
 import { protocolOf } from "../../../lib/router/libp2p/closed_network.ts";
 import { noiseCrypto } from "../../../lib/router/libp2p/noise_crypto.ts";
+import { eventually } from "../../support/eventually.ts";
 import { test } from "../../support/test.ts";
-import { addressesOf, Cluster, eventually, findsExactly, type TestNode } from "../cluster.ts";
+import { addressesOf, Cluster, findsExactly, type TestNode } from "../cluster.ts";
 import { RawPeer } from "../raw_peer.ts";
 
 const DIGEST = `sha256:${"c1".repeat(32)}`;

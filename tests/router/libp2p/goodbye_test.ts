@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../../lib/async/clock.ts";
 import { Departures } from "../../../lib/router/peers/departures.ts";
 import { FakeClock } from "../../fakes/clock.ts";
+import { eventually } from "../../support/eventually.ts";
 import { test } from "../../support/test.ts";
-import { addressesOf, Cluster, eventually, findsExactly, lookupAll, makeNode } from "../cluster.ts";
+import { addressesOf, Cluster, findsExactly, lookupAll, makeNode } from "../cluster.ts";
 
 const KEY = `sha256:${"a".repeat(64)}`;
 

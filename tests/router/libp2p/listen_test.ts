@@ -3,8 +3,9 @@ import { networkInterfaces } from "node:os";
 import { multiaddr } from "@multiformats/multiaddr";
 import { isLoopback } from "../../../lib/net/ip.ts";
 import { decideListening } from "../../../lib/router/libp2p/listen.ts";
+import { eventually } from "../../support/eventually.ts";
 import { test } from "../../support/test.ts";
-import { Cluster, eventually, findsExactly, makeNode } from "../cluster.ts";
+import { Cluster, findsExactly, makeNode } from "../cluster.ts";
 
 const everywhere = { host: "", port: 5001 };
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Assignment } from "../../../lib/ports/rollout.ts";
+import { eventually } from "../../support/eventually.ts";
 import { test } from "../../support/test.ts";
-import { Cluster, eventually, type TestNode } from "../cluster.ts";
+import { Cluster, type TestNode } from "../cluster.ts";
 
 const { signal } = new AbortController();
 const electionsOf = (node: TestNode | undefined) => node?.router.elections ?? assert.fail();
