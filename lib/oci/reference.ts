@@ -33,7 +33,8 @@ export function isTag(text: string): boolean {
 
 /** Tells whether `text` is a syntactically valid registry host with an optional port. */
 export function isRegistry(text: string): boolean {
-  return text.length <= MAX_NAME_LENGTH && REGISTRY.test(text);
+  // Names such as `xn--a` have the right characters and are still none (UTS 46).
+  return text.length <= MAX_NAME_LENGTH && REGISTRY.test(text) && URL.canParse(`http://${text}`);
 }
 
 /**

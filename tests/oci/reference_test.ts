@@ -78,6 +78,8 @@ test("references: parts", () => {
     [isRegistry, "docker.io:443", true],
     [isRegistry, "[fe80::1]:5000", true],
     [isRegistry, "a_b.io", false],
+    [isRegistry, "xn--a:5000", false],
+    [isRegistry, "300.1.2.3", false],
     [isRegistry, "docker.io:", false],
     [isRegistry, "docker.io:123456", false],
     [isRegistry, "docker.io/a", false],
