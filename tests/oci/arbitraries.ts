@@ -21,7 +21,7 @@ export const digests: fc.Arbitrary<Digest> = fc.oneof(
 export const registries: fc.Arbitrary<string> = fc.oneof(
   fc.stringMatching(/^[a-z0-9]{1,8}(-[a-z0-9]{1,8}){0,2}\.[a-z]{2,6}(:[0-9]{1,5})?$/),
   fc.constantFrom("localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "docker.io"),
-);
+).filter((registry) => URL.canParse(`http://${registry}`));
 
 /** Repository names. */
 export const repositories: fc.Arbitrary<string> = fc.stringMatching(
