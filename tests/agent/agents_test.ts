@@ -8,6 +8,8 @@ import type { Digest } from "../../lib/oci/digest.ts";
 import { OciLayoutWriter } from "../../lib/store/oci_layout/oci_layout_writer.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { configOf } from "../support/config_of.ts";
+// Opens what libp2p opens once for the whole process.
+import "../router/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { test } from "../support/test.ts";
 

@@ -10,6 +10,8 @@ import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { configOf } from "../support/config_of.ts";
+// Opens what libp2p opens once for the whole process.
+import "../router/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePorts } from "../support/free_ports.ts";
 import { inDirectory } from "../support/temp_directory.ts";

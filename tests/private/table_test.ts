@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { mapConcurrent } from "../../lib/async/map_concurrent.ts";
 import type { Agent } from "../../lib/agent/start_agent.ts";
 import { systemClock } from "../../lib/async/clock.ts";
+// Opens what libp2p opens once for the whole process.
+import "../router/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 // Opens what libp2p opens once for the whole process.
 import { LiveCluster } from "../support/live_cluster.ts";
