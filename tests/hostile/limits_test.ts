@@ -8,6 +8,7 @@ import type { Lab } from "../e2e/lab/lab.ts";
 import { labSuite } from "../e2e/lab/lab_suite.ts";
 import { publish } from "../e2e/lab/publish.ts";
 import { report } from "../e2e/lab/report.ts";
+import { runCommand } from "../e2e/lab/run_command.ts";
 import { writeSecrets } from "../e2e/lab/secrets.ts";
 import { until } from "../e2e/lab/until.ts";
 import { untilFindable } from "../e2e/lab/until_findable.ts";
@@ -22,6 +23,9 @@ import { play } from "./play.ts";
 const ATTACK_MS = 60_000;
 const LOOK_MS = 2000;
 const GROWTH_MIB = 64;
+const TLS_PORT = 5443;
+/** Clients of another host that connect one after the other during an attack. */
+const NEWCOMERS = 8;
 const LAYERS = [300_000, 20_000_000];
 /** As large as manifests may be, nearly. */
 const LARGE_MANIFEST = 4_000_000;
@@ -67,6 +71,11 @@ for (const withKey of [true, false]) {
         await agent.start();
         return await holdFew(lab, agent);
       });
+      await play(step, "stoppedHandshakes", { withKey }, async () => {
+        await using agent = agentOf(lab, 1, flags, 256);
+        await agent.start();
+        return await stopHandshakes(lab, agent);
+      });
       await play(step, "connectionFlood", { withKey }, async () => {
         await using agent = agentOf(lab, 1, flags, 256);
         await agent.start();
@@ -107,6 +116,24 @@ async function holdFew(lab: Lab, agent: Agent): Promise<string> {
   }
   if (!agent.running) return "it died";
   return deaf.length === 0 ? "it lives, and hears again at each port" : `it is deaf at ${deaf}`;
+}
+
+async function stopHandshakes(lab: Lab, agent: Agent): Promise<string> {
+  const evil = lab.network.host("evil");
+  const [n2, { address }] = [lab.node(2).host, agent.host];
+  const sources = Array.from({ length: 8 }, (_, index) => `10.213.7.${100 + index}`);
+  for (const source of sources) {
+    await runCommand(["ip", "-n", evil.namespace, "addr", "add", `${source}/24`, "dev", "eth0"]);
+  }
+  const plan = { address, port: TLS_PORT, sources, connections: 30 };
+  await using flood = Flood.startHellos(evil, lab.directory, plan);
+  await until(async () => await flood.most() > 0, { what: "the flood" });
+  for (let newcomers = 0; newcomers < NEWCOMERS; newcomers++) {
+    const heard = await heardAt(n2, address, [5000, TLS_PORT]);
+    if (heard.length < 2) return `newcomer ${newcomers} is heard at ${heard} only`;
+  }
+  report(`hostile stoppedHandshakes: ${await flood.most()} connections opened`);
+  return agent.running ? "others are heard within 5 s, at the plain port, too" : "it died";
 }
 
 /** What was seen of an agent during an attack. */

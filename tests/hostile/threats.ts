@@ -162,6 +162,13 @@ export const THREATS: readonly Threat[] = [
     cases: ["connectionFlood", "fewFiles"],
   },
   {
+    threat: "The same with TLS handshakes that stop in the middle",
+    answer:
+      "The runtime cannot cancel them, so their number is bounded; at the bound, connections come " +
+      "through a gate, where whoever has not finished a handshake gives way to others.",
+    cases: ["stoppedHandshakes"],
+  },
+  {
     threat: "Somebody asks for a layer and does not read it",
     answer: "Whoever reads less than 64 KiB in 30 s is cut off, and the next gets its turn.",
     cases: ["stalledReader"],

@@ -13,6 +13,12 @@ export const LIMITS = {
     withKey: "it lives, and hears again at each port",
     without: "it lives, and hears again at each port",
   },
+  stoppedHandshakes: {
+    what:
+      "Another host, under eight addresses, holds 30 connections each to the TLS port of an agent that may open 256 files; half of them stop in the ClientHello, half after it",
+    withKey: "others are heard within 5 s, at the plain port, too",
+    without: "others are heard within 5 s, at the plain port, too",
+  },
   stalledReader: {
     what:
       "Somebody asks for a layer as another node, reads none of it, and so holds the only upload",
