@@ -78,7 +78,7 @@ async function checkUsed(input: HostsCheckInput, configPath: string): Promise<Ch
     if (problem !== undefined) {
       return failed(
         name,
-        `${where} is not used by containerd: ${problem}`,
+        `${where} cannot be read: ${problem}`,
         "correct or remove that file",
       );
     }
