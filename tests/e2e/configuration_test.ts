@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ContainerdMistakes } from "./lab/containerd.ts";
+import type { ContainerdDeviations } from "./lab/containerd.ts";
 import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
 import { type LabNode, USER_HOSTS_TOML } from "./lab/lab.ts";
 import type { Case } from "../support/test.ts";
@@ -68,7 +68,7 @@ async function badContainerdCases(
   step: Case,
   original: Tree,
 ): Promise<void> {
-  const cases: Record<string, { made: ContainerdMistakes; says: RegExp }> = {
+  const cases: Record<string, { made: ContainerdDeviations; says: RegExp }> = {
     "containerd reads another directory": {
       made: { registryConfigPath: "/nowhere/certs.d" },
       says: /config_path = .*config\.toml/,

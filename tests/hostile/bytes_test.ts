@@ -49,6 +49,10 @@ for (const withKey of [true, false]) {
         await play(step, "freshIdsLarge", { withKey }, () => bytes.freshIds("large", 40 * MIB));
         await play(step, "hitAndRun", { withKey }, () => bytes.hitAndRun());
         await play(step, "hitAndRunLarge", { withKey }, () => bytes.hitAndRunLarge());
+        if (release !== current) return;
+        await play(step, "hitAndRunAway", { withKey }, () => bytes.away("runs"));
+        await play(step, "saysArriving", { withKey }, () => bytes.away("arriving"));
+        await play(step, "inParts", { withKey }, () => bytes.inParts());
       },
     );
   }
@@ -119,6 +123,28 @@ class Bytes {
   async hitAndRunLarge(): Promise<string> {
     const published = await this.#announced("bytes/run-large", [40 * MIB], "runs");
     return await this.#attempts(published);
+  }
+
+  /** A stranger and the second node hold a large layer, and upstream is away. */
+  async away(manner: Manner): Promise<string> {
+    const published = await this.#heldBy(`bytes/away-${manner}`, [40 * MIB], [this.#honest]);
+    await this.#announce(published, manner, 2);
+    await this.#lab.upstream.stop();
+    const answer = await this.#attempts(published);
+    // It depends on who is asked first whether the first attempt fails.
+    return /^pulled in the (first|second) attempt$/.test(answer) ? "pulled" : answer;
+  }
+
+  async inParts(): Promise<string> {
+    const { containerd } = this.#puller;
+    await containerd.stop();
+    await containerd.start({ fetchesParts: true });
+    try {
+      return await this.away("rotten");
+    } finally {
+      await containerd.stop();
+      await containerd.start();
+    }
   }
 
   /** An image that these nodes hold, and that the third one finds there. Nobody is blamed yet. */

@@ -114,7 +114,14 @@ export const THREATS: readonly Threat[] = [
     threat: "A liar sends a part and closes, so that an honest node is blamed with it",
     answer: "Of several nobody is blamed before single transfers, or a comparison with the right " +
       "bytes, tell who it was.",
-    cases: ["hitAndRun", "hitAndRunLarge"],
+    cases: ["hitAndRun", "hitAndRunLarge", "hitAndRunAway"],
+  },
+  {
+    threat: "A liar says that its copy still arrives, or meets a client that asks for parts",
+    answer:
+      "What is hashed in the end tells: an attempt fails at most, and the next gets the layer " +
+      "from whoever is honest.",
+    cases: ["saysArriving", "inParts"],
   },
   {
     threat: "A node goes on with such a copy",

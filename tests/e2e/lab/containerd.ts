@@ -17,12 +17,17 @@ export interface ContainerdOptions {
   runsContainers?: boolean;
 }
 
-/** Mistakes in containerd's configuration. */
-export interface ContainerdMistakes {
+/** Memory of containerd 2.x for the parts of layers. */
+const FETCH_BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** Deviations of containerd's configuration. */
+export interface ContainerdDeviations {
   /** Directory of registry hosts instead of {@link Containerd.certsPath}. */
   registryConfigPath?: string;
   /** Throws layers away once they are unpacked. */
   discardUnpackedLayers?: boolean;
+  /** Fetches large layers in parts, several at once (2.x). */
+  fetchesParts?: boolean;
 }
 
 /** A real containerd with the CRI plugin, all of whose files are its own. */
@@ -43,12 +48,12 @@ export class Containerd implements AsyncDisposable {
   }
 
   /** Starts it and waits until its image service answers. */
-  async start(mistakes: ContainerdMistakes = {}): Promise<void> {
+  async start(deviations: ContainerdDeviations = {}): Promise<void> {
     const { directory, release, host, runsContainers = false } = this.#options;
     const onNode = runsContainers ? onHostWithCgroups : onHost;
     await Deno.mkdir(this.certsPath, { recursive: true });
     const file = `${directory}/config.toml`;
-    await Deno.writeTextFile(file, this.#config(mistakes));
+    await Deno.writeTextFile(file, this.#config(deviations));
     this.#process = ManagedProcess.start({
       name: `containerd ${release.name} on ${host.name}`,
       argv: onNode(host, [`${release.directory}/containerd`, "--config", file]),
@@ -130,7 +135,9 @@ export class Containerd implements AsyncDisposable {
     await this.#process?.[Symbol.asyncDispose]();
   }
 
-  #config({ registryConfigPath, discardUnpackedLayers }: ContainerdMistakes): string {
+  #config(
+    { registryConfigPath, discardUnpackedLayers, fetchesParts = false }: ContainerdDeviations,
+  ): string {
     const { directory, release } = this.#options;
     const isOld = release.name === "1.6";
     const images = isOld ? "io.containerd.grpc.v1.cri" : "io.containerd.cri.v1.images";
@@ -147,6 +154,13 @@ export class Containerd implements AsyncDisposable {
       `config_path = "${registryConfigPath ?? this.certsPath}"`,
       `[plugins."${images}"${isOld ? ".containerd" : ""}]`,
       `discard_unpacked_layers = ${discardUnpackedLayers === true}`,
+      ...(fetchesParts
+        ? [
+          `concurrent_layer_fetch_buffer = ${FETCH_BUFFER_BYTES}`,
+          `[plugins."io.containerd.transfer.v1.local"]`,
+          `concurrent_layer_fetch_buffer = ${FETCH_BUFFER_BYTES}`,
+        ]
+        : []),
       // Several containerds on one machine would fight over the one socket of NRI.
       ...(isOld ? [] : [`[plugins."io.containerd.nri.v1.nri"]`, `disable = true`]),
     ];

@@ -44,4 +44,21 @@ export const BYTES = {
     withKey: "pulled in the second attempt",
     without: "pulled in the second attempt",
   },
+  hitAndRunAway: {
+    what: "The same while another node holds the 40 MiB layer, and upstream is away",
+    withKey: "pulled",
+    without: "pulled",
+  },
+  saysArriving: {
+    what:
+      "Sends a 40 MiB layer with a flipped bit and says that it still arrives; another node holds it, upstream is away",
+    withKey: "pulled",
+    without: "pulled",
+  },
+  inParts: {
+    what:
+      "Sends a 40 MiB layer with a flipped bit to a containerd 2.x that fetches it in parts; another node holds it, upstream is away",
+    withKey: "pulled",
+    without: "pulled",
+  },
 } as const satisfies Readonly<Record<string, HostileCase>>;

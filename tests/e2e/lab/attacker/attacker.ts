@@ -8,13 +8,15 @@ import { until } from "../until.ts";
 
 /**
  * How the attacker answers whoever asks it for content; `empty`: 404; `rotten`: with one flipped bit
- * in what it holds; `runs`: so, too, and closes the connection after the first MiB of the whole.
+ * in what it holds; `arriving`: so, too, and says that it still gets that itself; `runs`: so, too, and
+ * closes the connection after the first MiB of the whole.
  */
 export type Manner =
   | "empty"
   | "challenge"
   | "rubbish"
   | "rotten"
+  | "arriving"
   | "runs"
   | "private"
   | "impostor";

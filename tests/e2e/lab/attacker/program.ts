@@ -62,11 +62,14 @@ async function answer(request: Request): Promise<Response> {
     case "rubbish":
       return content(RUBBISH, digest ?? `sha256:${"0".repeat(64)}`);
     case "rotten":
+    case "arriving":
     case "runs": {
       const file = await Deno.readFile(`${directory}/${digest}`).catch(() => undefined);
       if (digest === undefined || file === undefined) return new Response(null, { status: 404 });
       file.set([(file[1000] ?? 0) ^ 1], 1000);
-      return part(file, digest, request.headers.get("range"), manner === "runs");
+      const response = part(file, digest, request.headers.get("range"), manner === "runs");
+      if (manner === "arriving") response.headers.set("x-eddy-arriving", "true");
+      return response;
     }
     case "private":
     case "impostor": {
