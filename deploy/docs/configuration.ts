@@ -4,7 +4,7 @@ import { BOOTSTRAP_OPTIONS } from "../../lib/config/bootstrap_options.ts";
 import { CLEANUP_OPTIONS } from "../../lib/config/cleanup_options.ts";
 import { CLUSTER_OPTIONS } from "../../lib/config/cluster_options.ts";
 import { COMMAND_OPTIONS } from "../../lib/config/command_options.ts";
-import { MIRROR_OPTIONS, STORE_OPTIONS } from "../../lib/config/containerd_options.ts";
+import { HOSTS_OPTIONS, STORE_OPTIONS } from "../../lib/config/containerd_options.ts";
 import { COMMAND_SUMMARIES, envName, shownDefault } from "../../lib/config/help.ts";
 import { KUBERNETES_OPTIONS } from "../../lib/config/kubernetes_options.ts";
 import { AGENT, ALL } from "../../lib/config/option.ts";
@@ -34,7 +34,7 @@ const GROUPS: readonly Group[] = [
   {
     title: "Mirror configuration",
     more: "What is written, and how it is restored: [Install](install.md#registry-hosts).",
-    options: MIRROR_OPTIONS,
+    options: HOSTS_OPTIONS,
   },
   {
     title: "Tags and filters",

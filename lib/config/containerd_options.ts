@@ -36,7 +36,7 @@ export const STORE_OPTIONS = {
 };
 
 /** What is written into containerd's registry hosts. */
-export const MIRROR_OPTIONS = {
+export const HOSTS_OPTIONS = {
   containerdRegistryConfigPath: unset({
     type: path(),
     defaultText: "detected, else /etc/containerd/certs.d",

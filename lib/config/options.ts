@@ -4,7 +4,7 @@ import { BOOTSTRAP_OPTIONS } from "./bootstrap_options.ts";
 import { CLEANUP_OPTIONS } from "./cleanup_options.ts";
 import { CLUSTER_OPTIONS } from "./cluster_options.ts";
 import { COMMAND_OPTIONS } from "./command_options.ts";
-import { MIRROR_OPTIONS, STORE_OPTIONS } from "./containerd_options.ts";
+import { HOSTS_OPTIONS, STORE_OPTIONS } from "./containerd_options.ts";
 import { KUBERNETES_OPTIONS } from "./kubernetes_options.ts";
 import type { Option } from "./option.ts";
 import { ROUTING_OPTIONS } from "./routing_options.ts";
@@ -18,7 +18,7 @@ import { TRANSFER_OPTIONS } from "./transfer_options.ts";
 export const OPTIONS = {
   ...AGENT_OPTIONS,
   ...STORE_OPTIONS,
-  ...MIRROR_OPTIONS,
+  ...HOSTS_OPTIONS,
   ...TAG_OPTIONS,
   ...ACCESS_OPTIONS,
   ...CLUSTER_OPTIONS,

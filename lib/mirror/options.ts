@@ -35,7 +35,10 @@ export interface MirrorOptions {
   readonly maxSwitches: number;
   /** How long a request waits for a sign of life when all its peers were down. */
   readonly probeWaitMs: number;
-  /** Pause after the first failed probe of a peer that is down; doubles. */
+  /**
+   * Pause after a failed probe of a peer that is down; doubles with each. The first probe has none:
+   * it is sent with the next request that could use the peer.
+   */
   readonly probeBaseMs: number;
   /** Longest pause between probes. */
   readonly probeMaxMs: number;
@@ -43,17 +46,20 @@ export interface MirrorOptions {
   readonly stallPauseMs: number;
   /** Longest such time. */
   readonly stallPauseMaxMs: number;
-  /** How long a peer that sent wrong content is not asked. */
+  /**
+   * How long a peer that sent wrong content is not asked, or is under suspicion after it broke off,
+   * and how long one that was asked in vain for content comes last for that content.
+   */
   readonly shunMs: number;
   /** Blobs up to this many bytes are read and verified before anything of them is returned. */
   readonly smallBlobBytes: number;
-  /** So are blobs up to this many bytes, as long as there is memory for it. */
+  /** Larger blobs up to this many bytes are verified so, too, if the memory for it is free. */
   readonly verifyWholeBytes: number;
-  /** Memory for that, bytes. */
+  /** Memory for blobs that are verified before anything of them is returned, bytes in all. */
   readonly verifyWholeTotalBytes: number;
-  /** How long one of them may take to arrive; then it is a miss, and is streamed the next time. */
+  /** How long such a blob may take to arrive; then it is a miss, and is streamed the next time. */
   readonly verifyWholeMs: number;
-  /** How long a blob waits for that memory; then it is a miss. */
+  /** How long such a blob waits for memory; then it is a miss. */
   readonly verifyWholeWaitMs: number;
   /** Size of the cache of manifests, bytes. */
   readonly manifestCacheBytes: number;

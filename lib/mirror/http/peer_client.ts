@@ -13,10 +13,10 @@ import { type Contest, race, RaceOver } from "./race.ts";
 export interface PeerReply extends PeerResponse {
   /** Address that answered. */
   readonly address: string;
-  /** False: this node has a cluster key, and the answer does not prove that the peer has it. */
-  readonly isProven: boolean;
+  /** False only if this node has a cluster key and the answer does not prove that the peer has it. */
+  readonly passesProof: boolean;
   /** The peer has proved that it belongs to the cluster: by the answer, or by its certificate. */
-  readonly isKnown: boolean;
+  readonly isProven: boolean;
   /** Ends the exchange, yet keeps the connection if little of the body is left to read. */
   dismiss(): void;
 }
@@ -125,12 +125,12 @@ export class PeerClient {
     signal: AbortSignal,
   ): Promise<PeerReply> {
     const { peerAuth } = this.#collaborators;
-    const { response, isProven } = peerAuth === undefined
-      ? { response: await this.#send(request, signal), isProven: true }
+    const { response, passesProof } = peerAuth === undefined
+      ? { response: await this.#send(request, signal), passesProof: true }
       : await this.#sendProven(request, peerAuth, signal);
     const dismiss = () => void this.#drain(response.body);
-    const isKnown = response.secure === true || (peerAuth !== undefined && isProven);
-    return { ...response, address: request.address, isProven, isKnown, dismiss };
+    const isProven = response.secure === true || (peerAuth !== undefined && passesProof);
+    return { ...response, address: request.address, passesProof, isProven, dismiss };
   }
 
   async #drain(body: PeerBody): Promise<void> {
@@ -157,7 +157,7 @@ export class PeerClient {
     peerAuth: ProvePeers,
     signal: AbortSignal,
     again = false,
-  ): Promise<{ readonly response: PeerResponse; readonly isProven: boolean }> {
+  ): Promise<{ readonly response: PeerResponse; readonly passesProof: boolean }> {
     const { range, openOnly, isDoubted, peer, ...request } = asked;
     const proof = await peerAuth.sign({ ...request, peer });
     const { id, headers } = proof;
@@ -170,9 +170,9 @@ export class PeerClient {
       return await this.#sendProven(asked, peerAuth, signal, true);
     }
     const digest = response.headers.get("docker-content-digest") ?? "";
-    const isProven = isDigest(digest) &&
+    const passesProof = isDigest(digest) &&
       await peerAuth.verifyAnswer(id, { digest, headers: response.headers });
-    return { response, isProven };
+    return { response, passesProof };
   }
 
   /** While credentials are being replaced, peers may still require the previous ones. */

@@ -29,10 +29,10 @@ export function judgeReply(
   { peer, reply, wanted }: JudgedReply,
   { penalties, follows }: JudgeReplyOptions,
 ): Verdict {
-  const { status, headers, address, isProven, isKnown } = reply;
+  const { status, headers, address, passesProof, isProven } = reply;
   const verdict = judgeAnswer(status, headers, wanted);
   if (verdict.type !== "offer") return verdict;
-  if (wanted.digest === undefined && !isProven) {
+  if (wanted.digest === undefined && !passesProof) {
     return { type: "refused", why: "it does not prove that it belongs to the cluster" };
   }
   if (isArriving(reply)) {
@@ -46,7 +46,9 @@ export function judgeReply(
   const { descriptor: { size } } = verdict;
   const isUnwelcome = size >= knownFrom ||
     (size >= largeFrom && penalties.suspicion({ peer, address }) > suspicion);
-  return !isKnown && isUnwelcome ? { type: "stranger", why: "a proven peer may have it" } : verdict;
+  return !isProven && isUnwelcome
+    ? { type: "stranger", why: "a proven peer may have it" }
+    : verdict;
 }
 
 /** Whether the peer says that it is still getting the content itself. */

@@ -58,7 +58,7 @@ export class Source implements Sender {
   /** The peer is still getting the content itself, and has little more than it has sent. */
   readonly arriving: boolean;
   /** The peer is a parent: it gets the content from upstream, or from a node that does. */
-  readonly isTrusted: boolean;
+  readonly isParent: boolean;
   /** How much longer than usual waits for bytes may take, ms. */
   readonly patienceMs: number;
   readonly #reply: PeerReply;
@@ -73,10 +73,10 @@ export class Source implements Sender {
   ) {
     this.arriving = arriving;
     this.patienceMs = depth === undefined ? 0 : (depth + 1) * PATIENCE_PER_NODE_MS;
-    this.isTrusted = depth !== undefined;
+    this.isParent = depth !== undefined;
     this.peer = peer;
     this.address = reply.address;
-    this.isProven = reply.isKnown;
+    this.isProven = reply.isProven;
     this.descriptor = descriptor;
     this.part = part;
     this.isPrivate = isPrivate(reply.headers);

@@ -87,7 +87,7 @@ export class WholeBlobs {
   }
 
   plan(source: Source, { range }: Wanted): Plan {
-    const { descriptor: { digest, size }, part, arriving, isTrusted, isProven } = source;
+    const { descriptor: { digest, size }, part, arriving, isParent, isProven } = source;
     const { verify, smallBlobBytes } = this.#options;
     const { provesPeers, tainted, penalties } = this.#collaborators;
     const isPart = range !== undefined;
@@ -100,7 +100,7 @@ export class WholeBlobs {
     const isDoubtful = isSuspect || tainted.has(digest, isPart ? part.start : undefined);
     // In a chain of nodes that follow each other, each would wait until the one before has all of
     // it.
-    const isRelayed = arriving && isTrusted && (isProven || !provesPeers);
+    const isRelayed = arriving && isParent && (isProven || !provesPeers);
     if (isRelayed && !isDoubtful) return "stream";
     const fits = isDoubtful ? bytesFor(size) <= this.#budget.totalBytes : size <= this.#limitBytes;
     if (fits && !this.#slow.has(digest)) return "whole";

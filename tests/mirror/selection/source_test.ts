@@ -24,7 +24,7 @@ function sourceOf(sizes: number[], clock: FakeClock): Source {
     peer: { id: "p", addresses: ["10.0.0.1"], registryPort: 5000 },
     reply: {
       ...{ status: 200, headers: new Headers(), body, address: "10.0.0.1" },
-      ...{ isProven: true, isKnown: true, dismiss: () => {} },
+      ...{ passesProof: true, isProven: true, dismiss: () => {} },
     },
     descriptor: { digest, size, mediaType: "application/octet-stream" },
     part: { start: 0, end: size },
