@@ -11,7 +11,7 @@ export function inBackground(
   onEnd: (error: unknown) => void,
 ): () => Promise<void> {
   const stop = new AbortController();
-  const done = work(stop).catch((error) => {
+  const done = work({ signal: stop.signal }).catch((error) => {
     if (!stop.signal.aborted) onEnd(error);
   });
   return () => {

@@ -19,3 +19,14 @@ test("in background: it is told that work ended by itself", async () => {
   await stop();
   assert.deepEqual(ended, [broken]);
 });
+
+test("in background: the options can be spread", async () => {
+  const spread = Promise.withResolvers<AbortSignal | undefined>();
+  const end = inBackground((options) => {
+    const { signal } = { ...options };
+    spread.resolve(signal);
+    return Promise.resolve();
+  }, () => {});
+  assert.equal((await spread.promise)?.aborted, false);
+  await end();
+});
