@@ -163,6 +163,7 @@ export class Authorizer implements Access {
       case "unavailable": {
         // This is no outage, which would pass: upstream never said that the content is public.
         if (answer.reason === "misconfigured") return CHALLENGE;
+        if (answer.reason === "forbidden") return UNAUTHORIZED;
         const { digest } = question.path.reference;
         const secret = digest !== undefined &&
           isPrivateElsewhere(this.#collaborators, question.repository, digest);

@@ -33,7 +33,9 @@ export type UpstreamTrouble =
    * It cannot be asked as it is configured: its certificate, its token server or its answers are
    * not a registry's. Unlike an outage this does not pass.
    */
-  | "misconfigured";
+  | "misconfigured"
+  /** It is where only this node's own configuration may lead, such as on this machine. */
+  | "forbidden";
 
 /** The upstream registries. */
 export interface Upstream {

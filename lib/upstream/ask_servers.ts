@@ -50,6 +50,7 @@ export function heaviest(answers: readonly UpstreamAnswer[]): UpstreamAnswer {
 }
 
 function rank(answer: UpstreamAnswer): number {
-  const isLasting = answer.type === "unavailable" && answer.reason === "misconfigured";
+  const isLasting = answer.type === "unavailable" &&
+    (answer.reason === "misconfigured" || answer.reason === "forbidden");
   return RANKS.indexOf(isLasting ? "misconfigured" : answer.type);
 }

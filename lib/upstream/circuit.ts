@@ -18,10 +18,13 @@ export type CircuitState =
   /** Do not ask. */
   | "open";
 
+/** Trouble that waiting does not mend. */
+export type LastingTrouble = "misconfigured" | "forbidden";
+
 interface State {
   failures: number;
   /** The last failure was a misconfiguration, which does not pass by itself. */
-  misconfigured: boolean;
+  lasting: LastingTrouble | undefined;
   delayMs: number;
   until: number;
   probing: boolean;
@@ -58,7 +61,7 @@ export class Circuit {
    * Why a server is not asked; a misconfiguration is reported as such while the circuit is open.
    */
   trouble(server: string): UpstreamTrouble {
-    return this.#states.get(server)?.misconfigured === true ? "misconfigured" : "circuit-open";
+    return this.#states.get(server)?.lasting ?? "circuit-open";
   }
 
   succeeded(server: string): void {
@@ -66,11 +69,11 @@ export class Circuit {
   }
 
   /** Records that the server missed the deadline or answered with a server error. */
-  failed(server: string, { misconfigured = false } = {}): void {
+  failed(server: string, lasting?: LastingTrouble): void {
     const { threshold, baseMs, maxMs } = this.#options;
     const state = this.#stateOf(server);
     state.probing = false;
-    state.misconfigured = misconfigured;
+    state.lasting = lasting;
     if (++state.failures < threshold) return;
     state.delayMs = Math.min(Math.max(state.delayMs * 2, baseMs), maxMs);
     state.until = this.#clock.now() + state.delayMs;
@@ -93,7 +96,7 @@ export class Circuit {
   #stateOf(server: string): State {
     let state = this.#states.get(server);
     if (state === undefined) {
-      state = { failures: 0, misconfigured: false, delayMs: 0, until: 0, probing: false };
+      state = { failures: 0, lasting: undefined, delayMs: 0, until: 0, probing: false };
       const [oldest] = this.#states.keys();
       if (this.#states.size >= MAX_TRACKED && oldest !== undefined) this.#states.delete(oldest);
       this.#states.set(server, state);

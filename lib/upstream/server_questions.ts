@@ -70,11 +70,14 @@ export class ServerQuestions {
         return { type: "unavailable", reason: "timeout" };
       }
       const fault = faultOf(error);
-      this.#circuit.failed(server.url, { misconfigured: fault !== undefined });
+      const lasting = fault instanceof ForbiddenTargetError
+        ? "forbidden"
+        : fault && "misconfigured";
+      this.#circuit.failed(server.url, lasting);
       const reason = limit.aborted ? "timeout" : "unreachable";
       if (fault === undefined) this.failed(registry, error, reason);
       else this.#warn(registry, fault);
-      return { type: "unavailable", reason: fault === undefined ? reason : "misconfigured" };
+      return { type: "unavailable", reason: lasting ?? reason };
     }
   }
 

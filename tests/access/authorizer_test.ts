@@ -217,6 +217,8 @@ test("an upstream that can never be asked is no outage: nothing unknown is serve
   assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
   assert.deepEqual(await admit(`${CLOSED}@${C}`), CHALLENGE);
   assert.deepEqual(await admit(`${CLOSED}@${C}`, USER), CHALLENGE);
+  upstream.trouble = "forbidden";
+  assert.deepEqual(await admit(`${CLOSED}@${C}`), UNAUTHORIZED);
   assert.equal(repositories.visibility(CLOSED), "unknown");
 });
 

@@ -41,7 +41,9 @@ export async function checkUpstream(
     CONCURRENCY,
     (registry) => ask(registry, config, configPath, options),
   );
-  const faulty = asked.filter(({ answer }) => reasonOf(answer) === "misconfigured");
+  const faulty = asked.filter(({ answer }) =>
+    ["misconfigured", "forbidden"].includes(reasonOf(answer))
+  );
   const away = asked.filter(({ answer }) => answer.type === "unavailable").length - faulty.length;
   if (faulty.length > 0) {
     return faulty.map(({ registry, fault }) =>
