@@ -13,17 +13,17 @@ export function createHttpClient(
   proxy: URL | undefined,
   options: HttpClientOptions = {},
 ): Deno.HttpClient {
-  return Deno.createHttpClient({
-    ...options,
-    proxy: proxy === undefined ? direct(url) : through(proxy),
-  });
+  if (proxy !== undefined) return Deno.createHttpClient({ ...options, proxy: through(proxy) });
+  // The runtime speaks no TLS over the connection below: for https it applies NO_PROXY by itself.
+  if (url.protocol === "https:") return Deno.createHttpClient(options);
+  return Deno.createHttpClient({ ...options, proxy: direct(url) });
 }
 
-function direct({ hostname, port, protocol }: URL): Deno.Proxy {
+function direct({ hostname, port }: URL): Deno.Proxy {
   return {
     transport: "tcp",
     hostname: hostname.replace(/^\[|\]$/g, ""),
-    port: Number(port || (protocol === "https:" ? 443 : 80)),
+    port: Number(port || 80),
   };
 }
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "../support/test.ts";
+import { join } from "node:path";
+import { createHttpClient } from "../../lib/net/http_client.ts";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { test, testWith } from "../support/test.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -47,4 +50,25 @@ test("proxies: requests to this machine and to nodes do not use them, others do"
   });
   assert.equal(output, '[{"addresses":[{"ip":"10.0.0.1","port":5001}]}]\n200\n[]\n');
   assert.deepEqual(seen, [`http://bootstrap.example/id Basic ${btoa("user:pass word")}`]);
+});
+
+testWith(await missingOpenssl(), "a direct client speaks TLS to an https server", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "eddy-tls-" });
+  try {
+    const authority = await Authority.make(join(directory, "authority"));
+    await authority.issue(join(directory, "server"), "localhost");
+    const [cert, key] = await Promise.all(
+      ["tls.crt", "tls.key"].map((name) => Deno.readTextFile(join(directory, "server", name))),
+    );
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {}, cert: cert ?? "", key: key ?? "" },
+      () => new Response("by TLS"),
+    );
+    const url = new URL(`https://localhost:${server.addr.port}/`);
+    const caCerts = [await authority.certificate()];
+    using client = createHttpClient(url, undefined, { caCerts, poolMaxIdlePerHost: 0 });
+    assert.equal(await (await fetch(url, { client })).text(), "by TLS");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
