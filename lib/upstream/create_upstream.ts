@@ -149,9 +149,11 @@ class UpstreamClient implements HttpUpstream {
  */
 function distinct(servers: readonly UpstreamEndpoint[]): readonly UpstreamEndpoint[] {
   if (servers.length < 2) return servers;
-  const keyed = servers.map((server) => {
+  const first = new Map<string, UpstreamEndpoint>();
+  for (const server of servers) {
     const { pulls: _pulls, resolves: _resolves, named: _named, ...rest } = server;
-    return [JSON.stringify(rest), server] as const;
-  });
-  return [...new Map(keyed.toReversed()).values()].toReversed();
+    const key = JSON.stringify(rest);
+    if (!first.has(key)) first.set(key, server);
+  }
+  return [...first.values()];
 }
