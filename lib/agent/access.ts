@@ -115,7 +115,7 @@ async function openUpstream(
 ) {
   const { images, servers } = await openNodeFiles(config, { clock, log });
   const endpoints = withServerCredentials(
-    configuredEndpoints({ ...config, registryConfigPath }, log),
+    configuredEndpoints({ ...config, registryConfigPath }, { clock, log }),
     servers,
   );
   const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });

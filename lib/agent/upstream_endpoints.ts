@@ -1,9 +1,9 @@
-import { LRUCache } from "lru-cache";
+import { expiringCache } from "../async/expiring_cache.ts";
 import type { Config } from "../config/options.ts";
 import { registryHost } from "../config/types.ts";
 import { denoFileSystem } from "../configurator/deno_file_system.ts";
 import { readUpstreamServers, type UpstreamServer } from "../configurator/upstream_servers.ts";
-import type { Log } from "../ports/log.ts";
+import type { Runtime } from "../ports/runtime.ts";
 import type { NodeCredentials } from "../ports/access.ts";
 import { defaultEndpoint, type UpstreamEndpoint } from "../upstream/endpoint.ts";
 import { mirrorTargetsOf } from "./mirror_configuration.ts";
@@ -28,15 +28,14 @@ export function configuredEndpoints(
   config:
     & Pick<Config, "mirroredRegistries" | "mirrorTargets" | "registryAddr">
     & { readonly registryConfigPath: string | undefined },
-  log: Log,
+  { clock, log }: Pick<Runtime, "clock" | "log">,
 ): Endpoints {
   const own = mirrorTargetsOf(config);
   const flagged = new Set(config.mirroredRegistries.map(registryHost));
   const configPath = config.registryConfigPath?.replace(/\/+$/, "");
-  const kept = new LRUCache<string, Known>({
+  const kept = expiringCache<string, Known>(clock, {
     max: MAX_REGISTRIES,
-    ttl: ENDPOINTS_TTL_MS,
-    ttlResolution: 0,
+    ttlMs: ENDPOINTS_TTL_MS,
   });
   const read = async (registry: string): Promise<readonly UpstreamServer[]> => {
     if (configPath === undefined) return [];
@@ -74,8 +73,8 @@ export function configuredEndpoints(
   };
   return async (registry) => {
     if (!URL.canParse(`https://${registry}`)) return [];
-    const known = kept.get(registry) ?? await endpointsOf(registry);
-    kept.set(registry, known);
+    let known = kept.get(registry);
+    if (known === undefined) kept.set(registry, known = await endpointsOf(registry));
     if ("error" in known) throw known.error;
     return known.endpoints;
   };

@@ -4,6 +4,7 @@ import {
   withConfiguredAccess,
   withServerCredentials,
 } from "../../lib/agent/upstream_endpoints.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { withFiles } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
@@ -17,13 +18,18 @@ const READ = {
 
 async function withHosts(
   files: Record<string, string>,
-  run: (endpoints: ReturnType<typeof configuredEndpoints>) => Promise<void>,
+  run: (
+    endpoints: ReturnType<typeof configuredEndpoints>,
+    lab: { readonly clock: FakeClock; readonly directory: string },
+  ) => Promise<void>,
   mirroredRegistries: readonly string[] = [],
 ): Promise<void> {
   const hosts = Object.entries(files).map(([name, text]) => [`${name}/hosts.toml`, text]);
   await withFiles(Object.fromEntries(hosts), async (registryConfigPath) => {
     const config = { registryConfigPath, mirroredRegistries, mirrorTargets: [] };
-    await run(configuredEndpoints({ ...config, registryAddr: LISTEN }, new MemoryLog()));
+    const runtime = { clock: new FakeClock(), log: new MemoryLog() };
+    const lab = { clock: runtime.clock, directory: registryConfigPath };
+    await run(configuredEndpoints({ ...config, registryAddr: LISTEN }, runtime), lab);
   });
 }
 
@@ -50,6 +56,19 @@ test("a registry's own name is trusted only if the node's configuration has it",
       assert.deepEqual(await endpoints(registry), [], registry);
     }
   }, ["http://localhost:8002"]);
+});
+
+test("a changed hosts.toml is read after ten seconds, however often it is asked for", async () => {
+  const server = (host: string) => `server = "https://${host}"\n`;
+  await withHosts({ "a.example": server("old.example") }, async (endpoints, lab) => {
+    const urls = async () => (await endpoints("a.example")).map(({ url }) => url);
+    assert.deepEqual(await urls(), ["https://old.example/v2"]);
+    await Deno.writeTextFile(`${lab.directory}/a.example/hosts.toml`, server("new.example"));
+    for (const [advanceMs, host] of [[6000, "old"], [3999, "old"], [2, "new"]] as const) {
+      await lab.clock.advance(advanceMs);
+      assert.deepEqual(await urls(), [`https://${host}.example/v2`]);
+    }
+  });
 });
 
 test("the headers of hosts.toml stand for local clients that show nothing", async () => {

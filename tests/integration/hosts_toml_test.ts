@@ -172,12 +172,13 @@ async function compare(
   const text = fileOf(each, recorders);
   await Deno.mkdir(`${directory}/${folder}`, { recursive: true });
   await Deno.writeTextFile(`${directory}/${folder}/hosts.toml`, text);
+  const runtime = { clock: systemClock, log: new MemoryLog() };
   const upstream = createUpstream({
-    ...{ clock: systemClock, log: new MemoryLog() },
+    ...runtime,
     endpoints: configuredEndpoints({
       ...{ registryConfigPath: directory, mirroredRegistries: [registry] },
       ...{ mirrorTargets: [], registryAddr: { host: "", port: 1 } },
-    }, new MemoryLog()),
+    }, runtime),
   }, { budgetMs: 10_000 });
   try {
     const name = `${registry}/library/app${each.byDigest ? `@${DIGEST}` : ":1"}`;

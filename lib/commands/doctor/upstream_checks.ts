@@ -95,11 +95,10 @@ async function ask(
   { signal }: Cancellable,
 ): Promise<Asked> {
   let fault: LogFields | undefined;
-  const log = onWarning((fields) => fault ??= fields);
+  const runtime = { clock: systemClock, log: onWarning((fields) => fault ??= fields) };
   const upstream = createUpstream({
-    clock: systemClock,
-    log,
-    endpoints: configuredEndpoints({ ...config, registryConfigPath: configPath }, log),
+    ...runtime,
+    endpoints: configuredEndpoints({ ...config, registryConfigPath: configPath }, runtime),
   });
   try {
     const path = { kind: "manifest", reference: { registry, ...PROBE } } as const;
