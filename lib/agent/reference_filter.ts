@@ -33,11 +33,10 @@ async function compile(expressions: readonly string[]): Promise<NamePattern[]> {
       const compiled = RE2JS.compile(expression);
       return { test: (name) => compiled.matcher(name).find() };
     } catch (error) {
+      const got = JSON.stringify(expression);
       throw new ConfigError(
-        `--registry-filters: got ${
-          JSON.stringify(expression)
-        }, want a regular expression in Go's ` +
-          `syntax: ${messageOf(error)}`,
+        `--registry-filters: got ${got}, want a regular expression in Go's syntax: ` +
+          messageOf(error),
       );
     }
   });

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { canonicalIp, isLoopback, Networks } from "./ip.ts";
 
 /** Reads an environment variable. */
-export type ReadEnv = (name: string) => string | undefined;
+type ReadEnv = (name: string) => string | undefined;
 
 /** The URL of the proxy for a request; undefined: it is sent directly. */
 export type FindProxy = (url: URL) => URL | undefined;
@@ -15,7 +15,9 @@ const PROXY_SCHEMES = new Set(["http:", "https:", "socks5:", "socks5h:"]);
  *
  * Source: Go's net/http `ProxyFromEnvironment` (golang.org/x/net/http/httpproxy).
  */
-export function proxyFromEnvironment(env: ReadEnv): FindProxy {
+export function proxyFromEnvironment(
+  env: ReadEnv = (name) => Deno.env.get(name),
+): FindProxy {
   const read = (name: string) => env(name) || env(name.toLowerCase()) || "";
   const proxies: Readonly<Record<string, URL | undefined>> = {
     "http:": parseProxy(read("HTTP_PROXY")),

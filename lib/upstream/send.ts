@@ -65,7 +65,7 @@ export function createSender(
   {
     resolve = systemResolve,
     connect = connectTcp,
-    findProxy = proxyFromEnvironment((name) => Deno.env.get(name)),
+    findProxy = proxyFromEnvironment(),
   }: SenderCollaborators = {},
 ): Sender {
   const direct = new DirectClient({ resolve, connect });

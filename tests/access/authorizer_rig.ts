@@ -41,6 +41,15 @@ export const E = digestOf("e");
 export const OPEN = "docker.io/library/open";
 export const CLOSED = "ghcr.io/acme/closed";
 
+/** Trouble of upstream that passes. */
+export const OUTAGES: readonly UpstreamTrouble[] = [
+  "timeout",
+  "unreachable",
+  "broken",
+  "limited",
+  "circuit-open",
+];
+
 /** What an upstream in memory holds: by `registry/repository`, tags and digests. */
 export interface Holding {
   readonly private?: boolean;
@@ -95,8 +104,8 @@ export class MemoryUpstream implements Upstream {
   }
 }
 
-/** A authorizer with fakes around it. */
-export function gateRig(
+/** An authorizer with fakes around it. */
+export function authorizerRig(
   holdings: Record<string, Holding>,
   options: Partial<AuthorizerOptions> & {
     patterns?: readonly string[];
@@ -174,7 +183,7 @@ export function gateRig(
 
 /** Lets a node hear events of its store, which holds this content; yields what is passed on. */
 export async function* tell(
-  { repositories, content, log, inquiries }: ReturnType<typeof gateRig>,
+  { repositories, content, log, inquiries }: ReturnType<typeof authorizerRig>,
   events: readonly StoreEvent[],
   isHeld: (digest: Digest) => boolean,
 ): AsyncGenerator<StoreEvent> {

@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import type { Credentials } from "../../lib/oci/credentials.ts";
-import type { Admission, PeerAdmission, UpstreamTrouble } from "../../lib/ports/access.ts";
+import type { Admission, PeerAdmission } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import {
   A,
+  authorizerRig,
   B,
   C,
   CLOSED,
   D,
-  gateRig,
   holdings,
   LOCAL,
   OPEN,
+  OUTAGES,
   USER,
   WRONG,
 } from "./authorizer_rig.ts";
@@ -27,7 +28,7 @@ function serve(digest: string): Admission {
 }
 
 test("a tag means what upstream says, asked once for a while", async () => {
-  const { admit, upstream, clock, metrics } = gateRig(holdings());
+  const { admit, upstream, clock, metrics } = authorizerRig(holdings());
   assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
   assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
   assert.equal(upstream.questions.length, 1);
@@ -42,15 +43,8 @@ test("a tag means what upstream says, asked once for a while", async () => {
 });
 
 test("a tag means what nodes hold while upstream cannot be asked", async () => {
-  const troubles: UpstreamTrouble[] = [
-    "timeout",
-    "unreachable",
-    "broken",
-    "limited",
-    "circuit-open",
-  ];
-  for (const trouble of troubles) {
-    const { admit, upstream, metrics } = gateRig(holdings());
+  for (const trouble of OUTAGES) {
+    const { admit, upstream, metrics } = authorizerRig(holdings());
     upstream.trouble = trouble;
     assert.deepEqual(await admit(`${OPEN}:v1`), UNVERIFIED, trouble);
     assert.ok(metrics.calls.some(([name, by]) => name === "tagResolved" && by === "unverified"));
@@ -59,17 +53,17 @@ test("a tag means what nodes hold while upstream cannot be asked", async () => {
 });
 
 test("with the policy `peer` a public tag needs no question once the repository is known", async () => {
-  const { admit, upstream } = gateRig(holdings(), { verifyTags: false });
+  const { admit, upstream } = authorizerRig(holdings(), { verifyTags: false });
   assert.deepEqual(await admit(`${OPEN}:v1`), UNVERIFIED);
   assert.deepEqual(await admit(`${OPEN}:v1`), UNVERIFIED);
   assert.equal(upstream.questions.length, 1);
-  const shared = gateRig(holdings(), { verifyTags: false, auto: false });
+  const shared = authorizerRig(holdings(), { verifyTags: false, auto: false });
   assert.deepEqual(await shared.admit(`${CLOSED}:v1`), UNVERIFIED);
   assert.equal(shared.upstream.questions.length, 0);
 });
 
 test("public content by digest costs one question for each repository", async () => {
-  const { admit, upstream } = gateRig(holdings());
+  const { admit, upstream } = authorizerRig(holdings());
   for (const path of [`${OPEN}@${A}`, `${OPEN}@${B}`, `blob ${OPEN}@${B}`]) {
     assert.deepEqual(await admit(path), SERVE);
   }
@@ -77,7 +71,7 @@ test("public content by digest costs one question for each repository", async ()
 });
 
 test("a private image: asked for credentials, which upstream checks, once for a while", async () => {
-  const { admit, upstream, clock } = gateRig(holdings());
+  const { admit, upstream, clock } = authorizerRig(holdings());
   assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
   assert.deepEqual(await admit(`${CLOSED}:v1`, WRONG), CHALLENGE);
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));
@@ -99,7 +93,7 @@ test("a private image: asked for credentials, which upstream checks, once for a 
 });
 
 test("rights that were taken away end with the grant", async () => {
-  const { admit, upstream, clock } = gateRig(holdings());
+  const { admit, upstream, clock } = authorizerRig(holdings());
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));
   delete upstream.holdings[CLOSED];
   await clock.advance(300_000);
@@ -108,7 +102,7 @@ test("rights that were taken away end with the grant", async () => {
 });
 
 test("only clients of this node are asked for credentials, or make it ask or remember", async () => {
-  const { admit, upstream, repositories } = gateRig(holdings());
+  const { admit, upstream, repositories } = authorizerRig(holdings());
   for (const address of ["10.0.0.7", "192.0.2.1", "2001:db8::1", ""]) {
     for (const name of [`${CLOSED}:v1`, `${OPEN}:v1`, `${OPEN}@${A}`, "evil.example/x:1"]) {
       assert.deepEqual(await admit(name, undefined, address), UNAUTHORIZED, address);
@@ -122,7 +116,7 @@ test("only clients of this node are asked for credentials, or make it ask or rem
 });
 
 test("with a cluster key nobody else is served at all", async () => {
-  const { admit, upstream } = gateRig(holdings(), { localOnly: true });
+  const { admit, upstream } = authorizerRig(holdings(), { localOnly: true });
   for (const name of [`${OPEN}:v1`, `${OPEN}@${A}`, `blob ${OPEN}@${B}`, `${CLOSED}:v1`]) {
     assert.deepEqual(await admit(name, USER, "192.0.2.1"), UNAUTHORIZED, name);
   }
@@ -131,15 +125,15 @@ test("with a cluster key nobody else is served at all", async () => {
 });
 
 test("what an open registry does not have is nobody's secret", async () => {
-  const { admit } = gateRig(holdings());
+  const { admit } = authorizerRig(holdings());
   assert.deepEqual(await admit(`${OPEN}:gone`), ABSENT);
   assert.deepEqual(await admit(`${OPEN}@${D}`), SERVE, "nodes may still hold it");
-  const guarded = gateRig({ [OPEN]: { guarded: true, tags: {}, digests: [] } });
+  const guarded = authorizerRig({ [OPEN]: { guarded: true, tags: {}, digests: [] } });
   assert.deepEqual(await guarded.admit(`${OPEN}:gone`), CHALLENGE);
 });
 
 test("private content under another name is not to be had", async () => {
-  const rig = gateRig(holdings());
+  const rig = authorizerRig(holdings());
   const { admit, claim, repositories } = rig;
   await admit(`${CLOSED}:v1`, USER);
   claim(CLOSED, D);
@@ -162,7 +156,7 @@ test("private content under another name is not to be had", async () => {
 });
 
 test("a layer that a private and a public repository share is public once upstream says so", async () => {
-  const rig = gateRig(holdings());
+  const rig = authorizerRig(holdings());
   const { admit, claim, outsider, upstream } = rig;
   rig.upstream.holdings[CLOSED] = { private: true, tags: { v1: C }, digests: [C, B] };
   await admit(`${CLOSED}:v1`, USER);
@@ -179,7 +173,7 @@ test("a layer that a private and a public repository share is public once upstre
 
 test("private images while upstream is away", async () => {
   for (const allowOffline of [false, true]) {
-    const { admit, upstream, clock, claim } = gateRig(holdings(), { allowOffline });
+    const { admit, upstream, clock, claim } = authorizerRig(holdings(), { allowOffline });
     await admit(`${CLOSED}:v1`, USER);
     claim(CLOSED, D);
     upstream.trouble = "unreachable";
@@ -196,7 +190,7 @@ test("private images while upstream is away", async () => {
 });
 
 test("who was just let in is not locked out by an outage", async () => {
-  const { admit, upstream, clock } = gateRig(holdings());
+  const { admit, upstream, clock } = authorizerRig(holdings());
   await admit(`${CLOSED}:v1`, USER);
   upstream.trouble = "timeout";
   await clock.advance(60_000);
@@ -205,14 +199,14 @@ test("who was just let in is not locked out by an outage", async () => {
 });
 
 test("an image whose repository nobody has asked about is served while upstream is away", async () => {
-  const { admit, upstream } = gateRig(holdings());
+  const { admit, upstream } = authorizerRig(holdings());
   upstream.trouble = "unreachable";
   assert.deepEqual(await admit(`${CLOSED}:v1`), UNVERIFIED);
   assert.deepEqual(await admit(`${CLOSED}@${C}`), UNVERIFIED);
 });
 
 test("an upstream that can never be asked is no outage: nothing unknown is served", async () => {
-  const { admit, upstream, repositories } = gateRig(holdings());
+  const { admit, upstream, repositories } = authorizerRig(holdings());
   upstream.trouble = "misconfigured";
   assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
   assert.deepEqual(await admit(`${CLOSED}@${C}`), CHALLENGE);
@@ -223,7 +217,7 @@ test("an upstream that can never be asked is no outage: nothing unknown is serve
 });
 
 test("patterns are private without a question, everything else is public without `auto`", async () => {
-  const rig = gateRig(holdings(), { auto: false, patterns: ["ghcr.io/acme/*"] });
+  const rig = authorizerRig(holdings(), { auto: false, patterns: ["ghcr.io/acme/*"] });
   assert.deepEqual(await rig.admit(`${CLOSED}:v1`), CHALLENGE);
   assert.deepEqual(rig.upstream.questions, []);
   assert.deepEqual(await rig.admit(`${CLOSED}:v1`, USER), serve(C));
@@ -234,7 +228,7 @@ test("patterns are private without a question, everything else is public without
 });
 
 test("a repository that becomes public or private is noticed", async () => {
-  const { admit, upstream, clock, repositories } = gateRig(holdings());
+  const { admit, upstream, clock, repositories } = authorizerRig(holdings());
   await admit(`${CLOSED}:v1`, USER);
   const closed = holdings()[CLOSED] ?? { tags: {}, digests: [] };
   upstream.holdings[CLOSED] = { ...closed, private: false };
@@ -250,7 +244,7 @@ test("a repository that becomes public or private is noticed", async () => {
 });
 
 test("what other nodes get", async () => {
-  const { admit, claim, outsider } = gateRig(holdings());
+  const { admit, claim, outsider } = authorizerRig(holdings());
   await admit(`${CLOSED}:v1`, USER);
   await admit(`${OPEN}:v1`);
   claim(CLOSED, D);
@@ -280,7 +274,7 @@ test("what other nodes get", async () => {
 });
 
 test("nothing that is remembered or logged holds a password", async () => {
-  const { admit, log, metrics, repositories } = gateRig(holdings());
+  const { admit, log, metrics, repositories } = authorizerRig(holdings());
   const secret = { username: "user", password: "right" };
   await admit(`${CLOSED}:v1`);
   await admit(`${CLOSED}:v1`, secret);
@@ -291,7 +285,7 @@ test("nothing that is remembered or logged holds a password", async () => {
 });
 
 test("what a peer says is private is served only if upstream says that the client may have it", async () => {
-  const { admit, upstream, repositories } = gateRig(holdings());
+  const { admit, upstream, repositories } = authorizerRig(holdings());
   const suspected = (text: string, credentials?: Credentials) =>
     admit(text, credentials, LOCAL, true);
   // Nobody has asked about the repository, and nobody can be asked.
@@ -322,14 +316,14 @@ test("what a peer says is private is served only if upstream says that the clien
 
 test("where nodes share what is private, or patterns say what is, peers need not", async () => {
   for (const patterns of [[], ["ghcr.io/acme/*"]]) {
-    const { admit, upstream } = gateRig(holdings(), { auto: false, patterns });
+    const { admit, upstream } = authorizerRig(holdings(), { auto: false, patterns });
     assert.deepEqual(await admit(`${OPEN}@${A}`, undefined, LOCAL, true), SERVE);
     assert.deepEqual(upstream.questions, []);
   }
 });
 
 test("who was let in within 24 hours is, on a peer's suspicion too, if that is allowed", async () => {
-  const { admit, upstream, clock, claim } = gateRig(holdings(), { allowOffline: true });
+  const { admit, upstream, clock, claim } = authorizerRig(holdings(), { allowOffline: true });
   await admit(`${CLOSED}:v1`, USER);
   claim(CLOSED, D);
   upstream.trouble = "unreachable";
@@ -339,7 +333,7 @@ test("who was let in within 24 hours is, on a peer's suspicion too, if that is a
 });
 
 test("what other nodes get of content that is still arriving", async () => {
-  const { admit, content, outsider, upstream } = gateRig(holdings());
+  const { admit, content, outsider, upstream } = authorizerRig(holdings());
   await admit(`${CLOSED}:v1`, USER);
   await admit(`${OPEN}:v1`);
   const may = (text: string, proven = false) => outsider(text, { proven, arriving: true });
@@ -370,7 +364,7 @@ test("what other nodes get of content that is still arriving", async () => {
 });
 
 test("who is entitled to what is private: only those whose right was made sure of", async () => {
-  const { admit, entitled, upstream } = gateRig(holdings());
+  const { admit, entitled, upstream } = authorizerRig(holdings());
   assert.deepEqual(await admit(`${OPEN}:v1`), serve(A));
   assert.deepEqual(await admit(`blob ${OPEN}@${B}`, USER), SERVE);
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Admission } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
-import { digestOf, gateRig, type Holding, LOCAL, USER, WRONG } from "./authorizer_rig.ts";
+import { authorizerRig, digestOf, type Holding, LOCAL, USER, WRONG } from "./authorizer_rig.ts";
 
 const [A, B] = [digestOf("a"), digestOf("b")];
 const OPEN = "docker.io/library/open";
@@ -23,7 +23,7 @@ const right = () => Promise.resolve(USER);
 const wrong = () => Promise.resolve(WRONG);
 
 test("the node's credentials stand for local clients that show none, and for nobody else", async () => {
-  const { admit, upstream, repositories } = gateRig(holdings(), { nodeCredentials: right });
+  const { admit, upstream, repositories } = authorizerRig(holdings(), { nodeCredentials: right });
   assert.deepEqual(await admit(`${CLOSED}:v1`, undefined, STRANGER), UNAUTHORIZED);
   assert.deepEqual(await admit(`${CLOSED}:v1`), found(B));
   assert.deepEqual(await admit(`${CLOSED}@${B}`), { type: "serve", verified: true });
@@ -35,14 +35,14 @@ test("the node's credentials stand for local clients that show none, and for nob
 });
 
 test("public images are asked about as anybody might", async () => {
-  const { admit, upstream } = gateRig(holdings(), { nodeCredentials: right });
+  const { admit, upstream } = authorizerRig(holdings(), { nodeCredentials: right });
   assert.deepEqual(await admit(`${OPEN}:v1`), found(A));
   assert.deepEqual(upstream.questions.map((question) => question.split(" ")[0]), ["anybody"]);
 });
 
 test("where the node's credentials do not do, the client is asked for its own", async () => {
   for (const nodeCredentials of [wrong, () => Promise.resolve(undefined)]) {
-    const { admit } = gateRig(holdings(), { nodeCredentials });
+    const { admit } = authorizerRig(holdings(), { nodeCredentials });
     assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
     assert.deepEqual(await admit(`${CLOSED}:v1`), CHALLENGE);
     assert.deepEqual(await admit(`${CLOSED}:v1`, USER), found(B));
@@ -51,11 +51,11 @@ test("where the node's credentials do not do, the client is asked for its own", 
 
 test("where all is shared, they tell what a private tag means", async () => {
   const shared = { auto: false, nodeCredentials: right };
-  const { admit, upstream } = gateRig(holdings(), shared);
+  const { admit, upstream } = authorizerRig(holdings(), shared);
   assert.deepEqual(await admit(`${CLOSED}:v1`, undefined, LOCAL), found(B));
   assert.deepEqual(upstream.questions.length, 2);
-  const without = gateRig(holdings(), { auto: false });
+  const without = authorizerRig(holdings(), { auto: false });
   assert.deepEqual(await without.admit(`${CLOSED}:v1`), UNVERIFIED);
-  const useless = gateRig(holdings(), { auto: false, nodeCredentials: wrong });
+  const useless = authorizerRig(holdings(), { auto: false, nodeCredentials: wrong });
   assert.deepEqual(await useless.admit(`${CLOSED}:v1`), UNVERIFIED);
 });

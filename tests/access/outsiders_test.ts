@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
-import type { UpstreamTrouble } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import {
   A,
+  authorizerRig,
   B,
   C,
   CLOSED,
   D,
   digestOf,
   E,
-  gateRig,
   holdings,
   OPEN,
+  OUTAGES,
   pathOf,
   USER,
 } from "./authorizer_rig.ts";
 
 test("a private image that nobody pulled through this node is asked about, and refused", async () => {
-  const { hold, outsider, upstream, repositories } = gateRig(holdings());
+  const { hold, outsider, upstream, repositories } = authorizerRig(holdings());
   hold(`${CLOSED}:v1`, C, D);
   for (const text of [`${CLOSED}@${C}`, `blob ${CLOSED}@${D}`, `blob ${OPEN}@${D}`]) {
     assert.match(await outsider(text), /^refused-(private|unknown)$/, text);
@@ -28,7 +28,7 @@ test("a private image that nobody pulled through this node is asked about, and r
 });
 
 test("a public one is asked about once, whoever asks for it by whatever name", async () => {
-  const { hold, outsider, upstream, clock } = gateRig(holdings());
+  const { hold, outsider, upstream, clock } = authorizerRig(holdings());
   hold(`${OPEN}:v1`, A, B);
   const answers = await Promise.all([
     ...[outsider(`${OPEN}@${A}`), outsider(`${OPEN}@${A}`), outsider(`evil.example/x@${A}`)],
@@ -42,15 +42,8 @@ test("a public one is asked about once, whoever asks for it by whatever name", a
 });
 
 test("what cannot be asked is refused; what was public before is not", async () => {
-  const troubles: UpstreamTrouble[] = [
-    "timeout",
-    "unreachable",
-    "broken",
-    "limited",
-    "circuit-open",
-  ];
-  for (const trouble of troubles) {
-    const { hold, outsider, upstream, clock } = gateRig(holdings());
+  for (const trouble of OUTAGES) {
+    const { hold, outsider, upstream, clock } = authorizerRig(holdings());
     hold(`${OPEN}:v1`, A, B);
     hold(`${CLOSED}:v1`, C, D);
     upstream.trouble = trouble;
@@ -71,7 +64,7 @@ test("what cannot be asked is refused; what was public before is not", async () 
 });
 
 test("what upstream took back is refused from then on", async () => {
-  const { hold, outsider, upstream, clock } = gateRig(holdings());
+  const { hold, outsider, upstream, clock } = authorizerRig(holdings());
   hold(`${OPEN}:v1`, A, B);
   assert.equal(await outsider(`${OPEN}@${A}`), "open");
   for (
@@ -91,18 +84,18 @@ test("what upstream took back is refused from then on", async () => {
 
 test("an upstream that has nothing, or hides what it has, opens nothing", async () => {
   for (const guarded of [true, false]) {
-    const { hold, outsider } = gateRig({ [OPEN]: { guarded, tags: {}, digests: [] } });
+    const { hold, outsider } = authorizerRig({ [OPEN]: { guarded, tags: {}, digests: [] } });
     hold(`${OPEN}:v1`, A, B);
     assert.equal(await outsider(`${OPEN}@${A}`), "refused-unknown");
   }
   // Its image is there by tag, but no longer what is held.
-  const moved = gateRig({ [OPEN]: { tags: { v1: E }, digests: [E] } });
+  const moved = authorizerRig({ [OPEN]: { tags: { v1: E }, digests: [E] } });
   moved.hold(`${OPEN}:v1`, A, B);
   assert.equal(await moved.outsider(`${OPEN}@${A}`), "open", "the repository is anybody's");
 });
 
 test("an upstream that is slow is waited for a moment, and its answer counts afterwards", async () => {
-  const { hold, authorizer, upstream, clock, outsider } = gateRig(holdings());
+  const { hold, authorizer, upstream, clock, outsider } = authorizerRig(holdings());
   hold(`${OPEN}:v1`, A);
   const { promise, resolve } = Promise.withResolvers<void>();
   const { head } = upstream;
@@ -122,7 +115,7 @@ test("an upstream that is slow is waited for a moment, and its answer counts aft
 });
 
 test("names that outsiders make up leave no trace and ask nobody", async () => {
-  const rig = gateRig(holdings());
+  const rig = authorizerRig(holdings());
   const { hold, outsider, upstream, repositories, content, clock } = rig;
   hold(`${CLOSED}:v1`, C, D);
   await outsider(`${CLOSED}@${C}`);
@@ -141,7 +134,7 @@ test("names that outsiders make up leave no trace and ask nobody", async () => {
 test("content of several repositories: a proof opens it, a name alone does not", async () => {
   const given = holdings();
   given[CLOSED] = { private: true, tags: { v1: C }, digests: [C, D, B] };
-  const { hold, outsider, upstream } = gateRig(given);
+  const { hold, outsider, upstream } = authorizerRig(given);
   hold(`${CLOSED}:v1`, C, D, B);
   // A public image whose manifest names what is not its own, besides what is.
   hold(`${OPEN}:v1`, A, B, D);
@@ -162,7 +155,7 @@ test("more repositories than can be known name content: only a proof opens it", 
   for (let index = 0; index < 70; index++) {
     given[`docker.io/library/n${index}`] = { tags: {}, digests: index === 0 ? [E] : [] };
   }
-  const { hold, outsider, repositories, claim, upstream } = gateRig(given);
+  const { hold, outsider, repositories, claim, upstream } = authorizerRig(given);
   for (let index = 0; index < 70; index++) {
     repositories.learn(`docker.io/library/n${index}`, "public");
     hold(`docker.io/library/n${index}:1`, A, D, E);
@@ -174,7 +167,7 @@ test("more repositories than can be known name content: only a proof opens it", 
 });
 
 test("content that only a label names, without its registry's port, needs a proof", async () => {
-  const { content, repositories, outsider, upstream, clock } = gateRig({
+  const { content, repositories, outsider, upstream, clock } = authorizerRig({
     "host/team/app": { tags: {}, digests: [A] },
   });
   for (const digest of [A, D]) content.held.label(digest, "host/team/app");
@@ -192,7 +185,7 @@ test("content that only a label names, without its registry's port, needs a proo
 
 test("a private pattern with a port applies to what is known without one", async () => {
   for (const auto of [true, false]) {
-    const rig = gateRig({ "host/team/app": { tags: {}, digests: [A] } }, {
+    const rig = authorizerRig({ "host/team/app": { tags: {}, digests: [A] } }, {
       auto,
       patterns: ["host:5000/team/*"],
     });
@@ -209,7 +202,7 @@ test("a private pattern with a port applies to what is known without one", async
 });
 
 test("public patterns need no upstream; a private one wins", async () => {
-  const { hold, outsider, upstream } = gateRig(holdings(), {
+  const { hold, outsider, upstream } = authorizerRig(holdings(), {
     publicPatterns: ["*"],
     patterns: ["ghcr.io/acme/*"],
   });
@@ -219,12 +212,12 @@ test("public patterns need no upstream; a private one wins", async () => {
   assert.equal(await outsider(`${OPEN}@${A}`), "open");
   assert.equal(await outsider(`${CLOSED}@${C}`), "refused-private");
   assert.deepEqual(upstream.questions, []);
-  const all = gateRig({}, { publicPatterns: ["*"] });
+  const all = authorizerRig({}, { publicPatterns: ["*"] });
   assert.equal(await all.outsider(`${OPEN}@${A}`), "open", "whatever it is of");
 });
 
 test("with a cluster key strangers get nothing, and who says that it is a node what is public", async () => {
-  const { hold, outsider, admit } = gateRig(holdings(), { localOnly: true });
+  const { hold, outsider, admit } = authorizerRig(holdings(), { localOnly: true });
   hold(`${OPEN}:v1`, A, B);
   hold(`${CLOSED}:v1`, C, D);
   await admit(`${OPEN}:v1`);
@@ -235,7 +228,7 @@ test("with a cluster key strangers get nothing, and who says that it is a node w
 });
 
 test("nodes of the cluster get what is unknown, marked as private only if it is", async () => {
-  const { hold, outsider, upstream, repositories } = gateRig(holdings());
+  const { hold, outsider, upstream, repositories } = authorizerRig(holdings());
   hold(`${CLOSED}:v1`, C, D);
   upstream.trouble = "unreachable";
   for (const openOnly of [true, false]) {
@@ -251,7 +244,7 @@ test("nodes of the cluster get what is unknown, marked as private only if it is"
 });
 
 test("the background asks about what is held and unknown, one registry's after the other", async () => {
-  const rig = gateRig(holdings());
+  const rig = authorizerRig(holdings());
   const { hold, inquiries, upstream, clock, repositories, outsider } = rig;
   upstream.holdings["ghcr.io/acme/open"] = { tags: {}, digests: [E] };
   hold(`${OPEN}:v1`, A, B);
@@ -289,7 +282,7 @@ test("the background asks about what is held and unknown, one registry's after t
 
 test("what upstream hides goes to nobody under another name, nodes and own clients included", async () => {
   const hiding = { [CLOSED]: { guarded: true, tags: {}, digests: [] } };
-  const { hold, outsider, admit, upstream } = gateRig({ ...holdings(), ...hiding });
+  const { hold, outsider, admit, upstream } = authorizerRig({ ...holdings(), ...hiding });
   hold(`${CLOSED}:v1`, C, D);
   hold(`${OPEN}:v1`, A, B);
   await admit(`${OPEN}:v1`);
@@ -308,7 +301,7 @@ test("what upstream hides goes to nobody under another name, nodes and own clien
 
 test("one image that upstream has no more does not keep back the others of its repository", async () => {
   for (const latest of [A, E]) {
-    const { hold, outsider, inquiries, repositories, upstream, clock } = gateRig({
+    const { hold, outsider, inquiries, repositories, upstream, clock } = authorizerRig({
       [OPEN]: { tags: { v2: A }, digests: [A, B] },
     });
     const images = [[`${OPEN}:v2`, A], [`${OPEN}:v1`, E]] as const;
@@ -335,7 +328,7 @@ test("what many ask for at once, right after the start, is asked about in their 
   const given = names.map((name, index) =>
     [name, { tags: {}, digests: digests.slice(index, index + 1) }] as const
   );
-  const { hold, outsider, upstream, clock } = gateRig(Object.fromEntries(given));
+  const { hold, outsider, upstream, clock } = authorizerRig(Object.fromEntries(given));
   const { head } = upstream;
   let active = 0;
   let most = 0;

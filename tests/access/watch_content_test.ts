@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Digest } from "../../lib/oci/digest.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { test } from "../support/test.ts";
-import { A, B, C, gateRig, type Holding, tell } from "./authorizer_rig.ts";
+import { A, authorizerRig, B, C, type Holding, tell } from "./authorizer_rig.ts";
 
 const CLOSED = "registry.test:5000/team/closed";
 const HOLDINGS: Record<string, Holding> = {
@@ -11,7 +11,7 @@ const HOLDINGS: Record<string, Holding> = {
 };
 
 async function watch(
-  rig: ReturnType<typeof gateRig>,
+  rig: ReturnType<typeof authorizerRig>,
   events: readonly StoreEvent[],
   held: readonly Digest[] = [A, B, C],
 ): Promise<StoreEvent[]> {
@@ -28,7 +28,7 @@ function loose(digest: Digest): StoreEvent {
 }
 
 test("sources get the port that clients of this node asked with", async () => {
-  const rig = gateRig(HOLDINGS);
+  const rig = authorizerRig(HOLDINGS);
   await rig.admit(`blob ${CLOSED}@${B}`);
   const [first, second] = await watch(rig, [loose(B), loose(A)]);
   assert.deepEqual(first, {
@@ -42,7 +42,10 @@ test("sources get the port that clients of this node asked with", async () => {
 });
 
 test("content that is known by a label alone is proven, or refused, until its image is there", async () => {
-  const rig = gateRig({ ...HOLDINGS, "registry.test/team/closed": { tags: {}, digests: [B] } });
+  const rig = authorizerRig({
+    ...HOLDINGS,
+    "registry.test/team/closed": { tags: {}, digests: [B] },
+  });
   await watch(rig, [{ type: "sync", images: [] }, loose(A), loose(B)]);
   assert.equal(await rig.outsider(`blob registry.test/team/closed@${B}`), "open");
   assert.equal(await rig.outsider(`blob registry.test/team/closed@${A}`), "refused-contested");
@@ -51,7 +54,7 @@ test("content that is known by a label alone is proven, or refused, until its im
 });
 
 test("a repository that has no image any more is forgotten with its content, not before", async () => {
-  const rig = gateRig(HOLDINGS);
+  const rig = authorizerRig(HOLDINGS);
   await watch(rig, [{
     type: "sync",
     images: [image(`${CLOSED}:v1`, A, B), image("docker.io/library/open:v1", C, B)],

@@ -4,7 +4,7 @@ import { parseReference } from "../../lib/oci/reference.ts";
 import type { Outsider } from "../../lib/ports/access.ts";
 import type { StoredImage } from "../../lib/ports/store.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
-import { digestOf, gateRig, type Holding, pathOf, tell, USER } from "./authorizer_rig.ts";
+import { authorizerRig, digestOf, type Holding, pathOf, tell, USER } from "./authorizer_rig.ts";
 
 /** Digests: `s` and `t` are in private repositories alone. */
 const [A, B, E, S, T, X, Y] = [..."abef012"].map(digestOf) as [
@@ -38,7 +38,7 @@ export const ALL: readonly Digest[] = [A, B, E, S, T, X, Y];
 
 /** A node in such a world, to which anything may happen. */
 export class World {
-  #rig = gateRig(HOLDINGS);
+  #rig = authorizerRig(HOLDINGS);
   #stop = new AbortController();
   #running: Promise<void>;
   /** Names of the images that there are. */
@@ -129,7 +129,7 @@ export class World {
     await this.end();
     const known = knownRepositories(this.#rig, this.#time);
     const { trouble } = this.#rig.upstream;
-    this.#rig = gateRig(HOLDINGS);
+    this.#rig = authorizerRig(HOLDINGS);
     this.#rig.upstream.trouble = trouble;
     restoreRepositories(this.#rig, JSON.parse(JSON.stringify(known)), this.#time);
     this.#stop = new AbortController();

@@ -119,7 +119,7 @@ async function request(
   signal: AbortSignal,
 ): Promise<string> {
   const tls = certificates === undefined ? {} : await readCertificates(certificates);
-  const proxy = proxyFromEnvironment((name) => Deno.env.get(name))(url);
+  const proxy = proxyFromEnvironment()(url);
   using client = createHttpClient(url, proxy, { poolMaxIdlePerHost: 0, ...tls });
   const response = await fetch(url, { signal, client, redirect: "error" });
   if (response.status !== 200 || response.body === null) {
