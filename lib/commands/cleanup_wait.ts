@@ -1,45 +1,66 @@
-import { get } from "node:http";
 import { deadline } from "../async/deadline.ts";
 import { systemClock } from "../async/clock.ts";
-import { messageOf } from "../async/thrown.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
+import { createKubernetesApi } from "../kubernetes/create_api.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import { resolveHost } from "../router/bootstrap/resolve_host.ts";
+import { askNodes, type ListNodes, nodesByName, nodesOfDaemonSet } from "./cleanup_nodes.ts";
 import type { CommandIo } from "./io.ts";
 
-/** Timeout of one node's answer, ms. */
-const PROBE_TIMEOUT_MS = 1000;
-/** Timeout of the name's resolution, ms. */
-const RESOLVE_TIMEOUT_MS = 5000;
-/** Nodes that are asked concurrently. */
-const PROBED_AT_ONCE = 10;
-
 /**
- * Waits until all nodes that run `cleanup --addr` have restored their configuration: all addresses
- * of a name answer, several times in a row, since more nodes may appear.
+ * Waits until all nodes that run `cleanup --addr` have restored their configuration: they answer
+ * several times in a row, since more nodes may appear.
+ *
+ * @returns 0 if all have, 1 if some have not within `--timeout`, which are named.
  */
 export async function cleanupWaitCommand(config: Config, io: CommandIo): Promise<number> {
   const { host, port } = endpointOf(config.probeEndpoint);
+  const list = config.probeDaemonset === undefined
+    ? nodesByName(host)
+    : nodesOfDaemonSet(createKubernetesApi(config), daemonSetOf(config.probeDaemonset));
+  const last = { problem: "" };
+  using limit = deadline(config.timeout, io);
   try {
-    let before = 0;
-    for (let times = 0; times < config.threshold;) {
-      const { nodes, problem } = await probeAll(host, port, io);
-      // Pods of further nodes may still be starting: the count restarts when the number changes.
-      times = problem !== undefined ? 0 : nodes > before ? 1 : times + 1;
-      before = problem === undefined ? nodes : before;
-      io.stderr(
-        problem === undefined
-          ? `all ${nodes} nodes have cleaned up (${times} of ${config.threshold})\n`
-          : `not yet: ${problem}\n`,
-      );
-      if (times < config.threshold) await systemClock.sleep(config.period, io);
-    }
+    await untilAllAnswer({ list, port, last }, config, { ...io, ...limit });
     return 0;
   } catch (error) {
-    if (!io.signal.aborted) throw error;
-    io.stderr("eddy: told to stop before all nodes had cleaned up\n");
+    if (!limit.signal.aborted) throw error;
+    io.stderr(
+      io.signal.aborted
+        ? "eddy: told to stop before all nodes had cleaned up\n"
+        : `eddy: not cleaned up within ${config.timeout / 1000} s: ${
+          last.problem || "too little time"
+        }. containerd ` +
+          "there keeps Eddy's registry hosts and falls back to upstream; once the node is back, " +
+          "remove them by `eddy cleanup`\n",
+    );
     return 1;
+  }
+}
+
+interface Waited {
+  readonly list: ListNodes;
+  readonly port: number;
+  /** What was missing last. */
+  readonly last: { problem: string };
+}
+
+async function untilAllAnswer(
+  { list, port, last }: Waited,
+  { threshold, period }: Config,
+  io: Cancellable & Pick<CommandIo, "stderr">,
+): Promise<void> {
+  let before = 0;
+  for (let times = 0; times < threshold;) {
+    const { nodes, problem } = await askNodes(list, port, io);
+    // Pods of further nodes may still be starting: the count restarts when the number changes.
+    times = problem !== undefined ? 0 : nodes > before ? 1 : times + 1;
+    before = problem === undefined ? nodes : before;
+    if (problem === undefined) {
+      io.stderr(`all ${nodes} nodes have cleaned up (${times} of ${threshold})\n`);
+    } else if (problem !== last.problem) io.stderr(`not yet: ${problem}\n`);
+    last.problem = problem ?? "";
+    if (times < threshold) await systemClock.sleep(period, io);
   }
 }
 
@@ -57,49 +78,13 @@ function endpointOf(endpoint: string | undefined): { host: string; port: number 
   return { host, port };
 }
 
-/** The number of nodes, and what is missing. Rejects only when the signal aborts. */
-async function probeAll(
-  host: string,
-  port: number,
-  options: Cancellable,
-): Promise<{ readonly nodes: number; readonly problem?: string }> {
-  let addresses: string[];
-  try {
-    using limit = deadline(RESOLVE_TIMEOUT_MS, options);
-    addresses = await resolveHost(host, limit);
-  } catch (error) {
-    options.signal.throwIfAborted();
-    const reason = messageOf(error);
-    return { nodes: 0, problem: `${host} has no addresses (${reason})` };
+function daemonSetOf(text: string): { namespace: string; name: string } {
+  const [, namespace, name] = /^([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(text) ?? [];
+  if (namespace === undefined || name === undefined) {
+    throw new ConfigError(
+      `--probe-daemonset: got ${JSON.stringify(text)}, want NAMESPACE/NAME such as ` +
+        "eddy/eddy-cleanup",
+    );
   }
-  const problems: string[] = [];
-  const left = addresses[Symbol.iterator]();
-  const work = async () => {
-    for (const address of left) {
-      const problem = await probe(address, port, options);
-      if (problem !== undefined) problems.push(problem);
-    }
-  };
-  await Promise.all(Array.from({ length: PROBED_AT_ONCE }, work));
-  options.signal.throwIfAborted();
-  const nodes = addresses.length;
-  if (problems.length === 0) return { nodes };
-  return { nodes, problem: `${problems.length} of ${nodes} nodes, among them ${problems[0]}` };
-}
-
-/** Asks a node directly, even if the environment names a proxy. Does not reject. */
-function probe(
-  address: string,
-  port: number,
-  options: Cancellable,
-): Promise<string | undefined> {
-  const limit = deadline(PROBE_TIMEOUT_MS, options);
-  return new Promise<string | undefined>((resolve) => {
-    const { signal } = limit;
-    get({ host: address, port, path: "/readyz", agent: false, signal }, (response) => {
-      response.resume();
-      const { statusCode } = response;
-      resolve(statusCode === 200 ? undefined : `${address} (status ${statusCode})`);
-    }).on("error", () => resolve(`${address} (no answer)`));
-  }).finally(() => limit[Symbol.dispose]());
+  return { namespace, name };
 }

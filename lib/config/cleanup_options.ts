@@ -17,6 +17,15 @@ export const CLEANUP_OPTIONS = {
       "port of their `--addr`.",
     commands: ["cleanup-wait"],
   }),
+  probeDaemonset: unset({
+    type: text("NAMESPACE/NAME"),
+    placeholder: "NAMESPACE/NAME",
+    help:
+      "DaemonSet of the pods that clean up, as the API server has it. All nodes that it is to " +
+      "run on must answer, and those that do not are named; `--probe-endpoint` then gives the " +
+      "port alone. Without it, only pods that the name resolves to are waited for.",
+    commands: ["cleanup-wait"],
+  }),
   threshold: option({
     type: integer(1, 1000),
     default: "3",
@@ -29,6 +38,13 @@ export const CLEANUP_OPTIONS = {
     default: "2s",
     placeholder: "DURATION",
     help: "Interval between these rounds.",
+    commands: ["cleanup-wait"],
+  }),
+  timeout: option({
+    type: duration(1, DAY_MS),
+    default: "5m",
+    placeholder: "DURATION",
+    help: "Time after which the command gives up, names the nodes that are missing and exits 1.",
     commands: ["cleanup-wait"],
   }),
 };

@@ -39,7 +39,16 @@ export function shownDefault(row: OptionRow): string {
 
 /** Commands' own switches would be a trap as variables: these names are too common. */
 export const WITHOUT_VARIABLE: ReadonlySet<string> = new Set([
-  ...["dryRun", "json", "addr", "probeEndpoint", "threshold", "period"],
+  ...[
+    "dryRun",
+    "json",
+    "addr",
+    "probeEndpoint",
+    "probeDaemonset",
+    "threshold",
+    "period",
+    "timeout",
+  ],
 ]);
 
 /** The environment variable that sets an option; undefined if there is none. */

@@ -8,7 +8,7 @@ export const KUBERNETES_OPTIONS = {
     defaultText: "the pod's service account",
     placeholder: "FILE",
     help: "kubeconfig for the features that use the API server.",
-    commands: AGENT,
+    commands: [...AGENT, "cleanup-wait"],
   }),
   nodeName: unset({
     type: text("the name of a node"),

@@ -53,6 +53,28 @@ export interface EndpointSlicePage {
   readonly continueAt?: string;
 }
 
+/** The used parts of a DaemonSet (apps/v1). */
+export interface DaemonSetObject {
+  /**
+   * Number of nodes that it is to run on; undefined until its controller has looked at it in its
+   * present form.
+   */
+  readonly desired: number | undefined;
+  /** Labels of its pods. */
+  readonly selector: Readonly<Record<string, string>>;
+}
+
+/** The used parts of a pod (core/v1) that is not about to be removed. */
+export interface PodObject {
+  readonly name: string;
+  /** The node that it runs on or is made for; undefined if it is made for none. */
+  readonly node?: string;
+  /** Undefined while it has none. */
+  readonly address?: string;
+  /** `Pending` and so on, with the reason where a container waits for one. */
+  readonly phase: string;
+}
+
 /**
  * The API server calls that Eddy makes. Each has a deadline and rejects with an {@link ApiError},
  * or with the signal's reason when that aborts.
@@ -66,4 +88,15 @@ export interface KubernetesApi {
     options: Cancellable,
   ): Promise<NodeObject>;
   listEndpointSlices(query: EndpointSliceQuery, options: Cancellable): Promise<EndpointSlicePage>;
+  readDaemonSet(
+    namespace: string,
+    name: string,
+    options: Cancellable,
+  ): Promise<DaemonSetObject>;
+  /** Lists the pods of a namespace that have all of these labels. */
+  listPods(
+    namespace: string,
+    labels: Readonly<Record<string, string>>,
+    options: Cancellable,
+  ): Promise<readonly PodObject[]>;
 }

@@ -3,8 +3,9 @@ import type * as Client from "@kubernetes/client-node";
 import { deadline } from "../async/deadline.ts";
 import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { EndpointSlice, KubernetesApi, NodeObject } from "./api.ts";
+import type { EndpointSlicePage, EndpointSliceQuery, KubernetesApi, PodObject } from "./api.ts";
 import { ApiError, toApiError } from "./api_error.ts";
+import { toDaemonSet, toEndpointSlice, toNode, toPod } from "./objects.ts";
 
 export interface KubernetesApiOptions {
   /** Kubeconfig file; undefined: the service account of the pod. */
@@ -61,22 +62,21 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
       }),
     listEndpointSlices: (query, cancellable) =>
       call(`list the endpoints of ${query.service}`, cancellable, async (connection, options) => {
-        const list = await connection.discovery.listNamespacedEndpointSlice({
-          namespace: query.namespace ?? connection.namespace,
-          labelSelector: `kubernetes.io/service-name=${query.service}`,
-          limit: query.limit,
-          ...(query.continueAt === undefined ? {} : { _continue: query.continueAt }),
-        }, options);
-        const continueAt = list.metadata?._continue;
-        return {
-          slices: list.items.map(toEndpointSlice),
-          ...(continueAt ? { continueAt } : {}),
-        };
+        return await listEndpointSlices(connection, query, options);
+      }),
+    readDaemonSet: (namespace, name, cancellable) =>
+      call(`read DaemonSet ${namespace}/${name}`, cancellable, async ({ apps }, options) => {
+        return toDaemonSet(await apps.readNamespacedDaemonSet({ namespace, name }, options));
+      }),
+    listPods: (namespace, labels, cancellable) =>
+      call(`list pods of ${namespace}`, cancellable, async (connection, options) => {
+        return await listPods(connection, { namespace, labels }, options);
       }),
   };
 }
 
 interface Connection {
+  readonly apps: Client.AppsV1Api;
   readonly core: Client.CoreV1Api;
   readonly discovery: Client.DiscoveryV1Api;
   readonly server: string;
@@ -89,7 +89,7 @@ interface Connection {
 async function connect(kubeconfig: string | undefined): Promise<Connection> {
   // The library's HTTP client uses a deprecated built-in, which is not worth a log line.
   process.noDeprecation = true;
-  const { CoreV1Api, DiscoveryV1Api, KubeConfig, Observable } = await import(
+  const { AppsV1Api, CoreV1Api, DiscoveryV1Api, KubeConfig, Observable } = await import(
     "./client_node.ts"
   );
   const config = new KubeConfig();
@@ -101,6 +101,7 @@ async function connect(kubeconfig: string | undefined): Promise<Connection> {
   }
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace;
   return {
+    apps: config.makeApiClient(AppsV1Api),
     core: config.makeApiClient(CoreV1Api),
     discovery: config.makeApiClient(DiscoveryV1Api),
     server,
@@ -110,6 +111,31 @@ async function connect(kubeconfig: string | undefined): Promise<Connection> {
 }
 
 type CallOptions = Client.ConfigurationOptions;
+
+async function listEndpointSlices(
+  { discovery, namespace }: Connection,
+  query: EndpointSliceQuery,
+  options: CallOptions,
+): Promise<EndpointSlicePage> {
+  const list = await discovery.listNamespacedEndpointSlice({
+    namespace: query.namespace ?? namespace,
+    labelSelector: `kubernetes.io/service-name=${query.service}`,
+    limit: query.limit,
+    ...(query.continueAt === undefined ? {} : { _continue: query.continueAt }),
+  }, options);
+  const continueAt = list.metadata?._continue;
+  return { slices: list.items.map(toEndpointSlice), ...(continueAt ? { continueAt } : {}) };
+}
+
+async function listPods(
+  { core }: Connection,
+  { namespace, labels }: { namespace: string; labels: Readonly<Record<string, string>> },
+  options: CallOptions,
+): Promise<PodObject[]> {
+  const labelSelector = Object.entries(labels).map(([key, value]) => `${key}=${value}`).join();
+  const list = await core.listNamespacedPod({ namespace, labelSelector }, options);
+  return list.items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined).map(toPod);
+}
 
 /** The library accepts a signal only in a middleware. */
 function callOptions({ observable }: Connection, signal: AbortSignal): CallOptions {
@@ -122,30 +148,5 @@ function callOptions({ observable }: Connection, signal: AbortSignal): CallOptio
       post: observable,
     }],
     middlewareMergeStrategy: "append",
-  };
-}
-
-function toNode({ metadata, spec }: Client.V1Node): NodeObject {
-  return {
-    name: metadata?.name ?? "",
-    labels: metadata?.labels ?? {},
-    taints: (spec?.taints ?? []).map(({ key, effect, value }) => {
-      return { key, effect, ...(value === undefined ? {} : { value }) };
-    }),
-  };
-}
-
-function toEndpointSlice(slice: Client.V1EndpointSlice): EndpointSlice {
-  return {
-    addressType: slice.addressType,
-    ports: (slice.ports ?? []).flatMap(({ name, port }) => {
-      return port === undefined ? [] : [{ name: name ?? "", port }];
-    }),
-    // Null in slices whose last endpoint was removed.
-    endpoints: (slice.endpoints ?? []).map(({ addresses, conditions, targetRef }) => ({
-      addresses,
-      terminating: conditions?.terminating === true,
-      ...(targetRef?.uid === undefined ? {} : { uid: targetRef.uid }),
-    })),
   };
 }

@@ -91,7 +91,7 @@ test("cleanup-wait waits for a node that is not done, and starts to count anew",
   const config = waitConfig(...endpoint, "--period", "1ms", "--threshold", "2");
   assert.equal(await cleanupWaitCommand(config, { ...rest }), 0);
   assert.deepEqual(answers, []);
-  assert.match(written.join(""), /1 of 1 nodes, among them 127\.0\.0\.1 \(status 503\)/);
+  assert.match(written.join(""), /not yet: 1 of 1 nodes: 127\.0\.0\.1 \(status 503\)/);
   abort.abort();
   await server.finished;
 });
@@ -111,7 +111,20 @@ test("cleanup-wait told to stop has not succeeded", async () => {
     },
   });
   assert.equal(await waiting, 1);
-  assert.match(written.join(""), /not yet: 1 of 1 nodes, among them 127\.0\.0\.1 \(no answer\)/);
+  assert.match(written.join(""), /not yet: 1 of 1 nodes: 127\.0\.0\.1 \(no answer\)/);
+});
+
+test("cleanup-wait gives up after its time, and names the nodes that were missed", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const endpoint = ["--probe-endpoint", `127.0.0.1:${port}`];
+  const config = waitConfig(...endpoint, "--period", "1ms", "--timeout", "50ms");
+  const { written, ...rest } = io(new AbortController().signal);
+  assert.equal(await cleanupWaitCommand(config, rest), 1);
+  const lines = written.join("").trim().split("\n");
+  assert.equal(lines.length, 2, "what has not changed is not said again");
+  assert.match(lines[1] ?? "", /within 0\.05 s: 1 of 1 nodes: 127\.0\.0\.1 \(no answer\)\. /);
 });
 
 test("cleanup-wait: a bad endpoint is named", async () => {
@@ -119,6 +132,16 @@ test("cleanup-wait: a bad endpoint is named", async () => {
     await assert.rejects(
       cleanupWaitCommand(waitConfig(...args), io(new AbortController().signal)),
       (error) => error instanceof ConfigError && /^--probe-endpoint: /.test(error.message),
+    );
+  }
+});
+
+test("cleanup-wait: a bad DaemonSet is named", async () => {
+  for (const name of ["eddy-cleanup", "a/b/c", "/x"]) {
+    const config = waitConfig("--probe-endpoint", "a:1", "--probe-daemonset", name);
+    await assert.rejects(
+      cleanupWaitCommand(config, io(new AbortController().signal)),
+      (error) => error instanceof ConfigError && /^--probe-daemonset: got /.test(error.message),
     );
   }
 });

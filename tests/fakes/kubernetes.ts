@@ -1,9 +1,11 @@
 import type {
+  DaemonSetObject,
   EndpointSlicePage,
   EndpointSliceQuery,
   KubernetesApi,
   NodeObject,
   PatchOperation,
+  PodObject,
   Taint,
 } from "../../lib/kubernetes/api.ts";
 import { ApiError } from "../../lib/kubernetes/api_error.ts";
@@ -14,6 +16,8 @@ export class FakeKubernetesApi implements KubernetesApi {
   labels: Record<string, string> = {};
   taints: Taint[] = [];
   pages: EndpointSlicePage[] = [];
+  daemonSet: DaemonSetObject = { desired: undefined, selector: {} };
+  pods: PodObject[] = [];
   /** Every call, in order. */
   readonly calls: string[] = [];
   readonly patches: (readonly PatchOperation[])[] = [];
@@ -56,6 +60,18 @@ export class FakeKubernetesApi implements KubernetesApi {
       this.queries.push(query);
       return this.pages[Number(query.continueAt ?? 0)] ?? { slices: [] };
     });
+  }
+
+  readDaemonSet(_: string, __: string, { signal }: Cancellable): Promise<DaemonSetObject> {
+    return this.#call("read", signal, () => this.daemonSet);
+  }
+
+  listPods(
+    _: string,
+    __: Readonly<Record<string, string>>,
+    { signal }: Cancellable,
+  ): Promise<readonly PodObject[]> {
+    return this.#call("list", signal, () => [...this.pods]);
   }
 
   #node(name: string): NodeObject {

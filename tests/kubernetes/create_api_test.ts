@@ -182,3 +182,80 @@ test("API server: what is asked is what is sent", async () => {
     assert.deepEqual(JSON.parse(requests[0]?.body ?? ""), patch);
   });
 });
+
+test("API server: a DaemonSet and its pods", async (t) => {
+  const objects = {
+    daemonset: {},
+    pods: [] as unknown[],
+  };
+  const urls: string[] = [];
+  await withServer((request) => {
+    const { pathname, search } = new URL(request.url);
+    urls.push(decodeURIComponent(pathname + search));
+    return Response.json(
+      pathname.includes("daemonsets") ? objects.daemonset : { items: objects.pods },
+    );
+  }, async (kubeconfig) => {
+    const api = createKubernetesApi({ kubeconfig });
+    const metadata = { name: "a" };
+    const spec = { selector: { matchLabels: { app: "x", part: "y" } } };
+    const sets: [name: string, object: unknown, desired: number | undefined][] = [
+      ["new", { metadata: { generation: 1 }, spec, status: {} }, undefined],
+      [
+        "changed since it was counted",
+        {
+          ...{ metadata: { generation: 2 }, spec },
+          status: { observedGeneration: 1, desiredNumberScheduled: 3 },
+        },
+        undefined,
+      ],
+      [
+        "counted",
+        {
+          ...{ metadata: { generation: 2 }, spec },
+          status: { observedGeneration: 2, desiredNumberScheduled: 3 },
+        },
+        3,
+      ],
+    ];
+    for (const [name, object, desired] of sets) {
+      await t.step(name, async () => {
+        objects.daemonset = object as typeof objects.daemonset;
+        assert.deepEqual(await api.readDaemonSet("ns", "a", { signal }), {
+          desired,
+          selector: { app: "x", part: "y" },
+        });
+      });
+    }
+    const affinity = {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [
+            { matchFields: [{ key: "metadata.name", operator: "In", values: ["n2"] }] },
+          ],
+        },
+      },
+    };
+    const waiting = [{ name: "c", state: { waiting: { reason: "ErrImagePull" } } }];
+    objects.pods = [
+      { metadata, spec: { nodeName: "n1" }, status: { phase: "Running", podIP: "10.0.0.1" } },
+      { metadata, spec: { affinity }, status: { phase: "Pending" } },
+      { metadata, spec: { nodeName: "n3" }, status: { phase: "Failed", podIP: "10.0.0.3" } },
+      {
+        ...{ metadata, spec: { nodeName: "n4" } },
+        status: { phase: "Pending", containerStatuses: waiting },
+      },
+      { metadata: { name: "going", deletionTimestamp: "2026-01-01T00:00:00Z" }, spec: {} },
+    ];
+    assert.deepEqual(await api.listPods("ns", { app: "x", part: "y" }, { signal }), [
+      { name: "a", phase: "Running", node: "n1", address: "10.0.0.1" },
+      { name: "a", phase: "Pending", node: "n2" },
+      { name: "a", phase: "Failed", node: "n3" },
+      { name: "a", phase: "Pending, ErrImagePull", node: "n4" },
+    ]);
+    assert.deepEqual(urls.slice(-2), [
+      "/apis/apps/v1/namespaces/ns/daemonsets/a",
+      "/api/v1/namespaces/ns/pods?labelSelector=app=x,part=y",
+    ]);
+  });
+});

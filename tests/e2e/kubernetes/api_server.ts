@@ -78,7 +78,7 @@ export class ApiServer implements AsyncDisposable {
       logFile: `${this.#directory}/etcd.log`,
     });
     await this.startServer();
-    await Deno.writeTextFile(this.kubeconfig, await this.#kubeconfigOf(ADMIN));
+    await Deno.writeTextFile(this.kubeconfig, await this.kubeconfigOf(ADMIN));
   }
 
   /** Starts the API server, etcd runs already, and waits until it is ready. */
@@ -225,7 +225,8 @@ export class ApiServer implements AsyncDisposable {
     await Deno.writeTextFile(`${pki}/tokens.csv`, `${ADMIN},admin,admin,system:masters\n`);
   }
 
-  async #kubeconfigOf(token: string): Promise<string> {
+  /** A kubeconfig with a token. */
+  async kubeconfigOf(token: string): Promise<string> {
     const ca = btoa(await Deno.readTextFile(this.caFile));
     return JSON.stringify({
       apiVersion: "v1",

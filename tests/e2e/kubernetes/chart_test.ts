@@ -3,7 +3,7 @@ import { eddyCommand } from "../lab/eddy_command.ts";
 import { onHost } from "../lab/network.ts";
 import { readMetrics } from "../lab/read_metrics.ts";
 import { readTree } from "../lab/read_tree.ts";
-import { runCommand } from "../lab/run_command.ts";
+import { type CommandResult, runCommand } from "../lab/run_command.ts";
 import { until } from "../lab/until.ts";
 import { CHART, type Cluster, NAMESPACE, TAINT } from "./cluster.ts";
 import { clusterSuite } from "./suite.ts";
@@ -16,7 +16,7 @@ const VARIANTS: readonly (readonly string[])[] = [
   [],
   ["service.registry.exposure=hostNetwork"],
   ["service.registry.exposure=NodePort"],
-  ["service.registry.exposure=NodePort", "service.registry.internalTrafficLocal=false"],
+  ["service.registry.exposure=NodePort", "service.registry.internalTrafficLocal=true"],
   ["networkPolicy.enabled=true", "podDisruptionBudget.enabled=true"],
   ["grafanaDashboard.enabled=true", "serviceMonitor.enabled=false"],
   ["eddy.bootstrapKind=kubernetes"],
@@ -202,9 +202,23 @@ await clusterSuite("the chart and a real API server", async (cluster, step) => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     const jobs = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs/eddy-cleanup-wait`;
     await untilStatus(cluster, jobs, 200);
-    const waited = runJob(cluster, jobs);
+    // A node that is not ready: its pod never starts.
+    await cluster.pod("eddy-cleanup", "n3", agents[0]);
+    await cluster.count("eddy-cleanup", 3);
+    for (const node of ["n1", "n2"]) await cluster.setRunning("eddy-cleanup", node);
     await Promise.all(agents.map((agent) => agent.stop()));
-    await waited;
+    const missed = await runJob(cluster, jobs, "--timeout=5s");
+    assert.equal(missed.code, 1, missed.stderr);
+    assert.match(
+      missed.stderr,
+      /not cleaned up within 5 s: 1 of 3 nodes: n3 \(its pod is Pending\)/,
+    );
+    const pods = `/api/v1/namespaces/${NAMESPACE}/pods`;
+    await api.do("DELETE", `${pods}/eddy-cleanup-n3?gracePeriodSeconds=0`);
+    await cluster.count("eddy-cleanup", 2);
+    const waited = await runJob(cluster, jobs);
+    assert.equal(waited.code, 0, waited.stderr);
+    await completeJob(cluster, jobs);
     await uninstalled;
     for (const [index, agent] of agents.entries()) {
       assert.deepEqual(await readTree(agent.certsPath), before[index]);
@@ -233,21 +247,35 @@ async function untilStatus({ api }: Cluster, path: string, status: number): Prom
   });
 }
 
-/** Runs the container of a job on the control plane's host, and says what came of it. */
-async function runJob({ api, network }: Cluster, path: string): Promise<void> {
-  const { body } = await api.do("GET", path);
-  const [container] = body.spec.template.spec.containers;
-  const startTime = new Date().toISOString();
-  await runCommand(onHost(network.host("api"), [...eddyCommand(), ...container.args]), {
-    timeoutMs: 60_000,
-  });
+/** Runs the container of a job on the control plane's host, with the rights of its account. */
+async function runJob(
+  { api, network }: Cluster,
+  path: string,
+  ...more: string[]
+): Promise<CommandResult> {
+  const { spec } = (await api.do("GET", path)).body.spec.template;
+  const token = await api.tokenOf({ namespace: NAMESPACE, name: spec.serviceAccountName });
+  const kubeconfig = await Deno.makeTempFile({ prefix: "eddy-job-" });
+  try {
+    await Deno.writeTextFile(kubeconfig, await api.kubeconfigOf(token));
+    const argv = [...spec.containers[0].args, `--kubeconfig=${kubeconfig}`, ...more];
+    return await runCommand(onHost(network.host("api"), [...eddyCommand(), ...argv]), {
+      ...{ timeoutMs: 60_000, allowFailure: true },
+    });
+  } finally {
+    await Deno.remove(kubeconfig);
+  }
+}
+
+/** Says of a job that it succeeded, as its controller would. */
+async function completeJob({ api }: Cluster, path: string): Promise<void> {
   const time = new Date().toISOString();
   const condition = { status: "True", lastProbeTime: time, lastTransitionTime: time };
   await api.do("PATCH", `${path}/status`, {
     contentType: "application/merge-patch+json",
     body: {
       status: {
-        startTime,
+        startTime: time,
         completionTime: time,
         succeeded: 1,
         conditions: [

@@ -18,8 +18,6 @@ export const NAMESPACE = "eddy-system";
 export const CHART = new URL("../../../deploy/helm/eddy", import.meta.url).pathname;
 
 const NODES = ["n1", "n2", "n3"];
-/** What the cluster's DNS would say of the headless service of the cleanup, with and without dot. */
-const CLEANUP_NAME = `eddy-cleanup.${NAMESPACE}.svc.cluster.local`;
 
 // deno-lint-ignore no-explicit-any
 type Json = any;
@@ -43,8 +41,7 @@ export class Cluster implements AsyncDisposable {
     await removeStaleLabs(temporary);
     await cacheEddy();
     const hosts = ["api", ...NODES];
-    const names = { [CLEANUP_NAME]: ["n1", "n2"], [`${CLEANUP_NAME}.`]: ["n1", "n2"] };
-    const network = await Network.create({ id: "kube", hosts, names, rate: "400mbit" });
+    const network = await Network.create({ id: "kube", hosts, names: {}, rate: "400mbit" });
     const directory = `${temporary}/${LAB_PREFIX}-${Deno.pid}-kube`;
     const api = new ApiServer(network.host("api"), `${directory}/api`, programs);
     const cluster = new Cluster(network, api, directory);
@@ -123,6 +120,27 @@ export class Cluster implements AsyncDisposable {
     });
     this.#pods.push(pod);
     return pod;
+  }
+
+  /** Says of a DaemonSet how many nodes it is to run on, as its controller would. */
+  async count(daemonSet: string, desired: number): Promise<void> {
+    const path = `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/${daemonSet}/status`;
+    const counts = {
+      ...{ desiredNumberScheduled: desired, currentNumberScheduled: desired },
+      ...{ numberMisscheduled: 0, numberReady: 0, observedGeneration: 1 },
+    };
+    await this.#patch(path, { status: counts });
+  }
+
+  /** Says of a DaemonSet's pod that it runs, as its kubelet would. */
+  async setRunning(daemonSet: string, node: string): Promise<void> {
+    const path = `/api/v1/namespaces/${NAMESPACE}/pods/${daemonSet}-${node}/status`;
+    const podIP = this.network.host(node).address;
+    await this.#patch(path, { status: { phase: "Running", podIP, podIPs: [{ ip: podIP }] } });
+  }
+
+  async #patch(path: string, body: unknown): Promise<void> {
+    await this.api.do("PATCH", path, { contentType: "application/merge-patch+json", body });
   }
 
   /** Writes the endpoints of a release's bootstrap service, as the controller would. */
