@@ -84,7 +84,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const registry = composeRegistry(
     config,
     { ...serving, ...access, arrivals: opened.arrivals, elections: router.elections, peerAuth },
-    { advertiser, auth, tls, readiness },
+    { nodeId: router.id, advertiser, auth, tls, readiness },
   );
 
   const pages = config.debugWebEnabled
@@ -206,7 +206,8 @@ function composeAdvertiser(
 function composeRegistry(
   { uploadLimit, maxUploads }: Config,
   collaborators: Omit<RegistryCollaborators, "tags" | "router">,
-  { advertiser, auth, tls, readiness }: {
+  { nodeId, advertiser, auth, tls, readiness }: {
+    readonly nodeId: string;
     readonly advertiser: Advertiser;
     readonly readiness: Readiness;
     readonly auth: BasicAuth;
@@ -218,6 +219,7 @@ function composeRegistry(
   const tags = new TagResolver(collaborators);
   const answering = { ...collaborators, tags, uploads, router: readiness, later: setImmediate };
   return createRegistryApp(answering, {
+    nodeId,
     filter: advertiser.serves,
     authorizations: auth.accepted,
     securePeers: tls?.required,

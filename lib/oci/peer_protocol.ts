@@ -32,6 +32,8 @@ export const ANSWER_HEADERS = {
    * The term that tokens for this node must name; in responses to requests with an invalid token.
    */
   term: "x-eddy-term",
+  /** The peer id of the node that responds, at `/v2/`. */
+  node: "x-eddy-node",
 } as const;
 
 /** The value of a boolean header that is set. */

@@ -70,6 +70,8 @@ export interface RegistryOptions {
    * request. None: all clients are served. Default none.
    */
   authorizations?: () => readonly string[];
+  /** Peer id of this node, which `/v2/` tells; default: it does not. */
+  nodeId?: string | undefined;
   /** Peers are answered over secure connections only; default: over all. */
   securePeers?: boolean | undefined;
   /** Blobs up to this many bytes are read whole before they are sent; default 128 KiB. */
@@ -111,6 +113,7 @@ export function createRegistryApp(
   const { integrity, arrivals, elections, requests, later, clock, log, metrics } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 30_000, maxUrlLength = 8192 } = options;
   const {
+    nodeId,
     securePeers = false,
     authorizations = () => [],
     maxUploads = Infinity,
@@ -138,7 +141,7 @@ export function createRegistryApp(
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
   const v2 = createV2Handler(
     { pull, store, access, peerAuth },
-    { securePeers, authorizations },
+    { nodeId, securePeers, authorizations },
   );
   app.get("/v2/*", observed("v2", v2));
   for (const path of ["/livez", "/readyz", "/v2/*"]) {

@@ -1,6 +1,6 @@
 import { OciError } from "../oci/error.ts";
 import { parseDistributionPath } from "../oci/path.ts";
-import { isYes, REQUEST_HEADERS } from "../oci/peer_protocol.ts";
+import { ANSWER_HEADERS, isYes, REQUEST_HEADERS } from "../oci/peer_protocol.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Store } from "../ports/store.ts";
 import { credentialsOf } from "./client_credentials.ts";
@@ -22,6 +22,8 @@ export interface V2Collaborators {
 
 /** Settings of {@link createV2Handler}. */
 export interface V2Options {
+  /** Peer id of this node, which `/v2/` tells; undefined: it does not. */
+  readonly nodeId: string | undefined;
   /** Peers are answered over secure connections only. */
   readonly securePeers: boolean;
   /** `Authorization` headers of which a request must have one; none: all clients are served. */
@@ -31,8 +33,11 @@ export interface V2Options {
 /** Makes the handler below `/v2/`: reads the request, and proves the answer to another node. */
 export function createV2Handler(
   { pull, store, access, peerAuth }: V2Collaborators,
-  { securePeers, authorizations }: V2Options,
+  { nodeId, securePeers, authorizations }: V2Options,
 ): Handler {
+  const isNode: Record<string, string> = nodeId === undefined
+    ? {}
+    : { [ANSWER_HEADERS.node]: nodeId };
   return async (c, context, client) => {
     const { raw } = c.req;
     const isPeer = isYes(raw.headers, REQUEST_HEADERS.mirrored);
@@ -45,7 +50,11 @@ export function createV2Handler(
     const method = raw.method === "HEAD" ? "HEAD" : "GET";
     const pathname = requestPath(raw.url);
     if (pathname === "/v2/" || pathname === "/v2") {
-      return { status: 200, headers: { "content-type": "application/json" }, body: "{}" };
+      return {
+        status: 200,
+        headers: { "content-type": "application/json", ...isNode },
+        body: "{}",
+      };
     }
     context.fromPeer = isPeer;
     context.stranger = !isPeer && access?.isLocalClient(context.clientAddress) === false;

@@ -49,6 +49,11 @@ export class DoctorNode {
     return this.containerd.certsPath;
   }
 
+  /** Base URL of the peer's registry. */
+  get peerUrl(): string {
+    return `http://${this.#address(4)}`;
+  }
+
   /** Flags that say where the mirror configuration is. */
   get hostsFlags(): readonly string[] {
     return ["--containerd-registry-config-path", this.certs];

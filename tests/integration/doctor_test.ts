@@ -120,6 +120,17 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
     fix: /--registry-addr and --mirror-targets must match/,
   },
   {
+    name: "containerd is sent to the agent of another node",
+    plant: async (node) => {
+      const flags = ["--mirror-targets", node.peerUrl];
+      await node.run("configure", ...flags, ...node.hostsFlags);
+      return flags;
+    },
+    check: "mirror endpoint is this node",
+    detail: /^12 of 12 connections to http:\S+ end at agents of other nodes/,
+    fix: /hostPort or hostNetwork/,
+  },
+  {
     name: "the socket of containerd is wrong",
     plant: ({ directory }) =>
       Promise.resolve(["--containerd-sock", join(directory, "no-containerd.sock")]),

@@ -39,12 +39,13 @@ async function run(program: string): Promise<boolean> {
 async function template(
   program: string,
   values: unknown,
+  version = "1.34.0",
 ): Promise<{ success: boolean; objects: Json[]; stderr: string }> {
   const file = await Deno.makeTempFile({ suffix: ".json" });
   try {
     await Deno.writeTextFile(file, JSON.stringify(values));
     const { success, stdout, stderr } = await new Deno.Command(program, {
-      args: ["template", "site", CHART, "-n", "ns", "--kube-version", "1.34.0", "-f", file],
+      args: ["template", "site", CHART, "-n", "ns", "--kube-version", version, "-f", file],
     }).output();
     const decoder = new TextDecoder();
     const documents = success ? parseAllDocuments(decoder.decode(stdout)) : [];
@@ -101,10 +102,12 @@ helmTest("the program takes the arguments that it gives", async (program) => {
   assert.equal(agent.logLevel, "debug");
   assert.equal(agent.prependExisting, true);
   assert.deepEqual(parse("DaemonSet", "site-eddy-cleanup").addr, { host: "", port: 8080 });
-  assert.equal(
-    parse("Job", "site-eddy-cleanup-wait").probeEndpoint,
-    "site-eddy-cleanup.ns.svc.cluster.local.:8080",
-  );
+  const wait = parse("Job", "site-eddy-cleanup-wait");
+  assert.equal(wait.probeEndpoint, "site-eddy-cleanup.ns.svc.cluster.local.:8080");
+  assert.equal(wait.probeDaemonset, "ns/site-eddy-cleanup");
+  const job = objects.find(({ kind }) => kind === "Job").spec;
+  // Past that, the log that names the missed nodes would be gone with the pod.
+  assert(wait.timeout < job.activeDeadlineSeconds * 1000);
 });
 
 helmTest("a values file for Spegel works, its key goes before Eddy's", async (program) => {
@@ -246,6 +249,20 @@ helmTest("the index is closed only where there is a key", async (program) => {
   });
   assert(!success);
   assert.match(stderr, /eddy.dhtClosed: needs a cluster key/);
+});
+
+helmTest("a NodePort leads to the node's own agent, or is refused", async (program) => {
+  const exposed = { service: { registry: { exposure: "NodePort" } } };
+  const { objects } = await template(program, exposed);
+  const { spec } = objects.find(({ kind, spec }) => kind === "Service" && spec.type === "NodePort");
+  assert.equal(spec.trafficDistribution, "PreferSameNode");
+  const older = await template(program, exposed, "1.33.5");
+  assert(!older.success);
+  assert.match(
+    older.stderr,
+    /service\.registry\.exposure: NodePort .* on Kubernetes v1\.33\.5, want 1\.34 .*hostPort/,
+  );
+  assert((await template(program, {}, "1.33.5")).success);
 });
 
 helmTest("two releases have no name in common", async (program) => {

@@ -369,3 +369,11 @@ test("registry: what is filtered is not looked up, for clients and peers alike",
     ["mirrorRequest", "docker.io", "local", ""],
   ]);
 });
+
+test("/v2/ tells which node answers, where it is to", async () => {
+  for (const nodeId of ["12D3KooWnode", undefined]) {
+    const response = await setup({ nodeId }).request("/v2/");
+    assert.equal(response.headers.get("x-eddy-node"), nodeId ?? null);
+    await response.body?.cancel();
+  }
+});

@@ -1,8 +1,12 @@
 import type { Config } from "../../config/options.ts";
 import type { Overview } from "../../observability/debug/debug_source.ts";
 import type { Check } from "../../ports/check.ts";
+import { ANSWER_HEADERS } from "../../oci/peer_protocol.ts";
 import { failed, ok, skipped } from "../../agent/preflight.ts";
 import type { AgentClient } from "./agent_client.ts";
+
+/** Connections by which a mirror endpoint is tried: a load balancer gives each to any node. */
+const CONNECTIONS = 12;
 
 /** Checks that an agent runs, is reachable at containerd's URLs, and is ready. */
 export async function checkAgent(
@@ -11,7 +15,7 @@ export async function checkAgent(
   overview: Overview | undefined,
 ): Promise<Check[]> {
   const readiness = await client.readiness();
-  const checks = [await checkTargets(client)];
+  const checks = [await checkTargets(client), ...await checkOwn(client, overview)];
   if (readiness.status === undefined) {
     checks.push(
       failed(
@@ -60,6 +64,32 @@ async function checkTargets(client: AgentClient): Promise<Check> {
     }
   }
   return ok(name, `${client.targets.join(", ")} answers`);
+}
+
+/** Whether it is this node's own agent that answers containerd, on each connection. */
+async function checkOwn(client: AgentClient, overview: Overview | undefined): Promise<Check[]> {
+  if (overview === undefined) return [];
+  const name = "mirror endpoint is this node";
+  for (const url of client.targets) {
+    const replies = await Promise.all(
+      Array.from({ length: CONNECTIONS }, () => client.registry(`${url}/v2/`)),
+    );
+    const ids = replies.filter(({ status }) => status === 200)
+      .map(({ headers }) => headers.get(ANSWER_HEADERS.node));
+    const others = ids.filter((id) => id !== overview.id).length;
+    // Whether it answers, and is Eddy, is a check of its own.
+    if (ids.length === 0 || ids.includes(null)) continue;
+    if (others > 0) {
+      return [failed(
+        name,
+        `${others} of ${ids.length} connections to ${url} end at agents of other nodes, which do ` +
+          "not count containerd as their own",
+        "reach the node's own agent: by hostPort or hostNetwork (service.registry.exposure); " +
+          "NodePort takes Kubernetes 1.34 and a proxy that heeds trafficDistribution: PreferSameNode",
+      )];
+    }
+  }
+  return [ok(name, `as on ${CONNECTIONS} connections`)];
 }
 
 function checkPeers(config: Config, { peers }: Overview): Check {
