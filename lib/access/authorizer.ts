@@ -11,12 +11,14 @@ import type {
   PeerAdmission,
   UpstreamAnswer,
 } from "../ports/access.ts";
+import { admitNames } from "./admit_names.ts";
 import { admitNode } from "./admit_node.ts";
 import { admitUnproven } from "./admit_unproven.ts";
 import { askUpstream } from "./ask_upstream.ts";
 import type { AuthorizerCollaborators, AuthorizerOptions } from "./authorizer_settings.ts";
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
+import type { Question } from "./question.ts";
 import { repositoryName } from "./repositories.ts";
 import { UpstreamTags } from "./tags/upstream_tags.ts";
 
@@ -25,13 +27,6 @@ const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };
 const CHALLENGE: Admission = { type: "challenge" };
 const ABSENT: Admission = { type: "refuse", reason: "absent-upstream" };
 const UNAUTHORIZED: Admission = { type: "refuse", reason: "unauthorized" };
-
-/** A request, with the names by which answers are remembered. */
-interface Question extends AccessRequest {
-  readonly repository: string;
-  /** Of a request by tag. */
-  readonly tagName: string | undefined;
-}
 
 /**
  * Lets upstream decide which clients may have which content and what a tag means, and remembers its
@@ -99,6 +94,11 @@ export class Authorizer implements Access {
     if (stranger && this.#options.localOnly) return "refused-stranger";
     const asked = { path, digest, arriving };
     return admitUnproven(this.#collaborators, this.#collaborators.inquiries, asked);
+  }
+
+  /** {@inheritDoc Access.admitNames} */
+  admitNames(repository: Reference, outsider: Outsider): PeerAdmission {
+    return admitNames(this.#collaborators, this.#options, { repository, outsider });
   }
 
   /** {@inheritDoc Access.learn} */

@@ -21,6 +21,7 @@ import {
   type RegistryCollaborators,
 } from "../registry/registry_app.ts";
 import type { RouterOptions } from "../router/options.ts";
+import { ImageCatalog } from "../store/image_catalog.ts";
 import { Inspector } from "../store/integrity/inspector.ts";
 import { SoundStore } from "../store/integrity/sound_store.ts";
 import { VERSION } from "../version.ts";
@@ -83,7 +84,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const serving = { ...runtime, store, mirror, integrity, requests: new RequestRing() };
   const registry = composeRegistry(
     config,
-    { ...serving, ...access, arrivals: opened.arrivals, elections: router.elections, peerAuth },
+    { ...serving, ...access, ...opened.found, elections: router.elections, peerAuth },
     { nodeId: router.id, advertiser, auth, tls, readiness },
   );
 
@@ -122,7 +123,9 @@ async function composeStore(config: Config, options: AgentOptions, stack: StopSt
   const opened = await openStore(config, { clock: systemClock, log: options.log }, options);
   stack.push("store", opened.close);
   const arrivals = config.rollout ? opened.arrivals : undefined;
-  return { ...opened, arrivals, rollout: arrivals !== undefined };
+  const catalog = new ImageCatalog();
+  const watcher = catalog.follow(opened.watcher);
+  return { ...opened, watcher, found: { catalog, arrivals }, rollout: arrivals !== undefined };
 }
 
 /** Creates the metrics, for Prometheus and, in totals, for the debug pages. */

@@ -19,6 +19,7 @@ import { type MirrorOptions, mirrorOptions } from "./options.ts";
 import { PeerClient, type ProvePeers } from "./http/peer_client.ts";
 import { PeerHealth, type PeerHealthReport } from "./selection/peer_health.ts";
 import { Prober } from "./selection/prober.ts";
+import { askLists } from "./ask_lists.ts";
 import { askTag } from "./ask_tag.ts";
 import { PenaltyBox } from "./selection/penalty_box.ts";
 import { Searches } from "./selection/searches.ts";
@@ -115,6 +116,7 @@ export function createMirror(
     kept: (request) => request.kind === "manifest" ? manifests.kept(request) : undefined,
     tagAnswers: (path, { signal }) =>
       askTag({ searches, clock, closing }, path, { resolveTimeoutMs, signal }),
+    lists: (request, options) => askLists({ searches, clock, log, closing }, request, options),
     async close() {
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));

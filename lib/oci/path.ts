@@ -66,7 +66,16 @@ export function byDigest(
   return { kind, reference: { registry, repository, digest } };
 }
 
-function splitName(name: string, ns: string | undefined): { registry: string; repository: string } {
+/**
+ * Splits the name in a request's path into registry and repository, as {@link
+ * parseDistributionPath} says.
+ *
+ * @throws {OciError} NAME_INVALID (400) if either is malformed.
+ */
+export function splitName(
+  name: string,
+  ns: string | undefined,
+): { registry: string; repository: string } {
   let registry = ns;
   let repository = name;
   const slash = name.indexOf("/");

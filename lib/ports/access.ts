@@ -135,6 +135,11 @@ export interface Access {
     outsider: Outsider,
   ): PeerAdmission | Promise<PeerAdmission>;
   /**
+   * Decides whether an outsider may know which tags and manifests a repository has. Content that it
+   * may have by its digest may also be in repositories of which it may know nothing.
+   */
+  admitNames(repository: Reference, outsider: Outsider): PeerAdmission;
+  /**
    * Records the children of a repository's manifest, given its bytes; only for content that was
    * served to a client of this node.
    */

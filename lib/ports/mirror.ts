@@ -1,7 +1,9 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
+import type { Listing } from "../oci/listing.ts";
 import type { ByteRange } from "../oci/range.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Cancellable } from "./cancellable.ts";
 
 /** Why the mirror has no content. */
@@ -87,10 +89,33 @@ export interface TagAnswer {
   readonly updatedAt: number | undefined;
 }
 
+/** A request for lists of peers. */
+export interface ListRequest extends Pick<Listing, "kind" | "reference" | "last"> {
+  /** The most entries that each of them is asked for. */
+  readonly n: number;
+  /** True: what a peer marks as private is not wanted. */
+  readonly openOnly: boolean;
+  /** Whoever holds these is likely to know more. */
+  readonly near: readonly Reference[];
+}
+
+/** A list of a peer. */
+export interface PeerList {
+  /** Valid tags, or digests of referrers. Nothing else about them is verified. */
+  readonly entries: readonly string[];
+  /** The peer has more. */
+  readonly more: boolean;
+}
+
 /** Gets content from other nodes. */
 export interface Mirror {
   /** Answers of a few peers for a tag, within a moment. Rejects only if the signal aborts. */
   tagAnswers?(path: DistributionPath, options: Cancellable): Promise<readonly TagAnswer[]>;
+  /**
+   * Lists of a few believed peers, within a moment: of tags, or of referrers. Rejects only if the
+   * signal aborts.
+   */
+  lists?(request: ListRequest, options: Cancellable): Promise<readonly PeerList[]>;
   /**
    * Fetches content. Never rejects because of a peer; rejects if the signal aborts, and with an
    * OciError (416) for a range that the content does not have.

@@ -44,4 +44,13 @@ export interface StoredImage {
   readonly target: Digest;
   /** Present digests reachable from the target, including the target if it is present. */
   readonly present: readonly Digest[];
+  /** Those of them that are manifests about another one; default none. */
+  readonly referrers?: readonly HeldReferrer[];
+}
+
+/** A held manifest that is about another one, which is held or not. */
+export interface HeldReferrer {
+  readonly digest: Digest;
+  /** The other one's digest. */
+  readonly subject: Digest;
 }

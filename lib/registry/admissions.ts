@@ -1,6 +1,6 @@
 import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
-import type { DistributionPath } from "../oci/path.ts";
+import type { Reference } from "../oci/reference.ts";
 import type { Access } from "../ports/access.ts";
 import type { Metrics } from "../ports/metrics.ts";
 import { unknownContent } from "./answer.ts";
@@ -63,7 +63,9 @@ export class Admissions {
     // Other peers may still have it as content that everybody may have.
     if (!suspectedPrivate) this.#metrics.mirrorRequest(path.reference.registry, "miss", reason);
     context.reason = reason;
-    throw admission.type === "challenge" ? challenge(path) : unknownContent(path, { reason });
+    throw admission.type === "challenge"
+      ? challenge(path.reference)
+      : unknownContent(path, { reason });
   }
 
   /**
@@ -90,7 +92,7 @@ export class Admissions {
 }
 
 /** RFC 7617, section 2. containerd answers with the image's credentials from the kubelet, if any. */
-function challenge({ reference: { registry, repository } }: DistributionPath): OciError {
+export function challenge({ registry, repository }: Reference): OciError {
   return new OciError("UNAUTHORIZED", `${registry}/${repository} is private`, {
     status: 401,
     headers: { "www-authenticate": `Basic realm="${registry}/${repository}", charset="UTF-8"` },

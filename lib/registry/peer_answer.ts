@@ -1,4 +1,4 @@
-import { type Digest, isDigest } from "../oci/digest.ts";
+import { type Digest, digestOf, isDigest } from "../oci/digest.ts";
 import { ANSWER_HEADERS } from "../oci/peer_protocol.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
@@ -53,6 +53,19 @@ export async function completePeerAnswer(
   const isStream = answer.body instanceof ReadableStream;
   if (reference.digest === undefined || proof === undefined || !isStream) return answer;
   return withHeaders(answer, await proof(reference.digest));
+}
+
+/**
+ * Completes a list for a node with its digest, which a proof can name: a list does not prove itself,
+ * so that it is believed of nodes of the cluster.
+ */
+export async function completeListAnswer(
+  answer: Answer,
+  proof: ProveAnswer | undefined,
+): Promise<Answer> {
+  if (!(answer.body instanceof Uint8Array)) return answer;
+  const digest = digestOf(answer.body);
+  return withHeaders(answer, { "docker-content-digest": digest, ...await proof?.(digest) });
 }
 
 function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {

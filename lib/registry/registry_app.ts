@@ -8,6 +8,7 @@ import type { Mirror } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
 import type { Store } from "../ports/store.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
+import type { Catalog } from "../ports/catalog.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Integrity } from "../ports/integrity.ts";
 import type { RequestObserver } from "../ports/requests.ts";
@@ -19,6 +20,7 @@ import {
   type RegistryBindings,
   type RegistryContext,
 } from "./observe_requests.ts";
+import { createListings } from "./listings.ts";
 import { LocalContent } from "./local_content.ts";
 import { createPull } from "./pull.ts";
 import { noSuchEndpoint } from "./request_target.ts";
@@ -33,6 +35,8 @@ export interface RegistryCollaborators extends Runtime {
   /** Decides which content a tag means. */
   readonly tags: Tags;
   readonly router: Pick<Router, "ready">;
+  /** Lists what this node holds; default: it is not listed. */
+  readonly catalog?: Catalog | undefined;
   /** Rate of what is sent to peers, shared fairly; default: as fast as it goes. */
   readonly uploads?: Pick<RateLimiter, "take" | "pieceBytes"> | undefined;
   /** Decides which clients may have which content; default: all clients may have all content. */
@@ -101,7 +105,7 @@ export interface RegistryApp {
 
 /**
  * Makes the registry: the pull half of the OCI distribution specification (v1.1, endpoints end-1 to
- * end-3) for containerd and for other nodes, `/livez` and `/readyz`. Every failure is answered with
+ * end-3) and its lists (end-8, end-12) for containerd, other clients and other nodes, `/livez` and `/readyz`. Every failure is answered with
  * the specification's error body.
  */
 export function createRegistryApp(
@@ -130,6 +134,8 @@ export function createRegistryApp(
     { ...runtime, content, mirror, tags, access, uploads, integrity, arrivals, elections },
     { filter, mirrorTimeoutMs },
   );
+  const { catalog } = collaborators;
+  const listings = createListings({ catalog, content, mirror, access, filter, clock });
   const observed = observeRequests(
     { ...runtime, transfers, uploads: collaborators.uploads, requests, later },
     { isLocalClient, maxUrlLength },
@@ -140,7 +146,7 @@ export function createRegistryApp(
   app.get("/livez", observed("livez", () => probe(true)));
   app.get("/readyz", observed("readyz", () => probe(!draining && router.ready())));
   const v2 = createV2Handler(
-    { pull, store, access, peerAuth },
+    { pull, listings, store, access, peerAuth },
     { nodeId, securePeers, authorizations },
   );
   app.get("/v2/*", observed("v2", v2));

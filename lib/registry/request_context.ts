@@ -15,6 +15,7 @@ export type HandlerName =
   | "manifest"
   | "blob"
   | "mirror"
+  | "listing"
   | "readyz"
   | "livez"
   | "other";

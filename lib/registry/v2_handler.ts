@@ -1,11 +1,13 @@
 import { OciError } from "../oci/error.ts";
+import { parseListing } from "../oci/listing.ts";
 import { parseDistributionPath } from "../oci/path.ts";
 import { ANSWER_HEADERS, isYes, REQUEST_HEADERS } from "../oci/peer_protocol.ts";
 import type { Access, PeerAuth } from "../ports/access.ts";
 import type { Store } from "../ports/store.ts";
 import { credentialsOf } from "./client_credentials.ts";
+import type { Listings } from "./listings.ts";
 import type { Handler } from "./observe_requests.ts";
-import { completePeerAnswer, proofOf } from "./peer_answer.ts";
+import { completeListAnswer, completePeerAnswer, proofOf } from "./peer_answer.ts";
 import type { Pull } from "./pull.ts";
 import { applicableRange } from "./range_header.ts";
 import { noSuchEndpoint, requestPath } from "./request_target.ts";
@@ -13,6 +15,7 @@ import { noSuchEndpoint, requestPath } from "./request_target.ts";
 /** What {@link createV2Handler} works with. */
 export interface V2Collaborators {
   readonly pull: Pull;
+  readonly listings: Listings;
   readonly store: Store;
   /** Tells clients of this node from strangers; undefined: there are no strangers. */
   readonly access: Pick<Access, "isLocalClient"> | undefined;
@@ -32,7 +35,7 @@ export interface V2Options {
 
 /** Makes the handler below `/v2/`: reads the request, and proves the answer to another node. */
 export function createV2Handler(
-  { pull, store, access, peerAuth }: V2Collaborators,
+  { pull, listings, store, access, peerAuth }: V2Collaborators,
   { nodeId, securePeers, authorizations }: V2Options,
 ): Handler {
   const isNode: Record<string, string> = nodeId === undefined
@@ -61,7 +64,12 @@ export function createV2Handler(
     context.isDoubted = isPeer && isYes(raw.headers, REQUEST_HEADERS.doubt);
     // Peers send an empty `ns` when they do not know the registry.
     const path = parseDistributionPath(pathname, c.req.query("ns") || undefined);
-    if (path === undefined) throw noSuchEndpoint(raw.url);
+    if (path === undefined) {
+      const listing = parseListing(pathname, (name) => c.req.queries(name) ?? []);
+      if (listing === undefined) throw noSuchEndpoint(raw.url);
+      const answer = await listings(method, { listing, credentials, context, client });
+      return isPeer ? await completeListAnswer(answer, proof) : answer;
+    }
     const range = applicableRange(method, path, raw.headers);
     const answer = await pull({ method, path, range, credentials }, context, client);
     return isPeer

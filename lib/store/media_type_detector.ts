@@ -3,7 +3,7 @@ import { Slots } from "../async/slots.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { detectMediaType, MAX_MANIFEST_BYTES, OCTET_STREAM } from "../oci/media_type.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type { SmallContentReader } from "./children_reader.ts";
+import type { SmallContentReader } from "./manifest_links.ts";
 
 /** Concurrent detections; one of a 4 MiB manifest takes some 16 MiB while it is parsed. */
 const CONCURRENCY = 2;

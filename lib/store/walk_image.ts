@@ -1,15 +1,16 @@
-import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { isManifestMediaType } from "../oci/media_type.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { HeldReferrer } from "../ports/store.ts";
 import { mapConcurrent } from "../async/map_concurrent.ts";
+import { type ManifestLinks, NO_LINKS } from "./manifest_links.ts";
 
 /** The store as seen by a walk. */
 export interface WalkSource {
   /** Tells whether content is held completely. */
   has(digest: Digest, options: Cancellable): Promise<boolean>;
-  /** Children of a manifest or index; empty for any other content. */
-  children(digest: Digest, options: Cancellable): Promise<readonly Descriptor[]>;
+  /** What a manifest or index refers to; nothing for any other content. */
+  links(digest: Digest, options: Cancellable): Promise<ManifestLinks>;
 }
 
 /** Content that an image refers to. */
@@ -18,6 +19,8 @@ export interface ImageContent {
   readonly present: readonly Digest[];
   /** Referred to but not held, e.g. the layers of other platforms. */
   readonly missing: ReadonlySet<Digest>;
+  /** Present manifests that are about another one. */
+  readonly referrers: readonly HeldReferrer[];
 }
 
 /** Upper bound of digests in one image; the walk stops there. */
@@ -37,6 +40,7 @@ export async function walkImage(
   const seen = new Set<Digest>([target]);
   const present: Digest[] = [];
   const missing = new Set<Digest>();
+  const referrers: HeldReferrer[] = [];
   let level: { digest: Digest; mayHaveChildren: boolean }[] = [
     { digest: target, mayHaveChildren: true },
   ];
@@ -44,13 +48,14 @@ export async function walkImage(
     options.signal.throwIfAborted();
     const looked = await mapConcurrent(level, CONCURRENCY, async ({ digest, mayHaveChildren }) => {
       const held = await source.has(digest, options);
-      const children = held && mayHaveChildren ? await source.children(digest, options) : [];
-      return { digest, held, children };
+      const links = held && mayHaveChildren ? await source.links(digest, options) : NO_LINKS;
+      return { digest, held, ...links };
     });
     level = [];
-    for (const { digest, held, children } of looked) {
+    for (const { digest, held, children, subject } of looked) {
       if (held) present.push(digest);
       else missing.add(digest);
+      if (subject !== undefined) referrers.push({ digest, subject });
       for (const child of children) {
         if (seen.has(child.digest) || seen.size >= MAX_DIGESTS) continue;
         seen.add(child.digest);
@@ -61,5 +66,5 @@ export async function walkImage(
       }
     }
   }
-  return { present, missing };
+  return { present, missing, referrers };
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Outsider } from "../../lib/ports/access.ts";
 import { test } from "../support/test.ts";
 import {
   A,
@@ -343,4 +344,54 @@ test("what many ask for at once, right after the start, is asked about in their 
   for (let step = 0; step < 25; step++) await clock.advance(10);
   assert.deepEqual(new Set(await Promise.all(all)), new Set(["open"]));
   assert.ok(most <= 16, `${most} questions at the same time`);
+});
+
+test("what is in a repository is told to those who may know of the repository", async () => {
+  const hidden = "quay.io/acme/unheard";
+  const { authorizer, hold, admit, outsider, inquiries, clock } = authorizerRig({
+    ...holdings(),
+    // Public content that a private repository has, too.
+    [CLOSED]: { private: true, tags: { v1: A }, digests: [A] },
+  });
+  hold(`${OPEN}:v1`, A, B);
+  hold(`${CLOSED}:secret-name`, A);
+  hold(`${hidden}:v1`, E);
+  const names = (name: string, who: Partial<Outsider>) =>
+    authorizer.admitNames(pathOf(name).reference, { proven: false, ...who });
+  const unproven = [{}, { openOnly: true }, { stranger: true }];
+  for (const name of [OPEN, CLOSED, hidden]) {
+    for (const who of unproven) assert.equal(names(name, who), "refused-unknown", name);
+    assert.equal(
+      names(name, { proven: true }),
+      "open",
+      "as content that is not known to be private",
+    );
+  }
+  const stop = new AbortController();
+  const running = inquiries.run(stop);
+  await clock.advance(1000);
+  stop.abort();
+  await running;
+  assert.equal(await outsider(`${CLOSED}@${A}`), "open", "the content itself is anybody's");
+  for (const who of unproven) {
+    assert.equal(names(OPEN, who), "open");
+    assert.equal(names(CLOSED, who), "refused-private");
+    assert.match(names(hidden, who), /^refused-/);
+    assert.equal(names("made.up/name", who), "refused-unknown");
+  }
+  assert.equal(names(OPEN, { proven: true }), "open");
+  assert.equal(names(CLOSED, { proven: true }), "private");
+  assert.equal(names(CLOSED, { proven: true, openOnly: true }), "refused-private");
+  assert.equal((await admit(`${CLOSED}:v1`, USER)).type, "serve");
+  assert.equal(names(CLOSED, {}), "refused-private", "whoever else may have it");
+});
+
+test("where only nodes are served, strangers are told of no repository", () => {
+  const open = { patterns: [], auto: false, localOnly: true };
+  const { authorizer } = authorizerRig(holdings(), open);
+  const names = (who: Partial<Outsider>) =>
+    authorizer.admitNames(pathOf(OPEN).reference, { proven: false, ...who });
+  assert.equal(names({ stranger: true }), "refused-stranger");
+  assert.equal(names({}), "open");
+  assert.equal(names({ stranger: true, proven: true }), "open");
 });

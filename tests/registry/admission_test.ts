@@ -42,6 +42,10 @@ class FakeAccess implements Access {
     return this.peerMay;
   }
 
+  admitNames(): PeerAdmission {
+    return this.peerMay;
+  }
+
   learn(_reference: unknown, manifest: Uint8Array): void {
     this.learned.push(new TextDecoder().decode(manifest));
   }

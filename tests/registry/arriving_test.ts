@@ -41,6 +41,7 @@ function accessOf(admission: PeerAdmission) {
       asked.push(args);
       return admission;
     },
+    admitNames: () => admission,
     learn: () => {},
   };
   return { access, asked };

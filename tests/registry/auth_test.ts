@@ -50,6 +50,7 @@ test("authentication: this mirror's own credentials are none for upstream", asyn
     },
     isLocalClient: () => true,
     admitPeer: () => "open",
+    admitNames: () => "open",
     learn: () => {},
   };
   const headers = [GOOD, old, `basic   ${GOOD.slice(6)} `, GOOD.replaceAll("=", "")];

@@ -42,6 +42,7 @@ test("integrity: another node's doubt of what it may have is passed on, and nobo
     access: {
       admit: () => Promise.resolve({ type: "serve", verified: true }),
       admitPeer: () => "refused-private",
+      admitNames: () => "refused-private",
       isLocalClient: () => true,
       learn: () => {},
     },

@@ -288,8 +288,8 @@ function cases(manifest: string, blob: string): Case[] {
       code: "NAME_INVALID",
     },
     { name: "unknown endpoint", path: "/v2/_catalog", status: 404, code: "UNSUPPORTED" },
-    { name: "tag list", path: `${name}/tags/list`, status: 404, code: "UNSUPPORTED" },
-    { name: "referrers", path: `${name}/referrers/${ABSENT}`, status: 404, code: "UNSUPPORTED" },
+    { name: "tag list", path: `${name}/tags/list`, status: 404, code: "NAME_UNKNOWN" },
+    { name: "referrers", path: `${name}/referrers/${ABSENT}`, status: 404, code: "NAME_UNKNOWN" },
     { name: "unknown path", path: "/etc/passwd", status: 404, code: "UNSUPPORTED" },
     { name: "root", path: "/", status: 404, code: "UNSUPPORTED" },
     {

@@ -197,6 +197,29 @@ export const watcherCases: readonly Case<WatcherFixture>[] = [
     },
   },
   {
+    name: "tells which manifests are about another",
+    async run(fixture) {
+      const image = sampleImage("signed", digestOf);
+      const [subject] = await putImage(image, fixture.put) as [Digest];
+      const signature = sampleImage("signature", digestOf);
+      const manifest = JSON.stringify({
+        ...JSON.parse(signature.manifest),
+        subject: { mediaType: OCI_MANIFEST, digest: subject, size: image.manifest.length },
+      });
+      const [digest] = await putImage({ ...signature, manifest }, fixture.put) as [Digest];
+      const index = await fixture.put(sampleIndex([image.manifest, manifest], digestOf));
+      await fixture.tag(NAME, digest);
+      await fixture.tag("registry.test/team/app:index", index);
+      await fixture.tag("registry.test/team/app:image", subject);
+      await using recorder = new WatchRecorder(fixture.watcher, fixture.clock);
+      const { images } = await recorder.next("sync");
+      const found = new Map(images.map(({ name, referrers }) => [name, referrers]));
+      assert.deepEqual(found.get(NAME), [{ digest, subject }]);
+      assert.deepEqual(found.get("registry.test/team/app:index"), [{ digest, subject }]);
+      assert.equal(found.get("registry.test/team/app:image"), undefined);
+    },
+  },
+  {
     name: "yields an empty sync when there is nothing, and ends when told to",
     async run(fixture) {
       await using recorder = new WatchRecorder(fixture.watcher, fixture.clock);

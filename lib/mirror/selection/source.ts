@@ -55,6 +55,8 @@ export class Source implements Sender {
   readonly isPrivate: boolean;
   /** When the tag last changed, as the peer says, ms since 1970. */
   readonly tagTime: number | undefined;
+  /** The body is a list that the peer continues elsewhere (RFC 8288). */
+  readonly goesOn: boolean;
   /** The peer is still getting the content itself, and has little more than it has sent. */
   readonly arriving: boolean;
   /** The peer is a parent: it gets the content from upstream, or from a node that does. */
@@ -80,6 +82,7 @@ export class Source implements Sender {
     this.descriptor = descriptor;
     this.part = part;
     this.isPrivate = isPrivate(reply.headers);
+    this.goesOn = reply.headers.get("link") !== null;
     this.tagTime = parseTagTime(reply.headers.get(ANSWER_HEADERS.tagTime));
     this.#reply = reply;
     this.#release = release;

@@ -33,8 +33,13 @@ export class TagHolders {
 
   /**
    * A router for one search. `strangers` counts the holders of its last lookup that were not named.
+   *
+   * @param lookup finds the peers; default: the holders of the tag.
    */
-  of(reference: Reference): Pick<Router, "lookup" | "hasLeft"> & { readonly strangers: number } {
+  of(
+    reference: Reference,
+    lookup: Router["lookup"] = this.#collaborators.router.lookup.bind(this.#collaborators.router),
+  ): Pick<Router, "lookup" | "hasLeft"> & { readonly strangers: number } {
     const { router } = this.#collaborators;
     const strangers: Peer[] = [];
     return {
@@ -42,19 +47,21 @@ export class TagHolders {
         return strangers.length;
       },
       hasLeft: (id) => router.hasLeft(id),
-      lookup: (_, options) => this.#lookUp(reference, strangers, options),
+      lookup: (_, options) =>
+        this.#lookUp(lookup(referenceKey(reference), options), reference, strangers, options),
     };
   }
 
   async *#lookUp(
+    peers: AsyncIterable<Peer>,
     reference: Reference,
     strangers: Peer[],
     options: Cancellable,
   ): AsyncGenerator<Peer> {
-    const { router, trustedAddresses } = this.#collaborators;
+    const { trustedAddresses } = this.#collaborators;
     let looking: Promise<void> | undefined;
     strangers.length = 0;
-    for await (const peer of router.lookup(referenceKey(reference), options)) {
+    for await (const peer of peers) {
       const believed = this.#named(peer);
       if (believed !== undefined) {
         yield believed;

@@ -3,7 +3,7 @@ import { MAX_MANIFEST_BYTES } from "../../oci/media_type.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Log } from "../../ports/log.ts";
 import type { StoredImage } from "../../ports/store.ts";
-import { createChildrenReader } from "../children_reader.ts";
+import { createLinksReader, NO_LINKS } from "../manifest_links.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { type ImageContent, walkImage } from "../walk_image.ts";
 import { type ContainerdClient, ContainerdError } from "./client.ts";
@@ -11,7 +11,7 @@ import type { ContainerdContent } from "./content.ts";
 import { type ImageRecord, methods } from "./methods.ts";
 
 /** An image with its present and missing content. */
-export interface WalkedImage extends StoredImage, ImageContent {}
+export interface WalkedImage extends Pick<StoredImage, "name" | "target">, ImageContent {}
 
 /** Images walked at once in a full sync. */
 const CONCURRENCY = 4;
@@ -32,28 +32,28 @@ export class ImageWalker {
   readonly #client: ContainerdClient;
   readonly #content: ContainerdContent;
   readonly #listTimeoutMs: number;
-  readonly #children: ReturnType<typeof createChildrenReader>;
+  readonly #links: ReturnType<typeof createLinksReader>;
 
   constructor(components: ImageWalkerComponents, options: ImageWalkerOptions) {
     const { client, content, log } = components;
     this.#client = client;
     this.#content = content;
     this.#listTimeoutMs = options.listTimeoutMs;
-    const children = createChildrenReader((digest, cancellable) =>
+    const links = createLinksReader((digest, cancellable) =>
       content.read(digest, MAX_MANIFEST_BYTES, cancellable)
     );
-    this.#children = async (digest, cancellable) => {
+    this.#links = async (digest, cancellable) => {
       try {
-        return await children(digest, cancellable);
+        return await links(digest, cancellable);
       } catch (error) {
         const unanswered = error instanceof ContainerdError && error.unanswered;
         if (unanswered || cancellable.signal.aborted) throw error;
         // One damaged file must not hide all other images.
-        log.warn("manifest cannot be read, its children are left out", {
+        log.warn("manifest cannot be read, what it refers to is left out", {
           digest,
           error: String(error),
         });
-        return [];
+        return NO_LINKS;
       }
     };
   }
@@ -79,7 +79,7 @@ export class ImageWalker {
     const held = await this.#content.list(options);
     const source = {
       has: (digest: Digest) => Promise.resolve(held.has(digest)),
-      children: this.#children,
+      links: this.#links,
     };
     const images = await mapConcurrent([...names], CONCURRENCY, async ([name, target]) => ({
       name,
@@ -95,7 +95,7 @@ export class ImageWalker {
     if (target === undefined) return undefined;
     const source = {
       has: async (digest: Digest) => await this.#content.info(digest, options) !== undefined,
-      children: this.#children,
+      links: this.#links,
     };
     return { name, target, ...await walkImage(target, source, options) };
   }

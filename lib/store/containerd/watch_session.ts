@@ -240,8 +240,8 @@ export class WatchSession {
   }
 }
 
-function withoutMissing({ name, target, present }: WalkedImage): StoredImage {
-  return { name, target, present };
+function withoutMissing({ name, target, present, referrers }: WalkedImage): StoredImage {
+  return { name, target, present, ...(referrers.length === 0 ? {} : { referrers }) };
 }
 
 function sameContent(before: WalkedImage | undefined, after: WalkedImage): boolean {

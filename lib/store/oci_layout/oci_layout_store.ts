@@ -10,7 +10,7 @@ import type { Log } from "../../ports/log.ts";
 import type { Store, StoredImage } from "../../ports/store.ts";
 import type { StoreEvent, Watcher } from "../../ports/watcher.ts";
 import { BlobDirectory } from "../blob_directory.ts";
-import { createChildrenReader } from "../children_reader.ts";
+import { createLinksReader } from "../manifest_links.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import { fileStamp } from "../../files/file_stamp.ts";
 import { ifPresent } from "../../files/if_present.ts";
@@ -45,7 +45,7 @@ export class OciLayoutStore implements Store, Watcher {
   readonly #blobs: BlobDirectory;
   readonly #mediaTypes = new LRUCache<Digest, string>({ max: MAX_MEDIA_TYPES });
   readonly #detector: MediaTypeDetector;
-  readonly #children: ReturnType<typeof createChildrenReader>;
+  readonly #links: ReturnType<typeof createLinksReader>;
   readonly #waiting = new Set<() => void>();
   #changes = 0;
   #names: { readonly stamp: string; readonly map: Map<string, Digest> } | undefined;
@@ -63,7 +63,7 @@ export class OciLayoutStore implements Store, Watcher {
     this.#blobs = new BlobDirectory(root);
     const read = (digest: Digest) => this.#blobs.read(digest, MAX_MANIFEST_BYTES);
     this.#detector = new MediaTypeDetector(read);
-    this.#children = createChildrenReader(read);
+    this.#links = createLinksReader(read);
   }
 
   /** @throws {Error} if `index.json` is damaged. */
@@ -138,14 +138,15 @@ export class OciLayoutStore implements Store, Watcher {
   async #images(options: Cancellable): Promise<Map<string, StoredImage>> {
     const source = {
       has: async (digest: Digest) => await this.#blobs.size(digest) !== undefined,
-      children: this.#children,
+      links: this.#links,
     };
     const images = await mapConcurrent(
       [...await this.#readNames()],
       CONCURRENCY,
       async ([name, target]) => {
-        const { present } = await walkImage(target, source, options);
-        return [name, { name, target, present }] as const;
+        const { present, referrers } = await walkImage(target, source, options);
+        const about = referrers.length === 0 ? {} : { referrers };
+        return [name, { name, target, present, ...about }] as const;
       },
     );
     return new Map(images);

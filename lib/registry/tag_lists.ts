@@ -1,0 +1,125 @@
+import type { ReferenceFilter } from "../oci/filter.ts";
+import type { Reference } from "../oci/reference.ts";
+import type { Catalog, HeldTag } from "../ports/catalog.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Mirror } from "../ports/mirror.ts";
+import type { Answer } from "./answer.ts";
+import { type ListAccess, nothingKnown } from "./list_access.ts";
+import { mergePages, type Page } from "./list_pages.ts";
+import { listAnswer } from "./list_answer.ts";
+import type { ListCall } from "./list_call.ts";
+
+/** What {@link TagLists} work with. */
+export interface TagListsCollaborators {
+  readonly catalog: Catalog | undefined;
+  readonly mirror: Pick<Mirror, "lists">;
+  readonly access: ListAccess;
+  readonly filter: ReferenceFilter;
+  readonly clock: Pick<Clock, "now">;
+}
+
+/** The most tags of one answer. */
+const MAX_TAGS = 256;
+/** How long an outsider's right to tags may be looked into, ms. */
+const ADMISSION_MS = 1000;
+/** Held tags whose other holders are asked for more. */
+const NEAR = 2;
+/** Upstream tells by this one whether a repository is private of which nothing is held. */
+const USUAL_TAG = "latest";
+
+/** Lists the tags of a repository that are held. */
+export class TagLists {
+  readonly #collaborators: TagListsCollaborators;
+
+  constructor(collaborators: TagListsCollaborators) {
+    this.#collaborators = collaborators;
+  }
+
+  /** @throws {OciError} 401 or 404 if nothing may be told, or nothing is known. */
+  async serve(call: ListCall): Promise<Answer> {
+    const { listing } = call;
+    const held = this.#held(listing.reference);
+    const page = call.context.fromOutside
+      ? await this.#forOutsider(call, held)
+      : await this.#forClient(call, held);
+    if (page === undefined) throw nothingKnown(listing.reference);
+    const { entries, more } = page;
+    const document = { name: listing.name, tags: entries };
+    return listAnswer(listing, document, { last: entries.at(-1), more });
+  }
+
+  #held({ registry, repository }: Reference): HeldTag[] {
+    const { catalog } = this.#collaborators;
+    return (catalog?.tags({ registry, repository }) ?? []).filter(({ tag, target }) =>
+      this.#passes({ registry, repository, tag }) &&
+      this.#passes({ registry, repository, digest: target })
+    );
+  }
+
+  #passes(reference: Reference): boolean {
+    return this.#collaborators.filter(reference);
+  }
+
+  /** Undefined if it may know of none. */
+  async #forOutsider(call: ListCall, held: readonly HeldTag[]): Promise<Page | undefined> {
+    const { listing: { last = "" } } = call;
+    const most = mostOf(call);
+    const after = held.filter(({ tag }) => tag > last);
+    const page = await this.#admitted(call, after, most);
+    if (page.entries.length > 0) return page;
+    const isKnown = (await this.#admitted(call, held, 1)).entries.length > 0;
+    return isKnown ? { entries: [], more: false } : undefined;
+  }
+
+  async #admitted(call: ListCall, held: readonly HeldTag[], most: number): Promise<Page> {
+    const { access, clock } = this.#collaborators;
+    const until = clock.now() + ADMISSION_MS;
+    const entries: string[] = [];
+    const decided = new Map<string, boolean>();
+    for (const { tag, target } of held) {
+      if (entries.length >= most || clock.now() > until) return { entries, more: most > 0 };
+      const isAdmitted = decided.get(target) ?? await access.admitOutsider(call, target);
+      decided.set(target, isAdmitted);
+      if (isAdmitted) entries.push(tag);
+    }
+    return { entries, more: false };
+  }
+
+  async #forClient(call: ListCall, held: readonly HeldTag[]): Promise<Page | undefined> {
+    const { listing: { kind, reference, last } } = call;
+    const { access, mirror } = this.#collaborators;
+    const { registry, repository } = reference;
+    const [first] = held;
+    const sample = first === undefined ? { tag: USUAL_TAG } : { digest: first.target };
+    // Where no tag would be listed, nobody is asked.
+    if (first === undefined && !this.#passes({ registry, repository, tag: "any" })) {
+      return undefined;
+    }
+    const isEntitled = await access.admitClient(call, { registry, repository, ...sample });
+    const most = mostOf(call);
+    const tags = [...held.slice(0, NEAR).map(({ tag }) => tag), USUAL_TAG];
+    const lists = await mirror.lists?.({
+      ...{ kind, reference, last },
+      n: Math.max(most, 1),
+      openOnly: !isEntitled,
+      near: [...new Set(tags)].map((tag) => ({ registry, repository, tag })),
+    }, call.client) ?? [];
+    const theirs = lists.map(({ entries, more }) => ({
+      entries: entries.filter((tag) => this.#passes({ registry, repository, tag })).sort(),
+      more,
+    }));
+    const isKnown = held.length > 0 || theirs.some(({ entries }) => entries.length > 0);
+    if (!isKnown) return undefined;
+    const own = { entries: held.map(({ tag }) => tag), more: false };
+    const after = [own, ...theirs].map(({ entries, more }) => ({
+      entries: entries.filter((tag) => tag > (last ?? "")),
+      more,
+    }));
+    return most === 0 ? { entries: [], more: false } : mergePages(after, most);
+  }
+}
+
+/** The most tags that are wanted and listed. */
+function mostOf({ listing: { n = MAX_TAGS } }: ListCall): number {
+  return Math.min(n, MAX_TAGS);
+}
