@@ -19,4 +19,12 @@ export interface Catalog {
     repository: Pick<Reference, "registry" | "repository">,
     subject: Digest,
   ): readonly Digest[];
+  /**
+   * Some referrers that belong together with a manifest: those of other manifests of its images, or
+   * itself if it is one. None: nothing is known of the referrers of these images.
+   */
+  relatedReferrers(
+    repository: Pick<Reference, "registry" | "repository">,
+    manifest: Digest,
+  ): readonly Digest[];
 }

@@ -73,9 +73,15 @@ export class ListAccess {
   }
 }
 
-/** The answer where nothing may be told, whether there is something or not. */
-export function nothingKnown({ registry, repository }: Reference): OciError {
-  return new OciError("NAME_UNKNOWN", `nothing is known here of ${registry}/${repository}`, {
+/**
+ * The answer where nothing may be told, whether there is something or not. On NAME_UNKNOWN clients do
+ * not look for the referrers tag (oras-go, registry/remote/repository.go).
+ */
+export function nothingKnown({ registry, repository, digest }: Reference): OciError {
+  const [code, what] = digest === undefined
+    ? ["NAME_UNKNOWN" as const, ""]
+    : ["MANIFEST_UNKNOWN" as const, "referrers in "];
+  return new OciError(code, `nothing is known here of ${what}${registry}/${repository}`, {
     status: 404,
   });
 }

@@ -41,6 +41,14 @@ interface Candidate {
 /** Reads a manifest for a client that may have it. */
 type Read = (candidate: Candidate, options: Cancellable) => Promise<Uint8Array | undefined>;
 
+/** Where the entries of a list come from. */
+interface Sources {
+  readonly candidates: readonly Candidate[];
+  readonly read: Read;
+  /** Peers know of referrers that belong together with the subject. */
+  readonly isKnown?: boolean;
+}
+
 /**
  * Lists manifests that are about a subject. Each is read and verified, so that nobody can make one
  * up, and listed as it says of itself.
@@ -57,14 +65,15 @@ export class ReferrerLists {
     const { listing } = call;
     const { reference, last = "", artifactTypes } = listing;
     if (!this.#collaborators.filter(reference)) throw nothingKnown(reference);
-    const { candidates, read } = call.context.fromOutside
+    const { candidates, read, isKnown = false } = call.context.fromOutside
       ? this.#forOutsider(call)
       : await this.#forClient(call);
     const after = candidates.filter(({ digest }) =>
       digest > last && this.#collaborators.filter({ ...reference, digest })
     ).sort((a, b) => a.digest < b.digest ? -1 : 1);
     const { found, next } = await this.#read(call, after, read);
-    if (found.length === 0 && next === undefined) throw nothingKnown(reference);
+    const isSure = found.length > 0 || isKnown || await this.#isRelated(call, read);
+    if (!isSure) throw nothingKnown(reference);
     const isWanted = ({ artifactType = "" }: ReferrerDescriptor) =>
       artifactTypes.length === 0 || artifactTypes.includes(artifactType);
     const manifests = found.filter(isWanted);
@@ -72,7 +81,24 @@ export class ReferrerLists {
     return listAnswer(listing, document, { last: next, more: next !== undefined });
   }
 
-  #forOutsider(call: ListCall): { candidates: Candidate[]; read: Read } {
+  /**
+   * Whether the client may know of referrers that belong together with the subject. Clients that
+   * were told of those once take a 404 for a failure (oras-go, registry/remote/repository.go).
+   */
+  async #isRelated({ listing: { reference }, client }: ListCall, read: Read): Promise<boolean> {
+    const { catalog, filter } = this.#collaborators;
+    if (reference.digest === undefined) return false;
+    using limit = deadline(READ_MS, client);
+    const related = catalog?.relatedReferrers(reference, reference.digest) ?? [];
+    for (const digest of related.filter((digest) => filter({ ...reference, digest }))) {
+      const content = await read({ digest, isHeld: true }, limit).catch(() => undefined);
+      client.signal.throwIfAborted();
+      if (content !== undefined) return true;
+    }
+    return false;
+  }
+
+  #forOutsider(call: ListCall): Sources {
     const { access } = this.#collaborators;
     return {
       candidates: this.#held(call),
@@ -84,7 +110,7 @@ export class ReferrerLists {
   }
 
   /** A client is admitted by its right to the subject, and to each manifest that is held. */
-  async #forClient(call: ListCall): Promise<{ candidates: Candidate[]; read: Read }> {
+  async #forClient(call: ListCall): Promise<Sources> {
     const { access, mirror } = this.#collaborators;
     const { listing: { kind, reference, last } } = call;
     const isEntitled = await access.admitClient(call, reference);
@@ -100,6 +126,7 @@ export class ReferrerLists {
     const others = [...named.difference(known)].map((digest) => ({ digest, isHeld: false }));
     return {
       candidates: [...held, ...others],
+      isKnown: lists.some(({ entries }) => entries.length === 0),
       read: async ({ digest, isHeld }, options) => {
         if (!isHeld) return await this.#fetch(call, digest, { ...options, isEntitled });
         return await access.mayHave(call, { ...reference, digest })
@@ -152,19 +179,22 @@ export class ReferrerLists {
     return hit.isPrivate === true && !await access.mayHave(call, wanted) ? undefined : bytes;
   }
 
-  /** Reads as many as fit into one answer. `next`: the last one that was looked at, if more follow. */
+  /**
+   * Reads as many as fit into one answer. `next`: the last of them, if another one follows. Whether
+   * any follows that the client may not have is not told.
+   */
   async #read(
     { listing: { reference, n = MAX_REFERRERS }, client }: ListCall,
     candidates: readonly Candidate[],
     read: Read,
   ): Promise<{ found: ReferrerDescriptor[]; next: Digest | undefined }> {
-    const most = Math.min(n, MAX_REFERRERS, candidates.length);
+    const most = Math.min(Math.max(n, 1), MAX_REFERRERS);
     const found: ReferrerDescriptor[] = [];
-    let bytes = 0;
     let at = 0;
     using limit = deadline(READ_MS, client);
-    while (at < most && bytes < MAX_BYTES && !limit.signal.aborted) {
-      const batch = candidates.slice(at, Math.min(at + CONCURRENCY, most));
+    const isFull = () => found.length > fitting(found, most);
+    for (; at < candidates.length && !isFull() && !limit.signal.aborted; at += CONCURRENCY) {
+      const batch = candidates.slice(at, at + CONCURRENCY);
       const described = await mapConcurrent(batch, CONCURRENCY, async (candidate) => {
         const content = await read(candidate, limit).catch((error) => {
           client.signal.throwIfAborted();
@@ -173,16 +203,22 @@ export class ReferrerLists {
         });
         return content && describe(candidate.digest, content, reference.digest);
       });
-      for (const entry of described) {
-        if (entry === undefined) continue;
-        found.push(entry);
-        bytes += JSON.stringify(entry).length;
-      }
-      at += batch.length;
+      found.push(...described.filter((entry) => entry !== undefined));
     }
-    const next = at < candidates.length ? candidates[at - 1]?.digest : undefined;
-    return { found, next };
+    const page = found.slice(0, fitting(found, most));
+    const goesOn = isFull() || (limit.signal.aborted && at < candidates.length);
+    return { found: page, next: goesOn ? page.at(-1)?.digest : undefined };
   }
+}
+
+/** How many of the first descriptors fit into an answer. */
+function fitting(found: readonly ReferrerDescriptor[], most: number): number {
+  let bytes = 0;
+  const end = found.findIndex((entry, index) => {
+    bytes += JSON.stringify(entry).length;
+    return index >= most || (index > 0 && bytes > MAX_BYTES);
+  });
+  return end < 0 ? found.length : end;
 }
 
 /** Undefined if it is about something else. */

@@ -77,9 +77,11 @@ export class TagLists {
     const entries: string[] = [];
     const decided = new Map<string, boolean>();
     for (const { tag, target } of held) {
-      if (entries.length >= most || clock.now() > until) return { entries, more: most > 0 };
+      if (clock.now() > until) return { entries, more: true };
       const isAdmitted = decided.get(target) ?? await access.admitOutsider(call, target);
       decided.set(target, isAdmitted);
+      // Whether there are more that it may not know of is not told.
+      if (isAdmitted && entries.length >= most) return { entries, more: most > 0 };
       if (isAdmitted) entries.push(tag);
     }
     return { entries, more: false };

@@ -8,6 +8,10 @@ import type { StoreEvent, Watcher } from "../ports/watcher.ts";
 const MAX_IMAGES = 50_000;
 const MAX_REFERRERS = 50_000;
 
+/** The most images that are looked at for what is related, and referrers that are told of it. */
+const MAX_LOOKS = 1000;
+const MAX_RELATED = 8;
+
 type Repository = Pick<Reference, "registry" | "repository">;
 
 /** What is known of one image. */
@@ -63,6 +67,23 @@ export class ImageCatalog implements Catalog {
       }
     }
     return [...found].sort();
+  }
+
+  /** {@inheritDoc Catalog.relatedReferrers} */
+  relatedReferrers(repository: Repository, manifest: Digest): readonly Digest[] {
+    const found = new Set<Digest>();
+    let looks = 0;
+    for (const name of this.#repositories.get(keyOf(repository)) ?? []) {
+      const { present = [], referrers = [] } = this.#entries.get(name)?.image ?? {};
+      if (++looks > MAX_LOOKS || found.size >= MAX_RELATED) break;
+      if (referrers.some(({ digest }) => digest === manifest)) return [manifest];
+      if (!present.includes(manifest)) continue;
+      for (const part of present) {
+        if (!this.#subjects.has(part)) continue;
+        for (const digest of this.referrers(repository, part)) found.add(digest);
+      }
+    }
+    return [...found].slice(0, MAX_RELATED);
   }
 
   #note(event: StoreEvent): void {

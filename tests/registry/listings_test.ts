@@ -188,7 +188,9 @@ test("lists: where nothing is known, clients are told to ask elsewhere", async (
     for (const headers of [{}, FROM_PEER]) {
       const response = await s.request(path, { headers });
       assert.equal(response.status, 404, path);
-      assert.equal(await errorCode(response), "NAME_UNKNOWN");
+      // On the former ORAS does not look for the referrers tag.
+      const code = path === TAGS ? "NAME_UNKNOWN" : "MANIFEST_UNKNOWN";
+      assert.equal(await errorCode(response), code);
     }
   }
   assert.equal((await s.request("/v2/team/app/tags/list?n=x")).status, 400);
@@ -290,13 +292,14 @@ for (const [content, names, status, mark] of OUTSIDERS) {
     const access = new FakeAccess();
     const s = await rig({ tags: ["v1"], referrers: [about("a/b")], access });
     Object.assign(access, { content: () => content, names });
-    const unknown = await (await s.request("/v2/team/none/tags/list", { headers: FROM_PEER }))
-      .text();
+    const textOf = async (path: string) =>
+      await (await s.request(path, { headers: FROM_PEER })).text();
     for (const path of [TAGS, `${TAGS}?n=0`, `${TAGS}?last=v1`, REFERRERS]) {
       const response = await s.request(path, { headers: FROM_PEER });
       assert.equal(response.status, status, path);
       assert.equal(response.headers.get("x-eddy-private"), mark);
       const text = await response.text();
+      const unknown = await textOf(path.replace("team/app", "team/none"));
       if (status === 404) assert.equal(text.replaceAll("team/app", "team/none"), unknown);
     }
     access.isLocal = false;
@@ -318,6 +321,43 @@ test("lists: an outsider is told only of what it may have", async () => {
     (await s.list(REFERRERS, FROM_PEER)).response.headers.get("docker-content-digest"),
     digestOf(JSON.stringify((await s.list(REFERRERS, FROM_PEER)).document)),
   );
+});
+
+test("lists: an outsider is not told that there is more of what it may not have", async () => {
+  const access = new FakeAccess();
+  const contents = Array.from({ length: 7 }, (_, index) => about(`a/${index}`));
+  const digests = contents.map((content) => digestOf(content)).sort();
+  const s = await rig({ tags: ["v1"], referrers: contents, access });
+  for (const open of [[], digests.slice(0, 1), digests.slice(4, 5), digests.slice(-1)]) {
+    access.content = (digest) => open.includes(digest) ? "open" : "refused-private";
+    for (const query of ["", "?n=0", "?n=1", "?n=5"]) {
+      const response = await s.request(`${REFERRERS}${query}`, { headers: FROM_PEER });
+      const text = await response.text();
+      assert.equal(response.status, open.length === 0 ? 404 : 200, query);
+      assert.equal(response.headers.get("link"), null);
+      for (const digest of digests) assert.equal(text.includes(digest), open.includes(digest));
+    }
+    const last = `?last=${digests.at(-1)}`;
+    const { status } = await s.request(`${REFERRERS}${last}`, { headers: FROM_PEER });
+    assert.equal(status, open.length === 0 ? 404 : 200);
+  }
+});
+
+test("referrers: where those of an image are known, none of its other manifests is an empty list", async () => {
+  const signature = about("a/signature");
+  const note = about("a/note", {}, digestOf(signature));
+  const access = new FakeAccess();
+  const s = await rig({ tags: ["v1"], referrers: [signature, note], access });
+  const of = (digest: Digest) => `/v2/team/app/referrers/${digest}`;
+  assert.deepEqual((await s.list(of(digestOf(signature)))).digests, [digestOf(note)]);
+  assert.deepEqual((await s.list(of(digestOf(note)))).digests, []);
+  assert.deepEqual((await s.list(`${REFERRERS}?last=${"sha256:ff"}`)).digests, []);
+  assert.equal((await s.request(of(digestOf("other")))).status, 404);
+  assert.equal((await s.request(of(digestOf(note)).replace("app", "other"))).status, 404);
+  access.content = () => "refused-private";
+  assert.equal((await s.request(of(digestOf(note)), { headers: FROM_PEER })).status, 404);
+  s.mirror.theirs = [{ entries: [], more: false }];
+  assert.deepEqual((await s.list(of(digestOf("other")))).digests, [], "as a peer says");
 });
 
 test("lists: a client is admitted as for a manifest", async () => {

@@ -289,7 +289,12 @@ function cases(manifest: string, blob: string): Case[] {
     },
     { name: "unknown endpoint", path: "/v2/_catalog", status: 404, code: "UNSUPPORTED" },
     { name: "tag list", path: `${name}/tags/list`, status: 404, code: "NAME_UNKNOWN" },
-    { name: "referrers", path: `${name}/referrers/${ABSENT}`, status: 404, code: "NAME_UNKNOWN" },
+    {
+      name: "referrers",
+      path: `${name}/referrers/${ABSENT}`,
+      status: 404,
+      code: "MANIFEST_UNKNOWN",
+    },
     { name: "unknown path", path: "/etc/passwd", status: 404, code: "UNSUPPORTED" },
     { name: "root", path: "/", status: 404, code: "UNSUPPORTED" },
     {

@@ -93,7 +93,7 @@ async function checkLists(url: string): Promise<void> {
     assert.equal(response.status, 400, path);
   }
   const { response, document } = await get(`referrers/${digestOf("other")}?ns=registry.test`);
-  assert.deepEqual([response.status, document.errors[0].code], [404, "NAME_UNKNOWN"]);
+  assert.deepEqual([response.status, document.errors[0].code], [404, "MANIFEST_UNKNOWN"]);
 }
 
 for (const key of ["with", "without"]) {
