@@ -15,7 +15,11 @@ import { admitNames } from "./admit_names.ts";
 import { admitNode } from "./admit_node.ts";
 import { admitUnproven } from "./admit_unproven.ts";
 import { askUpstream } from "./ask_upstream.ts";
-import type { AuthorizerCollaborators, AuthorizerOptions } from "./authorizer_settings.ts";
+import type {
+  AuthorizerCollaborators,
+  AuthorizerOptions,
+  Question,
+} from "./authorizer_settings.ts";
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
 import type { Question } from "./question.ts";
@@ -24,6 +28,9 @@ import { UpstreamTags } from "./tags/upstream_tags.ts";
 
 const SERVE: Admission = { type: "serve", verified: true };
 const SERVE_UNVERIFIED: Admission = { type: "serve", verified: false };
+/** The same for a tag about which upstream could not be asked. */
+const UNASKED: Admission = { type: "serve", verified: false };
+const LEFT: Admission = { type: "refuse", reason: "upstream-unasked" };
 const CHALLENGE: Admission = { type: "challenge" };
 const ABSENT: Admission = { type: "refuse", reason: "absent-upstream" };
 const UNAUTHORIZED: Admission = { type: "refuse", reason: "unauthorized" };
@@ -58,7 +65,8 @@ export class Authorizer implements Access {
       repository: repositoryName(reference),
       tagName: reference.digest === undefined ? formatReference(reference) : undefined,
     };
-    const admission = await this.#decide(question, options);
+    const decided = await this.#decide(question, options);
+    const admission = decided === UNASKED ? await this.#unasked(reference, options) : decided;
     const isPrivate = repositories.visibility(question.repository) === "private";
     return admission.type === "serve" && isPrivate ? { ...admission, entitled: true } : admission;
   }
@@ -138,9 +146,8 @@ export class Authorizer implements Access {
    */
   async #askShared(question: Question, options: Cancellable): Promise<Admission> {
     const { credentials } = question;
-    if (credentials === undefined) return this.#unverified(question);
-    const answer = await this.#ask(question, credentials, options);
-    return answer.type === "found"
+    const answer = credentials && await this.#ask(question, credentials, options);
+    return answer?.type === "found"
       ? this.#found(question, answer.digest)
       : this.#unverified(question);
   }
@@ -164,9 +171,8 @@ export class Authorizer implements Access {
         // This is no outage, which would pass: upstream never said that the content is public.
         if (answer.reason === "misconfigured") return CHALLENGE;
         if (answer.reason === "forbidden") return UNAUTHORIZED;
-        const { digest } = question.path.reference;
-        const secret = digest !== undefined &&
-          isPrivateElsewhere(this.#collaborators, question.repository, digest);
+        const { repository, path: { reference: { digest } } } = question;
+        const secret = digest && isPrivateElsewhere(this.#collaborators, repository, digest);
         return secret ? UNAUTHORIZED : this.#unverified(question);
       }
     }
@@ -252,11 +258,8 @@ export class Authorizer implements Access {
     const { digest } = question.path.reference;
     const isLetIn = this.#grants.isValid(credentials, repository) ||
       (this.#options.allowOffline && this.#grants.wasValid(credentials, repository));
-    if (!isLetIn) return UNAUTHORIZED;
-    if (digest !== undefined && !isOnlyOf(this.#collaborators, repository, digest)) {
-      return UNAUTHORIZED;
-    }
-    return this.#unverified(question);
+    const isOther = digest !== undefined && !isOnlyOf(this.#collaborators, repository, digest);
+    return isLetIn && !isOther ? this.#unverified(question) : UNAUTHORIZED;
   }
 
   /**
@@ -266,8 +269,7 @@ export class Authorizer implements Access {
   async #prove(question: Question, options: Cancellable): Promise<Admission> {
     const answer = await this.#ask(question, undefined, options);
     if (answer.type === "found") return this.#found(question, answer.digest);
-    if (answer.type === "unavailable") return UNAUTHORIZED;
-    return await this.#denied(question, options);
+    return answer.type === "unavailable" ? UNAUTHORIZED : await this.#denied(question, options);
   }
 
   #found({ repository, path, tagName }: Question, digest: Digest): Admission {
@@ -284,8 +286,15 @@ export class Authorizer implements Access {
   }
 
   #unverified({ tagName }: Question): Admission {
-    if (tagName !== undefined) this.#tags.missed();
-    return SERVE_UNVERIFIED;
+    return tagName === undefined ? SERVE_UNVERIFIED : UNASKED;
+  }
+
+  /** A tag is served as nodes know it, unless the runtime can ask upstream. */
+  async #unasked(reference: Reference, options: Cancellable): Promise<Admission> {
+    const { leaves } = this.#collaborators;
+    if (this.#options.verifyTags && await leaves?.(reference, options)) return LEFT;
+    this.#tags.missed();
+    return UNASKED;
   }
 
   async #ask(

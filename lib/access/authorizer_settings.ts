@@ -1,9 +1,10 @@
 import type { Runtime } from "../ports/runtime.ts";
-import type { NodeCredentials, Upstream } from "../ports/access.ts";
+import type { AccessRequest, NodeCredentials, Upstream } from "../ports/access.ts";
 import type { Inquiries } from "./inquiries.ts";
 import type { IsLocalClient } from "./local_clients.ts";
 import type { PrivateImages, Repositories } from "./repositories.ts";
 import type { RepositoryContent } from "./repository_content.ts";
+import type { LeavesTag } from "./runtime_reach.ts";
 
 /** What an authorizer works with. */
 export interface AuthorizerCollaborators extends Runtime {
@@ -15,6 +16,15 @@ export interface AuthorizerCollaborators extends Runtime {
   readonly inquiries: Pick<Inquiries, "settle">;
   /** The node's credentials, used for local clients that show none; default: none. */
   readonly nodeCredentials?: NodeCredentials;
+  /** Tells which tags are left to the runtime while upstream cannot be asked; default: none. */
+  readonly leaves?: LeavesTag;
+}
+
+/** A request, with the names by which answers are remembered. */
+export interface Question extends AccessRequest {
+  readonly repository: string;
+  /** Of a request by tag. */
+  readonly tagName: string | undefined;
 }
 
 /** Settings of an authorizer. */

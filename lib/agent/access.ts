@@ -6,6 +6,7 @@ import { createLocalClients, type IsLocalClient } from "../access/local_clients.
 import { type PrivateImages, Repositories } from "../access/repositories.ts";
 import { StrangerReports } from "../access/report_strangers.ts";
 import { RepositoryContent } from "../access/repository_content.ts";
+import { type LeavesTag, RuntimeReach, type UnaskedRegistry } from "../access/runtime_reach.ts";
 import { watchContent } from "../access/watch_content.ts";
 import { inBackground } from "../async/in_background.ts";
 import { messageOf } from "../async/thrown.ts";
@@ -14,7 +15,7 @@ import type { Config } from "../config/options.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
-import type { Access, Upstream } from "../ports/access.ts";
+import type { Access, AnswerObserver, Upstream } from "../ports/access.ts";
 import { createUpstream } from "../upstream/create_upstream.ts";
 import { openNodeFiles } from "./node_credentials.ts";
 import type { StopStack } from "./stop_stack.ts";
@@ -35,6 +36,10 @@ export interface AgentAccess {
   readonly isLocalClient: IsLocalClient;
   /** Reports clients that are not on this node; told of the router, it does not report peers. */
   readonly strangers: Pick<StrangerReports, "attach">;
+  /** Follows what clients of this node are answered; undefined: upstream is not asked. */
+  readonly answers: AnswerObserver | undefined;
+  /** The registries that this node cannot ask. */
+  readonly unaskedRegistries: () => readonly UnaskedRegistry[];
   /** Watches the store, and records the repositories of new content. */
   readonly watcher: Watcher;
   /** Whether the name of a repository is public; undefined: all are. */
@@ -44,7 +49,7 @@ export interface AgentAccess {
 /** What {@link createAccess} works with. */
 export interface AccessCollaborators extends Runtime {
   readonly watcher: Watcher;
-  readonly store: Pick<Store, "descriptor">;
+  readonly store: Pick<Store, "descriptor" | "updatedAt">;
   readonly registryConfigPath: string | undefined;
   readonly stack: StopStack;
 }
@@ -75,9 +80,12 @@ export async function createAccess(
   const verifyTags = verifiesTags(config);
   const localOnly = config.clusterKeyFile !== undefined;
   if (!asksUpstream(config) && !localOnly) {
-    return { access: undefined, isLocalClient, strangers, isPublic: undefined, watcher };
+    return { ...NOTHING_ASKED, isLocalClient, strangers, watcher };
   }
-  const { upstream, nodeCredentials } = await openUpstream(config, collaborators);
+  const opened = await openUpstream(config, collaborators);
+  const { nodeCredentials } = opened;
+  const reach = new RuntimeReach({ store, clock, log });
+  const upstream = observed(opened.upstream, reach);
   const knowledge = await openKnowledge(config, privateImages, collaborators);
   const inquiries = startInquiries(knowledge, upstream, collaborators);
   const access = new Authorizer({
@@ -86,6 +94,7 @@ export async function createAccess(
     inquiries,
     isLocalClient: strangers.isLocalClient,
     nodeCredentials,
+    leaves: leavesOf(config, reach),
     clock,
     log,
     metrics,
@@ -99,12 +108,44 @@ export async function createAccess(
   });
   return {
     access,
+    answers: reach,
+    unaskedRegistries: () => reach.report(),
     isLocalClient,
     strangers,
     isPublic: !privateImages.auto && privateImages.patterns.length === 0
       ? undefined
       : (name) => knowledge.repositories.allowsAnonymousPull(name),
     watcher: watchContent(watcher, { ...knowledge, store, log, onChange: () => inquiries.wake() }),
+  };
+}
+
+const NOTHING_ASKED = {
+  access: undefined,
+  answers: undefined,
+  unaskedRegistries: () => [],
+  isPublic: undefined,
+};
+
+/** Which tags are left to the runtime while upstream cannot be asked. */
+function leavesOf({ unverifiedTags }: Config, reach: RuntimeReach): LeavesTag {
+  switch (unverifiedTags) {
+    case "auto":
+      return (reference, options) => reach.leaves(reference, options);
+    case "serve":
+      return () => Promise.resolve(false);
+    case "refuse":
+      return () => Promise.resolve(true);
+  }
+}
+
+/** Tells what comes of each question to upstream. */
+function observed(upstream: Upstream, reach: Pick<RuntimeReach, "observe">): Upstream {
+  return {
+    async head(path, options) {
+      const answer = await upstream.head(path, options);
+      reach.observe(path.reference.registry, answer);
+      return answer;
+    },
   };
 }
 

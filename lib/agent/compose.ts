@@ -63,7 +63,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const { runtime, exposition, traffic } = composeMetrics(config, options.log, opened.rollout);
   const { integrity, store } = composeIntegrity(opened.store, runtime, stack);
   const access = await createAccess(config, { ...opened, ...forPart(runtime, "access"), stack });
-  const { isLocalClient, isPublic, watcher } = access;
+  const { isLocalClient, isPublic, watcher, unaskedRegistries } = access;
   const connections = new ConnectionBudget(isLocalClient);
   const kubernetes = createKubernetes(config, forPart(runtime, "kubernetes"));
 
@@ -76,7 +76,6 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
     kubernetes,
     stack,
   });
-
   access.strangers.attach(router);
   const advertiser = composeAdvertiser(runtime, { watcher, store, integrity, router, filter });
   exposition.observe(advertiser);
@@ -96,6 +95,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
       advertiser,
       filter,
       traffic,
+      unaskedRegistries,
       topology: kubernetes.topology,
       conditions: readiness.conditions,
       privacy: isPublic && { isPublic, isLocalClient, authorizations: auth.accepted },

@@ -37,6 +37,7 @@ export interface DebugPagesCollaborators extends Pick<Runtime, "clock" | "log"> 
   readonly integrity: { readonly damaged: number };
   readonly filter: ReferenceFilter;
   readonly traffic: Traffic;
+  readonly unaskedRegistries: () => Overview["unaskedRegistries"];
   readonly requests: RequestRing;
   /** Zone of the node; undefined until it is known. */
   readonly topology: () => { readonly zone?: string | undefined } | undefined;
@@ -79,6 +80,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
+    unaskedRegistries: collaborators.unaskedRegistries(),
     rollouts: router.elections?.rollouts(),
   };
 }

@@ -21,6 +21,16 @@ export const TAG_OPTIONS = {
     help: "How long this node caches upstream's answer for a tag.",
     commands: AGENT,
   }),
+  unverifiedTags: option({
+    type: oneOf("auto", "serve", "refuse"),
+    default: "auto",
+    placeholder: "POLICY",
+    help:
+      "What becomes of a tag while this node cannot ask upstream about it. `auto` leaves it to " +
+      "containerd if containerd reaches upstream, which it finds out; else it serves what nodes " +
+      "hold. `serve` always serves that, at once. `refuse` leaves all tags to containerd.",
+    commands: AGENT,
+  }),
   resolveTags: option({
     type: boolean(),
     default: "true",

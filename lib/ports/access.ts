@@ -15,7 +15,12 @@ export type UpstreamAnswer =
   /** These credentials, or none, do not suffice. */
   | { readonly type: "denied" }
   /** No answer: nothing is known. */
-  | { readonly type: "unavailable"; readonly reason: UpstreamTrouble };
+  | {
+    readonly type: "unavailable";
+    readonly reason: UpstreamTrouble;
+    /** What opened the circuit, for `circuit-open`. */
+    readonly because?: UpstreamTrouble | undefined;
+  };
 
 /** Why upstream gave no answer. */
 export type UpstreamTrouble =
@@ -23,6 +28,8 @@ export type UpstreamTrouble =
   | "timeout"
   /** No connection, or a broken one. */
   | "unreachable"
+  /** Its name has no address here. */
+  | "unresolved"
   /** A server error (5xx), or a malformed answer. */
   | "broken"
   /** Rate-limited (429). */
@@ -81,7 +88,10 @@ export type Admission =
   /** Answer with a challenge, or let the client fall back to upstream, which decides. */
   | { readonly type: "challenge" }
   /** Let the client fall back to upstream. */
-  | { readonly type: "refuse"; readonly reason: "absent-upstream" | "unauthorized" };
+  | {
+    readonly type: "refuse";
+    readonly reason: "absent-upstream" | "unauthorized" | "upstream-unasked";
+  };
 
 /** A client that is not local and requests content held here. */
 export interface Outsider {
@@ -144,6 +154,15 @@ export interface Access {
    * served to a client of this node.
    */
   learn(reference: Reference, manifest: Uint8Array): void;
+}
+
+/** Follows what clients of this node are answered. */
+export interface AnswerObserver {
+  /** A request was answered with content; `digest` is undefined if it was refused. */
+  answered(
+    request: { readonly path: DistributionPath; readonly method: "GET" | "HEAD" },
+    digest: string | undefined,
+  ): void;
 }
 
 /** A request to another node. */

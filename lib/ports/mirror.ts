@@ -22,6 +22,8 @@ export type MissReason =
   | "filtered"
   /** Upstream has no such tag, or no longer. */
   | "absent-upstream"
+  /** Upstream cannot be asked what the tag means; the client can, or is to try. */
+  | "upstream-unasked"
   /** It is private, and the client did not prove access. */
   | "unauthorized"
   /** No peer within the deadline, or no complete content where it must be complete first. */

@@ -1,5 +1,6 @@
+import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
-import type { Access } from "../ports/access.ts";
+import type { Access, AnswerObserver } from "../ports/access.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Integrity } from "../ports/integrity.ts";
 import type { Mirror } from "../ports/mirror.ts";
@@ -27,6 +28,8 @@ export interface PullCollaborators extends Runtime {
   /** Decides which clients may have which content; undefined: all may have all of it. */
   readonly access: Access | undefined;
   readonly uploads: UploadSlots;
+  /** Told how clients of this node are answered; undefined: nobody is. */
+  readonly answers: AnswerObserver | undefined;
   /** Told of content of the store that seems to be damaged; undefined: damage is not reported. */
   readonly integrity: Pick<Integrity, "doubt"> | undefined;
   /** Finds content that is arriving, for peers; undefined: only held content is served. */
@@ -61,7 +64,7 @@ export function createPull(
   { filter, mirrorTimeoutMs }: PullOptions,
 ): Pull {
   const { content, mirror, tags, access, uploads, integrity, arrivals, elections } = collaborators;
-  const { clock, log, metrics } = collaborators;
+  const { clock, log, metrics, answers } = collaborators;
   const admissions = new Admissions({ access, metrics });
   const references = new FilteredReferences(filter, metrics);
   const fetches = new MirroredFetches(
@@ -106,6 +109,23 @@ export function createPull(
     context.enter(path.kind);
     if (!references.allows(path)) throw references.refusal(path, context);
     const call = { request, context, client };
-    return context.fromOutside ? await serveOutsider(call) : await serveClient(call);
+    if (context.fromOutside) return await serveOutsider(call);
+    if (answers === undefined || path.kind === "blob") return await serveClient(call);
+    return await tell(answers, request, serveClient(call));
   };
+}
+
+async function tell(
+  answers: AnswerObserver,
+  request: PullRequest,
+  pending: Promise<Answer>,
+): Promise<Answer> {
+  try {
+    const answer = await pending;
+    answers.answered(request, answer.headers["docker-content-digest"]);
+    return answer;
+  } catch (error) {
+    if (error instanceof OciError) answers.answered(request, undefined);
+    throw error;
+  }
 }

@@ -7,7 +7,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import type { Mirror } from "../ports/mirror.ts";
 import type { Router } from "../ports/router.ts";
 import type { Store } from "../ports/store.ts";
-import type { Access, PeerAuth } from "../ports/access.ts";
+import type { Access, AnswerObserver, PeerAuth } from "../ports/access.ts";
 import type { Catalog } from "../ports/catalog.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
 import type { Integrity } from "../ports/integrity.ts";
@@ -54,6 +54,8 @@ export interface RegistryCollaborators extends Runtime {
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
   readonly elections?: Pick<Elections, "expects"> | undefined;
+  /** Told how clients of this node are answered; default: nobody is. */
+  readonly answers?: AnswerObserver | undefined;
   /** Told of each request for content. */
   readonly requests?: RequestObserver;
   /** Runs work that no answer should wait for, such as logging; default: at once. */
@@ -115,6 +117,7 @@ export function createRegistryApp(
   const { store, mirror, tags, router, peerAuth, access, isLocalClient = () => true } =
     collaborators;
   const { integrity, arrivals, elections, requests, later, clock, log, metrics } = collaborators;
+  const { answers } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 30_000, maxUrlLength = 8192 } = options;
   const {
     nodeId,
@@ -131,7 +134,7 @@ export function createRegistryApp(
   );
   const uploads = new UploadSlots(maxUploads);
   const pull = createPull(
-    { ...runtime, content, mirror, tags, access, uploads, integrity, arrivals, elections },
+    { ...runtime, content, mirror, tags, access, uploads, answers, integrity, arrivals, elections },
     { filter, mirrorTimeoutMs },
   );
   const { catalog } = collaborators;

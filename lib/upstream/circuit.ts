@@ -18,13 +18,10 @@ export type CircuitState =
   /** Do not ask. */
   | "open";
 
-/** Trouble that waiting does not mend. */
-export type LastingTrouble = "misconfigured" | "forbidden";
-
 interface State {
   failures: number;
-  /** The last failure was a misconfiguration, which does not pass by itself. */
-  lasting: LastingTrouble | undefined;
+  /** The last failure. */
+  last: UpstreamTrouble | undefined;
   delayMs: number;
   until: number;
   probing: boolean;
@@ -57,23 +54,21 @@ export class Circuit {
     return "probe";
   }
 
-  /**
-   * Why a server is not asked; a misconfiguration is reported as such while the circuit is open.
-   */
-  trouble(server: string): UpstreamTrouble {
-    return this.#states.get(server)?.lasting ?? "circuit-open";
+  /** The server's last failure; undefined if there was none. */
+  lastTrouble(server: string): UpstreamTrouble | undefined {
+    return this.#states.get(server)?.last;
   }
 
   succeeded(server: string): void {
     this.#states.delete(server);
   }
 
-  /** Records that the server missed the deadline or answered with a server error. */
-  failed(server: string, lasting?: LastingTrouble): void {
+  /** Records why the server gave no answer. */
+  failed(server: string, trouble: UpstreamTrouble): void {
     const { threshold, baseMs, maxMs } = this.#options;
     const state = this.#stateOf(server);
     state.probing = false;
-    state.lasting = lasting;
+    state.last = trouble;
     if (++state.failures < threshold) return;
     state.delayMs = Math.min(Math.max(state.delayMs * 2, baseMs), maxMs);
     state.until = this.#clock.now() + state.delayMs;
@@ -89,6 +84,7 @@ export class Circuit {
   limited(server: string, forMs: number): void {
     const state = this.#stateOf(server);
     state.probing = false;
+    state.last = "limited";
     state.failures = Math.max(state.failures, this.#options.threshold);
     state.until = Math.max(state.until, this.#clock.now() + forMs);
   }
@@ -96,7 +92,7 @@ export class Circuit {
   #stateOf(server: string): State {
     let state = this.#states.get(server);
     if (state === undefined) {
-      state = { failures: 0, lasting: undefined, delayMs: 0, until: 0, probing: false };
+      state = { failures: 0, last: undefined, delayMs: 0, until: 0, probing: false };
       const [oldest] = this.#states.keys();
       if (this.#states.size >= MAX_TRACKED && oldest !== undefined) this.#states.delete(oldest);
       this.#states.set(server, state);

@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { messageOf } from "../async/thrown.ts";
 import { untilAborted } from "../async/until_aborted.ts";
 import { withoutBrackets } from "../net/host_port.ts";
 import { bytesOf, Networks } from "../net/ip.ts";
@@ -11,6 +12,11 @@ export type ResolveAddresses = (hostname: string) => Promise<readonly string[]>;
 /** A server or a client refers this node to an address that it must not connect to. */
 export class ForbiddenTargetError extends Error {
   override readonly name = "ForbiddenTargetError";
+}
+
+/** A host's name has no address, or its name server does not answer. */
+export class UnresolvedNameError extends Error {
+  override readonly name = "UnresolvedNameError";
 }
 
 /**
@@ -79,8 +85,7 @@ export function isForbiddenAddress(address: string): boolean {
 /**
  * Resolves a URL's host, requiring that none of its addresses is forbidden.
  *
- * @throws {ForbiddenTargetError} if any of them is, or it has none; what `resolve` throws; the
- * signal's reason when that aborts.
+ * @throws {ForbiddenTargetError} if any of them is, or it has none; as {@link addressesOf}.
  */
 export async function allowedAddresses(
   hostname: string,
@@ -93,11 +98,21 @@ export async function allowedAddresses(
   return addresses;
 }
 
-/** Resolves a URL's host without restrictions. */
+/**
+ * Resolves a URL's host without restrictions.
+ *
+ * @throws {UnresolvedNameError} if that fails; the signal's reason when that aborts.
+ */
 export async function addressesOf(
   hostname: string,
   { resolve, signal }: Cancellable & { readonly resolve: ResolveAddresses },
 ): Promise<readonly string[]> {
   const host = withoutBrackets(hostname);
-  return isIP(host) === 0 ? await untilAborted(resolve(host), signal) : [host];
+  if (isIP(host) !== 0) return [host];
+  try {
+    return await untilAborted(resolve(host), signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new UnresolvedNameError(`${host} does not resolve: ${messageOf(cause)}`, { cause });
+  }
 }

@@ -6,7 +6,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import { Circuit, type CircuitOptions, type CircuitState } from "./circuit.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
 import type { EndpointAnswer } from "./endpoint_answer.ts";
-import { ForbiddenTargetError } from "./forbidden_host.ts";
+import { ForbiddenTargetError, UnresolvedNameError } from "./forbidden_host.ts";
 import { asTlsFault, MisconfiguredError } from "./misconfigured_error.ts";
 import { RegistryClient } from "./registry_client.ts";
 import type { Sender } from "./send.ts";
@@ -52,7 +52,11 @@ export class ServerQuestions {
 
   /** The answer of a server that is not asked. */
   unasked({ url }: UpstreamEndpoint): UpstreamAnswer {
-    return { type: "unavailable", reason: this.#circuit.trouble(url) };
+    const because = this.#circuit.lastTrouble(url);
+    // Waiting does not mend these.
+    return because === "misconfigured" || because === "forbidden"
+      ? { type: "unavailable", reason: because }
+      : { type: "unavailable", reason: "circuit-open", because };
   }
 
   /** Asks one server. Rejects only with the reason of `client`. */
@@ -70,14 +74,11 @@ export class ServerQuestions {
         return { type: "unavailable", reason: "timeout" };
       }
       const fault = faultOf(error);
-      const lasting = fault instanceof ForbiddenTargetError
-        ? "forbidden"
-        : fault && "misconfigured";
-      this.#circuit.failed(server.url, lasting);
-      const reason = limit.aborted ? "timeout" : "unreachable";
+      const reason = troubleOf(error, fault, limit);
+      this.#circuit.failed(server.url, reason);
       if (fault === undefined) this.failed(registry, error, reason);
       else this.#warn(registry, fault);
-      return { type: "unavailable", reason: lasting ?? reason };
+      return { type: "unavailable", reason };
     }
   }
 
@@ -89,7 +90,7 @@ export class ServerQuestions {
   #settle(server: UpstreamEndpoint, registry: string, answer: EndpointAnswer): UpstreamAnswer {
     switch (answer.type) {
       case "broken":
-        this.#circuit.failed(server.url);
+        this.#circuit.failed(server.url, "broken");
         return { type: "unavailable", reason: "broken" };
       case "limited":
         this.#circuit.limited(server.url, answer.retryAfterMs);
@@ -123,6 +124,17 @@ export class ServerQuestions {
       );
     }
   }
+}
+
+function troubleOf(
+  error: unknown,
+  fault: ReturnType<typeof faultOf>,
+  limit: AbortSignal,
+): UpstreamTrouble {
+  if (fault instanceof ForbiddenTargetError) return "forbidden";
+  if (fault !== undefined) return "misconfigured";
+  if (error instanceof UnresolvedNameError) return "unresolved";
+  return limit.aborted ? "timeout" : "unreachable";
 }
 
 function faultOf(error: unknown): MisconfiguredError | ForbiddenTargetError | undefined {

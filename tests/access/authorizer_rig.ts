@@ -45,6 +45,7 @@ export const CLOSED = "ghcr.io/acme/closed";
 export const OUTAGES: readonly UpstreamTrouble[] = [
   "timeout",
   "unreachable",
+  "unresolved",
   "broken",
   "limited",
   "circuit-open",

@@ -36,6 +36,7 @@ export function overviewOf(given: Partial<Overview> = {}): Overview {
     peers: [],
     advertised: { digests: 0, tags: 0 },
     totals: { local: 0, hits: 0, misses: 0, missReasons: {}, bytesFrom: 0, bytesTo: 0 },
+    unaskedRegistries: [],
     ...given,
   };
 }

@@ -68,6 +68,8 @@ async function pullAll(
     ...["--private-images", "auto", "--tag-policy", "verify"],
     // Each tag is asked about, and slowness is noticed without waiting long.
     ...["--tag-ttl", "0s", "--upstream-timeout", "2s", "--registries-file", "none"],
+    // Each registry is new to the node: else the first tag would be left to the runtime.
+    ...["--unverified-tags", "serve"],
     // They are on loopback, where nothing is asked that the operator has not named.
     ...["--mirrored-registries", ...prepared.map(({ origin }) => origin.host)],
     ...(keyFile === undefined ? [] : ["--cluster-key-file", keyFile]),

@@ -198,6 +198,7 @@ class TestNode {
         router: Object.assign(this.#router, { id: "self" }),
         mirror: Object.assign(this.#mirror, { health: () => [] }),
         traffic: new Traffic(),
+        unaskedRegistries: () => [],
         requests: new RequestRing(),
         topology: () => undefined,
         conditions: () => [],

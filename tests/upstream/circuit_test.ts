@@ -8,9 +8,9 @@ test("opens after failures in a row, for longer each time, and is probed by one"
   await clock.advance(1);
   const circuit = new Circuit(clock, { threshold: 2, baseMs: 1000, maxMs: 3000 });
   assert.equal(circuit.enter("r"), "closed");
-  circuit.failed("r");
+  circuit.failed("r", "unreachable");
   assert.equal(circuit.enter("r"), "closed", "one failure is no outage");
-  circuit.failed("r");
+  circuit.failed("r", "unreachable");
   for (const [index, pause] of [1000, 2000, 3000, 3000].entries()) {
     assert.equal(circuit.enter("r"), "open", `round ${index}`);
     await clock.advance(pause - 1);
@@ -18,7 +18,7 @@ test("opens after failures in a row, for longer each time, and is probed by one"
     await clock.advance(1);
     assert.equal(circuit.enter("r"), "probe", `round ${index}`);
     assert.equal(circuit.enter("r"), "open", "only one probes");
-    circuit.failed("r");
+    circuit.failed("r", "unreachable");
   }
   assert.equal(circuit.enter("other"), "closed", "each registry has its own");
   await clock.advance(3000);
@@ -30,7 +30,7 @@ test("opens after failures in a row, for longer each time, and is probed by one"
 test("a success in between starts the count anew", () => {
   const circuit = new Circuit(new FakeClock());
   for (let round = 0; round < 5; round++) {
-    circuit.failed("r");
+    circuit.failed("r", "unreachable");
     circuit.succeeded("r");
   }
   assert.equal(circuit.enter("r"), "closed");

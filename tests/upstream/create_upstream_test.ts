@@ -8,6 +8,7 @@ import {
   type UpstreamOptions,
 } from "../../lib/upstream/create_upstream.ts";
 import { defaultEndpoint, type UpstreamEndpoint } from "../../lib/upstream/endpoint.ts";
+import { UnresolvedNameError } from "../../lib/upstream/forbidden_host.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 import {
@@ -189,12 +190,24 @@ test("failures are told apart, and end the waiting after two in a row", async ()
       assert.deepEqual(answers, [
         { type: "unavailable", reason },
         { type: "unavailable", reason },
-        { type: "unavailable", reason: "circuit-open" },
-        { type: "unavailable", reason: "circuit-open" },
+        { type: "unavailable", reason: "circuit-open", because: reason },
+        { type: "unavailable", reason: "circuit-open", because: reason },
       ]);
       assert.equal(registry.requests.length, 2);
     }, { budgetMs: 100 });
   }
+});
+
+test("a name that does not resolve is told apart from a registry that is away", async () => {
+  const sender = {
+    send: () => Promise.reject(new UnresolvedNameError("gone.example does not resolve")),
+    [Symbol.dispose]() {},
+  };
+  const upstream = createUpstream({ clock: systemClock, log: new MemoryLog(), sender });
+  const reference = { registry: "gone.example", repository: "app", tag: "v1" };
+  const answer = await upstream.head({ kind: "manifest", reference }, new AbortController());
+  assert.deepEqual(answer, { type: "unavailable", reason: "unresolved" });
+  upstream.close();
 });
 
 test("a registry that will not have a question is not away", async () => {
@@ -225,6 +238,7 @@ test("whoever need not wait is not followed", async () => {
     assert.deepEqual(await upstream.head(path, settings), {
       type: "unavailable",
       reason: "circuit-open",
+      because: "broken",
     });
   }, { circuit: { threshold: 1 } });
 });
@@ -234,7 +248,11 @@ test("429 is obeyed at once", async () => {
     registry.fault = () => new Response(null, { status: 429, headers: { "retry-after": "60" } });
     assert.deepEqual(await head("open"), { type: "unavailable", reason: "limited" });
     registry.fault = undefined;
-    assert.deepEqual(await head("open"), { type: "unavailable", reason: "circuit-open" });
+    assert.deepEqual(await head("open"), {
+      type: "unavailable",
+      reason: "circuit-open",
+      because: "limited",
+    });
     assert.equal(registry.requests.length, 1);
   });
 });

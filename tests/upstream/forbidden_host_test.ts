@@ -4,6 +4,7 @@ import {
   allowedAddresses,
   ForbiddenTargetError,
   isForbiddenAddress,
+  UnresolvedNameError,
 } from "../../lib/upstream/forbidden_host.ts";
 import { test } from "../support/test.ts";
 
@@ -62,6 +63,7 @@ test("a name is forbidden if any of its addresses is, or if it has none", async 
   for (const name of forbidden) {
     await assert.rejects(allowed(name), ForbiddenTargetError, name);
   }
+  await assert.rejects(allowed("unknown.example"), UnresolvedNameError);
   await assert.rejects(allowed("unknown.example"), /no such name/);
   assert.deepEqual(await addressesOf("mixed.example", { resolve, signal }), names["mixed.example"]);
   assert.deepEqual(await addressesOf("[::1]", { resolve, signal }), ["::1"]);

@@ -97,8 +97,8 @@ test("a server that fails is not asked again soon, a mirror beside it is", async
     assert.deepEqual(answers, [
       failed("broken"),
       failed("broken"),
-      failed("circuit-open"),
-      failed("circuit-open"),
+      { ...failed("circuit-open"), because: "broken" },
+      { ...failed("circuit-open"), because: "broken" },
     ]);
     assert.deepEqual(requests, [2, 4]);
   });
@@ -109,7 +109,7 @@ test("a server that is a host, too, is asked once, and fails once", async () => 
     const failed = (reason: string) => ({ type: "unavailable", reason });
     assert.deepEqual(await head("1"), failed("broken"));
     assert.deepEqual(await head("2"), failed("broken"), "one failure is no outage");
-    assert.deepEqual(await head("3"), failed("circuit-open"));
+    assert.deepEqual(await head("3"), { ...failed("circuit-open"), because: "broken" });
     assert.deepEqual(requests, [2]);
   });
 });

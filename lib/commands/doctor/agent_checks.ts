@@ -33,8 +33,9 @@ export async function checkAgent(
   } else {
     checks.push(ok("agent", `is ready${overview === undefined ? "" : ` (${overview.version})`}`));
   }
-  if (overview !== undefined) checks.push(checkPeers(config, overview));
-  else if (readiness.status !== undefined) {
+  if (overview !== undefined) {
+    checks.push(checkPeers(config, overview), ...checkTags(overview));
+  } else if (readiness.status !== undefined) {
     checks.push(
       skipped("peers", "unknown: the debug pages are off (--debug-web-enabled)"),
     );
@@ -90,6 +91,19 @@ async function checkOwn(client: AgentClient, overview: Overview | undefined): Pr
     }
   }
   return [ok(name, `as on ${CONNECTIONS} connections`)];
+}
+
+/** A registry that containerd reaches and the agent does not: nothing else shows it. */
+function checkTags({ unaskedRegistries = [] }: Partial<Overview>): Check[] {
+  return unaskedRegistries.filter(({ runtime }) => runtime === "reaches")
+    .map(({ registry, trouble, fix }) =>
+      failed(
+        "tags",
+        `containerd reaches ${registry} and the agent does not (${trouble}): tags are left to ` +
+          "containerd, so they come from upstream, and nodes share only what follows by digest",
+        fix,
+      )
+    );
 }
 
 function checkPeers(config: Config, { peers }: Overview): Check {

@@ -11,7 +11,7 @@ import { type AgentClient, type AgentReply, NO_REPLY, refusalOf } from "./agent_
 /** Bound of the images that are tried until one is served. */
 const MAX_CANARIES = 10;
 /** Reasons that concern the image, not the mirror. */
-const DECIDED = new Set(["unauthorized", "absent-upstream", "filtered"]);
+const DECIDED = new Set(["unauthorized", "absent-upstream", "upstream-unasked", "filtered"]);
 const LOOK_FURTHER = "see /debug/requests and the agent's log for the reason";
 /** Bound of the digests that are tried to find the manifest of an image without a tag. */
 const MAX_TOPS = 200;

@@ -35,8 +35,21 @@ export interface Overview {
   readonly peers: readonly PeerView[];
   readonly advertised: { readonly digests: number; readonly tags: number };
   readonly totals: Totals;
+  /** The upstream registries that this node cannot ask. */
+  readonly unaskedRegistries: readonly UnaskedRegistry[];
   /** This node's recent decisions as coordinator, latest first; undefined without rollouts. */
   readonly rollouts?: readonly RolloutView[] | undefined;
+}
+
+/** An upstream registry that this node cannot ask what tags mean. */
+export interface UnaskedRegistry {
+  readonly registry: string;
+  /** Why, as in `eddy_upstream_requests_total`. */
+  readonly trouble: string;
+  /** Whether containerd reaches it. */
+  readonly runtime: "reaches" | "fails" | "unknown";
+  /** What to do about it. */
+  readonly fix: string;
 }
 
 /** The fetch tree of some content. */

@@ -31,7 +31,9 @@ export function maskPrivate(source: DebugSource, isPublic: IsPublic): DebugSourc
     new Set(source.advertised().filter(isKnownImage).flatMap(({ digests }) => digests));
   return {
     overview() {
-      const { rollouts, ...overview } = source.overview();
+      const { rollouts, unaskedRegistries, ...rest } = source.overview();
+      const masked = unaskedRegistries.map((each) => ({ ...each, registry: "a registry" }));
+      const overview = { ...rest, unaskedRegistries: masked };
       if (rollouts === undefined) return overview;
       const digests = publicDigests();
       return { ...overview, rollouts: rollouts.map((each) => maskRollout(each, digests)) };

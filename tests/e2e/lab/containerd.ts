@@ -26,6 +26,8 @@ export interface ContainerdDeviations {
   registryConfigPath?: string;
   /** Throws layers away once they are unpacked. */
   discardUnpackedLayers?: boolean;
+  /** A file of certificates that it trusts instead of the machine's. */
+  trustedFile?: string;
   /** Fetches large layers in parts, several at once (2.x). */
   fetchesParts?: boolean;
 }
@@ -50,13 +52,17 @@ export class Containerd implements AsyncDisposable {
   /** Starts it and waits until its image service answers. */
   async start(deviations: ContainerdDeviations = {}): Promise<void> {
     const { directory, release, host, runsContainers = false } = this.#options;
+    const { trustedFile } = deviations;
     const onNode = runsContainers ? onHostWithCgroups : onHost;
     await Deno.mkdir(this.certsPath, { recursive: true });
     const file = `${directory}/config.toml`;
     await Deno.writeTextFile(file, this.#config(deviations));
     this.#process = ManagedProcess.start({
       name: `containerd ${release.name} on ${host.name}`,
-      argv: onNode(host, [`${release.directory}/containerd`, "--config", file]),
+      argv: onNode(host, [
+        ...(trustedFile === undefined ? [] : ["env", `SSL_CERT_FILE=${trustedFile}`]),
+        ...[`${release.directory}/containerd`, "--config", file],
+      ]),
       logFile: `${directory}/containerd.log`,
       noise: /loading plugin|msg=serving/,
     });

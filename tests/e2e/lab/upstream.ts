@@ -24,6 +24,7 @@ export class Upstream implements AsyncDisposable {
   readonly #directory: string;
   readonly #authentication: TokenAuthentication | undefined;
   #process: ManagedProcess | undefined;
+  #secure: ManagedProcess | undefined;
 
   /**
    * @param directory for its storage, configuration and log.
@@ -83,10 +84,38 @@ export class Upstream implements AsyncDisposable {
     );
   }
 
+  /**
+   * Starts another one at port 5443, with the same images, over TLS.
+   *
+   * @param tls directory of `tls.crt` and `tls.key`.
+   */
+  async startSecure(tls: string): Promise<void> {
+    const config = {
+      version: 0.1,
+      log: { level: "error" },
+      storage: { filesystem: { rootdirectory: `${this.#directory}/storage` } },
+      http: { addr: ":5443", tls: { certificate: `${tls}/tls.crt`, key: `${tls}/tls.key` } },
+    };
+    const file = `${this.#directory}/secure.yml`;
+    await Deno.writeTextFile(file, JSON.stringify(config));
+    this.#secure = ManagedProcess.start({
+      name: "secure upstream",
+      argv: onHost(this.#host, ["docker-registry", "serve", file]),
+      logFile: `${this.#directory}/secure.log`,
+    });
+    // Plain HTTP at a TLS port is answered 400.
+    await until(
+      async () => (await httpRequest(this.#host, "http://127.0.0.1:5443/v2/")).status === 400,
+      { what: "secure upstream to answer" },
+    );
+  }
+
   /** Ends it: whoever connects is refused. */
   async stop(): Promise<void> {
     await this.#process?.kill();
     this.#process = undefined;
+    await this.#secure?.kill();
+    this.#secure = undefined;
     await this.#authentication?.stop();
   }
 

@@ -71,6 +71,19 @@ test("debug pages: what is not ready is named", async () => {
   assert.ok(html.includes("Not ready yet") && html.includes("Waiting for: the list of images"));
 });
 
+test("debug pages: registries that cannot be asked are named, with what to do", async () => {
+  const registry = { registry: "docker.io", trouble: "unresolved", fix: "make its name resolve" };
+  const { page } = app({
+    overview: () => overviewOf({ unaskedRegistries: [{ ...registry, runtime: "reaches" }] }),
+  });
+  const html = await page("/debug/");
+  for (const text of ["docker.io", "unresolved", "left to containerd", "make its name resolve"]) {
+    assert.ok(html.includes(text), text);
+  }
+  const { page: without } = app({ overview: () => overviewOf() });
+  assert.ok(!(await without("/debug/")).includes("Upstream registries"));
+});
+
 test("debug pages: peers in trouble come first", async () => {
   const { page } = app({
     overview: () =>

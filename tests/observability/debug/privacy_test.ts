@@ -23,6 +23,7 @@ const source = debugSource({
   overview: () =>
     overviewOf({
       rollouts: [PLAIN, SECRET, LOOSE].map((key) => ({ key, members: [] })),
+      unaskedRegistries: [{ registry: "ghcr.io", trouble: "timeout", runtime: "fails", fix: "" }],
     }),
   advertised: () => [
     { image: "docker.io/library/nginx:1", tags: ["t"], digests: [PLAIN, SHARED] },

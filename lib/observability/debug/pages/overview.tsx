@@ -10,6 +10,7 @@ import {
 } from "../format.ts";
 import { Badge, type BadgeKind, Bar, Card, Empty } from "./layout.tsx";
 import { Rollouts } from "./rollouts.tsx";
+import { UnaskedRegistries } from "./unasked_registries.tsx";
 
 /** Maximum rows; the JSON has all peers. */
 const MAX_PEERS = 200;
@@ -31,6 +32,8 @@ export const REASONS: Readonly<Record<MissReason | "other", string>> = {
   "peers-busy": "Nodes hold it, but all were busy: more nodes will hold it soon.",
   filtered: "A filter or an option of this node excludes it.",
   "absent-upstream": "Upstream has no such tag or image, which is decisive.",
+  "upstream-unasked":
+    "This node cannot ask upstream what the tag means, so containerd asks: see Upstream registries.",
   unauthorized: "It is private, and the request had no credentials that upstream accepts.",
   timeout: "Finding a node took longer than --mirror-resolve-timeout.",
   "bad-content": "Nodes sent wrong content; they are in the penalty box.",
@@ -76,6 +79,7 @@ export function OverviewPage({ overview, now }: { overview: Overview; now: Date 
           note={`of ${formatCount(asked)} requests`}
         />
       </div>
+      <UnaskedRegistries registries={overview.unaskedRegistries} />
       <Outcomes totals={totals} asked={asked} />
       <Peers peers={peers} />
       {overview.rollouts === undefined ? null : <Rollouts rollouts={overview.rollouts} />}

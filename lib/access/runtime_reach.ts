@@ -1,0 +1,271 @@
+import { LRUCache } from "lru-cache";
+import { deadline } from "../async/deadline.ts";
+import { formatReference, type Reference } from "../oci/reference.ts";
+import type { AnswerObserver, UpstreamAnswer, UpstreamTrouble } from "../ports/access.ts";
+import type { Cancellable } from "../ports/cancellable.ts";
+import type { Runtime } from "../ports/runtime.ts";
+import type { Store } from "../ports/store.ts";
+import { repositoryName } from "./repositories.ts";
+
+/** What {@link RuntimeReach} works with. */
+export interface RuntimeReachCollaborators extends Pick<Runtime, "clock" | "log"> {
+  readonly store: Pick<Store, "updatedAt">;
+  /** Time of day, ms since 1970; default the system's. */
+  readonly today?: () => number;
+}
+
+/** A registry that this node cannot ask, as debug pages and the doctor show it. */
+export interface UnaskedRegistry {
+  readonly registry: string;
+  readonly trouble: UpstreamTrouble;
+  /** Whether the runtime reaches it. */
+  readonly runtime: RuntimeState;
+  /** What to do about it. */
+  readonly fix: string;
+}
+
+/**
+ * Tells whether a tag that upstream cannot be asked about is left to the runtime. Bounded in time;
+ * rejects only with the signal's reason.
+ */
+export type LeavesTag = (reference: Reference, options: Cancellable) => Promise<boolean>;
+
+type RuntimeState = "reaches" | "fails" | "unknown";
+
+/** A request that was refused, so that the runtime asks upstream. */
+interface Left {
+  readonly at: number;
+  /** The same by the time of day, with which the store's records are compared. */
+  readonly today: number;
+  readonly repository: string;
+  /** When the runtime asked for a digest that it can only know from upstream. */
+  underWayAt: number | undefined;
+}
+
+interface State {
+  /** Why upstream gave no answer when it was last asked; undefined: it gave one. */
+  trouble: UpstreamTrouble | undefined;
+  /** When it last gave one, time of day, ms. */
+  reachedAt: number | undefined;
+  runtime: RuntimeState;
+  /** When the runtime was last made to try for the sake of finding out, and when it may be again. */
+  triedAt: number | undefined;
+  retryAt: number;
+  pauseMs: number;
+  /** Failures of the runtime since a pull of its own was recorded. */
+  failures: number;
+  warned: boolean;
+  /** By reference. */
+  readonly left: LRUCache<string, Left>;
+  /** By repository: when a client last got a digest from here. */
+  readonly named: LRUCache<string, number>;
+}
+
+const MAX_REGISTRIES = 256;
+const MAX_LEFT = 64;
+/** Records of the store that are read for one question, and the time for that, ms. */
+const MAX_LOOKS = 4;
+const LOOK_MS = 250;
+/**
+ * The runtime's own attempt counts as failed if the same is asked again after this, ms. Less than
+ * kubelet's first pause before it repeats a pull, 10 s.
+ */
+const ATTEMPT_MS = 5_000;
+/** The same for an attempt that has got as far as the manifest, ms. */
+const UNDER_WAY_MS = 120_000;
+/** How long attempts are remembered, ms. */
+const LEFT_MS = 600_000;
+/**
+ * The first and the longest pause between two tries, ms. It doubles, so a tag is wrong after an
+ * outage for no longer than the outage lasted.
+ */
+const PAUSE_MS = 900_000;
+const MAX_PAUSE_MS = 86_400_000;
+/** A registry that answered within this time is away for everybody, ms. */
+const REACHED_MS = 86_400_000;
+/** After so many failures only a finished pull proves that the runtime reaches the registry. */
+const MAX_HINTED = 2;
+
+/**
+ * Tells an outage of a registry from a registry that this agent cannot reach and the node's runtime
+ * can: its pod lacks a certificate, a route, a proxy or a name server that the node has. During an
+ * outage tags are served as nodes know them. In the other case that would be wrong for ever, and
+ * tags are left to the runtime (docs/adr/0020-what-only-the-runtime-reaches.md).
+ *
+ * Two things prove that the runtime reaches a registry: it asks for a manifest by a digest that it
+ * cannot have from here, or it has recorded an image whose tag was refused here.
+ */
+export class RuntimeReach implements AnswerObserver {
+  readonly #with: RuntimeReachCollaborators;
+  readonly #today: () => number;
+  readonly #states = new LRUCache<string, State>({ max: MAX_REGISTRIES });
+
+  constructor(collaborators: RuntimeReachCollaborators) {
+    this.#with = collaborators;
+    this.#today = collaborators.today ?? Date.now;
+  }
+
+  /** Upstream was asked. */
+  observe(registry: string, answer: UpstreamAnswer): void {
+    const trouble = troubleOf(answer);
+    let state = this.#states.get(registry);
+    if (state === undefined || (trouble === undefined && state.trouble !== undefined)) {
+      if (state?.runtime === "reaches") this.#with.log.info("upstream can be asked", { registry });
+      this.#states.set(registry, state = newState());
+    }
+    state.trouble = trouble;
+    if (trouble === undefined) state.reachedAt = this.#today();
+  }
+
+  /** See {@link LeavesTag}. */
+  async leaves(reference: Reference, options: Cancellable): Promise<boolean> {
+    const { registry } = reference;
+    const state = this.#states.get(registry);
+    if (state?.trouble === undefined) return false;
+    await this.#lookForPulls(registry, state, options);
+    const now = this.#with.clock.now();
+    const left = state.left.get(formatReference(reference));
+    if (left !== undefined && hasFailed(left, now)) this.#failed(registry, state, reference);
+    if (state.runtime === "reaches") return true;
+    if (now >= state.retryAt && !this.#isOutage(state)) {
+      state.triedAt = now;
+      pause(state, now);
+      this.#with.log.debug("the runtime is made to ask upstream itself", { registry });
+    }
+    return state.triedAt !== undefined && now - state.triedAt < ATTEMPT_MS;
+  }
+
+  /** {@inheritDoc AnswerObserver.answered} */
+  answered(
+    { path: { reference }, method }: Parameters<AnswerObserver["answered"]>[0],
+    digest: string | undefined,
+  ): void {
+    const state = this.#states.get(reference.registry);
+    if (state?.trouble === undefined) return;
+    const repository = repositoryName(reference);
+    const isFetch = reference.digest !== undefined && method === "GET";
+    if (isFetch) return this.#fetched(reference.registry, state, repository);
+    const name = formatReference(reference);
+    const now = this.#with.clock.now();
+    if (digest !== undefined) {
+      state.named.set(repository, now);
+      state.left.delete(name);
+    } else if ((state.left.get(name)?.at ?? -Infinity) < now - LEFT_MS) {
+      state.left.set(name, { at: now, today: this.#today(), repository, underWayAt: undefined });
+    }
+  }
+
+  /** The registries that this node cannot ask. */
+  report(): UnaskedRegistry[] {
+    return [...this.#states].flatMap(([registry, { trouble, runtime }]) =>
+      trouble === undefined ? [] : [{ registry, trouble, runtime, fix: fixOf(trouble) }]
+    );
+  }
+
+  /** A runtime resolves a name before it fetches: it has this digest from somewhere. */
+  #fetched(registry: string, state: State, repository: string): void {
+    const now = this.#with.clock.now();
+    if ((state.named.get(repository) ?? -Infinity) > now - LEFT_MS) return;
+    const begun = [...state.left.values()].filter((left) =>
+      left.repository === repository && now - left.at < UNDER_WAY_MS
+    );
+    if (begun.length === 0 || state.failures >= MAX_HINTED) return;
+    for (const left of begun) left.underWayAt ??= now;
+    this.#reaches(registry, state);
+  }
+
+  /** The runtime records an image when its pull has succeeded. */
+  async #lookForPulls(registry: string, state: State, options: Cancellable): Promise<void> {
+    const { store, clock } = this.#with;
+    for (const [name, { at }] of state.left) {
+      if (clock.now() - at > LEFT_MS) state.left.delete(name);
+    }
+    const latest = [...state.left].slice(0, MAX_LOOKS);
+    if (latest.length === 0 || store.updatedAt === undefined) return;
+    using limit = deadline(LOOK_MS, options);
+    await Promise.all(latest.map(async ([name, { today }]) => {
+      const at = await store.updatedAt?.(name, limit).catch(() => undefined) ?? -Infinity;
+      if (at <= today) return;
+      state.left.delete(name);
+      state.failures = 0;
+      state.pauseMs = PAUSE_MS;
+      this.#reaches(registry, state);
+    }));
+    options.signal.throwIfAborted();
+  }
+
+  #reaches(registry: string, state: State): void {
+    if (state.runtime === "reaches" || state.trouble === undefined) return;
+    state.runtime = "reaches";
+    if (state.warned) return;
+    state.warned = true;
+    this.#with.log.warn(
+      "containerd reaches a registry that this agent cannot ask: tags are left to containerd",
+      { registry, reason: state.trouble, fix: fixOf(state.trouble) },
+    );
+  }
+
+  #failed(registry: string, state: State, reference: Reference): void {
+    state.left.delete(formatReference(reference));
+    // Of tags that were left together each fails.
+    const isNews = state.runtime !== "fails" || state.triedAt !== undefined;
+    state.triedAt = undefined;
+    if (!isNews) return;
+    state.runtime = "fails";
+    state.failures++;
+    const now = this.#with.clock.now();
+    if (now >= state.retryAt) pause(state, now);
+    this.#with.log.debug("the runtime does not reach upstream either", { registry });
+  }
+
+  #isOutage({ trouble, reachedAt = -Infinity }: State): boolean {
+    if (trouble === "misconfigured" || trouble === "forbidden") return false;
+    return this.#today() - reachedAt < REACHED_MS;
+  }
+}
+
+function newState(): State {
+  return {
+    trouble: undefined,
+    reachedAt: undefined,
+    runtime: "unknown",
+    triedAt: undefined,
+    retryAt: -Infinity,
+    pauseMs: PAUSE_MS,
+    failures: 0,
+    warned: false,
+    left: new LRUCache({ max: MAX_LEFT }),
+    named: new LRUCache({ max: MAX_LEFT }),
+  };
+}
+
+function pause(state: State, now: number): void {
+  state.retryAt = now + state.pauseMs;
+  state.pauseMs = Math.min(2 * state.pauseMs, MAX_PAUSE_MS);
+}
+
+function hasFailed({ at, underWayAt }: Left, now: number): boolean {
+  return underWayAt === undefined ? now - at >= ATTEMPT_MS : now - underWayAt >= UNDER_WAY_MS;
+}
+
+/** Undefined if the server answered, even if only that it is overloaded: it can be reached. */
+function troubleOf(answer: UpstreamAnswer): UpstreamTrouble | undefined {
+  if (answer.type !== "unavailable") return undefined;
+  const { reason, because = reason } = answer;
+  return because === "broken" || because === "limited" ? undefined : because;
+}
+
+function fixOf(trouble: UpstreamTrouble): string {
+  switch (trouble) {
+    case "misconfigured":
+      return "give the agent the certificates that the node trusts; an earlier warning says what " +
+        "else is wrong";
+    case "forbidden":
+      return "a hosts.toml for it, or its name in --mirrored-registries";
+    case "unresolved":
+      return "make its name resolve for the agent, or give the agent the node's proxy (HTTPS_PROXY)";
+    default:
+      return "let the agent connect to it (egress policies, firewall), or give it the node's proxy " +
+        "(HTTPS_PROXY); raise --upstream-timeout if it is slow";
+  }
+}
