@@ -151,6 +151,8 @@ async function startNode(
       ...["--static-bootstrap-peers", ...routerPorts.map((port) => `${LOOPBACK}:${port}`)],
       // There is no real registry of that name to ask for access.
       ...["--public-images", "*"],
+      // Its pulls are not repeated, as kubelet's are.
+      ...["--unverified-tags", "serve"],
       ...(rollout ? ["--rollout", "--private-images", "share", "--tag-policy", "peer"] : []),
     ],
     env: {},

@@ -26,14 +26,24 @@ const NEVER_WRITTEN = [
   "/etc/crontab",
   "/root/.ssh",
 ];
-/** Never read: secrets of the node that are none of Eddy's business. */
-const NEVER_READ = [
+/** Secrets of the node that are none of Eddy's business. */
+const SECRETS = [
   "/etc/shadow",
   "/etc/gshadow",
   "/etc/sudoers",
   "/etc/sudoers.d",
   "/root/.ssh",
   "/etc/kubernetes/pki",
+];
+/**
+ * Never read: those, and in a pod, where the node's /etc is mounted for its certificate authorities,
+ * all directories with keys and configurations of other programs.
+ */
+const NEVER_READ = [
+  ...SECRETS,
+  ...SECRETS.map((path) => `/host${path}`),
+  ...["kubernetes", "rancher", "cni", "containerd", "docker", "ssh", "NetworkManager", "systemd"]
+    .map((name) => `/host/etc/${name}`),
 ];
 
 /**

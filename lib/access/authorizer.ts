@@ -3,23 +3,12 @@ import type { Digest } from "../oci/digest.ts";
 import type { DistributionPath } from "../oci/path.ts";
 import { formatReference, type Reference } from "../oci/reference.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
-import type {
-  Access,
-  AccessRequest,
-  Admission,
-  Outsider,
-  PeerAdmission,
-  UpstreamAnswer,
-} from "../ports/access.ts";
+import type { Access, AccessRequest, Admission, Outsider, PeerAdmission } from "../ports/access.ts";
 import { admitNames } from "./admit_names.ts";
 import { admitNode } from "./admit_node.ts";
 import { admitUnproven } from "./admit_unproven.ts";
 import { askUpstream } from "./ask_upstream.ts";
-import type {
-  AuthorizerCollaborators,
-  AuthorizerOptions,
-  Question,
-} from "./authorizer_settings.ts";
+import type { AuthorizerCollaborators, AuthorizerOptions } from "./authorizer_settings.ts";
 import { Grants } from "./grants.ts";
 import { isOnlyOf, isPrivateElsewhere } from "./knowledge.ts";
 import type { Question } from "./question.ts";
@@ -297,11 +286,7 @@ export class Authorizer implements Access {
     return UNASKED;
   }
 
-  async #ask(
-    { path }: Pick<AccessRequest, "path">,
-    credentials: Credentials | undefined,
-    options: Cancellable,
-  ): Promise<UpstreamAnswer> {
+  async #ask({ path }: Question, credentials: Credentials | undefined, options: Cancellable) {
     return await askUpstream(this.#collaborators, { path, credentials }, options);
   }
 }

@@ -1,5 +1,5 @@
 import type { Runtime } from "../ports/runtime.ts";
-import type { AccessRequest, NodeCredentials, Upstream } from "../ports/access.ts";
+import type { NodeCredentials, Upstream } from "../ports/access.ts";
 import type { Inquiries } from "./inquiries.ts";
 import type { IsLocalClient } from "./local_clients.ts";
 import type { PrivateImages, Repositories } from "./repositories.ts";
@@ -18,13 +18,6 @@ export interface AuthorizerCollaborators extends Runtime {
   readonly nodeCredentials?: NodeCredentials;
   /** Tells which tags are left to the runtime while upstream cannot be asked; default: none. */
   readonly leaves?: LeavesTag;
-}
-
-/** A request, with the names by which answers are remembered. */
-export interface Question extends AccessRequest {
-  readonly repository: string;
-  /** Of a request by tag. */
-  readonly tagName: string | undefined;
 }
 
 /** Settings of an authorizer. */

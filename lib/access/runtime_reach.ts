@@ -258,8 +258,8 @@ function troubleOf(answer: UpstreamAnswer): UpstreamTrouble | undefined {
 function fixOf(trouble: UpstreamTrouble): string {
   switch (trouble) {
     case "misconfigured":
-      return "give the agent the certificates that the node trusts; an earlier warning says what " +
-        "else is wrong";
+      return "name the authorities that the node trusts in --upstream-ca; an earlier warning says " +
+        "what is wrong";
     case "forbidden":
       return "a hosts.toml for it, or its name in --mirrored-registries";
     case "unresolved":

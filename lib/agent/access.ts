@@ -19,8 +19,10 @@ import type { Access, AnswerObserver, Upstream } from "../ports/access.ts";
 import { createUpstream } from "../upstream/create_upstream.ts";
 import { openNodeFiles } from "./node_credentials.ts";
 import type { StopStack } from "./stop_stack.ts";
+import { TrustedAuthorities } from "./trusted_authorities.ts";
 import {
   configuredEndpoints,
+  withAuthorities,
   withConfiguredAccess,
   withServerCredentials,
 } from "./upstream_endpoints.ts";
@@ -155,10 +157,9 @@ async function openUpstream(
   { registryConfigPath, clock, log, stack }: AccessCollaborators,
 ) {
   const { images, servers } = await openNodeFiles(config, { clock, log });
-  const endpoints = withServerCredentials(
-    configuredEndpoints({ ...config, registryConfigPath }, { clock, log }),
-    servers,
-  );
+  const authorities = new TrustedAuthorities(config.upstreamCa, { clock, log });
+  const configured = configuredEndpoints({ ...config, registryConfigPath }, { clock, log });
+  const endpoints = withServerCredentials(withAuthorities(configured, authorities), servers);
   const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });
   stack.push("upstream client", () => upstream.close());
   return { upstream, nodeCredentials: withConfiguredAccess(images, endpoints) };

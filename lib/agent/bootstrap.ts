@@ -11,6 +11,7 @@ import { createHttpBootstrapper } from "../router/bootstrap/http_bootstrapper.ts
 import { createMdnsBootstrapper } from "../router/bootstrap/mdns/mdns_bootstrapper.ts";
 import { createStaticBootstrapper } from "../router/bootstrap/static_bootstrapper.ts";
 import { TrustedAddresses } from "../router/bootstrap/trusted_addresses.ts";
+import { TrustedAuthorities } from "./trusted_authorities.ts";
 
 /** Collaborators of {@link createBootstrap}. */
 export interface BootstrapCollaborators extends Pick<Runtime, "clock" | "log"> {
@@ -70,12 +71,15 @@ function chooseBootstrapper(
   switch (config.bootstrapKind) {
     case "dns":
       return createDnsBootstrapper({ domain: config.dnsBootstrapDomain ?? "" });
-    case "http":
+    case "http": {
+      const authorities = new TrustedAuthorities(config.upstreamCa, { clock, log });
       return createHttpBootstrapper({
         url: config.httpBootstrapUrl ?? "",
         listen: config.httpBootstrapAddr && { ...config.httpBootstrapAddr, log, connections },
         certificates: config.httpBootstrapCertDir,
+        authorities: () => authorities.current(),
       });
+    }
     case "static":
       try {
         return createStaticBootstrapper({ peers: config.staticBootstrapPeers });

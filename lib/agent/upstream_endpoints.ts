@@ -8,6 +8,7 @@ import type { NodeCredentials } from "../ports/access.ts";
 import { defaultEndpoint, type UpstreamEndpoint } from "../upstream/endpoint.ts";
 import { mirrorTargetsOf } from "./mirror_configuration.ts";
 import type { ServerCredentials } from "./node_credentials.ts";
+import type { TrustedAuthorities } from "./trusted_authorities.ts";
 
 /** How long the content of hosts.toml is cached, ms, and for how many registries. */
 const ENDPOINTS_TTL_MS = 10_000;
@@ -91,6 +92,21 @@ export function withServerCredentials(
       const credentials = await servers(new URL(endpoint.url));
       return credentials === undefined ? endpoint : { ...endpoint, credentials };
     }));
+}
+
+/** Adds authorities to those that the servers' certificates may be of. */
+export function withAuthorities(
+  endpoints: Endpoints,
+  authorities: Pick<TrustedAuthorities, "current">,
+): Endpoints {
+  return async (registry) => {
+    const [known, trusted] = await Promise.all([endpoints(registry), authorities.current()]);
+    if (trusted.length === 0) return known;
+    return known.map((endpoint) => ({
+      ...endpoint,
+      caCertificates: [...endpoint.caCertificates, ...trusted],
+    }));
+  };
 }
 
 /**

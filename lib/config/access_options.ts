@@ -47,6 +47,16 @@ export const ACCESS_OPTIONS = {
     help: "Maximum time to ask upstream about a tag or about credentials.",
     commands: AGENT,
   }),
+  upstreamCa: option({
+    type: list(path()),
+    default: "system",
+    placeholder: "PATH…",
+    help: "Certificate authorities of upstream registries and of an https bootstrap URL, besides " +
+      "the built-in ones: files or directories in PEM form. `system` is what this machine trusts, " +
+      "`system:ROOT` what the one does whose files are below ROOT. Reloaded on change.",
+    commands: AGENT,
+    list: true,
+  }),
   basicAuthDir: unset({
     type: path(),
     defaultText: "/etc/secrets/basic-auth, if it has these files",

@@ -11,7 +11,8 @@ export class MisconfiguredError extends Error {
 }
 
 const TLS_FIX =
-  "`ca`, `client` or `skip_verify` for the server in its hosts.toml, as containerd needs it";
+  "`ca`, `client` or `skip_verify` for the server in its hosts.toml, as containerd needs it, or an " +
+  "authority that the node trusts in --upstream-ca";
 const OWN_AUTHORITY_FIX =
   "this runtime does not take a server's own certificate as `ca`: let another certificate sign it " +
   "and name that one, or set `skip_verify` for the server in its hosts.toml";

@@ -16,7 +16,11 @@ const { old, current } = containerdReleases();
 for (const release of [old, current] satisfies ContainerdRelease[]) {
   await labSuite(
     `outages, containerd ${release.name}`,
-    { id: `out-${release.name}`, releases: [release, release, release] },
+    {
+      id: `out-${release.name}`,
+      releases: [release, release, release],
+      flags: ["--unverified-tags", "auto"],
+    },
     async (lab, step) => {
       await step("agents that start at the same time get to know each other", async () => {
         const elapsedMs = await lab.untilKnown(2, ACQUAINTANCE_LIMIT_MS);

@@ -19,8 +19,8 @@ const SECURE = "registry.test:5443";
 const CAUSES: readonly Cause[] = ["refused", "silent", "unresolved", "certificate"];
 const WARNING =
   "containerd reaches a registry that this agent cannot ask: tags are left to containerd";
-/** Kubelet repeats a pull after 10 s; that of `ctr` costs a second more. */
-const RETRY_LIMIT_MS = 20_000;
+/** containerd gives up a connection after 30 s where nobody refuses it. */
+const RETRY_LIMIT_MS = 90_000;
 const { old, current } = containerdReleases();
 
 for (const release of [old, current] satisfies ContainerdRelease[]) {
@@ -46,6 +46,7 @@ for (const release of [old, current] satisfies ContainerdRelease[]) {
       }
       await lab.node(1).agent.start();
       for (const cause of CAUSES) await blockedCase(lab, step, cause, release);
+      await trustedCase(lab, step);
       await outageCases(lab, step, release);
     },
   );
@@ -85,6 +86,20 @@ async function blockedCase(
     }
     await fromPeers(node, same.image, () => node.containerd.cri.pull(at(same)));
     await saidOnce(node, registry);
+  });
+}
+
+/** With the authorities that the node trusts the agent asks by itself. */
+async function trustedCase(lab: Lab, step: Case): Promise<void> {
+  await step("certificate: with --upstream-ca the agent asks upstream itself", async () => {
+    const { image, reference } = await publish(lab, "trusted/app", { layerBytes: LAYERS });
+    const flags = ["--upstream-ca", `${lab.directory}/tls/ca.crt`];
+    await using node = await blockedAgent(lab, lab.node(2), "certificate", flags);
+    await node.containerd.cri.pull(reference.replace(UPSTREAM, SECURE));
+    assert.deepEqual(await node.containerd.lacks(image), []);
+    const metrics = await node.agent.metrics();
+    assert.ok(metrics.sum("eddy_tags_resolved_total", { by: "upstream" }) > 0);
+    assert.equal(metrics.sum("eddy_upstream_requests_total", { outcome: "misconfigured" }), 0);
   });
 }
 
@@ -128,7 +143,7 @@ async function outageCases(lab: Lab, step: Case, { name }: ContainerdRelease): P
         await fromPeers(node, first.image, async () => {
           const { elapsedMs } = await until(
             () => node.containerd.cri.pull(first.reference).then(() => true),
-            { what: "a retry to succeed", timeoutMs: RETRY_LIMIT_MS, intervalMs: 500 },
+            { what: "a retry to succeed", timeoutMs: RETRY_LIMIT_MS, intervalMs: 1000 },
           );
           report(`containerd ${name}: upstream ${way}: pulled after ${elapsedMs.toFixed(0)} ms`);
         });

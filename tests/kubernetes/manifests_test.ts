@@ -161,8 +161,35 @@ helmTest("a values file for Spegel works, its key goes before Eddy's", async (pr
   assert.equal(config.mountPath, "/var/lib/rancher/k3s/agent/etc/containerd");
   const writable = mounts.filter(({ readOnly }: Json) => readOnly !== true);
   assert.deepEqual(writable.map(({ name }: Json) => name), ["containerd-config", "data"]);
-  assert.equal(volumes.length, 5);
+  assert.equal(volumes.length, 6);
   assert(objects.some(({ kind }) => kind === "ServiceMonitor"));
+});
+
+helmTest("the way to upstream: the node's authorities, further ones, proxies", async (program) => {
+  const extraCA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+  const proxy = { http: "http://p:1", https: "http://p:2", noProxy: "10.0.0.0/8" };
+  const { objects } = await template(program, { extraCA, proxy });
+  const daemonSet = objects.find(({ kind }) => kind === "DaemonSet");
+  const { containers, volumes } = daemonSet.spec.template.spec;
+  const [agent] = containers;
+  const config = objects.find(({ metadata }) => metadata.name.endsWith("-extra-ca"));
+  assert.equal(config.data["ca.crt"], extraCA);
+  const directory = agent.volumeMounts.find(({ name }: Json) => name === "extra-ca").mountPath;
+  const authorities = agent.args.filter((arg: string) => arg.startsWith("--upstream-ca="));
+  assert.deepEqual(authorities, ["--upstream-ca=system:/host", `--upstream-ca=${directory}`]);
+  const etc = volumes.find(({ name }: Json) => name === "node-etc");
+  // Any other type would create what is not there.
+  assert.deepEqual(etc.hostPath, { path: "/etc", type: "Directory" });
+  const mount = agent.volumeMounts.find(({ name }: Json) => name === "node-etc");
+  assert.deepEqual(mount, { name: "node-etc", mountPath: "/host/etc", readOnly: true });
+  const env = Object.fromEntries(agent.env.map(({ name, value }: Json) => [name, value]));
+  assert.deepEqual([env.HTTP_PROXY, env.HTTPS_PROXY, env.NO_PROXY], Object.values(proxy));
+
+  const without = (await template(program, { nodeCA: { enabled: false } })).objects;
+  const text = JSON.stringify(without);
+  for (const none of ["node-etc", "extra-ca", "--upstream-ca", "PROXY"]) {
+    assert(!text.includes(none), none);
+  }
 });
 
 helmTest("a cluster key, and who is a local client then", async (program) => {

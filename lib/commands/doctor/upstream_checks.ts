@@ -1,6 +1,7 @@
 import { asksUpstream } from "../../agent/access.ts";
 import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
-import { configuredEndpoints } from "../../agent/upstream_endpoints.ts";
+import { TrustedAuthorities } from "../../agent/trusted_authorities.ts";
+import { configuredEndpoints, withAuthorities } from "../../agent/upstream_endpoints.ts";
 import { systemClock } from "../../async/clock.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import type { Config } from "../../config/options.ts";
@@ -96,9 +97,13 @@ async function ask(
 ): Promise<Asked> {
   let fault: LogFields | undefined;
   const runtime = { clock: systemClock, log: onWarning((fields) => fault ??= fields) };
+  const quiet = { clock: systemClock, log: onWarning(() => {}) };
   const upstream = createUpstream({
     ...runtime,
-    endpoints: configuredEndpoints({ ...config, registryConfigPath: configPath }, runtime),
+    endpoints: withAuthorities(
+      configuredEndpoints({ ...config, registryConfigPath: configPath }, runtime),
+      new TrustedAuthorities(config.upstreamCa, quiet),
+    ),
   });
   try {
     const path = { kind: "manifest", reference: { registry, ...PROBE } } as const;

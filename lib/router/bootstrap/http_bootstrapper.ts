@@ -11,7 +11,7 @@ import {
   startIdentityServer,
 } from "./identity_server.ts";
 import { parsePeer } from "./parse_peer.ts";
-import { readCertificates } from "./read_certificates.ts";
+import { type ClientCertificates, readCertificates } from "./read_certificates.ts";
 
 /** Maximum length of an answer, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
@@ -34,6 +34,8 @@ export interface HttpBootstrapperOptions {
    * `tls.key`. Read for each request: certificates are renewed.
    */
   readonly certificates?: string | undefined;
+  /** Further CA certificates, PEM; default: none. */
+  readonly authorities?: () => Promise<readonly string[]>;
 }
 
 /** An HTTP bootstrapper, with its listening port. */
@@ -70,7 +72,7 @@ export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBo
     },
     async get(cancellable) {
       using limit = deadline(REQUEST_TIMEOUT_MS, cancellable);
-      return parseAnswer(await request(url, options.certificates, limit.signal));
+      return parseAnswer(await request(url, options, limit.signal));
     },
     deaf: () => server?.deaf() ?? false,
     async stop() {
@@ -115,10 +117,13 @@ function toAddress(text: unknown): { ip: string; port?: number }[] {
 
 async function request(
   url: URL,
-  certificates: string | undefined,
+  { certificates, authorities }: HttpBootstrapperOptions,
   signal: AbortSignal,
 ): Promise<string> {
-  const tls = certificates === undefined ? {} : await readCertificates(certificates);
+  const own: ClientCertificates = certificates === undefined
+    ? {}
+    : await readCertificates(certificates);
+  const tls = { ...own, caCerts: [...own.caCerts ?? [], ...await authorities?.() ?? []] };
   const proxy = proxyFromEnvironment()(url);
   using client = createHttpClient(url, proxy, { poolMaxIdlePerHost: 0, ...tls });
   const response = await fetch(url, { signal, client, redirect: "error" });

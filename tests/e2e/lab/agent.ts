@@ -144,6 +144,8 @@ export class Agent implements AsyncDisposable {
       ...["--containerd-registry-config-path", containerd.certsPath],
       ...["--data-dir", `${directory}/data`, "--log-level", "debug"],
       ...["--bootstrap-kind", "dns", "--dns-bootstrap-domain", "eddy.test"],
+      // Tests pull once, unlike kubelet, and often from a registry that no agent has reached yet.
+      ...(flags.includes("--unverified-tags") ? [] : ["--unverified-tags", "serve"]),
       ...flags,
     ];
   }

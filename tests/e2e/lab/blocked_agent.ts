@@ -18,7 +18,7 @@ export type Cause =
 export interface Blocked extends LabNode, AsyncDisposable {}
 
 /** Flags for agents of images that are everybody's, whether upstream can be asked or not. */
-export const PUBLIC: readonly string[] = ["--public-images", "*"];
+export const PUBLIC: readonly string[] = ["--public-images", "*", "--unverified-tags", "auto"];
 /** Nobody has this address. */
 const NOBODY = "10.213.7.250";
 /** Starts a program with another file of names before it. */
@@ -30,11 +30,13 @@ const WITH_NAMES =
  * for nobody, or does not know it. What it sees is what a pod sees.
  *
  * @param cause undefined: an agent that is not hindered.
+ * @param further flags besides {@link PUBLIC}.
  */
 export async function blockedAgent(
   lab: Lab,
   { host, containerd }: LabNode,
   cause: Cause | undefined,
+  further: readonly string[] = [],
 ): Promise<Blocked> {
   const directory = await Deno.makeTempDir({ dir: lab.directory, prefix: `${host.name}-` });
   const names = namesOf(lab, cause);
@@ -42,7 +44,7 @@ export async function blockedAgent(
     ...["unshare", "--mount", "sh", "-c", WITH_NAMES, `${directory}/hosts`, names],
     ...eddyCommand(),
   ];
-  const agent = new Agent({ host, containerd, directory, command, flags: PUBLIC });
+  const agent = new Agent({ host, containerd, directory, command, flags: [...PUBLIC, ...further] });
   await agent.start();
   return {
     ...{ host, containerd, agent },
