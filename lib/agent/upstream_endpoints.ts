@@ -57,10 +57,8 @@ export function configuredEndpoints(
   const endpointsOf = async (registry: string): Promise<Known> => {
     try {
       const byName = { ...defaultEndpoint(registry), named: flagged.has(registry) };
-      const endpoints = (await read(registry)).map(({ url, named, ...server }): UpstreamEndpoint =>
-        url === undefined
-          ? { ...byName, ...server, named: named || byName.named }
-          : { ...server, url, named }
+      const endpoints = (await read(registry)).map(({ url, ...server }): UpstreamEndpoint =>
+        url === undefined ? withDefaults(server, byName) : { ...server, url }
       );
       return { endpoints: endpoints.length > 0 ? endpoints : [byName] };
     } catch (error) {
@@ -79,6 +77,15 @@ export function configuredEndpoints(
     if ("error" in known) throw known.error;
     return known.endpoints;
   };
+}
+
+/** A server without a URL of its own: what follows from the registry's name goes first. */
+function withDefaults(
+  server: Omit<UpstreamServer, "url">,
+  byName: UpstreamEndpoint,
+): UpstreamEndpoint {
+  const { url, named, httpsFirst = false, skipVerify = server.skipVerify } = byName;
+  return { ...server, url, httpsFirst, skipVerify, named: server.named || named };
 }
 
 /** Adds the node's credentials to the servers. */

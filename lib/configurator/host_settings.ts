@@ -12,6 +12,8 @@ export interface HostSettings {
   /** Files with a client certificate and with its key, absolute; both may be one file. */
   readonly client: readonly (readonly [certificate: string, key: string])[];
   readonly skipVerify: boolean;
+  /** It has TLS settings, be they empty: an `http:` URL is then tried by HTTPS first. */
+  readonly hasTls: boolean;
   /** Values of each header, all of which are sent; may be secret. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** The URL's path is the API's base, without `/v2`. */
@@ -45,19 +47,21 @@ const UNITS: Readonly<Record<string, number>> = {
  * @throws {Error} for settings that containerd rejects; it then ignores the whole file.
  */
 export function readHostSettings(table: TomlTable, folder: string): HostSettings {
+  table = withoutCase(table);
   const path = (name: string) => name.startsWith("/") ? name : `${folder}/${name}`;
   const capabilities = strings(table, "capabilities").map((name) => name.toLowerCase());
   const odd = capabilities.find((name) => !CAPABILITIES.has(name));
   if (odd !== undefined) throw new Error(`unknown capability ${odd}`);
   const may = (name: string) => capabilities.length === 0 || capabilities.includes(name);
+  const client = clientPairs(table["client"]);
+  const isSet = (key: string) => table[key] !== undefined;
   return {
     pulls: may("pull"),
     resolves: may("pull") && may("resolve"),
     ca: strings(table, "ca", { alone: true }).map(path),
-    client: clientPairs(table["client"]).map((
-      [certificate, key],
-    ) => [path(certificate), path(key)]),
+    client: client.map(([certificate, key]) => [path(certificate), path(key)]),
     skipVerify: flag(table, "skip_verify"),
+    hasTls: isSet("ca") || isSet("skip_verify") || client.length > 0,
     headers: headersOf(table["header"]),
     overridePath: flag(table, "override_path"),
     dialTimeoutMs: dialTimeoutOf(table["dial_timeout"]),
@@ -73,6 +77,13 @@ export function readHostSettings(table: TomlTable, folder: string): HostSettings
 export function requireUsable({ top, tables, hosts }: HostsDocument, folder: string): void {
   for (const [, table] of hosts) readHostSettings(table as TomlTable, folder);
   readHostSettings(Object.fromEntries([...top, ...tables]), folder);
+}
+
+/** containerd 2.x ignores the case of keys; of several spellings the last one applies. */
+export function withoutCase(table: TomlTable): TomlTable {
+  return Object.fromEntries(
+    Object.entries(table).map(([key, value]) => [key.toLowerCase(), value]),
+  );
 }
 
 function strings(table: TomlTable, key: string, { alone = false } = {}): string[] {
@@ -116,12 +127,14 @@ function headersOf(value: TomlValue | undefined): Record<string, string[]> {
   );
 }
 
+/** Unlike containerd, refuses a negative time, in which nothing can be dialled. */
 function dialTimeoutOf(value: TomlValue | undefined): number | undefined {
   if (value === undefined || value === "") return undefined;
   if (typeof value !== "string") return fail("dial_timeout");
-  const parts = [...value.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy)];
-  const isWhole = parts.map(([part]) => part).join("") === value;
-  if (value !== "0" && (parts.length === 0 || !isWhole)) return fail("dial_timeout");
+  const unsigned = value.replace(/^\+/, "");
+  const parts = [...unsigned.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy)];
+  const isWhole = parts.map(([part]) => part).join("") === unsigned;
+  if (unsigned !== "0" && (parts.length === 0 || !isWhole)) return fail("dial_timeout");
   const ms = parts.reduce(
     (sum, [, number, unit = ""]) => sum + Number(number) * (UNITS[unit] ?? 0),
     0,

@@ -2,7 +2,7 @@ import type { TomlTable } from "smol-toml";
 import { messageOf } from "../async/thrown.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 import type { FileSystem } from "./file_system.ts";
-import { type HostSettings, readHostSettings } from "./host_settings.ts";
+import { type HostSettings, readHostSettings, withoutCase } from "./host_settings.ts";
 import { hostKey, parseHostsDocument } from "./hosts_document.ts";
 import { findRegistryFolder, type RegistryFolder } from "./registry_folder.ts";
 
@@ -17,6 +17,8 @@ export interface UpstreamServer extends
    * name.
    */
   readonly url: string | undefined;
+  /** At an `http:` URL, HTTPS is tried first. */
+  readonly httpsFirst: boolean;
   /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
   /** This node's client certificate and its key, PEM. */
@@ -39,6 +41,7 @@ export interface RegistryServers {
 /** The settings of one server, before its files are read. */
 interface Host extends HostSettings {
   readonly url: string | undefined;
+  readonly httpsFirst: boolean;
 }
 
 /** Upper bound of certificate files for one host. */
@@ -88,12 +91,14 @@ function hostsOf({ path, file }: RegistryFolder, own: readonly string[]): Host[]
   const skipped = new Set(own.map(hostKey));
   const read = ([server, table]: readonly [string, TomlTable]): Host => {
     const settings = readHostSettings(table, path);
-    return { ...settings, url: apiOf(server, settings) };
+    return { ...settings, url: apiOf(server, settings), httpsFirst: triesHttps(server, settings) };
   };
   const listed = hosts.map(([url, table]) => ({ url, host: read([url, table as TomlTable]) }))
     .filter(({ url, host }) => host.url !== undefined && !skipped.has(hostKey(url)))
     .map(({ host }) => host);
-  const { server = "", ...root } = Object.fromEntries([...top, ...tables]);
+  const { server = "", ...root } = withoutCase(
+    Object.fromEntries([...top, ...tables]),
+  );
   if (typeof server !== "string") throw new Error("`server` is not a string");
   const last = read([server, root]);
   // The registry itself supports both.
@@ -111,6 +116,14 @@ function apiOf(server: string, { overridePath }: HostSettings): string | undefin
   }`;
 }
 
+/**
+ * Tells whether containerd 1.7.20 and newer try HTTPS first: it is not the scheme, but TLS settings
+ * are there, and the port could speak either.
+ */
+function triesHttps(server: string, { hasTls }: HostSettings): boolean {
+  return hasTls && /^http:/.test(server) && !/^http:\/\/[^/?#]*:80(?:[/?#]|$)/.test(server);
+}
+
 /** The certificates of a folder without a hosts.toml, in the layout of Docker's certs.d. */
 async function certificatesOf(fileSystem: FileSystem, { path }: RegistryFolder): Promise<Host> {
   const entries = await fileSystem.list(path) ?? [];
@@ -120,12 +133,12 @@ async function certificatesOf(fileSystem: FileSystem, { path }: RegistryFolder):
     return [`${path}/${name}`, `${path}/${names.includes(key) ? key : name}`] as const;
   });
   const ca = names.filter((name) => name.endsWith(".crt")).map((name) => `${path}/${name}`);
-  return { ...NOTHING, url: undefined, ca, client };
+  return { ...NOTHING, url: undefined, httpsFirst: false, ca, client };
 }
 
 async function readServer(
   fileSystem: FileSystem,
-  { url, ca, client, headers, overridePath: _, ...settings }: Host,
+  { url, ca, client, headers, overridePath: _path, hasTls: _tls, ...settings }: Host,
   { isDefault }: RegistryFolder,
 ): Promise<UpstreamServer> {
   const certificate = (path: string) => readPem(fileSystem, path, "CERTIFICATE");

@@ -13,6 +13,8 @@ export interface UpstreamEndpoint extends TlsSettings {
   readonly headers: HeaderFields;
   /** Dial timeout, ms; undefined: none. */
   readonly dialTimeoutMs?: number | undefined;
+  /** True: at an `http:` URL, HTTPS is tried first; default false. */
+  readonly httpsFirst?: boolean;
   /** The node's own credentials for the server, for every image. */
   readonly credentials?: Credentials;
   /**
@@ -41,14 +43,20 @@ export type UpstreamEndpoints = (
 const DOCKER_HUB = "registry-1.docker.io";
 
 /**
- * The server that containerd asks without configuration for a registry (host[:port]).
+ * The server that containerd asks without configuration for a registry (host[:port]): by HTTPS, or
+ * on this machine by what the port speaks, without verification.
+ *
+ * Source: containerd core/remotes/docker/config/hosts.go, `ConfigureHosts`.
  *
  * @throws {TypeError} if it is not a valid host.
  */
 export function defaultEndpoint(registry: string): UpstreamEndpoint {
   const host = registry === "docker.io" ? DOCKER_HUB : registry;
-  const scheme = isLoopbackHost(new URL(`http://${host}`).hostname) ? "http" : "https";
-  return { url: `${scheme}://${host}/v2`, caCertificates: [], headers: {}, named: false };
+  const isLocal = isLoopbackHost(new URL(`http://${host}`).hostname);
+  const url = `${isLocal ? "http" : "https"}://${host}/v2`;
+  const endpoint = { url, caCertificates: [], headers: {}, named: false };
+  const isHttps = isLocal && !host.endsWith(":80");
+  return isHttps ? { ...endpoint, httpsFirst: true, skipVerify: true } : endpoint;
 }
 
 /**
@@ -61,6 +69,5 @@ export function isRegistryItself(host: string, registry: string): boolean {
 
 /** Tells whether a host name denotes this machine, without a lookup. */
 function isLoopbackHost(hostname: string): boolean {
-  const host = withoutBrackets(hostname);
-  return host === "localhost" || host.endsWith(".localhost") || isLoopback(host);
+  return hostname === "localhost" || isLoopback(withoutBrackets(hostname));
 }

@@ -38,6 +38,12 @@ export function isOwnAuthority(error: unknown): boolean {
   return error instanceof Error && /CaUsedAsEndEntity/.test(error.message);
 }
 
+/** Tells whether a TLS handshake failed because the server speaks something else, such as HTTP. */
+export function isNotTls(error: unknown): boolean {
+  return error instanceof Error &&
+    (/InvalidContentType/.test(error.message) || isNotTls(error.cause));
+}
+
 function isTlsFault({ message, code }: Error & { readonly code?: unknown }): boolean {
   return TLS_FAULT.test(message) || (typeof code === "string" && TLS_CODE.test(code));
 }

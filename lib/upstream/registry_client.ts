@@ -138,6 +138,7 @@ export class RegistryClient {
       },
       ...tlsSettings(endpoint),
       dialTimeoutMs: endpoint.dialTimeoutMs,
+      httpsFirst: endpoint.httpsFirst,
       trustedHosts: new Set(endpoint.named ? [url.host] : []),
       follow: kind === "manifest" || method === "GET",
       signal,

@@ -2,7 +2,6 @@ import { LRUCache } from "lru-cache";
 import { deadline } from "../async/deadline.ts";
 import { createHttpClient } from "../net/http_client.ts";
 import { type FindProxy, proxyFromEnvironment } from "../net/proxy.ts";
-import type { Cancellable } from "../ports/cancellable.ts";
 import { type Connect, connectTcp } from "./http/dial.ts";
 import { DirectClient } from "./http/direct_client.ts";
 import { type HeaderFields, headerLines } from "./http/header_fields.ts";
@@ -12,11 +11,12 @@ import {
   type ResolveAddresses,
   systemResolve,
 } from "./forbidden_host.ts";
+import { type HttpsFirst, preferHttps } from "./https_first.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import type { TlsSettings } from "./tls_settings.ts";
 
 /** A request to a registry or to its token server. */
-export interface UpstreamRequest extends Cancellable, TlsSettings {
+export interface UpstreamRequest extends HttpsFirst, TlsSettings {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
   /** Form fields of a POST, which never follows a redirect. */
@@ -24,8 +24,6 @@ export interface UpstreamRequest extends Cancellable, TlsSettings {
   readonly headers: HeaderFields;
   /** Dial timeout, ms; undefined: none. */
   readonly dialTimeoutMs?: number | undefined;
-  /** Configured hosts, which may be at any address, including this machine. */
-  readonly trustedHosts: ReadonlySet<string>;
   /** False: a redirect is returned like any other response. */
   readonly follow?: boolean;
 }
@@ -52,9 +50,6 @@ export interface SenderCollaborators {
   readonly findProxy?: FindProxy;
 }
 
-/** Sends one request, without redirects. */
-type SendOnce = (url: URL, request: UpstreamRequest) => Promise<Response>;
-
 /**
  * Makes a sender that follows redirects itself: never to a forbidden host unless it is configured,
  * never from https to http, and without `Authorization` and configured headers once the origin
@@ -70,13 +65,13 @@ export function createSender(
 ): Sender {
   const direct = new DirectClient({ resolve, connect });
   const proxied = new ProxiedClient(resolve);
-  const sendOnce: SendOnce = async (url, request) => {
+  const sendOnce: SendOnce = preferHttps(async (url, request) => {
     requireWebUrl(url);
     const proxy = findProxy(url);
     return proxy === undefined
       ? await direct.send(url, request)
       : await proxied.send(url, proxy, request);
-  };
+  });
   return {
     send: (request) => follow(request, sendOnce),
     [Symbol.dispose]() {
@@ -85,6 +80,8 @@ export function createSender(
     },
   };
 }
+
+type SendOnce = (url: URL, request: UpstreamRequest) => Promise<Response>;
 
 async function follow(request: UpstreamRequest, sendOnce: SendOnce): Promise<Response> {
   const { form, follow = form === undefined } = request;

@@ -12,7 +12,7 @@ import { test } from "../support/test.ts";
 const LISTEN = { host: "", port: 5000 };
 const OPEN = { caCertificates: [], headers: {} };
 const READ = {
-  ...{ ...OPEN, pulls: true, resolves: true, skipVerify: false, rewrites: [] },
+  ...{ ...OPEN, httpsFirst: false, pulls: true, resolves: true, skipVerify: false, rewrites: [] },
   ...{ client: undefined, dialTimeoutMs: undefined },
 };
 
@@ -41,9 +41,10 @@ test("a registry's own name is trusted only if the node's configuration has it",
   };
   await withHosts(files, async (endpoints) => {
     const mirror = { ...READ, url: "http://mirror.example/v2", named: true };
-    const named = { ...READ, url: "http://127.0.0.1:8001/v2", named: true };
+    const local = { httpsFirst: true, skipVerify: true, named: true };
+    const named = { ...READ, ...local, url: "http://127.0.0.1:8001/v2" };
     assert.deepEqual(await endpoints("127.0.0.1:8001"), [mirror, named]);
-    const flagged = { ...OPEN, url: "http://localhost:8002/v2", named: true };
+    const flagged = { ...OPEN, ...local, url: "http://localhost:8002/v2" };
     assert.deepEqual(await endpoints("localhost:8002"), [flagged]);
     for (const registry of ["localhost:8001", "127.0.0.1:8002", "0x7f.1"]) {
       const [{ named, url } = assert.fail(), ...rest] = await endpoints(registry);

@@ -11,7 +11,7 @@ const fileSystem = denoFileSystem;
 /** What is there for a server of which nothing is said. */
 const OPEN = {
   ...{ pulls: true, resolves: true, skipVerify: false, named: true, rewrites: [], headers: {} },
-  ...{ caCertificates: [], client: undefined, dialTimeoutMs: undefined },
+  ...{ caCertificates: [], client: undefined, dialTimeoutMs: undefined, httpsFirst: false },
 };
 
 const pem = (name: string) =>
@@ -36,7 +36,7 @@ capabilities = ["pull", "resolve"]
 [host."https://cache.example/ghcr"]
 capabilities = ["Pull", "RESOLVE"]
 ca = ["site.crt", "root.crt"]
-dial_timeout = "1m1.5s"
+Dial_Timeout = "+1m1.5s"
 [host."https://cache.example/ghcr".header]
 X-Site = "one"
 X-Many = ["first", "second"]
@@ -162,6 +162,32 @@ test("of a hosts.toml that containerd refuses nothing is used", async () => {
       const certificates = { ...OPEN, url: undefined, caCertificates: [pem("CA")] };
       assert.deepEqual(servers, [certificates], text);
       assert.notEqual(problem, undefined, text);
+    });
+  }
+});
+
+test("HTTPS is tried first where TLS settings belong to a plain URL, as in containerd", async () => {
+  const cases: [server: string, settings: string, expected: boolean][] = [
+    ["http://a.example:5000", "skip_verify = true", true],
+    ["http://a.example:5000", "skip_verify = false", true],
+    ["http://a.example", "ca = []", true],
+    ["http://a.example:5000/v2/hub", 'client = "a.pem"', true],
+    ["http://a.example:5000", "client = []", false],
+    ["http://a.example:5000", "", false],
+    ["http://a.example:80", "skip_verify = true", false],
+    ["http://a.example:80/hub", "skip_verify = true", false],
+    ["http://a.example:8080", "SKIP_VERIFY = true", true],
+    ["https://a.example:5000", "skip_verify = true", false],
+    ["a.example:5000", "skip_verify = true", false],
+  ];
+  for (const [server, settings, expected] of cases) {
+    const files = {
+      "r.example/hosts.toml": `server = "${server}"\n${settings}\n`,
+      "r.example/a.pem": pem("A"),
+    };
+    await withFiles(files, async (configPath) => {
+      const found = (await read(configPath, "r.example")).map(({ httpsFirst }) => httpsFirst);
+      assert.deepEqual(found, [expected], `${server} ${settings}`);
     });
   }
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isIP } from "node:net";
 import { join } from "node:path";
 
 const KEY = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(" ");
@@ -36,12 +37,13 @@ export class Authority {
     return new Authority(directory);
   }
 
-  /** Puts `tls.crt`, `tls.key` and `ca.crt` for this name into a directory, which is made too. */
+  /** Puts `tls.crt`, `tls.key` and `ca.crt` for this name or address into a directory, which is made too. */
   async issue(directory: string, name: string): Promise<void> {
+    const names = isIP(name) === 0 ? `DNS:${name}` : `IP:${name}`;
     await Deno.mkdir(directory, { recursive: true });
     const [crt, key] = [join(this.directory, "ca.crt"), join(this.directory, "ca.key")];
     await openssl(
-      ...["req", "-x509", ...KEY, "-subj", "/CN=node", "-addext", `subjectAltName=DNS:${name}`],
+      ...["req", "-x509", ...KEY, "-subj", "/CN=node", "-addext", `subjectAltName=${names}`],
       ...["-addext", "basicConstraints=critical,CA:FALSE", "-CA", crt, "-CAkey", key],
       ...["-keyout", join(directory, "tls.key"), "-out", join(directory, "tls.crt")],
     );
