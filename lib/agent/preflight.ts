@@ -122,8 +122,9 @@ function inspectMissingCri(error: string | undefined, { strict }: PreflightSetti
       "if kubelet uses this containerd, its log says why the plugin did not load",
     );
   }
-  const fix = /mirrors.*config_path/.test(error)
-    ? `remove the registry.mirrors sections from ${CONFIG_FILE}, put such mirrors into ` +
+  const [section] = /mirrors|configs\.tls/.exec(error) ?? [];
+  const fix = section !== undefined && error.includes("config_path")
+    ? `remove the registry.${section} sections from ${CONFIG_FILE}, put such settings into ` +
       "hosts.toml files, and restart containerd"
     : `correct ${CONFIG_FILE} and restart containerd`;
   return (strict ? failed : warning)(name, `containerd's CRI plugin failed: ${error}`, fix);

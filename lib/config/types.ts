@@ -181,13 +181,21 @@ export function list<T>(item: OptionType<T>): OptionType<readonly T[]> {
   });
 }
 
-/** Splits at commas and blanks outside of brackets, so that `a{1,3}` stays one expression. */
+/**
+ * Splits at commas and blanks outside of brackets, so that `a{1,3}` stays one expression. In maps,
+ * brackets within double quotes do not count.
+ */
 function splitList(input: string): string[] {
   const parts = [""];
   let depth = 0;
+  let isQuoted = false;
+  let isEscaped = false;
   for (const char of input) {
-    if ("([{".includes(char)) depth++;
-    if (")]}".includes(char)) depth = Math.max(0, depth - 1);
+    const isMap = parts.at(-1)?.startsWith("{") ?? false;
+    if (isMap && char === '"' && !isEscaped) isQuoted = !isQuoted;
+    isEscaped = char === "\\" && !isEscaped;
+    if (!isQuoted && "([{".includes(char)) depth++;
+    if (!isQuoted && ")]}".includes(char)) depth = Math.max(0, depth - 1);
     if (depth === 0 && /[\s,]/.test(char)) parts.push("");
     else parts[parts.length - 1] += char;
   }

@@ -54,6 +54,15 @@ test("config: additional mirrors are URLs or maps, as text and in the file", () 
     { args: ["--config", "x.yaml"], file },
   ];
   for (const given of cases) assert.deepEqual(parse(given).additionalMirrorRegistries, want);
+  const json = JSON.stringify({ url: "http://a", header: { X: ['} "],{(', "\\"] } });
+  const { additionalMirrorRegistries: [odd, next] } = parse({
+    args: ["--additional-mirror-registries", `${json},http://b`],
+  });
+  assert.deepEqual(odd, {
+    ...{ url: "http://a", ca: [], skipVerify: false },
+    header: { X: ['} "],{(', "\\"] },
+  });
+  assert.equal(next, "http://b");
   for (const bad of ["{url: ftp://x}", "{ca: /a}", "{url: http://a, insecure: true}", "{{"]) {
     const args = ["--additional-mirror-registries", bad];
     const hint = /--additional-mirror-registries: got "a map", want a URL such as .* or a map/;

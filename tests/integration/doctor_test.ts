@@ -85,6 +85,16 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
     detail: /CRI plugin failed: .*mirrors/,
     fix: /remove the registry\.mirrors sections/,
   },
+  ...["containerd's configuration file", "CRI plugin"].map((check): Misconfiguration => ({
+    name: `TLS settings beside config_path, by the ${check}`,
+    major: 1,
+    containerd: () => ({
+      registry: ['[plugins."CRI".registry.configs."harbor.example".tls]', "ca_file = '/ca.crt'"],
+    }),
+    check,
+    detail: /configs with tls for harbor\.example|CRI plugin failed: .*configs\.tls/,
+    fix: /hosts\.toml/,
+  })),
   {
     name: "something else rewrote a hosts.toml",
     plant: ({ certs }) =>

@@ -7,67 +7,10 @@ import type { CommandName } from "../../lib/config/option.ts";
 import { renderManifests } from "../../deploy/helm/render.ts";
 import { VERSION } from "../../lib/version.ts";
 import { configOf } from "../support/config_of.ts";
-import { test, testWith } from "../support/test.ts";
+import { test } from "../support/test.ts";
+import { argsOf, CHART, helmTest, type Json, template } from "./helm.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-const CHART = new URL("deploy/helm/eddy", ROOT).pathname;
-
-// deno-lint-ignore no-explicit-any
-type Json = any;
-
-const helm = await findHelm();
-
-/** Needs helm: left out where there is none, saying so; in CI it fails instead. */
-function helmTest(name: string, run: (helm: string) => Promise<void>): void {
-  testWith(helm === undefined ? ["helm"] : [], `chart: ${name}`, () => run(helm ?? ""));
-}
-
-async function findHelm(): Promise<string | undefined> {
-  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
-  const directory = Deno.env.get("EDDY_TEST_KUBERNETES") ?? `${cache}/eddy/bin`;
-  for (const candidate of ["helm", `${directory}/helm`]) {
-    const found = await run(candidate).catch(() => false);
-    if (found) return candidate;
-  }
-  return undefined;
-}
-
-async function run(program: string): Promise<boolean> {
-  return (await new Deno.Command(program, { args: ["version"] }).output()).success;
-}
-
-async function template(
-  program: string,
-  values: unknown,
-  version = "1.34.0",
-): Promise<{ success: boolean; objects: Json[]; stderr: string }> {
-  const file = await Deno.makeTempFile({ suffix: ".json" });
-  try {
-    await Deno.writeTextFile(file, JSON.stringify(values));
-    const { success, stdout, stderr } = await new Deno.Command(program, {
-      args: ["template", "site", CHART, "-n", "ns", "--kube-version", version, "-f", file],
-    }).output();
-    const decoder = new TextDecoder();
-    const documents = success ? parseAllDocuments(decoder.decode(stdout)) : [];
-    return {
-      success,
-      objects: [...documents].map((document) => document.toJS()).filter((object) =>
-        object !== null
-      ),
-      stderr: decoder.decode(stderr),
-    };
-  } finally {
-    await Deno.remove(file);
-  }
-}
-
-/** The arguments of the container of a DaemonSet or Job, variables filled in. */
-function argsOf(objects: readonly Json[], kind: string, name: string): string[] {
-  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
-  return found.spec.template.spec.containers[0].args
-    .map((arg: string) => arg.replaceAll("$(NODE_IP)", "10.0.0.1"));
-}
-
 helmTest("deploy/kubernetes is what it renders to (deno task render)", async (program) => {
   for (const [name, text] of Object.entries(await renderManifests(program))) {
     assert.equal(await Deno.readTextFile(new URL(`deploy/kubernetes/${name}`, ROOT)), text);
@@ -79,7 +22,15 @@ helmTest("the program takes the arguments that it gives", async (program) => {
     eddy: {
       mirroredRegistries: ["https://docker.io", "registry.example:5000"],
       registryFilters: [".*:latest$", "^ghcr\\.io/"],
-      additionalMirrorTargets: ["http://zot:5000"],
+      additionalMirrorTargets: [
+        "http://zot:5000",
+        "{url: http://text:5000, skip_verify: true}",
+        {
+          url: "https://harbor.example/v2/hub",
+          ca: "/etc/harbor.crt",
+          header: { "X-Site": "a, }" },
+        },
+      ],
       startupTaint: "eddy.dev/starting",
       bootstrapKind: "kubernetes",
       nodeTopology: true,
@@ -95,7 +46,14 @@ helmTest("the program takes the arguments that it gives", async (program) => {
   assert.deepEqual(agent.mirrorTargets, ["http://10.0.0.1:30020"]);
   assert.deepEqual(agent.mirroredRegistries, ["https://docker.io", "registry.example:5000"]);
   assert.deepEqual(agent.registryFilters, [".*:latest$", "^ghcr\\.io/"]);
-  assert.deepEqual(agent.additionalMirrorRegistries, ["http://zot:5000"]);
+  assert.deepEqual(agent.additionalMirrorRegistries, [
+    "http://zot:5000",
+    { url: "http://text:5000", ca: [], skipVerify: true, header: {} },
+    {
+      ...{ url: "https://harbor.example/v2/hub", ca: ["/etc/harbor.crt"], skipVerify: false },
+      header: { "X-Site": ["a, }"] },
+    },
+  ]);
   assert.equal(agent.startupTaint, "eddy.dev/starting");
   assert.equal(agent.kubernetesBootstrapService, "site-eddy-bootstrap");
   assert.equal(agent.kubernetesBootstrapNamespace, "ns");
@@ -315,6 +273,8 @@ helmTest("mistakes in values are named before anything is applied", async (progr
   const cases: [values: unknown, want: RegExp][] = [
     [{ eddy: { logLevl: "info" } }, /logLevl/],
     [{ eddy: { bootstrapKind: "gossip" } }, /bootstrapKind/],
+    [{ eddy: { additionalMirrorTargets: [{ ca: "/a" }] } }, /additionalMirrorTargets/],
+    [{ eddy: { additionalMirrorTargets: [{ url: "http://a", insecure: true }] } }, /additional/],
     [{ spegel: { mirrorResolveTimeout: "20" } }, /mirrorResolveTimeout/],
     [{ service: { registry: { exposure: "LoadBalancer" } } }, /exposure/],
     [{ service: { registry: { nodePort: 70000 } } }, /nodePort/],

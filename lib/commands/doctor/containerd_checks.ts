@@ -52,7 +52,8 @@ export async function checkContainerdOfNode(
       const checks = [failed("containerd", `${socket} does not answer (${probe.error})`, fix)];
       return { checks, probe: undefined, configPath };
     }
-    const file = await checkContainerdFile(config.containerdConfig ?? await configFile());
+    const path = config.containerdConfig ?? await configFile();
+    const file = await checkContainerdFile(path, probe.version);
     const settings = {
       registryConfigPath: configPath,
       contentPathGiven: contentPath !== undefined,

@@ -4,11 +4,11 @@ import {
   parseContainerdConfig,
 } from "../../configurator/containerd_config.ts";
 import type { Check } from "../../ports/check.ts";
-import { failed, ok, skipped } from "../../agent/preflight.ts";
+import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
 import { messageOf } from "../../async/thrown.ts";
 
 const NAME = "containerd's configuration file";
-/** Bound of the drop-in files that are read. */
+/** Bound of the files that are read. */
 const MAX_IMPORTS = 100;
 
 /** Findings in containerd's configuration file and its imports. */
@@ -21,8 +21,13 @@ export interface ContainerdFileReport {
 /**
  * Checks for settings that keep containerd from using registry hosts. A missing or unreadable file
  * is not a failure: in a pod it is seldom mounted.
+ *
+ * @param version containerd's.
  */
-export async function checkContainerdFile(path: string): Promise<ContainerdFileReport> {
+export async function checkContainerdFile(
+  path: string,
+  version: string,
+): Promise<ContainerdFileReport> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -33,12 +38,10 @@ export async function checkContainerdFile(path: string): Promise<ContainerdFileR
     return { check: skipped(NAME, `${path} ${why}`), localImagePull: undefined };
   }
   try {
-    const main = parseContainerdConfig(text);
-    const imported = await readImports(main.imports, dirname(path));
-    const all = [{ path, file: main }, ...imported];
+    const all = await withImports({ path, file: parseContainerdConfig(text) });
     const localImagePull = all.findLast(({ file }) => file.localImagePull !== undefined)
       ?.file.localImagePull;
-    return { check: judge(all), localImagePull };
+    return { check: judge(all, version), localImagePull };
   } catch (error) {
     const why = messageOf(error);
     return {
@@ -53,16 +56,17 @@ interface ReadFile {
   readonly file: ContainerdConfigFile;
 }
 
-function judge(files: readonly ReadFile[]): Check {
+function judge(files: readonly ReadFile[], version: string): Check {
   const conflict = files.find(({ file }) => file.mirrors.length > 0);
   const tls = files.find(({ file }) => file.tlsHosts.length > 0);
   if (tls !== undefined && files.some(({ file }) => file.configPath !== undefined)) {
-    return failed(
-      NAME,
-      `${tls.path} has registry.configs with tls for ${tls.file.tlsHosts.join(", ")} beside ` +
-        "config_path: containerd 1.6 and 1.7 do not load their CRI plugin then",
-      "move the TLS settings into hosts.toml files (ca, client, skip_verify) and restart containerd",
-    );
+    const found = `${tls.path} has registry.configs with tls for ${tls.file.tlsHosts.join(", ")} ` +
+      "beside config_path: containerd ";
+    const fix =
+      "move the TLS settings into hosts.toml files (ca, client, skip_verify) and restart containerd";
+    return /^v?1\./.test(version)
+      ? failed(NAME, `${found}1.6 and 1.7 do not load their CRI plugin then`, fix)
+      : warning(NAME, `${found}${version} does not use them`, fix);
   }
   if (conflict === undefined) return ok(NAME, `${files[0]?.path} has no settings that bypass Eddy`);
   return failed(
@@ -74,31 +78,41 @@ function judge(files: readonly ReadFile[]): Check {
   );
 }
 
-/** Imports are paths or patterns with `*` in their last part, relative to the file's directory. */
-async function readImports(imports: readonly string[], base: string): Promise<ReadFile[]> {
-  const paths: string[] = [];
-  for (const wanted of imports) {
-    const full = isAbsolute(wanted) ? wanted : join(base, wanted);
-    if (!full.includes("*")) paths.push(full);
-    else paths.push(...await expand(full));
-  }
-  const read: ReadFile[] = [];
-  for (const path of paths.slice(0, MAX_IMPORTS)) {
-    const text = await Deno.readTextFile(path).catch(() => undefined);
-    if (text !== undefined) read.push({ path, file: parseContainerdConfig(text) });
+/**
+ * A file and those that it imports, in containerd's order: imports of imports come last. Imports are
+ * paths or patterns with `*`, relative to the directory of the file that names them.
+ */
+async function withImports(main: ReadFile): Promise<readonly ReadFile[]> {
+  const read = [main];
+  const known = new Set([main.path]);
+  for (let at = 0; at < read.length; at++) {
+    const { path, file } = read[at] ?? main;
+    for (const wanted of file.imports) {
+      const full = isAbsolute(wanted) ? wanted : join(dirname(path), wanted);
+      for (const found of full.includes("*") ? await expand(full) : [full]) {
+        if (known.has(found) || known.size >= MAX_IMPORTS) continue;
+        known.add(found);
+        const text = await Deno.readTextFile(found).catch(() => undefined);
+        if (text !== undefined) read.push({ path: found, file: parseContainerdConfig(text) });
+      }
+    }
   }
   return read;
 }
 
+/** The paths that match a pattern, sorted; `*` is any part of one name. */
 async function expand(pattern: string): Promise<string[]> {
   const folder = dirname(pattern);
   const last = pattern.slice(folder.length).replace(/^\//, "");
+  const folders = folder.includes("*") ? await expand(folder) : [folder];
+  if (!last.includes("*")) return folders.map((each) => join(each, last));
   const parts = last.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
   const matches = new RegExp(`^${parts.join(".*")}$`);
-  try {
-    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
-    return names.filter((name) => matches.test(name)).sort().map((name) => join(folder, name));
-  } catch {
-    return [];
+  const paths = [];
+  for (const each of folders.slice(0, MAX_IMPORTS)) {
+    const entries = await Array.fromAsync(Deno.readDir(each)).catch(() => []);
+    const names = entries.map(({ name }) => name).filter((name) => matches.test(name)).sort();
+    paths.push(...names.map((name) => join(each, name)));
   }
+  return paths;
 }
