@@ -54,10 +54,17 @@ export async function verifyManifest(
   digest: Digest | undefined,
 ): Promise<EndpointAnswer> {
   if (response.status !== 200) return refusal(response.status, retryAfter(response));
-  const bytes = await readLimited(response, MAX_MANIFEST_BYTES);
+  const bytes = await readLimited(decoded(response), MAX_MANIFEST_BYTES);
   const actual = digestOf(bytes, digest && splitDigest(digest).algorithm);
   const isRight = isManifest(bytes) && (digest ?? actual) === actual;
   return isRight ? { type: "found", digest: actual } : notTheContent(endpoint);
+}
+
+/** Some proxies compress bodies though nobody asked for it; containerd then decompresses them. */
+function decoded(response: Response): Response {
+  const { body, headers } = response;
+  if (body === null || headers.get("content-encoding")?.toLowerCase() !== "gzip") return response;
+  return new Response(body.pipeThrough(new DecompressionStream("gzip")));
 }
 
 /** The answer of a server that responds with something else than the content. */

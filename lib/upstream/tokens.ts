@@ -8,6 +8,7 @@ import { readLimited } from "../net/bytes.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { UpstreamEndpoint } from "./endpoint.ts";
+import type { HeaderFields } from "./http/header_fields.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import { tlsSettings } from "./tls_settings.ts";
 import type { Sender, UpstreamRequest } from "./send.ts";
@@ -39,9 +40,9 @@ const MAX_LIFE_S = 3600;
 const MARGIN_S = 10;
 
 const answerSchema = z.object({
-  token: z.string().max(MAX_TOKEN_LENGTH).optional(),
-  access_token: z.string().max(MAX_TOKEN_LENGTH).optional(),
-  expires_in: z.number().optional(),
+  token: z.string().max(MAX_TOKEN_LENGTH).nullish(),
+  access_token: z.string().max(MAX_TOKEN_LENGTH).nullish(),
+  expires_in: z.number().nullish(),
 });
 
 /**
@@ -76,22 +77,23 @@ export class Tokens {
   async #fetch(key: string, request: TokenRequest, signal: AbortSignal): Promise<TokenAnswer> {
     const { endpoint } = request;
     const registry = new URL(endpoint.url);
-    const { url, ...question } = questionOf(request, registry);
+    const { url, headers, ...question } = questionOf(request, registry);
     const response = await this.#sender.send({
       ...question,
       url,
+      headers: { ...configuredHeaders(endpoint, url, headers), ...headers },
       ...tlsSettings(endpoint),
       trustedHosts: new Set(endpoint.named ? [registry.host] : []),
       signal,
     });
-    if (response.status !== 200) {
+    if (!response.ok) {
       await response.body?.cancel();
       return { status: response.status, retryAfter: response.headers.get("retry-after") };
     }
     const text = new TextDecoder().decode(await readLimited(response, MAX_ANSWER_BYTES));
     const answer = answerSchema.parse(JSON.parse(text));
     const token = answer.token || answer.access_token;
-    if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) {
+    if (!token || !/^[\x21-\x7e]+$/.test(token)) {
       throw new Error(`token server ${url.host} answered without a token`);
     }
     const lifeS = Math.min(answer.expires_in ?? DEFAULT_LIFE_S, MAX_LIFE_S) - MARGIN_S;
@@ -100,8 +102,30 @@ export class Tokens {
   }
 
   #keyOf({ endpoint, realm, service, scope, credentials }: TokenRequest): string {
-    return JSON.stringify([endpoint.url, realm, service, scope, this.#hash(credentials)]);
+    return JSON.stringify([
+      endpoint.url,
+      endpoint.headers,
+      realm,
+      service,
+      scope,
+      this.#hash(credentials),
+    ]);
   }
+}
+
+/**
+ * The headers configured for a registry, if its token server is at the same origin: a gateway in
+ * front of both may want them. containerd sends them to any token server.
+ */
+function configuredHeaders(
+  endpoint: UpstreamEndpoint,
+  url: URL,
+  others: HeaderFields,
+): HeaderFields {
+  if (url.origin !== new URL(endpoint.url).origin) return {};
+  const names = new Set(Object.keys(others));
+  const own = Object.entries(endpoint.headers).filter(([name]) => !names.has(name.toLowerCase()));
+  return Object.fromEntries(own);
 }
 
 /**
