@@ -9,11 +9,13 @@ import { listChanges, report } from "./configure.ts";
 import { startHttpServer } from "../agent/http_server.ts";
 import type { CommandIo } from "./io.ts";
 import { placesToRestore } from "./places_to_restore.ts";
+import { findData, removeData } from "./remove_data.ts";
 import { registryConfigPath } from "../agent/registry_config_path.ts";
 
 /**
  * Restores containerd's registry configuration, or prints what that would change: in the configured
- * directory, else in all that Eddy changed, even if containerd no longer runs.
+ * directory, else in all that Eddy changed, even if containerd no longer runs. Removes what Eddy
+ * keeps in its data directory, if that is named.
  */
 export async function cleanupCommand(config: Config, io: CommandIo): Promise<number> {
   const collaborators = { fileSystem: denoFileSystem };
@@ -21,6 +23,7 @@ export async function cleanupCommand(config: Config, io: CommandIo): Promise<num
     for (const configPath of await pathsOf(config)) {
       report(await planRestore(collaborators, { configPath }), io, diffConfiguration);
     }
+    for (const file of await dataOf(config, findData)) io.stdout(`remove ${file}\n`);
     return 0;
   }
   await restoreAll(config, io);
@@ -36,7 +39,16 @@ async function restoreAll(config: Config, io: CommandIo): Promise<boolean> {
     changed ||= plan.steps.length > 0;
     report(plan, io, listChanges);
   }
-  return changed;
+  const removed = await dataOf(config, removeData);
+  for (const file of removed) io.stdout(`removed ${file}\n`);
+  return changed || removed.length > 0;
+}
+
+async function dataOf(
+  { dataDir }: Config,
+  list: (directory: string) => Promise<string[]>,
+): Promise<string[]> {
+  return dataDir ? await list(dataDir) : [];
 }
 
 /**

@@ -44,8 +44,8 @@ export const AGENT_OPTIONS = {
     defaultText: "none, nothing survives a restart",
     placeholder: "DIR",
     help: "Directory for state that survives a restart: the node's peer identity, and what the " +
-      "node knows about the visibility of repositories.",
-    commands: AGENT,
+      "node knows about the visibility of repositories. `cleanup` removes these files from it.",
+    commands: [...AGENT, "cleanup"],
   }),
   logLevel: option({
     type: oneOf("debug", "info", "warn", "error"),

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { cleanupCommand } from "../../lib/commands/cleanup.ts";
 import { cleanupWaitCommand } from "../../lib/commands/cleanup_wait.ts";
 import { configureCommand } from "../../lib/commands/configure.ts";
+import { DATA_FILES } from "../../lib/commands/remove_data.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import { configOf } from "../support/config_of.ts";
+import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 
 function io(signal: AbortSignal) {
@@ -77,6 +79,33 @@ test("cleanup that is undone by an agent which still runs is not done, and done 
     stop.abort();
     await Deno.remove(certs, { recursive: true });
   }
+});
+
+test("cleanup removes Eddy's files of the data directory, and nothing else there", async () => {
+  await using root = await tempDirectory();
+  const data = `${root.path}/data`;
+  const certs = `${root.path}/certs.d`;
+  const fill = async (...names: string[]) => {
+    await Deno.mkdir(data, { recursive: true });
+    for (const name of names) await Deno.writeTextFile(`${data}/${name}`, name);
+  };
+  const left = async () => (await Array.fromAsync(Deno.readDir(data))).map(({ name }) => name);
+  const cleanup = async (...args: string[]) => {
+    const command = io(new AbortController().signal);
+    const paths = ["--containerd-registry-config-path", certs, "--data-dir", data];
+    assert.equal(await cleanupCommand(configOf("cleanup", [...paths, ...args]), command), 0);
+    return command.written.join("");
+  };
+  await fill(...DATA_FILES, "yours.txt");
+  assert.match(await cleanup("--dry-run"), /^remove .*\/private\.key$/m);
+  assert.equal((await left()).length, DATA_FILES.length + 1);
+  assert.match(await cleanup(), /^removed .*\/private\.key$/m);
+  assert.deepEqual(await left(), ["yours.txt"]);
+  await Deno.remove(`${data}/yours.txt`);
+  await fill(...DATA_FILES);
+  await cleanup();
+  await assert.rejects(Deno.stat(data), Deno.errors.NotFound, "the directory was Eddy's alone");
+  assert.doesNotMatch(await cleanup(), /private/);
 });
 
 test("cleanup-wait waits for a node that is not done, and starts to count anew", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { PERMISSIONS } from "../../deploy/permissions.ts";
+import { DATA_FILES } from "../../lib/commands/remove_data.ts";
 import { readSource, sourceFiles } from "../architecture/source_files.ts";
 import { test } from "../support/test.ts";
 import { tableRows } from "./markdown.ts";
@@ -44,6 +45,12 @@ test("CONTRIBUTING: each dependency is there, with its reason", async () => {
     reasons.some((reason) => reason === name || name.startsWith(reason.replace(/\*$/, "")));
   const imports: string[] = Object.keys(project.imports).filter((n) => !n.startsWith("@types/"));
   assert.deepEqual(imports.filter((name) => !has(name)), []);
+});
+
+test("operations: each file of the data directory is described, and removed by cleanup", async () => {
+  const [, table = ""] = (await read("docs/operations.md")).split("\n## Data directory\n");
+  const files = [...table.split("\n## ")[0]?.matchAll(/^\| `([^`]+)`/gm) ?? []];
+  assert.deepEqual(files.map(([, name = ""]) => name), DATA_FILES);
 });
 
 test("operations: log lines and reasons that are explained exist", async () => {

@@ -236,6 +236,50 @@ helmTest("the index is closed only where there is a key", async (program) => {
   assert.match(stderr, /eddy.dhtClosed: needs a cluster key/);
 });
 
+helmTest(
+  "containerd's configuration file is mounted where it is beside certs.d",
+  async (program) => {
+    const k3s = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d";
+    const cases: [Json, boolean][] = [
+      [{}, true],
+      [{ eddy: { containerdMirrorAdd: false } }, false],
+      [{ eddy: { containerdRegistryConfigPath: k3s } }, false],
+      [{ eddy: { containerdRegistryConfigPath: "/opt/certs.d" } }, false],
+    ];
+    for (const [values, isMounted] of cases) {
+      const { objects } = await template(program, values);
+      const { containers } = objects.find(({ kind }) => kind === "DaemonSet").spec.template.spec;
+      const mount = containers[0].volumeMounts
+        .find(({ name }: Json) => name === "containerd-settings");
+      const expected = { name: mount?.name, mountPath: "/etc/containerd", readOnly: true };
+      assert.deepEqual(mount, isMounted ? expected : undefined, JSON.stringify(values));
+    }
+  },
+);
+
+helmTest(
+  "the cleanup removes the data directory's files, unless it is to keep them",
+  async (program) => {
+    const path = "/var/lib/spegel";
+    const cases: [Json, string | undefined][] = [
+      [{}, "/var/lib/eddy"],
+      [{ eddy: { persistence: { path } } }, path],
+      [{ cleanup: { removeData: false } }, undefined],
+      [{ eddy: { persistence: { enabled: false } } }, undefined],
+    ];
+    for (const [values, directory] of cases) {
+      const { objects } = await template(program, values);
+      const [, ...args] = argsOf(objects, "DaemonSet", "site-eddy-cleanup");
+      assert.equal(configOf("cleanup", args).dataDir, directory);
+      const pods = objects.filter(({ kind }) => kind === "DaemonSet");
+      const { containers } = pods.find(({ metadata }) => metadata.name.endsWith("-cleanup"))
+        .spec.template.spec;
+      const mount = containers[0].volumeMounts.find(({ name }: Json) => name === "data");
+      assert.equal(mount?.mountPath, directory);
+    }
+  },
+);
+
 helmTest("a NodePort leads to the node's own agent, or is refused", async (program) => {
   const exposed = { service: { registry: { exposure: "NodePort" } } };
   const { objects } = await template(program, exposed);

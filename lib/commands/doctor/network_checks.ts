@@ -18,6 +18,8 @@ const MAX_PEERS = 5;
 /** Bound of the digests that are looked up to find one that only this node holds. */
 const MAX_DIGESTS = 20;
 
+const FROM_PEERS = "this node from peers";
+
 /** Reasons of a peer that asked other nodes for the content. */
 const LOOKED_FOR = new Set(["no-peer", "peers-unreachable", "peers-refused", "timeout"]);
 
@@ -50,7 +52,9 @@ export async function checkNetwork(
     reached.check,
     ...tls,
     check,
-    await checkFromPeers(client, config, reached.peers, unique),
+    config.clusterKeyFile === undefined
+      ? await checkFromPeers(client, config, reached.peers, unique)
+      : servedPeers(overview),
   ];
 }
 
@@ -121,13 +125,22 @@ function candidates(content: readonly AdvertisedContent[]): Unique[] {
   return all.slice(0, MAX_DIGESTS);
 }
 
+/** Nodes with a cluster key look for nothing on behalf of whoever cannot sign, as the doctor. */
+function servedPeers({ totals: { bytesTo } }: Overview): Check {
+  return bytesTo > 0 ? ok(FROM_PEERS, `they have fetched ${bytesTo} bytes from it`) : skipped(
+    FROM_PEERS,
+    "none has fetched from it yet, and with a cluster key the doctor cannot ask one to; on " +
+      'another node, "ports of peers" tries this one',
+  );
+}
+
 async function checkFromPeers(
   client: AgentClient,
   config: Config,
   peers: readonly PeerView[],
   unique: Unique | undefined,
 ): Promise<Check> {
-  const name = "this node from peers";
+  const name = FROM_PEERS;
   if (unique === undefined) {
     return skipped(
       name,

@@ -222,6 +222,7 @@ await clusterSuite("the chart and a real API server", async (cluster, step) => {
     await uninstalled;
     for (const [index, agent] of agents.entries()) {
       assert.deepEqual(await readTree(agent.certsPath), before[index]);
+      await assert.rejects(Deno.stat(`${agent.directory}/data`), Deno.errors.NotFound);
     }
     assert.equal((await api.request("GET", jobs)).status, 404, "the hooks are gone");
     assert.equal((await api.request("GET", `${daemonSets}/eddy-cleanup`)).status, 404);

@@ -93,12 +93,14 @@ export class Cluster implements AsyncDisposable {
     const args: string[] = container.args.map((arg: string) =>
       arg.replaceAll(/\$\((\w+)\)/g, (_, name) => env[name] ?? "")
     );
-    const overrides = [`--containerd-registry-config-path=${directory}/certs.d`];
+    const overrides = [
+      `--containerd-registry-config-path=${directory}/certs.d`,
+      `--data-dir=${directory}/data`,
+    ];
     if (args[0] === "agent") {
       overrides.push(
         ...WITHOUT_UPSTREAM,
         `--store=oci-layout:${directory}/layout`,
-        `--data-dir=${directory}/data`,
       );
       const keyFile = await this.#mountClusterKey(spec.template.spec.volumes, directory);
       if (keyFile !== undefined) overrides.push(`--cluster-key-file=${keyFile}`);

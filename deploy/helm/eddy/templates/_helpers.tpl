@@ -85,6 +85,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if $parent }}{{ dir $path }}{{ else }}{{ $path }}{{ end }}
 {{- end }}
 
+{{/* "true" if containerd's configuration file is beside the mounted directory, for the doctor to read. */}}
+{{- define "eddy.mountsContainerdConfig" -}}
+{{- $config := include "eddy.config" . | fromYaml }}
+{{- if and $config.containerdMirrorAdd (eq (include "eddy.registryConfigMount" .) "/etc/containerd/certs.d") }}true{{ end }}
+{{- end }}
+
 {{/* URL under which containerd reaches the agent of its node. */}}
 {{- define "eddy.mirrorTarget" -}}
 {{- with .Values.service.registry }}
