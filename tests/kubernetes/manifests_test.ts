@@ -294,6 +294,23 @@ helmTest("a NodePort leads to the node's own agent, or is refused", async (progr
   assert((await template(program, {}, "1.33.5")).success);
 });
 
+helmTest(
+  "alerts are of the release's own metrics, and lead to the page that is named",
+  async (program) => {
+    const page = "https://eddy.example/operations";
+    const { objects } = await template(program, {
+      prometheusRule: { enabled: true, labels: { team: "a" }, runbookUrl: page },
+    });
+    const rule = objects.find(({ kind }) => kind === "PrometheusRule");
+    assert.equal(rule.metadata.labels.team, "a");
+    const [down, ...others] = rule.spec.groups[0].rules;
+    assert.equal(down.expr, 'up{job="site-eddy"} == 0');
+    for (const { annotations } of [down, ...others]) {
+      assert(annotations.runbook_url.startsWith(`${page}#eddy`), annotations.runbook_url);
+    }
+  },
+);
+
 helmTest("two releases have no name in common", async (program) => {
   const names = async (release: string) => {
     const { stdout } = await new Deno.Command(program, {
