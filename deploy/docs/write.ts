@@ -1,6 +1,7 @@
 /** Writes the pages that are generated. Usage: `deno task docs`; a test keeps them equal. */
 import { renderChartReadme } from "./chart_readme.ts";
 import { renderConfiguration } from "./configuration.ts";
+import { renderManPage } from "./man_page.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -10,6 +11,7 @@ export async function generatedPages(): Promise<Record<string, string>> {
   return {
     "docs/configuration.md": renderConfiguration(),
     "deploy/helm/eddy/README.md": renderChartReadme(values),
+    "deploy/man/eddy.8": renderManPage(),
   };
 }
 

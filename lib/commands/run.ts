@@ -1,3 +1,4 @@
+import { renderCompletion } from "../config/completion.ts";
 import { ConfigError } from "../config/config_error.ts";
 import { COMMAND_SUMMARIES, renderHelp } from "../config/help.ts";
 import type { CommandName } from "../config/option.ts";
@@ -43,6 +44,7 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
   const name = ALIASES[first] ?? first;
   try {
     if (name === "help") return help(rest[0], io);
+    if (name === "completion") return completion(rest[0], io);
     if (!isCommand(name)) {
       throw new ConfigError(
         `unknown command ${JSON.stringify(first)}, want one of ` +
@@ -70,6 +72,11 @@ export async function runCommand(args: readonly string[], io: CommandIo): Promis
 function help(topic: string | undefined, io: CommandIo): number {
   const name = ALIASES[topic ?? ""] ?? topic;
   io.stdout(`${renderHelp(name !== undefined && isCommand(name) ? name : undefined)}\n`);
+  return 0;
+}
+
+function completion(shell: string | undefined, io: CommandIo): number {
+  io.stdout(renderCompletion(shell));
   return 0;
 }
 

@@ -1,5 +1,5 @@
 import { CHANGES, option, unset } from "./option.ts";
-import { boolean, path } from "./types.ts";
+import { boolean, oneOf, path } from "./types.ts";
 
 /** What single commands take. */
 export const COMMAND_OPTIONS = {
@@ -23,5 +23,12 @@ export const COMMAND_OPTIONS = {
     placeholder: "",
     help: "Print the result as JSON.",
     commands: ["doctor"],
+  }),
+  format: option({
+    type: oneOf("text", "json"),
+    default: "text",
+    placeholder: "FORMAT",
+    help: "Form of the output: `text` or `json`.",
+    commands: ["version"],
   }),
 };

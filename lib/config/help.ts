@@ -2,7 +2,7 @@ import type { CommandName } from "./option.ts";
 import { OPTION_ROWS, type OptionRow } from "./options.ts";
 
 /** Every command and what it does, in the order that help shows them. */
-export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> = {
+export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "completion" | "help", string>> = {
   agent: "Run the node agent until it is stopped.",
   configure: "Write containerd's mirror configuration and exit.",
   cleanup: "Restore containerd's registry configuration as it was before Eddy.",
@@ -12,6 +12,7 @@ export const COMMAND_SUMMARIES: Readonly<Record<CommandName | "help", string>> =
   uninstall: "Remove the service and restore the node as it was before.",
   keygen: "Print a new key for --cluster-key-file.",
   version: "Print the version.",
+  completion: "Print the completion script of a shell: bash, zsh or fish.",
   help: "Print this help, or the help of a command.",
 };
 
@@ -47,6 +48,7 @@ export const WITHOUT_VARIABLE: ReadonlySet<string> = new Set([
     "probeDaemonset",
     "threshold",
     "period",
+    "format",
     "timeout",
   ],
 ]);

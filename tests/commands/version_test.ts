@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { versionCommand } from "../../lib/commands/version.ts";
+import { VERSION } from "../../lib/version.ts";
+import { configOf } from "../support/config_of.ts";
 import { sourceCommit } from "../../lib/commands/source_commit.ts";
 import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
@@ -47,3 +50,20 @@ for (const [name, { files, want }] of Object.entries(TREES)) {
     assert.equal(sourceCommit(root.path), want);
   });
 }
+
+test("eddy version: a line to read, or JSON for programs", () => {
+  const print = (...args: string[]) => {
+    let text = "";
+    versionCommand(configOf("version", args), {
+      ...{ stdout: (part) => text += part, stderr: () => {}, isTerminal: false, env: {} },
+      signal: new AbortController().signal,
+    });
+    return text;
+  };
+  assert.match(print(), new RegExp(`^eddy ${VERSION} \\(commit .+, Deno .+\\)\n$`));
+  const { version, commit, ...rest } = JSON.parse(print("--format", "json"));
+  assert.equal(version, VERSION);
+  assert.ok(commit);
+  const { os, arch } = Deno.build;
+  assert.deepEqual(rest, { deno: Deno.version.deno, platform: `${os}/${arch}` });
+});

@@ -7,8 +7,6 @@ import { test } from "../support/test.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const VERDICTS = new Set(["same", "better", "not there"]);
-/** Flags of Spegel's that the document says Eddy does not have. */
-const NOT_THERE = new Set(["format"]);
 
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
@@ -57,7 +55,7 @@ for (const path of ["README.md", ...PAGES]) {
       const flags = new Set(OPTION_ROWS.map(({ flag }) => flag));
       for (const flag of flagsIn(text)) {
         if (/^(set|reuse-values|create-namespace|no-hooks|user)$/.test(flag)) continue;
-        assert.ok(flags.has(flag) || NOT_THERE.has(flag), `--${flag}`);
+        assert.ok(flags.has(flag), `--${flag}`);
       }
     });
     await t.step("metrics", async () => {
