@@ -11,6 +11,7 @@ import { test } from "../support/test.ts";
 import { argsOf, CHART, helmTest, type Json, template } from "./helm.ts";
 
 const ROOT = new URL("../../", import.meta.url);
+
 helmTest("deploy/kubernetes is what it renders to (deno task render)", async (program) => {
   for (const [name, text] of Object.entries(await renderManifests(program))) {
     assert.equal(await Deno.readTextFile(new URL(`deploy/kubernetes/${name}`, ROOT)), text);
