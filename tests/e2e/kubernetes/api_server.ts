@@ -27,18 +27,33 @@ export interface ApiRequestOptions {
   token?: string;
 }
 
+/** Settings of {@link ApiServer}. */
+export interface ApiServerOptions {
+  /** Further flags; they take precedence. */
+  flags?: readonly string[];
+  /** Users besides the administrator: lines of a token file (`token,user,uid,"group,…"`). */
+  users?: readonly string[];
+}
+
 /** A real kube-apiserver with a real etcd, without controllers and kubelets, on a host of the lab. */
 export class ApiServer implements AsyncDisposable {
   readonly #host: Host;
   readonly #directory: string;
   readonly #programs: KubernetesPrograms;
+  readonly #options: ApiServerOptions;
   #etcd: ManagedProcess | undefined;
   #server: ManagedProcess | undefined;
 
-  constructor(host: Host, directory: string, programs: KubernetesPrograms) {
+  constructor(
+    host: Host,
+    directory: string,
+    programs: KubernetesPrograms,
+    options: ApiServerOptions = {},
+  ) {
     this.#host = host;
     this.#directory = directory;
     this.#programs = programs;
+    this.#options = options;
   }
 
   get address(): string {
@@ -56,6 +71,11 @@ export class ApiServer implements AsyncDisposable {
   /** The certificate that clients trust: the server signs its own. */
   get caFile(): string {
     return `${this.#directory}/pki/apiserver.crt`;
+  }
+
+  /** The key that signs tokens of service accounts, for the controllers. */
+  get serviceAccountKeyFile(): string {
+    return `${this.#directory}/pki/sa.key`;
   }
 
   /** A kubeconfig of the administrator, for helm. */
@@ -97,6 +117,7 @@ export class ApiServer implements AsyncDisposable {
         ...["--service-account-signing-key-file", `${pki}/sa.key`],
         ...["--token-auth-file", `${pki}/tokens.csv`, "--authorization-mode", "RBAC"],
         ...["--allow-privileged", "--profiling=false"],
+        ...this.#options.flags ?? [],
       ]),
       logFile: `${this.#directory}/apiserver.log`,
     });
@@ -222,7 +243,8 @@ export class ApiServer implements AsyncDisposable {
       "-out",
       `${pki}/sa.pub`,
     ]);
-    await Deno.writeTextFile(`${pki}/tokens.csv`, `${ADMIN},admin,admin,system:masters\n`);
+    const users = [`${ADMIN},admin,admin,system:masters`, ...this.#options.users ?? []];
+    await Deno.writeTextFile(`${pki}/tokens.csv`, users.map((line) => `${line}\n`).join(""));
   }
 
   /** A kubeconfig with a token. */

@@ -8,32 +8,41 @@ export interface KubernetesPrograms {
 }
 
 /**
- * Finds etcd in the `PATH`, and kube-apiserver and helm in the directory that `EDDY_TEST_KUBERNETES`
- * names, else in `eddy/bin` of the user's cache.
+ * Directory of programs that are built from source: the one that `EDDY_TEST_KUBERNETES` names, else
+ * `eddy/bin` in the user's cache.
+ */
+export function kubernetesDirectory(): string {
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+  return Deno.env.get("EDDY_TEST_KUBERNETES") ?? `${cache}/eddy/bin`;
+}
+
+/**
+ * Finds etcd in the `PATH`, and kube-apiserver and helm in {@link kubernetesDirectory}.
  *
  * @returns the programs, or what is missing.
  */
 export async function findKubernetesPrograms(): Promise<
   { readonly programs: KubernetesPrograms } | { readonly missing: readonly string[] }
 > {
-  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
-  const directory = Deno.env.get("EDDY_TEST_KUBERNETES") ?? `${cache}/eddy/bin`;
+  const directory = kubernetesDirectory();
   const programs = {
     etcd: "etcd",
     apiServer: `${directory}/kube-apiserver`,
     helm: `${directory}/helm`,
   };
-  const missing: string[] = [];
-  for (
-    const [name, argv] of [
-      ["etcd", [programs.etcd, "--version"]],
-      ["openssl", ["openssl", "version"]],
-      [programs.apiServer, [programs.apiServer, "--version"]],
-      [programs.helm, [programs.helm, "version"]],
-    ] as const
-  ) {
-    const works = await runCommand(argv).then(() => true, () => false);
-    if (!works) missing.push(name);
-  }
+  const missing = await failing([
+    [programs.etcd, "--version"],
+    ["openssl", "version"],
+    [programs.apiServer, "--version"],
+    [programs.helm, "version"],
+  ]);
   return missing.length > 0 ? { missing } : { programs };
+}
+
+/** The programs of those commands that cannot be run, or fail. */
+export async function failing(commands: readonly (readonly string[])[]): Promise<string[]> {
+  const works = await Promise.all(
+    commands.map((argv) => runCommand(argv).then(() => true, () => false)),
+  );
+  return commands.filter((_, index) => !works[index]).map(([program = ""]) => program);
 }

@@ -36,6 +36,8 @@ export interface ImageOptions {
   layerBytes: readonly number[];
   /** Layers as plain tar instead of gzip, which takes long for large ones. Default false. */
   plain?: boolean;
+  /** A program that its containers run, in a layer below the others that no other image shares. */
+  program?: Uint8Array;
   /** An index above it that also names an image of another platform, which is never pulled. */
   index?: boolean;
 }
@@ -74,9 +76,14 @@ interface Single {
 }
 
 function single(options: ImageOptions, architecture: string): Single {
-  const archives = options.layerBytes.map((bytes, index) =>
-    tar(`layer-${index}`, randomBytes(`${options.seed}/${index}`, bytes))
-  );
+  const { program } = options;
+  const programName = `run-${createHash("sha256").update(options.seed).digest("hex").slice(0, 8)}`;
+  const archives = [
+    ...program === undefined ? [] : [tar(programName, program, 0o755)],
+    ...options.layerBytes.map((bytes, index) =>
+      tar(`layer-${index}`, randomBytes(`${options.seed}/${index}`, bytes))
+    ),
+  ];
   const layers = archives.map((archive) =>
     options.plain === true
       ? blob(OCI_LAYER, archive)
@@ -85,7 +92,7 @@ function single(options: ImageOptions, architecture: string): Single {
   const config = document(OCI_CONFIG, {
     architecture,
     os: "linux",
-    config: {},
+    config: program === undefined ? {} : { Entrypoint: [`/${programName}`] },
     rootfs: { type: "layers", diff_ids: archives.map((archive) => digestOf(archive)) },
   });
   const manifest = document(OCI_MANIFEST, {
@@ -98,14 +105,14 @@ function single(options: ImageOptions, architecture: string): Single {
 }
 
 /** An archive of one file (POSIX.1-1988 "ustar" interchange format). */
-function tar(name: string, content: Uint8Array): Uint8Array {
+function tar(name: string, content: Uint8Array, mode = 0o644): Uint8Array {
   const archive = new Uint8Array(512 + Math.ceil(content.length / 512) * 512 + 1024);
   const header = archive.subarray(0, 512);
   const encoder = new TextEncoder();
   const put = (offset: number, text: string) => header.set(encoder.encode(text), offset);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, "0");
   put(0, name);
-  put(100, `${octal(0o644, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0`);
+  put(100, `${octal(mode, 7)}\0${octal(0, 7)}\0${octal(0, 7)}\0`);
   put(124, `${octal(content.length, 11)}\0${octal(0, 11)}\0`);
   put(148, " ".repeat(8));
   put(156, "0");

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { ManagedProcess } from "./managed_process.ts";
 import { type Host, LAB_PREFIX, onHost } from "./network.ts";
+import { onlyChild } from "./only_child.ts";
 import { type CommandResult, runCommand, type RunCommandOptions } from "./run_command.ts";
 import { GiveUp, until } from "./until.ts";
 
@@ -124,9 +125,4 @@ async function firstProcess(process: ManagedProcess): Promise<number | undefined
   const first = child === undefined ? undefined : await onlyChild(child);
   if (first === undefined) return undefined;
   return await Deno.readTextFile(`/proc/${first}/comm`) === "systemd\n" ? first : undefined;
-}
-
-async function onlyChild(pid: number): Promise<number | undefined> {
-  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
-  return children.trim() === "" ? undefined : Number(children.trim().split(" ")[0]);
 }

@@ -18,7 +18,7 @@ export interface Published {
  * @param name a repository, with a tag if it should not be `v1`; also the seed unless one is given.
  */
 export async function publish(
-  lab: Lab,
+  lab: Pick<Lab, "upstream">,
   name: string,
   options: Omit<ImageOptions, "seed"> & { readonly seed?: string },
 ): Promise<Published> {

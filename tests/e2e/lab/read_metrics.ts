@@ -8,9 +8,13 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Reads a host's metrics page. */
-export async function readMetrics(host: Host, port = 9090): Promise<Metrics> {
-  const { status, body } = await httpRequest(host, `http://127.0.0.1:${port}/metrics`);
+/** Reads a metrics page, of the host itself unless an address is given that it reaches. */
+export async function readMetrics(
+  host: Host,
+  port = 9090,
+  address = "127.0.0.1",
+): Promise<Metrics> {
+  const { status, body } = await httpRequest(host, `http://${address}:${port}/metrics`);
   if (status !== 200) throw new Error(`metrics of ${host.name}: status ${status}`);
   return new Metrics(body.split("\n").flatMap(parse));
 }

@@ -1,7 +1,15 @@
+import type { HttpAnswer, HttpRequestOptions } from "./http_request.ts";
 import type { Image } from "./image.ts";
-import type { LabNode } from "./lab.ts";
 import { until } from "./until.ts";
 import { UPSTREAM } from "./upstream.ts";
+
+/** A node whose agent can be asked as its containerd does. */
+export interface AskedNode {
+  readonly host: { readonly name: string };
+  readonly agent: {
+    request(path: string, options?: HttpRequestOptions): Promise<HttpAnswer>;
+  };
+}
 
 /** Settings of {@link untilFindable}. */
 export interface UntilFindableOptions {
@@ -22,7 +30,7 @@ export interface UntilFindableOptions {
  * @returns how long that took, ms.
  */
 export async function untilFindable(
-  node: LabNode,
+  node: AskedNode,
   image: Image,
   options: UntilFindableOptions,
 ): Promise<number> {
