@@ -1,15 +1,12 @@
 import * as z from "zod";
 import { ifPresent } from "../files/if_present.ts";
 import { readSmallFile } from "../files/read_small_file.ts";
-import { replaceFile } from "../files/write_durably.ts";
 import { isDigest } from "../oci/digest.ts";
-import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
+import { keepFile, type KeepOptions } from "./keep_file.ts";
 import type { Knowledge } from "./knowledge.ts";
 import type { Entry } from "./repository_content.ts";
 
-/** How often a changed list is written, ms. */
-const SAVE_INTERVAL_MS = 5_000;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const MAX_NAMES = 60_000;
 
@@ -37,12 +34,6 @@ export interface KeepCollaborators extends Knowledge, Pick<Runtime, "clock" | "l
   readonly today?: () => number;
 }
 
-/** Settings of {@link keepRepositories}. */
-export interface KeepOptions extends Cancellable {
-  /** The file; its directory is made if it is missing. */
-  readonly path: string;
-}
-
 /**
  * Writes which repositories are private and which are public, whenever that has changed, until the
  * signal aborts. A node that starts during an outage of upstream must not take the former for
@@ -50,25 +41,14 @@ export interface KeepOptions extends Cancellable {
  */
 export async function keepRepositories(
   { repositories, content, clock, log, today = Date.now }: KeepCollaborators,
-  { path, signal }: KeepOptions,
+  options: KeepOptions,
 ): Promise<void> {
-  const revisionOf = () => `${repositories.revision} ${content.revision}`;
-  let saved = revisionOf();
-  const saveIfChanged = async () => {
-    const revision = revisionOf();
-    if (revision === saved) return;
-    try {
-      const text = `${JSON.stringify(knownRepositories({ repositories, content }, today()))}\n`;
-      await replaceFile(path, text, { mode: 0o600, directoryMode: 0o700 });
-      saved = revision;
-    } catch (error) {
-      log.warn("the list of repositories could not be written", { path, error });
-    }
+  const knowledge = {
+    name: "the list of repositories",
+    revision: () => `${repositories.revision} ${content.revision}`,
+    text: () => `${JSON.stringify(knownRepositories({ repositories, content }, today()))}\n`,
   };
-  while (!signal.aborted) {
-    await clock.sleep(SAVE_INTERVAL_MS, { signal }).catch(() => {});
-    await saveIfChanged();
-  }
+  await keepFile(knowledge, { clock, log }, options);
 }
 
 /**

@@ -5,6 +5,19 @@ import type { AnswerObserver, UpstreamAnswer, UpstreamTrouble } from "../ports/a
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
+import {
+  ATTEMPT_MS,
+  hasFailed,
+  hasPulled,
+  type KeptReach,
+  keptReach,
+  newReachState,
+  pause,
+  type ReachState,
+  restoredReach,
+  type RuntimeState,
+  UNDER_WAY_MS,
+} from "./reach_state.ts";
 import { repositoryName } from "./repositories.ts";
 
 /** What {@link RuntimeReach} works with. */
@@ -30,59 +43,18 @@ export interface UnaskedRegistry {
  */
 export type LeavesTag = (reference: Reference, options: Cancellable) => Promise<boolean>;
 
-type RuntimeState = "reaches" | "fails" | "unknown";
-
-/** A request that was refused, so that the runtime asks upstream. */
-interface Left {
-  readonly at: number;
-  /** The same by the time of day, with which the store's records are compared. */
-  readonly today: number;
-  readonly repository: string;
-  /** When the runtime asked for a digest that it can only know from upstream. */
-  underWayAt: number | undefined;
-}
-
-interface State {
-  /** Why upstream gave no answer when it was last asked; undefined: it gave one. */
-  trouble: UpstreamTrouble | undefined;
-  /** When it last gave one, time of day, ms. */
-  reachedAt: number | undefined;
-  runtime: RuntimeState;
-  /** When the runtime was last made to try for the sake of finding out, and when it may be again. */
-  triedAt: number | undefined;
-  retryAt: number;
-  pauseMs: number;
-  /** Failures of the runtime since a pull of its own was recorded. */
-  failures: number;
-  warned: boolean;
-  /** By reference. */
-  readonly left: LRUCache<string, Left>;
-  /** By repository: when a client last got a digest from here. */
-  readonly named: LRUCache<string, number>;
-}
-
 const MAX_REGISTRIES = 256;
-const MAX_LEFT = 64;
 /** Records of the store that are read for one question, and the time for that, ms. */
 const MAX_LOOKS = 4;
 const LOOK_MS = 250;
-/**
- * The runtime's own attempt counts as failed if the same is asked again after this, ms. Less than
- * kubelet's first pause before it repeats a pull, 10 s.
- */
-const ATTEMPT_MS = 5_000;
-/** The same for an attempt that has got as far as the manifest, ms. */
-const UNDER_WAY_MS = 120_000;
 /** How long attempts are remembered, ms. */
 const LEFT_MS = 600_000;
-/**
- * The first and the longest pause between two tries, ms. It doubles, so a tag is wrong after an
- * outage for no longer than the outage lasted.
- */
-const PAUSE_MS = 900_000;
-const MAX_PAUSE_MS = 86_400_000;
 /** A registry that answered within this time is away for everybody, ms. */
 const REACHED_MS = 86_400_000;
+/** A trouble that is shorter than this is not warned of where the registry answered before, ms. */
+const LASTING_MS = 300_000;
+/** How often the time of an answer is written down, ms. */
+const KEEP_MS = 600_000;
 /** After so many failures only a finished pull proves that the runtime reaches the registry. */
 const MAX_HINTED = 2;
 
@@ -98,7 +70,10 @@ const MAX_HINTED = 2;
 export class RuntimeReach implements AnswerObserver {
   readonly #with: RuntimeReachCollaborators;
   readonly #today: () => number;
-  readonly #states = new LRUCache<string, State>({ max: MAX_REGISTRIES });
+  readonly #states = new LRUCache<string, ReachState>({ max: MAX_REGISTRIES });
+  #revision = 0;
+  /** By registry: the time of an answer that is written down. */
+  readonly #noted = new LRUCache<string, number>({ max: MAX_REGISTRIES });
 
   constructor(collaborators: RuntimeReachCollaborators) {
     this.#with = collaborators;
@@ -108,13 +83,11 @@ export class RuntimeReach implements AnswerObserver {
   /** Upstream was asked. */
   observe(registry: string, answer: UpstreamAnswer): void {
     const trouble = troubleOf(answer);
-    let state = this.#states.get(registry);
-    if (state === undefined || (trouble === undefined && state.trouble !== undefined)) {
-      if (state?.runtime === "reaches") this.#with.log.info("upstream can be asked", { registry });
-      this.#states.set(registry, state = newState());
-    }
+    const state = this.#states.get(registry) ?? newReachState();
+    if (trouble === undefined) return this.#answered(registry, state);
+    if (state.trouble === undefined) state.troubledAt = this.#with.clock.now();
     state.trouble = trouble;
-    if (trouble === undefined) state.reachedAt = this.#today();
+    this.#states.set(registry, state);
   }
 
   /** See {@link LeavesTag}. */
@@ -126,10 +99,13 @@ export class RuntimeReach implements AnswerObserver {
     const now = this.#with.clock.now();
     const left = state.left.get(formatReference(reference));
     if (left !== undefined && hasFailed(left, now)) this.#failed(registry, state, reference);
-    if (state.runtime === "reaches") return true;
+    if (state.runtime === "reaches") {
+      this.#warn(registry, state);
+      return true;
+    }
     if (now >= state.retryAt && !this.#isOutage(state)) {
       state.triedAt = now;
-      pause(state, now);
+      this.#pause(state);
       this.#with.log.debug("the runtime is made to ask upstream itself", { registry });
     }
     return state.triedAt !== undefined && now - state.triedAt < ATTEMPT_MS;
@@ -155,6 +131,27 @@ export class RuntimeReach implements AnswerObserver {
     }
   }
 
+  /** Changes whenever {@link RuntimeReach.kept} does, but for details. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** What is to survive a restart. */
+  kept(): KeptReach[] {
+    const times = { now: this.#with.clock.now(), today: this.#today() };
+    return [...this.#states].flatMap(([registry, state]) =>
+      keptReach(registry, state, times) ?? []
+    );
+  }
+
+  /** Adds what was kept before a restart. */
+  restore(kept: readonly KeptReach[]): void {
+    const times = { now: this.#with.clock.now(), today: this.#today() };
+    for (const { registry, ...rest } of kept.slice(0, MAX_REGISTRIES)) {
+      this.#states.set(registry, restoredReach(rest, times));
+    }
+  }
+
   /** The registries that this node cannot ask. */
   report(): UnaskedRegistry[] {
     return [...this.#states].flatMap(([registry, { trouble, runtime }]) =>
@@ -162,8 +159,21 @@ export class RuntimeReach implements AnswerObserver {
     );
   }
 
+  /** The registry answered this node: nothing that was learned of its absence holds. */
+  #answered(registry: string, { trouble, runtime, retryAt }: ReachState): void {
+    const reachedAt = this.#today();
+    const isBack = trouble !== undefined || retryAt !== -Infinity;
+    if (runtime === "reaches") this.#with.log.info("upstream can be asked", { registry });
+    const known = isBack ? undefined : this.#states.get(registry);
+    if (known !== undefined) known.reachedAt = reachedAt;
+    else this.#states.set(registry, { ...newReachState(), reachedAt });
+    if (!isBack && reachedAt - (this.#noted.get(registry) ?? -Infinity) < KEEP_MS) return;
+    this.#noted.set(registry, reachedAt);
+    this.#revision++;
+  }
+
   /** A runtime resolves a name before it fetches: it has this digest from somewhere. */
-  #fetched(registry: string, state: State, repository: string): void {
+  #fetched(registry: string, state: ReachState, repository: string): void {
     const now = this.#with.clock.now();
     if ((state.named.get(repository) ?? -Infinity) > now - LEFT_MS) return;
     const begun = [...state.left.values()].filter((left) =>
@@ -175,7 +185,7 @@ export class RuntimeReach implements AnswerObserver {
   }
 
   /** The runtime records an image when its pull has succeeded. */
-  async #lookForPulls(registry: string, state: State, options: Cancellable): Promise<void> {
+  async #lookForPulls(registry: string, state: ReachState, options: Cancellable): Promise<void> {
     const { store, clock } = this.#with;
     for (const [name, { at }] of state.left) {
       if (clock.now() - at > LEFT_MS) state.left.delete(name);
@@ -187,25 +197,36 @@ export class RuntimeReach implements AnswerObserver {
       const at = await store.updatedAt?.(name, limit).catch(() => undefined) ?? -Infinity;
       if (at <= today) return;
       state.left.delete(name);
-      state.failures = 0;
-      state.pauseMs = PAUSE_MS;
+      hasPulled(state);
       this.#reaches(registry, state);
     }));
     options.signal.throwIfAborted();
   }
 
-  #reaches(registry: string, state: State): void {
-    if (state.runtime === "reaches" || state.trouble === undefined) return;
+  #reaches(registry: string, state: ReachState): void {
+    if (state.trouble === undefined) return;
     state.runtime = "reaches";
-    if (state.warned) return;
+    this.#warn(registry, state);
+  }
+
+  /** Once, and not of a registry that is back in a moment. */
+  #warn(registry: string, state: ReachState): void {
+    const { trouble, troubledAt, warned } = state;
+    const isShort = this.#isOutage(state) && this.#with.clock.now() - troubledAt < LASTING_MS;
+    if (warned || trouble === undefined || isShort) return;
     state.warned = true;
     this.#with.log.warn(
       "containerd reaches a registry that this agent cannot ask: tags are left to containerd",
-      { registry, reason: state.trouble, fix: fixOf(state.trouble) },
+      { registry, reason: trouble, fix: fixOf(trouble) },
     );
   }
 
-  #failed(registry: string, state: State, reference: Reference): void {
+  #pause(state: ReachState): void {
+    pause(state, this.#with.clock.now());
+    this.#revision++;
+  }
+
+  #failed(registry: string, state: ReachState, reference: Reference): void {
     state.left.delete(formatReference(reference));
     // Of tags that were left together each fails.
     const isNews = state.runtime !== "fails" || state.triedAt !== undefined;
@@ -213,39 +234,14 @@ export class RuntimeReach implements AnswerObserver {
     if (!isNews) return;
     state.runtime = "fails";
     state.failures++;
-    const now = this.#with.clock.now();
-    if (now >= state.retryAt) pause(state, now);
+    if (this.#with.clock.now() >= state.retryAt) this.#pause(state);
     this.#with.log.debug("the runtime does not reach upstream either", { registry });
   }
 
-  #isOutage({ trouble, reachedAt = -Infinity }: State): boolean {
+  #isOutage({ trouble, reachedAt = -Infinity }: ReachState): boolean {
     if (trouble === "misconfigured" || trouble === "forbidden") return false;
     return this.#today() - reachedAt < REACHED_MS;
   }
-}
-
-function newState(): State {
-  return {
-    trouble: undefined,
-    reachedAt: undefined,
-    runtime: "unknown",
-    triedAt: undefined,
-    retryAt: -Infinity,
-    pauseMs: PAUSE_MS,
-    failures: 0,
-    warned: false,
-    left: new LRUCache({ max: MAX_LEFT }),
-    named: new LRUCache({ max: MAX_LEFT }),
-  };
-}
-
-function pause(state: State, now: number): void {
-  state.retryAt = now + state.pauseMs;
-  state.pauseMs = Math.min(2 * state.pauseMs, MAX_PAUSE_MS);
-}
-
-function hasFailed({ at, underWayAt }: Left, now: number): boolean {
-  return underWayAt === undefined ? now - at >= ATTEMPT_MS : now - underWayAt >= UNDER_WAY_MS;
 }
 
 /** Undefined if the server answered, even if only that it is overloaded: it can be reached. */

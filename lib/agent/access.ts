@@ -1,5 +1,6 @@
 import { Authorizer } from "../access/authorizer.ts";
 import { keepRepositories, loadRepositories } from "../access/keep_repositories.ts";
+import { keepReach, loadReach } from "../access/keep_reach.ts";
 import { Inquiries } from "../access/inquiries.ts";
 import type { Knowledge } from "../access/knowledge.ts";
 import { createLocalClients, type IsLocalClient } from "../access/local_clients.ts";
@@ -27,8 +28,9 @@ import {
   withServerCredentials,
 } from "./upstream_endpoints.ts";
 
-/** Name of the file in the data directory. */
+/** Names of files in the data directory. */
 const REPOSITORIES_FILE = "private-repositories.json";
+const REGISTRIES_FILE = "upstream-registries.json";
 
 /** Access control of an agent. */
 export interface AgentAccess {
@@ -86,7 +88,7 @@ export async function createAccess(
   }
   const opened = await openUpstream(config, collaborators);
   const { nodeCredentials } = opened;
-  const reach = new RuntimeReach({ store, clock, log });
+  const reach = await openReach(config, collaborators);
   const upstream = observed(opened.upstream, reach);
   const knowledge = await openKnowledge(config, privateImages, collaborators);
   const inquiries = startInquiries(knowledge, upstream, collaborators);
@@ -185,6 +187,24 @@ async function openKnowledge(
     return kept;
   });
   return knowledge;
+}
+
+/** Loads what is known of registries from the data directory, and saves it there from now on. */
+async function openReach(
+  { dataDir }: Config,
+  { store, clock, log, stack }: AccessCollaborators,
+): Promise<RuntimeReach> {
+  const reach = new RuntimeReach({ store, clock, log });
+  if (dataDir === undefined) return reach;
+  const path = `${dataDir}/${REGISTRIES_FILE}`;
+  await loadReach({ reach, log }, path);
+  const stop = new AbortController();
+  const kept = keepReach({ reach, clock, log }, { path, signal: stop.signal });
+  stack.push("list of registries", () => {
+    stop.abort();
+    return kept;
+  });
+  return reach;
 }
 
 /** Starts asking upstream in the background whether content is private. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { keepReach, loadReach } from "../../lib/access/keep_reach.ts";
 import { RuntimeReach } from "../../lib/access/runtime_reach.ts";
 import type { UpstreamAnswer, UpstreamTrouble } from "../../lib/ports/access.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
+import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
 import { A, B, OPEN, OUTAGES, pathOf } from "./authorizer_rig.ts";
 
@@ -23,12 +25,12 @@ const LOCAL: readonly UpstreamTrouble[] = [
 const FOUND: UpstreamAnswer = { type: "found", digest: A };
 const signal = new AbortController().signal;
 
-function reachRig() {
+function reachRig(startMs = 0) {
   const clock = new FakeClock();
   const log = new MemoryLog();
   /** When images were recorded, by the time of day. */
   const records = new Map<string, number>();
-  const today = () => 1_700_000_000_000 + clock.now();
+  const today = () => 1_700_000_000_000 + startMs + clock.now();
   const store = { updatedAt: (name: string) => Promise.resolve(records.get(name)) };
   const reach = new RuntimeReach({ clock, log, store, today });
   return {
@@ -245,4 +247,72 @@ test("a store that gives no answer proves nothing, and a client that left is not
   reach.answered({ path, method: "HEAD" }, undefined);
   const gone = AbortSignal.abort(new Error("gone"));
   await assert.rejects(reach.leaves(path.reference, { signal: gone }), /gone/);
+});
+
+test("a hiccup of a registry that answers is not warned of, one that lasts is", async () => {
+  const { ask, clock, request, warnings, runtime, ...rig } = reachRig();
+  rig.found();
+  rig.trouble("timeout");
+  assert.equal(await ask(V1, "lack it"), false);
+  request(B);
+  assert.deepEqual(runtime(), ["reaches"]);
+  assert.equal(await ask(V2), true, "but nobody is told anything old");
+  assert.equal(warnings().length, 0);
+  await clock.advance(300_000);
+  await ask(OTHER);
+  assert.equal(warnings().length, 1);
+});
+
+test("what was learned survives a restart, for a day", async () => {
+  const rounds: [hours: number, leaves: boolean][] = [[1, false], [25, true]];
+  for (const [hours, leaves] of rounds) {
+    await inDirectory(async (directory) => {
+      const path = `${directory}/data/registries.json`;
+      const before = reachRig();
+      const stop = new AbortController();
+      const kept = keepReach(before, { path, signal: stop.signal });
+      before.found();
+      stop.abort();
+      await kept;
+      const after = reachRig(hours * 3_600_000);
+      await loadReach(after, path);
+      after.trouble("unreachable");
+      assert.equal(await after.ask(V1), leaves, `${hours} hours later`);
+      assert.deepEqual(after.warnings(), []);
+    });
+  }
+});
+
+test("a restart does not make the runtime try again before its time", async () => {
+  const before = reachRig();
+  before.trouble("unreachable");
+  const { revision } = before.reach;
+  await before.ask(V1);
+  assert.notEqual(before.reach.revision, revision);
+  const after = reachRig(60_000);
+  after.reach.restore(before.reach.kept());
+  after.trouble("unreachable");
+  assert.equal(await after.ask(V1), false);
+  await after.clock.advance(840_000);
+  assert.equal(await after.ask(V2), true);
+  after.found();
+  assert.deepEqual(after.reach.kept().map(({ retryAt }) => retryAt), [undefined]);
+});
+
+test("a file of registries that cannot be read, or from the future, does no harm", async () => {
+  await inDirectory(async (directory) => {
+    const path = `${directory}/registries.json`;
+    const rig = reachRig();
+    await loadReach(rig, path);
+    assert.deepEqual(rig.warnings(), []);
+    await Deno.writeTextFile(path, "{]");
+    await loadReach(rig, path);
+    assert.equal(rig.warnings().length, 1);
+    const far = { reachedAt: 9e15, retryAt: 9e15, pauseMs: 9e15 };
+    rig.reach.restore([{ registry: REGISTRY, ...far }]);
+    rig.trouble("unreachable");
+    assert.equal(await rig.ask(V1), false);
+    await rig.clock.advance(86_400_000);
+    assert.equal(await rig.ask(V1), true);
+  });
 });
