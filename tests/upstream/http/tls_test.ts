@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MisconfiguredError } from "../../../lib/upstream/misconfigured_error.ts";
+import { asTlsFault, MisconfiguredError } from "../../../lib/upstream/misconfigured_error.ts";
 import { createSender, type UpstreamRequest } from "../../../lib/upstream/send.ts";
 import { Authority, missingOpenssl, selfSigned } from "../../support/certificates.ts";
 import { test, testWith } from "../../support/test.ts";
@@ -8,8 +8,8 @@ import { test, testWith } from "../../support/test.ts";
 const TAKES_OWN = !Deno.version.deno.startsWith("2.6.");
 
 /** Names lead to this machine. */
-const sender = () =>
-  createSender({ resolve: () => Promise.resolve(["127.0.0.1"]), findProxy: () => undefined });
+const sender = (proxy?: URL) =>
+  createSender({ resolve: () => Promise.resolve(["127.0.0.1"]), findProxy: () => proxy });
 
 interface Server extends AsyncDisposable {
   readonly port: number;
@@ -54,13 +54,44 @@ async function withDirectory(run: (directory: string) => Promise<void>): Promise
   }
 }
 
+/** A proxy that connects to this machine, whatever the name. */
+function startProxy(): { readonly url: URL } & AsyncDisposable {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const tunnel = async (client: Deno.TcpConn) => {
+    const head = new Uint8Array(4096);
+    const length = await client.read(head) ?? 0;
+    const [, port] =
+      /^CONNECT [^:]+:(\d+) /.exec(new TextDecoder().decode(head.subarray(0, length))) ??
+        [];
+    const server = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+    await client.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n"));
+    await Promise.allSettled([
+      client.readable.pipeTo(server.writable),
+      server.readable.pipeTo(client.writable),
+    ]);
+  };
+  const tunnels: Promise<void>[] = [];
+  const served = (async () => {
+    for await (const client of listener) tunnels.push(tunnel(client));
+  })();
+  return {
+    url: new URL(`http://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`),
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await served;
+      await Promise.allSettled(tunnels);
+    },
+  };
+}
+
 /** Asks a server; `name` is that of the URL. */
 async function ask(
   { port }: Pick<Server, "port">,
   settings: Partial<UpstreamRequest>,
   name = "registry.example",
+  proxy?: URL,
 ): Promise<number> {
-  using asking = sender();
+  using asking = sender(proxy);
   const url = new URL(`https://${name}:${port}/`);
   const response = await asking.send({
     ...{ method: "GET", url, headers: {}, caCertificates: [], trustedHosts: new Set([url.host]) },
@@ -129,6 +160,22 @@ testWith(
       await assertFault(ask(server, { caCertificates: [other], client }));
       await assertFault(ask(server, { caCertificates: [ca], client }, "other.example"));
       await assert.rejects(ask(server, { caCertificates: [ca] }), /fatal alert|connection ended/);
+    }),
+);
+
+testWith(
+  missing,
+  "authorities are trusted behind a proxy, too",
+  () =>
+    withDirectory(async (directory) => {
+      const authority = await Authority.make(`${directory}/ca`);
+      await authority.issue(directory, "registry.example");
+      const caCertificates = [await authority.certificate()];
+      await using server = await serve(directory);
+      await using proxy = startProxy();
+      assert.equal(await ask(server, { caCertificates }, "registry.example", proxy.url), 200);
+      const asked = ask(server, {}, "registry.example", proxy.url);
+      await assert.rejects(asked, (error) => asTlsFault(error) !== undefined);
     }),
 );
 
