@@ -49,8 +49,12 @@ const MAX_LOOKS = 4;
 const LOOK_MS = 250;
 /** How long attempts are remembered, ms. */
 const LEFT_MS = 600_000;
-/** A registry that answered within this time is away for everybody, ms. */
+/**
+ * A registry that answered this node within the first time is away for everybody, ms; after the
+ * second that is in doubt, since the way there may have been closed for this node alone.
+ */
 const REACHED_MS = 86_400_000;
+const OUTAGE_MS = 3_600_000;
 /** A trouble that is shorter than this is not warned of where the registry answered before, ms. */
 const LASTING_MS = 300_000;
 /** How often the time of an answer is written down, ms. */
@@ -238,9 +242,10 @@ export class RuntimeReach implements AnswerObserver {
     this.#with.log.debug("the runtime does not reach upstream either", { registry });
   }
 
-  #isOutage({ trouble, reachedAt = -Infinity }: ReachState): boolean {
+  #isOutage({ trouble, troubledAt, reachedAt = -Infinity }: ReachState): boolean {
     if (trouble === "misconfigured" || trouble === "forbidden") return false;
-    return this.#today() - reachedAt < REACHED_MS;
+    return this.#today() - reachedAt < REACHED_MS &&
+      this.#with.clock.now() - troubledAt < OUTAGE_MS;
   }
 }
 

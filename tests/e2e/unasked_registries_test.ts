@@ -46,6 +46,7 @@ for (const release of [old, current] satisfies ContainerdRelease[]) {
       }
       await lab.node(1).agent.start();
       for (const cause of CAUSES) await blockedCase(lab, step, cause, release);
+      await unchangedCase(lab, step);
       await trustedCase(lab, step);
       await outageCases(lab, step, release);
     },
@@ -107,15 +108,33 @@ async function trustedCase(lab: Lab, step: Case): Promise<void> {
 async function saidOnce(node: Blocked, registry: string): Promise<void> {
   const warnings = (await node.agent.log()).filter(({ msg }) => msg === WARNING);
   assert.deepEqual(warnings.map((line) => line["registry"]), [registry]);
-  const { body } = await httpRequest(node.host, "http://127.0.0.1:9090/debug/api/overview");
-  const { unaskedRegistries } = JSON.parse(body);
-  assert.deepEqual(
-    unaskedRegistries.map((each: Record<string, unknown>) => [each["registry"], each["runtime"]]),
-    [[registry, "reaches"]],
-  );
+  assert.deepEqual(await unasked(node), [[registry, "reaches"]]);
   const { stdout, code } = await node.agent.command("doctor");
   assert.notEqual(code, 0);
   assert.match(stdout, new RegExp(`✗ tags .*containerd reaches ${registry}`));
+}
+
+/** The registries that an agent cannot ask, and whether its containerd reaches them. */
+async function unasked({ host }: Blocked): Promise<unknown[][]> {
+  const { body } = await httpRequest(host, "http://127.0.0.1:9090/debug/api/overview");
+  const { unaskedRegistries } = JSON.parse(body);
+  return unaskedRegistries.map((each: Record<string, unknown>) => [
+    each["registry"],
+    each["runtime"],
+  ]);
+}
+
+/** A tag that did not move: no content is asked for, and only the record of its image tells. */
+async function unchangedCase(lab: Lab, step: Case): Promise<void> {
+  await step("a pull that needs nothing shows that containerd reaches upstream, too", async () => {
+    const { reference } = await publish(lab, "unchanged/app", { layerBytes: LAYERS });
+    await lab.node(2).containerd.cri.pull(reference);
+    await using node = await blockedAgent(lab, lab.node(2), "refused");
+    await node.containerd.cri.pull(reference);
+    // It is looked for when the next tag is asked for.
+    await node.agent.request(`/v2/unchanged/b/manifests/v1?ns=${UPSTREAM}`, { head: true });
+    assert.deepEqual(await unasked(node), [[UPSTREAM, "reaches"]]);
+  });
 }
 
 /** Upstream is off for everybody, and this agent never reached it. */
