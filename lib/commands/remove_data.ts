@@ -1,7 +1,11 @@
 import { TEMPORARY_PREFIX } from "../files/write_durably.ts";
 
 /** What Eddy keeps in its data directory; the operations page describes each. */
-export const DATA_FILES: readonly string[] = ["private.key", "private-repositories.json"];
+export const DATA_FILES: readonly string[] = [
+  "private.key",
+  "private-repositories.json",
+  "upstream-registries.json",
+];
 
 /** The files of Eddy's in its data directory, as paths; none if there is no such directory. */
 export async function findData(directory: string): Promise<string[]> {
