@@ -22,7 +22,7 @@ export class Readiness {
     return [
       { name: "mirror configuration", met: this.#configured },
       { name: "the list of images", met: advertiser.synced },
-      { name: "a look for peers", met: router.ready() },
+      { name: "an answer of a peer", met: router.ready() },
       { name: "connections are accepted", met: hears },
     ];
   };

@@ -1,4 +1,5 @@
 import type { Config } from "../config/options.ts";
+import { digestOf } from "../oci/digest.ts";
 import type { ConnectionBudget } from "../net/connection_budget.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Bootstrapper } from "../router/bootstrap/bootstrapper.ts";
@@ -38,7 +39,25 @@ export async function createAgentRouter(
     maxConnections: routerConnections && Math.ceil(routerConnections / 2),
     secrets: config.dhtClosed ? keys : undefined,
     dataDir: config.dataDir,
+    bootstrapSource: bootstrapSourceOf(config),
+    readyTimeoutMs: config.readyTimeout,
     rollout,
     zone,
   });
+}
+
+/**
+ * Names the configured source of bootstrap peers; undefined: last known peers are of no use. A node
+ * without a source stays alone, and multicast is never out of date.
+ */
+function bootstrapSourceOf(config: Config): string | undefined {
+  const { bootstrapKind } = config;
+  if (bootstrapKind === undefined || bootstrapKind === "mdns") return undefined;
+  const { dhtPrefix, dnsBootstrapDomain, staticBootstrapPeers, httpBootstrapUrl } = config;
+  const { kubernetesBootstrapNamespace, kubernetesBootstrapService } = config;
+  // A digest, since URLs may have credentials.
+  return digestOf(JSON.stringify([
+    ...[bootstrapKind, dhtPrefix, dnsBootstrapDomain, staticBootstrapPeers, httpBootstrapUrl],
+    ...[kubernetesBootstrapNamespace, kubernetesBootstrapService],
+  ]));
 }

@@ -5,6 +5,7 @@ export const DATA_FILES: readonly string[] = [
   "private.key",
   "private-repositories.json",
   "upstream-registries.json",
+  "peers.json",
 ];
 
 /** The files of Eddy's in its data directory, as paths; none if there is no such directory. */

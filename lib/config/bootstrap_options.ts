@@ -1,5 +1,5 @@
-import { AGENT, option, unset } from "./option.ts";
-import { httpUrl, list, listenAddress, oneOf, path, text } from "./types.ts";
+import { AGENT, DAY_MS, option, unset } from "./option.ts";
+import { duration, httpUrl, list, listenAddress, oneOf, path, text } from "./types.ts";
 
 /** How a node finds its first peers. */
 export const BOOTSTRAP_OPTIONS = {
@@ -66,6 +66,15 @@ export const BOOTSTRAP_OPTIONS = {
     defaultText: "the pod's, or that of the kubeconfig's context",
     placeholder: "NAME",
     help: "Namespace of the bootstrap service.",
+    commands: AGENT,
+  }),
+  readyTimeout: option({
+    type: duration(1, DAY_MS),
+    default: "35s",
+    placeholder: "DURATION",
+    help: "Time after the start after which the agent is ready even though bootstrap names other " +
+      "nodes and none of them answers. The default outlasts the 30 s for which cluster DNS names " +
+      "pods that are gone.",
     commands: AGENT,
   }),
 };

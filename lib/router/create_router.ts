@@ -2,6 +2,7 @@ import type { Admission } from "../net/admission.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
+import { LastPeers } from "./bootstrap/last_peers.ts";
 import { createHost } from "./libp2p/host.ts";
 import { loadIdentity } from "./libp2p/identity.ts";
 import { Libp2pRouter } from "./libp2p_router.ts";
@@ -26,8 +27,10 @@ export async function createRouter(
   options: RouterOptions,
 ): Promise<Libp2pRouter> {
   const resolved = resolveRouterOptions(options);
-  const identity = await loadIdentity(resolved.dataDir);
+  const { dataDir, bootstrapSource } = resolved;
+  const identity = await loadIdentity(dataDir);
+  const lastPeers = await LastPeers.load(collaborators, { dataDir, source: bootstrapSource });
   const { clock, log, admission = new ConnectionBudget().router } = collaborators;
   const host = await createHost(identity, { admission, clock, log }, resolved);
-  return new Libp2pRouter({ ...collaborators, host }, resolved);
+  return new Libp2pRouter({ ...collaborators, host, lastPeers }, resolved);
 }

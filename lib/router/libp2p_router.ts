@@ -1,7 +1,10 @@
 import { deadline } from "../async/deadline.ts";
+import { untilAborted } from "../async/until_aborted.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Peer, Router } from "../ports/router.ts";
+import type { KnownPeers } from "./bootstrap/last_peers.ts";
 import { dhtKey } from "./dht/dht_key.ts";
+import { toIpPort } from "./libp2p/address.ts";
 import type { ResolvedRouterOptions } from "./options.ts";
 import { prunePeerStore } from "./peers/peer_store_pruner.ts";
 import type { FetchTrees } from "./rollout/fetch_trees.ts";
@@ -25,6 +28,9 @@ export class Libp2pRouter implements Router {
   readonly #parts: RouterParts;
   readonly #stop = new AbortController();
   #waitedEnough = false;
+  #ready = false;
+  /** Resolves once the last known peers are written, after the stop. */
+  #kept: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
   constructor(collaborators: RouterPartsCollaborators, options: ResolvedRouterOptions) {
@@ -83,21 +89,26 @@ export class Libp2pRouter implements Router {
     this.#inBackground("limiting connections", () => this.#parts.limiter.run(this.#stop));
     this.#inBackground("waiting to be ready", () => this.#waitToBeReady());
     this.#inBackground("maintenance", () => this.#maintain());
+    this.#kept = this.#collaborators.lastPeers.keep(() => this.#known(), this.#stop);
     const fields = { id: this.id, addresses: this.listenAddresses, status: node.status };
     this.#collaborators.log.info("router listens", fields);
   }
 
   /**
    * Announces the departure to peers, so that they stop asking this node, and stops announcing keys
-   * and looking for peers; lookups still answer from what is known until {@link stop}. Takes at
-   * most half a second and does not reject.
+   * and looking for peers; lookups still answer from what is known until {@link stop}. Takes half
+   * a second at most, or three if the disk is slow, and does not reject.
    */
   async leave(): Promise<void> {
     const { publisher, monitor, goodbye } = this.#parts;
     this.#stop.abort(new DOMException("the router leaves", "AbortError"));
     publisher.stop();
     monitor.stop();
-    const told = await goodbye.say();
+    using limit = deadline(STOP_TIMEOUT_MS);
+    const [told] = await Promise.all([
+      goodbye.say(),
+      untilAborted(this.#kept, limit.signal).catch(() => {}),
+    ]);
     this.#collaborators.log.info("said goodbye", { peers: told });
   }
 
@@ -140,12 +151,13 @@ export class Libp2pRouter implements Router {
   }
 
   /**
-   * True once a peer is known, or the first bootstrap round is over, successful or not (a lone node
-   * is ready), or `readyTimeoutMs` after the start.
+   * True once a peer was known, or the bootstrap source names nobody else (a lone node is ready), or
+   * `readyTimeoutMs` after the start.
    */
   ready(): boolean {
     const { table, bootstrap } = this.#parts;
-    return table.size > 0 || bootstrap.completed || this.#waitedEnough;
+    this.#ready ||= table.size > 0 || bootstrap.alone || this.#waitedEnough;
+    return this.#ready;
   }
 
   /** Whether the router or its bootstrap server can no longer accept connections. */
@@ -187,9 +199,19 @@ export class Libp2pRouter implements Router {
     return this.#collaborators.host.announced().map(String);
   }
 
+  #known(): KnownPeers {
+    const own = this.#collaborators.host.announced().map(toIpPort);
+    return { peers: this.#parts.table.known(), own: own.filter((each) => each !== undefined) };
+  }
+
   async #waitToBeReady(): Promise<void> {
-    await this.#collaborators.clock.sleep(this.#options.readyTimeoutMs, this.#stop);
+    const { clock, log } = this.#collaborators;
+    await clock.sleep(this.#options.readyTimeoutMs, this.#stop);
     this.#waitedEnough = true;
+    if (this.#ready || this.#parts.table.size > 0) return;
+    log.warn("no peer answers, the node counts as alone until one does", {
+      fix: "check what bootstrap names, and that the router port is open between nodes",
+    });
   }
 
   async #maintain(): Promise<void> {
@@ -223,7 +245,7 @@ export class Libp2pRouter implements Router {
     monitor.stop();
     lookup.stop();
     client.stop();
-    const closing = Promise.allSettled([bootstrapper.stop?.(), host.node.stop()]);
+    const closing = Promise.allSettled([this.#kept, bootstrapper.stop?.(), host.node.stop()]);
     using limit = deadline(STOP_TIMEOUT_MS);
     const late = new Promise<"late">((resolve) => {
       limit.signal.addEventListener("abort", () => resolve("late"), { once: true });

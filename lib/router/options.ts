@@ -13,8 +13,16 @@ export interface RouterOptions {
   readonly registryPort: number | ((routerPort: number) => number);
   /** Profile with the defaults of the times below; default `lan`. */
   readonly network?: NetworkProfile;
-  /** Directory of the identity; without it, the node gets a new identity at each start. */
+  /**
+   * Directory of the identity and of the last known peers; without it, the node gets a new identity
+   * at each start and knows nobody.
+   */
   readonly dataDir?: string | undefined;
+  /**
+   * Names the source of bootstrap peers: the last known peers are kept in the data directory, and
+   * used for as long as the source is the same. Default: they are not kept.
+   */
+  readonly bootstrapSource?: string | undefined;
   /** Prefix of the DHT's protocol; nodes with different prefixes stay separate. */
   readonly protocolPrefix?: string;
   /**
@@ -51,7 +59,7 @@ export interface RouterOptions {
   readonly rollout?: boolean;
   /** Returns this node's zone: parents in the same zone are preferred. */
   readonly zone?: () => string | undefined;
-  /** Time after which the router counts as ready in any case, ms. */
+  /** Time after which the router counts as ready even if no peer is known, ms. */
   readonly readyTimeoutMs?: number;
 }
 
@@ -67,7 +75,8 @@ const ROUTER_DEFAULTS = {
   maxConnections: 300,
   maxRecords: 500_000,
   maxRecordsPerPeer: 50_000,
-  readyTimeoutMs: 2000,
+  /** Longer than cluster DNS usually names pods that are gone, 30 s. */
+  readyTimeoutMs: 35_000,
   rollout: false,
 } as const;
 
@@ -109,8 +118,10 @@ export type NetworkProfile = keyof typeof NETWORK_PROFILES;
 
 /** Router options with every default filled in. */
 export type ResolvedRouterOptions =
-  & Required<Defined<Omit<RouterOptions, "dataDir" | "zone">>>
-  & Pick<RouterOptions, "dataDir" | "zone">;
+  & Required<Defined<Omit<RouterOptions, OptionalOption>>>
+  & Pick<RouterOptions, OptionalOption>;
+
+type OptionalOption = "dataDir" | "bootstrapSource" | "zone";
 
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 

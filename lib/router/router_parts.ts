@@ -4,6 +4,7 @@ import type { Runtime } from "../ports/runtime.ts";
 import { type IpPort, toIpPort } from "./libp2p/address.ts";
 import { BootstrapLoop } from "./bootstrap/bootstrap_loop.ts";
 import type { Bootstrapper } from "./bootstrap/bootstrapper.ts";
+import type { LastPeers } from "./bootstrap/last_peers.ts";
 import { createBootstrapDialer } from "./peers/bootstrap_dialer.ts";
 import { ConnectionLimiter } from "./libp2p/connection_limiter.ts";
 import { Departures } from "./peers/departures.ts";
@@ -43,6 +44,7 @@ const MAX_KEY_LENGTH = 88;
 export interface RouterPartsCollaborators extends Runtime {
   readonly host: Host;
   readonly bootstrapper: Bootstrapper;
+  readonly lastPeers: LastPeers;
 }
 
 export interface RouterParts {
@@ -156,13 +158,14 @@ function createDiscovery(
 }
 
 function createBootstrapLoop(
-  { host, bootstrapper, clock, log }: RouterPartsCollaborators,
+  { host, bootstrapper, lastPeers, clock, log }: RouterPartsCollaborators,
   { listen }: ResolvedRouterOptions,
   { table, self }: { readonly table: RoutingTable; readonly self: Self },
 ): BootstrapLoop {
   const own = () => self.addresses;
   return new BootstrapLoop({
     bootstrapper,
+    lastPeers,
     clock,
     log,
     ...createBootstrapDialer({ host, table, own, clock, log }),

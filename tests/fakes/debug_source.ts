@@ -31,7 +31,7 @@ export function overviewOf(given: Partial<Overview> = {}): Overview {
     node: "worker-1",
     zone: undefined,
     startedAt: new Date(Date.now() - 3_600_000),
-    conditions: [{ name: "a look for peers", met: true }],
+    conditions: [{ name: "an answer of a peer", met: true }],
     facts: [["Registry", ":5000"]],
     peers: [],
     advertised: { digests: 0, tags: 0 },

@@ -4,6 +4,7 @@ import {
   type BootstrapLoopCollaborators,
   type DialTarget,
 } from "../../lib/router/bootstrap/bootstrap_loop.ts";
+import { untilAborted } from "../../lib/async/until_aborted.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
@@ -27,6 +28,7 @@ function makeLoop(collaborators: Partial<BootstrapLoopCollaborators> = {}) {
       return Promise.resolve("failed");
     },
     skip: () => false,
+    lastPeers: { peers: [], wasOwn: () => false },
     peerCount: () => state.peers,
     routerPort: () => 5001,
     clock,
@@ -44,20 +46,133 @@ function makeLoop(collaborators: Partial<BootstrapLoopCollaborators> = {}) {
   return { loop, clock, log, state, stop };
 }
 
-test("while nobody is known it tries again, more and more rarely", async () => {
-  const { clock, state, loop, stop } = makeLoop();
-  assert.equal(loop.completed, false);
+/** The longest time between two rounds while DNS may still name pods that are gone, ms. */
+const SOON = 3000;
+
+test("while nobody is known it tries again, every few seconds at first, then more rarely", async () => {
+  const { clock, state, stop } = makeLoop();
   await clock.advance(0);
-  assert.equal(loop.completed, true);
   assert.equal(state.rounds, 1);
   await clock.advance(50);
   assert(state.rounds >= 2);
+  for (let at = 0; at < 2 * MINUTE - SOON; at += SOON) {
+    const before = state.rounds;
+    await clock.advance(SOON);
+    assert(state.rounds > before, `after ${at} ms`);
+  }
   await clock.advance(MINUTE);
   const before = state.rounds;
   await clock.advance(MINUTE);
   assert(state.rounds - before >= 6 && state.rounds - before <= 12, `${state.rounds - before}`);
   await stop();
 });
+
+test("while a listed peer does not answer it soon looks again, though it knows others", async () => {
+  const { clock, state, stop } = makeLoop();
+  state.peers = 20;
+  for (let at = 0; at < 2 * MINUTE - SOON; at += SOON) {
+    const before = state.rounds;
+    await clock.advance(SOON);
+    assert(state.rounds > before, `after ${at} ms`);
+  }
+  await clock.advance(2 * SOON);
+  const before = state.rounds;
+  await clock.advance(9 * MINUTE);
+  assert.equal(state.rounds, before, "that peer is given up");
+  await stop();
+});
+
+const ELSEWHERE = { id: "known", addresses: [{ ip: "10.0.0.9", port: 5001 }] };
+
+test("peers of an earlier run are dialled while the list is still being read", async () => {
+  const dialled: DialTarget[] = [];
+  const { clock, loop, stop } = makeLoop({
+    bootstrapper: { get: ({ signal }) => untilAborted(new Promise(() => {}), signal) },
+    lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+    dial(target) {
+      dialled.push(target);
+      return Promise.resolve("connected");
+    },
+  });
+  await clock.advance(0);
+  assert.deepEqual(dialled, [ELSEWHERE]);
+  assert.equal(loop.alone, false);
+  await stop();
+});
+
+test("peers of an earlier run are not dialled once others are known", async () => {
+  const { clock, state, stop } = makeLoop({
+    lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+    peerCount: () => 1,
+  });
+  await clock.advance(0);
+  assert.deepEqual(state.dialled.map(({ id }) => id), [undefined]);
+  await stop();
+});
+
+const NOBODY = () => Promise.resolve([]);
+const FAILURE = () => Promise.reject(new Error("no such host"));
+const ALONE_CASES: readonly {
+  readonly name: string;
+  readonly given: Partial<BootstrapLoopCollaborators>;
+  readonly alone: boolean;
+}[] = [
+  { name: "the list names another, who does not answer", given: {}, alone: false },
+  {
+    name: "the list names this node",
+    given: { dial: () => Promise.resolve("self") },
+    alone: true,
+  },
+  {
+    name: "the list names only known peers and this node",
+    given: { skip: () => true },
+    alone: true,
+  },
+  {
+    name: "the list names an address that this node had earlier",
+    given: { lastPeers: { peers: [ELSEWHERE], wasOwn: ([at]) => at?.ip === "10.0.0.1" } },
+    alone: true,
+  },
+  { name: "the list names nobody", given: { bootstrapper: { get: NOBODY } }, alone: true },
+  {
+    name: "the list names nobody, but there were peers earlier",
+    given: {
+      bootstrapper: { get: NOBODY },
+      lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+    },
+    alone: false,
+  },
+  { name: "the list cannot be read", given: { bootstrapper: { get: FAILURE } }, alone: true },
+  {
+    name: "the list cannot be read, and there were peers earlier",
+    given: {
+      bootstrapper: { get: FAILURE },
+      lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+    },
+    alone: false,
+  },
+  {
+    name: "the list names more than are dialled at once",
+    given: {
+      bootstrapper: {
+        get: () =>
+          Promise.resolve(Array.from({ length: 7 }, (_, i) => ({ addresses: [{ ip: `::${i}` }] }))),
+      },
+      dial: () => Promise.resolve("self"),
+    },
+    alone: false,
+  },
+];
+
+for (const { name, given, alone } of ALONE_CASES) {
+  test(`${alone ? "alone" : "not alone"}: ${name}`, async () => {
+    const { clock, loop, stop } = makeLoop(given);
+    assert.equal(loop.alone, false);
+    await clock.advance(0);
+    assert.equal(loop.alone, alone);
+    await stop();
+  });
+}
 
 for (
   const [answer, get] of [
@@ -78,7 +193,7 @@ for (
       },
     };
     const { clock, stop } = makeLoop({ bootstrapper });
-    for (let second = 0; second < 60; second++) await clock.advance(1000);
+    for (let second = 0; second < 180; second++) await clock.advance(1000);
     const pauses = asked.slice(1).map((at, i) => at - (asked[i] ?? 0));
     assert((pauses[0] ?? Infinity) <= 1000, pauses.join(" "));
     const last = pauses.slice(-4);
@@ -125,21 +240,19 @@ test("it begins anew at once when it is woken", async () => {
 });
 
 test("a connected peer is waited for until it is in the table, but not for long", async () => {
-  const { loop, clock, stop } = makeLoop({ dial: () => Promise.resolve("connected") });
-  await clock.advance(500);
-  assert.equal(loop.completed, false);
-  await clock.advance(600);
-  assert.equal(loop.completed, true);
+  const { clock, state, stop } = makeLoop({ dial: () => Promise.resolve("connected") });
+  await clock.advance(900);
+  assert.equal(state.rounds, 1);
+  await clock.advance(200);
+  assert.equal(state.rounds, 2);
   await stop();
 });
 
-test("a list that cannot be learned is logged, and the round counts all the same", async () => {
-  const { loop, clock, log, stop } = makeLoop({
-    bootstrapper: { get: () => Promise.reject(new Error("no such host")) },
-  });
-  await clock.advance(0);
-  assert.equal(loop.completed, true);
-  assert.equal(log.lines[0]?.message, "bootstrap peers cannot be learned");
+test("a list that cannot be learned is logged once", async () => {
+  const { clock, log, stop } = makeLoop({ bootstrapper: { get: FAILURE } });
+  await clock.advance(MINUTE);
+  const messages = log.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
+  assert.deepEqual(messages, ["bootstrap peers cannot be learned"]);
   await stop();
 });
 

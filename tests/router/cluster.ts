@@ -40,6 +40,7 @@ export async function makeNode(
     dialTimeoutMs: 1000,
     requestTimeoutMs: 1000,
     pingIntervalMs: 500,
+    readyTimeoutMs: 2000,
     ...options,
   });
   return { router, log, metrics };

@@ -6,6 +6,7 @@ import type { Runtime } from "../../ports/runtime.ts";
 import type { IpPort } from "../libp2p/address.ts";
 import { shuffle } from "./shuffle.ts";
 import type { BootstrapPeer, Bootstrapper } from "./bootstrapper.ts";
+import type { LastPeers } from "./last_peers.ts";
 
 /** Deadlines of reading the list, and of dialling one of its peers, ms. */
 const GET_TIMEOUT_MS = 5000;
@@ -13,8 +14,12 @@ const DIAL_TIMEOUT_MS = 2000;
 /** Peers of a list considered per round, and dialled, chosen at random. */
 const MAX_CONSIDERED = 64;
 const MAX_DIALLED = 6;
-/** Delays between rounds while no peer is known, ms. */
-const RETRY = { baseMs: 50, maxMs: 10_000 };
+/** Delays between rounds while no peer is known, or one that is listed does not answer, ms. */
+const RETRY = { baseMs: 50, maxMs: 3000 };
+/** Time after which that is no longer passing, ms: DNS names pods that are gone for 30 s or so. */
+const PASSING_MS = 2 * 60_000;
+/** Delays from then on while no peer is known, ms. */
+const ALONE_INTERVAL_MS = 10_000;
 /**
  * Interval of rounds, plus up to half of it as jitter, with at most this many peers and with more.
  */
@@ -34,8 +39,15 @@ export interface DialTarget {
 /** Result of a dial. */
 export type DialOutcome = "connected" | "self" | "failed";
 
+interface Dialled {
+  readonly target: DialTarget;
+  readonly outcome: DialOutcome;
+}
+
 export interface BootstrapLoopCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly bootstrapper: Bootstrapper;
+  /** Peers of an earlier run, dialled beside those of the list while no peer is known. */
+  readonly lastPeers: Pick<LastPeers, "peers" | "wasOwn">;
   /** Connects to a peer. Does not reject. */
   readonly dial: (target: DialTarget, options: Cancellable) => Promise<DialOutcome>;
   /** Tells whether a target is this node, or a known peer. */
@@ -49,48 +61,97 @@ export interface BootstrapLoopCollaborators extends Pick<Runtime, "clock" | "log
 /** Finds the first peers, and new ones after all are lost or from time to time. */
 export class BootstrapLoop {
   readonly #collaborators: BootstrapLoopCollaborators;
-  #completed = false;
+  #alone = false;
   /** Why reading the list failed last; empty if it succeeded. */
   #failure = "";
+  /** Time since when no peer is known, or a listed one does not answer. */
+  #missingSince: number | undefined;
+  #delays = backoff(RETRY);
   #wake = new AbortController();
 
   constructor(collaborators: BootstrapLoopCollaborators) {
     this.#collaborators = collaborators;
   }
 
-  /** True once the first round is over, successful or not. */
-  get completed(): boolean {
-    return this.#completed;
+  /**
+   * True if, in the last round, the list named nobody but this node; or if it named nobody at all or
+   * could not be read, and there are no peers of an earlier run.
+   */
+  get alone(): boolean {
+    return this.#alone;
   }
 
   /** Starts the next round now, e.g. after the last peer was lost. */
   wake(): void {
+    this.#nothingMissing();
     this.#wake.abort();
   }
 
   /** Runs until the signal aborts; then rejects with its reason. */
   async run(options: Cancellable): Promise<never> {
-    const { peerCount } = this.#collaborators;
-    let delays = backoff(RETRY);
     while (true) {
       options.signal.throwIfAborted();
-      await this.#round(options);
-      this.#completed = true;
-      const count = peerCount();
-      if (count > 0) delays = backoff(RETRY);
-      const steady = count > FEW_PEERS ? MANY_INTERVAL_MS : FEW_INTERVAL_MS;
-      const delay = count === 0 ? delays.next().value : steady * (1 + Math.random() / 2);
-      await this.#sleep(delay, options);
+      // New for each round: who wakes the loop during one wants another.
+      this.#wake = new AbortController();
+      const isComplete = await this.#round(options);
+      await this.#sleep(this.#delay(isComplete), options);
     }
   }
 
-  async #round(options: Cancellable): Promise<void> {
-    const { bootstrapper, dial, skip, log } = this.#collaborators;
-    let listed: BootstrapPeer[];
+  /** @param isComplete whether all that the list names are reached. */
+  #delay(isComplete: boolean): number {
+    const { peerCount, clock } = this.#collaborators;
+    const count = peerCount();
+    if (count > 0 && isComplete) this.#nothingMissing();
+    else {
+      this.#missingSince ??= clock.now();
+      if (clock.now() - this.#missingSince < PASSING_MS) return this.#delays.next().value;
+    }
+    if (count === 0) return ALONE_INTERVAL_MS * (1 + Math.random()) / 2;
+    const steady = count > FEW_PEERS ? MANY_INTERVAL_MS : FEW_INTERVAL_MS;
+    return steady * (1 + Math.random() / 2);
+  }
+
+  #nothingMissing(): void {
+    this.#missingSince = undefined;
+    this.#delays = backoff(RETRY);
+  }
+
+  /** @returns whether all are reached that the list names, as far as they were dialled. */
+  async #round(options: Cancellable): Promise<boolean> {
+    const { skip, peerCount, lastPeers, log } = this.#collaborators;
+    const last = peerCount() > 0 ? [] : lastPeers.peers.filter((target) => !skip(target));
+    // At once: reading the list may take long.
+    const [fromLast, listed] = await Promise.all([
+      this.#dialSome(shuffle(last), options),
+      this.#read(options),
+    ]);
+    const targets = shuffle(listed ?? []).slice(0, MAX_CONSIDERED)
+      .map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
+    const outcomes = await this.#dialSome(targets, options);
+    const count = (wanted: DialOutcome, from = outcomes) =>
+      from.filter(({ outcome }) => outcome === wanted).length;
+    const connected = count("connected") + count("connected", fromLast);
+    const failed = count("failed");
+    log.debug("bootstrap round is over", { listed: listed?.length, connected, failed });
+    if (connected > 0) await this.#settle(options);
+    // A list that is out of date names this node's former addresses.
+    const isSelf = ({ target, outcome }: Dialled) =>
+      outcome === "self" || (outcome === "failed" && lastPeers.wasOwn(target.addresses));
+    const namesNobody = listed === undefined || listed.length === 0;
+    this.#alone = connected === 0 && peerCount() === 0 && !(namesNobody && last.length > 0) &&
+      targets.length <= MAX_DIALLED && outcomes.every(isSelf);
+    return listed !== undefined && failed === 0;
+  }
+
+  /** The list; undefined if it cannot be read. */
+  async #read(options: Cancellable): Promise<BootstrapPeer[] | undefined> {
+    const { bootstrapper, log } = this.#collaborators;
     try {
       using limit = deadline(GET_TIMEOUT_MS, options);
-      listed = await bootstrapper.get(limit);
+      const listed = await bootstrapper.get(limit);
       this.#failure = "";
+      return listed;
     } catch (error) {
       options.signal.throwIfAborted();
       // Logged once, though every round retries.
@@ -98,26 +159,22 @@ export class BootstrapLoop {
       const level = failure === this.#failure ? "debug" : "warn";
       this.#failure = failure;
       log[level]("bootstrap peers cannot be learned", { error });
-      return;
+      return undefined;
     }
-    const targets = shuffle(listed).slice(0, MAX_CONSIDERED)
-      .map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
-    const outcomes = await Promise.all(
-      targets.slice(0, MAX_DIALLED).map((target) => this.#dial(dial, target, options)),
-    );
-    const connected = outcomes.filter((outcome) => outcome === "connected").length;
-    const failed = outcomes.filter((outcome) => outcome === "failed").length;
-    log.debug("bootstrap round is over", { listed: listed.length, connected, failed });
-    if (connected > 0) await this.#settle(options);
   }
 
-  async #dial(
-    dial: BootstrapLoopCollaborators["dial"],
-    target: DialTarget,
-    options: Cancellable,
-  ): Promise<DialOutcome> {
+  async #dialSome(targets: readonly DialTarget[], options: Cancellable): Promise<Dialled[]> {
+    return await Promise.all(
+      targets.slice(0, MAX_DIALLED).map(async (target) => ({
+        target,
+        outcome: await this.#dial(target, options),
+      })),
+    );
+  }
+
+  async #dial(target: DialTarget, options: Cancellable): Promise<DialOutcome> {
     using limit = deadline(DIAL_TIMEOUT_MS, options);
-    return await dial(target, limit);
+    return await this.#collaborators.dial(target, limit);
   }
 
   async #settle(options: Cancellable): Promise<void> {
@@ -133,7 +190,6 @@ export class BootstrapLoop {
   }
 
   async #sleep(ms: number, options: Cancellable): Promise<void> {
-    this.#wake = new AbortController();
     const signal = AbortSignal.any([options.signal, this.#wake.signal]);
     try {
       await this.#collaborators.clock.sleep(ms, { signal });

@@ -1,23 +1,19 @@
-import { isIP } from "node:net";
 import { deadline } from "../../async/deadline.ts";
 import { readLimited } from "../../net/bytes.ts";
 import { createHttpClient } from "../../net/http_client.ts";
 import { proxyFromEnvironment } from "../../net/proxy.ts";
-import { BOOTSTRAP_PATH, type BootstrapEntry } from "../../oci/peer_protocol.ts";
+import { BOOTSTRAP_PATH } from "../../oci/peer_protocol.ts";
 import type { BootstrapPeer, Bootstrapper, BootstrapSelf } from "./bootstrapper.ts";
 import {
   type IdentityServer,
   type IdentityServerCollaborators,
   startIdentityServer,
 } from "./identity_server.ts";
-import { parsePeer } from "./parse_peer.ts";
+import { parseEntries } from "./parse_entries.ts";
 import { type ClientCertificates, readCertificates } from "./read_certificates.ts";
 
 /** Maximum length of an answer, bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** Maximum peers of one answer, and addresses of each. */
-const MAX_PEERS = 4096;
-const MAX_ADDRESSES = 16;
 const REQUEST_TIMEOUT_MS = 3000;
 
 export interface HttpBootstrapperOptions {
@@ -84,35 +80,7 @@ export function createHttpBootstrapper(options: HttpBootstrapperOptions): HttpBo
 
 /** Parses the JSON answer. @throws {TypeError} if it has another shape. */
 export function parseAnswer(text: string): BootstrapPeer[] {
-  const list: unknown = JSON.parse(text);
-  if (!Array.isArray(list)) throw new TypeError("bootstrap answer is not a JSON array");
-  return list.slice(0, MAX_PEERS).flatMap((entry: unknown) => {
-    const { ID: id, Addrs: addresses, Hearsay: unverified } = (entry ?? {}) as {
-      readonly [Name in keyof BootstrapEntry]: unknown;
-    };
-    if (!Array.isArray(addresses) || (id !== undefined && typeof id !== "string")) {
-      throw new TypeError("bootstrap answer has an entry without Addrs or with a bad ID");
-    }
-    const parsed = addresses.slice(0, MAX_ADDRESSES).flatMap(toAddress);
-    if (parsed.length === 0) return [];
-    return [{
-      addresses: parsed,
-      ...(id ? { id } : {}),
-      ...(unverified === undefined || unverified === false ? {} : { unverified: true as const }),
-    }];
-  });
-}
-
-/** Unsupported addresses, such as QUIC, are skipped. */
-function toAddress(text: unknown): { ip: string; port?: number }[] {
-  if (typeof text !== "string") throw new TypeError("bootstrap answer has a bad address");
-  try {
-    const { host, port } = parsePeer(text);
-    if (isIP(host) === 0) return [];
-    return [port === undefined ? { ip: host } : { ip: host, port }];
-  } catch {
-    return [];
-  }
+  return parseEntries(JSON.parse(text));
 }
 
 async function request(

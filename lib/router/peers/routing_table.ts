@@ -1,9 +1,10 @@
-import type { PeerId, PeerInfo } from "@libp2p/interface";
+import type { IdentifyResult, PeerId, PeerInfo } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import type { Runtime } from "../../ports/runtime.ts";
 import type { Peer } from "../../ports/router.ts";
 import { toMultiaddrString } from "../libp2p/address.ts";
 import type { BootstrapContact } from "../bootstrap/bootstrapper.ts";
+import type { KnownPeer } from "../bootstrap/last_peers.ts";
 import { kademliaId } from "../dht/dht_key.ts";
 import type { Host } from "../libp2p/host.ts";
 import { NearestPeers, type Positioned, type RoutingPeer } from "../dht/nearest_peers.ts";
@@ -41,12 +42,17 @@ export class RoutingTable {
   /** Starts following the library's routing table. */
   start(): void {
     const { node, dht } = this.#collaborators.host;
-    this.#listen(dht.routingTable, "peer:add", (id) => this.#joined(id));
-    this.#listen(dht.routingTable, "peer:remove", (id) => this.#left(id));
-    this.#listen(node, "peer:connect", (id) => {
+    this.#listen<PeerId>(dht.routingTable, "peer:add", (id) => this.#joined(id));
+    this.#listen<PeerId>(dht.routingTable, "peer:remove", (id) => this.#left(id));
+    this.#listen<PeerId>(node, "peer:connect", (id) => {
       if (this.has(id)) this.#joined(id);
     });
-    this.#listen(node, "peer:disconnect", (id) => {
+    // A peer that is back at another address says so only after it has connected.
+    this.#listen<IdentifyResult>(node, "peer:identify", ({ peerId }) => {
+      const entry = this.#entries.get(peerId.toString());
+      if (entry !== undefined) this.#readAddresses(entry);
+    });
+    this.#listen<PeerId>(node, "peer:disconnect", (id) => {
       if (this.has(id)) this.#collaborators.onDisconnect(id);
     });
   }
@@ -94,12 +100,19 @@ export class RoutingTable {
     return [...this.#entries.values()].flatMap(({ mapped }) => mapped?.peer ?? []);
   }
 
+  /** All peers with the addresses of their routers. */
+  known(): KnownPeer[] {
+    return [...this.#entries].flatMap(([id, { mapped }]) =>
+      mapped === undefined ? [] : [{ id, addresses: mapped.endpoints }]
+    );
+  }
+
   /** Some peers with the addresses of their routers, chosen at random. */
   contacts(limit: number): BootstrapContact[] {
-    const known = [...this.#entries].flatMap(([id, { mapped }]) =>
-      mapped === undefined ? [] : [{ id, addresses: mapped.endpoints.map(toMultiaddrString) }]
-    );
-    return shuffle(known).slice(0, limit);
+    return shuffle(this.known()).slice(0, limit).map(({ id, addresses }) => ({
+      id,
+      addresses: addresses.map(toMultiaddrString),
+    }));
   }
 
   /** Tells whether a peer of the table has its router at this address. */
@@ -130,9 +143,13 @@ export class RoutingTable {
     this.#nearest = undefined;
     this.#collaborators.metrics.peers(this.#entries.size);
     this.#collaborators.onJoin(id);
-    this.info(id).then((info) => {
+    this.#readAddresses(entry);
+  }
+
+  #readAddresses(entry: Entry): void {
+    this.info(entry.peer).then((info) => {
       entry.mapped = (info && this.#collaborators.toPeer(info)) ?? entry.mapped;
-      entry.wire = entry.mapped && toWire(id, entry.mapped);
+      entry.wire = entry.mapped && toWire(entry.peer, entry.mapped);
     }).catch((error) =>
       this.#collaborators.log.warn("reading a peer's addresses failed", { error })
     );
@@ -145,9 +162,9 @@ export class RoutingTable {
     this.#collaborators.onLeave(id);
   }
 
-  #listen(target: EventTarget, type: string, handle: (id: PeerId) => void): void {
+  #listen<Detail>(target: EventTarget, type: string, handle: (detail: Detail) => void): void {
     // DOM and Node.js declare Event differently, hence the cast.
-    const listener: EventListener = (event) => handle((event as CustomEvent<PeerId>).detail);
+    const listener: EventListener = (event) => handle((event as CustomEvent<Detail>).detail);
     target.addEventListener(type, listener);
     this.#unlisten.defer(() => target.removeEventListener(type, listener));
   }

@@ -62,7 +62,7 @@ export class Pod implements AsyncDisposable {
   }
 
   /**
-   * Starts it. With `slow` it waits for peers that do not answer, and becomes ready two seconds later.
+   * Starts it. With `slow` it waits for peers that do not answer, and becomes ready seconds later.
    * `token` replaces that of its service account.
    */
   async start({ slow = false, token = this.#options.token } = {}): Promise<void> {

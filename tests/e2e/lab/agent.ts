@@ -146,6 +146,8 @@ export class Agent implements AsyncDisposable {
       ...["--bootstrap-kind", "dns", "--dns-bootstrap-domain", "eddy.test"],
       // Tests pull once, unlike kubelet, and often from a registry that no agent has reached yet.
       ...(flags.includes("--unverified-tags") ? [] : ["--unverified-tags", "serve"]),
+      // Tests start single agents although the name stands for others.
+      ...(flags.includes("--ready-timeout") ? [] : ["--ready-timeout", "2s"]),
       ...flags,
     ];
   }

@@ -11,6 +11,7 @@ export interface Host {
   readonly name: string;
   /** Name of the network namespace. */
   readonly namespace: string;
+  /** At present: {@link Network.readdress} changes it. */
   readonly address: string;
 }
 
@@ -30,6 +31,8 @@ export interface NetworkOptions {
 export class Network implements AsyncDisposable {
   readonly #bridge: string;
   readonly #hosts = new Map<string, Host>();
+  /** Above those of the first hosts. */
+  #nextAddress = 100;
 
   private constructor(bridge: string) {
     this.#bridge = bridge;
@@ -90,12 +93,28 @@ export class Network implements AsyncDisposable {
     await limit(host.namespace, "eth0", rate);
   }
 
+  /**
+   * Gives a host another address, as a pod that is replaced has one. Names do not follow, and packets
+   * to the old one are lost.
+   */
+  async readdress(host: Host): Promise<void> {
+    const address = `${SUBNET}.${this.#nextAddress++}`;
+    await ip("-n", host.namespace, "addr", "del", `${host.address}/24`, "dev", "eth0");
+    await ip("-n", host.namespace, "addr", "add", `${address}/24`, "dev", "eth0");
+    (host as { address: string }).address = address;
+  }
+
   /** Has a name stand for these hosts from now on, for one that asks. */
   async setName(host: Host, name: string, targets: readonly string[]): Promise<void> {
+    await this.setAddresses(host, name, targets.map((target) => this.host(target).address));
+  }
+
+  /** The same, by addresses, which may be out of date. */
+  async setAddresses(host: Host, name: string, addresses: readonly string[]): Promise<void> {
     const file = `/etc/netns/${host.namespace}/hosts`;
     const others = (await Deno.readTextFile(file)).split("\n")
       .filter((line) => line !== "" && !line.endsWith(` ${name}`));
-    const lines = targets.map((target) => `${this.host(target).address} ${name}`);
+    const lines = addresses.map((address) => `${address} ${name}`);
     // In place: what runs on the host has this very file before it.
     await Deno.writeTextFile(file, [...others, ...lines, ""].join("\n"));
   }
