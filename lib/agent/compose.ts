@@ -4,6 +4,7 @@ import { Advertiser, type AdvertiserCollaborators } from "../advertiser/advertis
 import { systemClock } from "../async/clock.ts";
 import { RateLimiter } from "../async/rate_limiter.ts";
 import type { Config } from "../config/options.ts";
+import { DEFAULT_FOLDER } from "../configurator/settings.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
 import { RequestRing } from "../observability/debug/request_ring.ts";
 import { Traffic } from "../observability/debug/traffic.ts";
@@ -32,7 +33,9 @@ import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { createDebugPages } from "./debug_pages.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { createAgentMirror } from "./mirror.ts";
-import { openStore } from "./open_store.ts";
+import { mirrorTargetsOf } from "./mirror_configuration.ts";
+import { MirrorUse } from "./mirror_use.ts";
+import { type OpenStore, openStore } from "./open_store.ts";
 import { PeerTls } from "./peer_tls.ts";
 import { Readiness } from "./readiness.ts";
 import { referenceFilterOf } from "./reference_filter.ts";
@@ -79,7 +82,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   access.strangers.attach(router);
   const advertiser = composeAdvertiser(runtime, { watcher, store, integrity, router, filter });
   exposition.observe(advertiser);
-  const readiness = new Readiness({ advertiser, router });
+  const readiness = new Readiness({ advertiser, router, mirrorUse: opened.mirrorUse });
   const serving = { ...runtime, store, mirror, integrity, requests: new RequestRing() };
   const registry = composeRegistry(
     config,
@@ -120,12 +123,15 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
 
 /** Opens the store. Rollouts are coordinated only if it can serve content that is arriving. */
 async function composeStore(config: Config, options: AgentOptions, stack: StopStack) {
-  const opened = await openStore(config, { clock: systemClock, log: options.log }, options);
+  const runtime = { clock: systemClock, log: options.log };
+  const opened = await openStore(config, runtime, options);
   stack.push("store", opened.close);
   const arrivals = config.rollout ? opened.arrivals : undefined;
   const catalog = new ImageCatalog();
   const watcher = catalog.follow(opened.watcher);
-  return { ...opened, watcher, found: { catalog, arrivals }, rollout: arrivals !== undefined };
+  const mirrorUse = composeMirrorUse(config, opened, runtime);
+  const found = { catalog, arrivals };
+  return { ...opened, watcher, mirrorUse, found, rollout: arrivals !== undefined };
 }
 
 /** Creates the metrics, for Prometheus and, in totals, for the debug pages. */
@@ -203,6 +209,22 @@ function composeAdvertiser(
   const advertiser = new Advertiser({ ...runtime, ...collaborators, isDamaged });
   integrity.attach(advertiser);
   return advertiser;
+}
+
+/** Finds out whether containerd asks this agent, where that is open. */
+function composeMirrorUse(
+  config: Config,
+  { doubt }: OpenStore,
+  runtime: Pick<Runtime, "clock" | "log">,
+): MirrorUse | undefined {
+  if (doubt === undefined) return undefined;
+  const named = config.mirroredRegistries.map((name) => name.replace(/^https?:\/\//, ""));
+  const isDefault = named.some((name) => name === "*" || name === DEFAULT_FOLDER);
+  return new MirrorUse({ ...runtime, pull: doubt.pull }, {
+    doubt: doubt.doubt,
+    targets: mirrorTargetsOf(config),
+    registry: isDefault ? undefined : named[0],
+  });
 }
 
 /** Serves pulls of this node and of its peers. */

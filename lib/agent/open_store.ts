@@ -1,6 +1,7 @@
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { Log } from "../ports/log.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
@@ -11,10 +12,11 @@ import { ContainerdStore } from "../store/containerd/containerd_store.ts";
 import { ContainerdContent } from "../store/containerd/content.ts";
 import { ContainerdWatcher } from "../store/containerd/containerd_watcher.ts";
 import { detectContainerd } from "../store/containerd/detect_containerd.ts";
-import { probeContainerd } from "../store/containerd/probe_containerd.ts";
+import { methods } from "../store/containerd/methods.ts";
+import { type ContainerdProbe, probeContainerd } from "../store/containerd/probe_containerd.ts";
 import { OciLayoutStore } from "../store/oci_layout/oci_layout_store.ts";
 import { embeddedMirrorOf } from "./embedded_mirror.ts";
-import { checkContainerd } from "./preflight.ts";
+import { checkContainerd, doubtOfMirror } from "./preflight.ts";
 import { DEFAULT_REGISTRY_CONFIG_PATH } from "./registry_config_path.ts";
 
 /** An open store, and what else depends on its kind. */
@@ -25,9 +27,19 @@ export interface OpenStore {
   readonly arrivals?: Arrivals | undefined;
   /** Directory for mirror configuration; undefined: none is written. */
   readonly registryConfigPath: string | undefined;
+  /** Set if it is open whether containerd uses the mirror configuration. */
+  readonly doubt?: MirrorDoubt | undefined;
   /** Problem and remedy, if k3s or RKE2 run an embedded mirror. */
   readonly embeddedMirror?: string | undefined;
   readonly close: () => void;
+}
+
+/** What leaves open whether containerd uses the mirror configuration, and how to try it. */
+export interface MirrorDoubt {
+  /** Finding and remedy. */
+  readonly doubt: string;
+  /** Has containerd pull an image, as kubelet does. */
+  readonly pull: (reference: string, options: Cancellable) => Promise<unknown>;
 }
 
 const LAYOUT_PREFIX = "oci-layout:";
@@ -93,6 +105,30 @@ async function findContainerd({ containerdSock }: Config) {
   return { socketPath, installation: found?.socketPath === socketPath ? found : undefined };
 }
 
+/**
+ * Checks containerd and logs remarks.
+ *
+ * @returns what is open and has to be tried, which is no remark.
+ * @throws {ConfigError} with the problem and the remedy.
+ */
+function check(
+  probe: ContainerdProbe,
+  { config, registryConfigPath, log }: {
+    readonly config: Config;
+    readonly registryConfigPath: string;
+    readonly log: Log;
+  },
+): string | undefined {
+  const settings = {
+    registryConfigPath: registryConfigPath || undefined,
+    contentPathGiven: config.containerdContentPath !== undefined,
+  };
+  const doubt = config.requireMirrorUse ? doubtOfMirror(probe, settings) : undefined;
+  const localImagePull = doubt === undefined ? undefined : true;
+  for (const remark of checkContainerd(probe, { ...settings, localImagePull })) log.warn(remark);
+  return doubt;
+}
+
 async function openContainerd(
   config: Config,
   { log, clock }: Pick<Runtime, "clock" | "log">,
@@ -114,11 +150,7 @@ async function openContainerd(
           `containerd that Eddy may use (${probe.error})`,
       );
     }
-    const remarks = checkContainerd(probe, {
-      registryConfigPath: registryConfigPath || undefined,
-      contentPathGiven: contentPath !== undefined,
-    });
-    for (const remark of remarks) log.warn(remark);
+    const doubt = check(probe, { config, registryConfigPath, log });
     const readable = probe.content.state === "readable" ? probe.content.path : undefined;
     log.info("containerd is ready", {
       version: probe.version,
@@ -138,6 +170,10 @@ async function openContainerd(
         namespace: config.containerdNamespace,
       }),
       registryConfigPath: registryConfigPath || undefined,
+      doubt: doubt === undefined ? undefined : {
+        doubt,
+        pull: (image, limit) => client.call(methods.pullImage, { image: { image } }, limit),
+      },
       embeddedMirror,
       close: () => client.close(),
     };

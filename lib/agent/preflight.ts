@@ -18,6 +18,8 @@ export interface PreflightSettings {
   readonly strict?: boolean;
 }
 
+/** Name of the check whether containerd reads the directory of mirror configuration. */
+export const CONFIG_PATH = "config_path";
 /** Oldest containerd that Eddy is tested with. */
 const OLDEST = [1, 6] as const;
 /** First containerd whose CRI plugin pulls through the transfer service by default. */
@@ -35,6 +37,19 @@ export function checkContainerd(probe: ContainerdProbe, settings: PreflightSetti
   const failed = findings.find(({ state }) => state === "failed");
   if (failed !== undefined) throw new ConfigError(sentence(failed));
   return findings.filter(({ state }) => state === "warning").map(sentence);
+}
+
+/**
+ * Tells what leaves open whether containerd uses the directory at all, and the remedy; undefined if
+ * nothing does. containerd does not report `use_local_image_pull`.
+ */
+export function doubtOfMirror(
+  probe: ContainerdProbe,
+  settings: PreflightSettings,
+): string | undefined {
+  const { cri, version } = probe;
+  if (cri === undefined || !mayTakeForOne(cri, version, settings)) return undefined;
+  return sentence(inspectPaths(cri, version, settings));
 }
 
 /** Runs all checks. */
@@ -133,9 +148,10 @@ function inspectMissingCri(error: string | undefined, { strict }: PreflightSetti
 function inspectPaths(
   cri: CriProbe,
   version: string,
-  { registryConfigPath: path, localImagePull, strict }: PreflightSettings,
+  settings: PreflightSettings,
 ): Check {
-  const name = "config_path";
+  const name = CONFIG_PATH;
+  const { registryConfigPath: path, strict } = settings;
   if (path === undefined) return skipped(name, "mirror configuration is not written by this agent");
   if (cri.registryConfigPaths === undefined) {
     return warning(
@@ -156,8 +172,7 @@ function inspectPaths(
     );
   }
   if (paths.length === 1) return ok(name, `containerd reads ${path}`);
-  if (isAtLeast(version, TRANSFER) && localImagePull !== true) {
-    // containerd issue 12415: the transfer service takes the list for the name of one directory.
+  if (mayTakeForOne(cri, version, settings)) {
     return (strict ? failed : warning)(
       name,
       `containerd ${version} has several directories in config_path (${paths.join(":")}), which ` +
@@ -172,6 +187,16 @@ function inspectPaths(
     `containerd reads registry hosts from ${paths[0]} before ${path}`,
     `entries there take precedence over Eddy's; put ${path} first in config_path`,
   );
+}
+
+/** containerd issue 12415: its transfer service takes the list for the name of one directory. */
+function mayTakeForOne(
+  { registryConfigPaths: paths = [] }: CriProbe,
+  version: string,
+  { registryConfigPath: path, localImagePull }: PreflightSettings,
+): boolean {
+  return path !== undefined && paths.length > 1 && paths.map(trim).includes(trim(path)) &&
+    isAtLeast(version, TRANSFER) && localImagePull !== true;
 }
 
 function imagesSection(version: string): string {

@@ -8,6 +8,7 @@ import { RouterListenError } from "../router/libp2p/router_listen_error.ts";
 import { type AgentOptions, type AgentParts, compose } from "./compose.ts";
 import { type HttpServer, startHttpServer } from "./http_server.ts";
 import { applyMirrorConfiguration, keepMirrorConfiguration } from "./mirror_configuration.ts";
+import type { MirrorUse } from "./mirror_use.ts";
 import { StopStack } from "./stop_stack.ts";
 
 /** Time for transfers in progress to end when the agent stops, ms. */
@@ -61,6 +62,8 @@ async function start(config: Config, parts: AgentParts, stack: StopStack): Promi
   stack.push("watcher", advertise(parts));
   await configureMirrors(config, parts, stack);
   readiness.configured();
+  const { mirrorUse } = parts.opened;
+  if (mirrorUse) stack.push("mirror use", tryMirrorUse(mirrorUse, parts));
   stack.push("kubernetes", kubernetes.follow(readiness.ready));
   return {
     id: router.id,
@@ -96,10 +99,10 @@ async function startRouter({ router, opened }: AgentParts, stack: StopStack): Pr
 /** Serves the registry over HTTP, and over TLS too if configured; returns the HTTP server. */
 function startRegistryServers(
   { registryAddr }: Config,
-  { registry, connections, tls, readiness, runtime: { log } }: AgentParts,
+  { registry, connections, tls, opened, readiness, runtime: { log } }: AgentParts,
   stack: StopStack,
 ): HttpServer {
-  const { fetch } = registry.app;
+  const fetch = opened.mirrorUse?.intercept(registry.app.fetch) ?? registry.app.fetch;
   const plain = startHttpServer({ fetch, log, connections }, registryAddr);
   const servers: Pick<HttpServer, "deaf" | "shutdown">[] = [plain];
   stack.push("registry servers", () => drain(registry, servers));
@@ -126,6 +129,14 @@ async function configureMirrors(
   await apply();
   stack.push("configurator", keepMirrorConfiguration(mirrorConfig, runtime));
   stack.push("credentials", auth.follow(apply));
+}
+
+/** Starts to find out whether containerd asks this agent; returns a function that stops it. */
+function tryMirrorUse(mirrorUse: MirrorUse, { runtime: { log } }: AgentParts) {
+  return inBackground(
+    (options) => mirrorUse.run(options),
+    (error) => log.error("it is no longer tried whether containerd asks this agent", { error }),
+  );
 }
 
 /** Starts advertising the content of the store; returns a function that stops it. */

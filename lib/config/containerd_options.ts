@@ -76,6 +76,16 @@ export const HOSTS_OPTIONS = {
     commands: MIRROR,
     list: true,
   }),
+  requireMirrorUse: option({
+    type: boolean(),
+    default: "true",
+    placeholder: "",
+    help:
+      "Be ready only if containerd asks this agent. Where its settings leave that open, which " +
+      "is with several directories in `config_path` from containerd 2.1 on, it is told to pull an " +
+      "image that does not exist.",
+    commands: AGENT,
+  }),
   prependExisting: option({
     type: boolean(),
     default: "true",

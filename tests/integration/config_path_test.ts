@@ -1,18 +1,29 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { MirrorUse } from "../../lib/agent/mirror_use.ts";
 import { inspectContainerd } from "../../lib/agent/preflight.ts";
 import { configure } from "../../lib/configurator/configure.ts";
 import { denoFileSystem } from "../../lib/configurator/deno_file_system.ts";
+import type { Cancellable } from "../../lib/ports/cancellable.ts";
 import { ContainerdClient } from "../../lib/store/containerd/client.ts";
+import { methods } from "../../lib/store/containerd/methods.ts";
 import { probeContainerd } from "../../lib/store/containerd/probe_containerd.ts";
 import { CriImages } from "../e2e/lab/cri_images.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { MemoryLog } from "../fakes/log.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   type ContainerdBinaries,
   type ContainerdSettings,
   RealContainerd,
   testEachContainerd,
 } from "./real_containerd.ts";
-import { type RecordedRequest, RegistryRecorder, tinyImage } from "./registry_recorder.ts";
+import {
+  type RecordedRequest,
+  type RecorderHandler,
+  RegistryRecorder,
+  tinyImage,
+} from "./registry_recorder.ts";
 
 /** Settings of containerd, and whether kubelet's pulls then ask Eddy. */
 interface Case {
@@ -72,7 +83,9 @@ async function runCase(
 ): Promise<void> {
   const requests: RecordedRequest[] = [];
   const image = tinyImage("library/app", name);
-  await using eddy = new RegistryRecorder("eddy", requests);
+  const log = new MemoryLog();
+  const use = tryingUse(containerd, log);
+  await using eddy = new RegistryRecorder("eddy", requests, new Map(), undefined, use.intercept);
   await using upstream = new RegistryRecorder("upstream", requests, image.contents);
   await configure({ fileSystem: denoFileSystem }, {
     configPath: containerd.certsPath,
@@ -88,9 +101,36 @@ async function runCase(
     assert.ok(requests.length > 0, "nobody was asked at all");
     assert.equal(requests.some(({ at }) => at === "eddy"), asked(major));
     assert.equal(await checkedState(containerd, localImagePull), asked(major) ? "ok" : "failed");
+    // Nobody tells the agent of use_local_image_pull: it tries.
+    assert.equal(await use.find(eddy.url), asked(major), log.lines.map(String).join("\n"));
   } finally {
     await containerd.stop();
   }
+}
+
+/** What an agent does to find out whether containerd asks it. */
+function tryingUse({ socketPath }: RealContainerd, log: MemoryLog) {
+  let use: MirrorUse | undefined;
+  return {
+    intercept: (handle: RecorderHandler): RecorderHandler => (request) =>
+      use === undefined ? handle(request) : use.intercept(handle)(request, undefined),
+    async find(target: string): Promise<boolean | undefined> {
+      const client = new ContainerdClient(socketPath, { namespace: "k8s.io" });
+      const stop = new AbortController();
+      const pull = (image: string, limit: Cancellable) =>
+        client.call(methods.pullImage, { image: { image } }, limit);
+      use = new MirrorUse({ clock: new FakeClock(), log, pull }, {
+        targets: [target],
+        doubt: "several directories",
+      });
+      const run = use.run(stop).catch(() => {});
+      await eventually("it has been tried", () => log.lines.some(({ level }) => level !== "debug"));
+      stop.abort();
+      await run;
+      client.close();
+      return use.asked;
+    },
+  };
 }
 
 /** What the doctor says about `config_path`. */

@@ -88,10 +88,12 @@ export class DoctorNode {
 
   /** Starts another agent on this node; returns the flags that lead the doctor to it. */
   async another(
-    { flags = [], firstPeer, registryPortOf }: {
+    { flags = [], firstPeer, registryPortOf, configures = false }: {
       readonly flags?: readonly string[];
       readonly firstPeer?: string;
       readonly registryPortOf?: (port: number) => number;
+      /** Whether it writes the mirror configuration itself, as agents usually do. */
+      readonly configures?: boolean;
     },
   ): Promise<string[]> {
     const [router, registry, metrics] = await freePorts(3);
@@ -104,7 +106,7 @@ export class DoctorNode {
       ...flags,
     ];
     const agent = await startLiveAgent(
-      [...args, "--containerd-registry-config-path", ""],
+      [...args, ...(configures ? this.hostsFlags : ["--containerd-registry-config-path", ""])],
       registryPortOf ?? this.#registryPortOf,
     );
     this.#others.push(agent);

@@ -50,6 +50,15 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
     fix: /config_path = ".*certs\.d" alone .* or use_local_image_pull = true/,
   },
   {
+    name: "an agent that starts while several directories are taken for one",
+    major: 2,
+    containerd: ({ certs, directory }) => ({ configPath: `${certs}:${join(directory, "other")}` }),
+    plant: (node) => node.another({ configures: true }),
+    check: "agent",
+    detail: /is not ready: waiting for .*requests of containerd/,
+    fix: /check its log/,
+  },
+  {
     name: "a directory that is read earlier has a folder of the registry",
     containerd: ({ certs, directory, major }) => ({
       configPath: `${join(directory, "other")}:${certs}`,
@@ -273,6 +282,8 @@ async function suite(t: Deno.TestContext, binaries: ContainerdBinaries): Promise
         assert.ok(found !== undefined, JSON.stringify(checks, null, 2));
         assert.match(found.detail, planted.detail);
         assert.match(found.fix, planted.fix);
+        const used = checks.find(({ name }) => name === "mirror configuration is used");
+        if (planted.check === "config_path") assert.equal(used?.state, "skipped", "one verdict");
         assert.equal(code, 1);
       });
     }

@@ -45,23 +45,30 @@ export function tinyImage(repository: string, seed: string) {
   };
 }
 
+/** Answers a request. */
+export type RecorderHandler = (request: Request) => Response | Promise<Response>;
+
 /** A registry on loopback that writes each request into a shared list; use with `await using`. */
 export class RegistryRecorder {
   readonly url: string;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  /** Without contents it answers everything with 404. `tls`: certificate and key in PEM. */
+  /**
+   * Without contents it answers everything with 404. `tls`: certificate and key in PEM. `wrap` gets
+   * what answers, and returns what answers instead.
+   */
   constructor(
     name: string,
     requests: RecordedRequest[],
     contents: ReadonlyMap<string, string> = new Map(),
     tls?: { readonly cert: string; readonly key: string },
+    wrap: (handle: RecorderHandler) => RecorderHandler = (handle) => handle,
   ) {
-    const handler = ({ method, url, headers }: Request) => {
+    const handler = wrap(({ method, url, headers }) => {
       const { pathname, searchParams } = new URL(url);
       requests.push({ at: name, method, path: pathname, ns: searchParams.get("ns"), headers });
       return answer(method, contents.get(pathname));
-    };
+    });
     const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
     this.#server = tls === undefined
       ? Deno.serve(options, handler)

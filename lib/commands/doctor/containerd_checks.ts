@@ -22,7 +22,11 @@ export interface ContainerdReport {
 /** Checks the version and configuration of the node's containerd. */
 export async function checkContainerdOfNode(
   config: Config,
-  options: Cancellable & { readonly strict?: boolean },
+  options: Cancellable & {
+    readonly strict?: boolean;
+    /** Whether an agent has found that containerd asks it; undefined: it has not tried. */
+    readonly isMirrorUsed?: boolean | undefined;
+  },
 ): Promise<ContainerdReport> {
   const wanted = config.containerdRegistryConfigPath;
   if (config.store !== undefined && config.store !== "containerd") {
@@ -57,7 +61,7 @@ export async function checkContainerdOfNode(
     const settings = {
       registryConfigPath: configPath,
       contentPathGiven: contentPath !== undefined,
-      localImagePull: file.localImagePull,
+      localImagePull: options.isMirrorUsed ?? file.localImagePull,
       strict: options.strict ?? false,
     };
     const embedded = await embeddedMirrorOf(installation, configPath ?? "");

@@ -1,7 +1,9 @@
 import type { Config } from "../../config/options.ts";
+import type { Overview } from "../../observability/debug/debug_source.ts";
 import type { Check } from "../../ports/check.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import { failed } from "../../agent/preflight.ts";
+import { CONFIG_PATH, failed } from "../../agent/preflight.ts";
+import { MIRROR_USED } from "../../agent/readiness.ts";
 import { configuredAuthorization } from "../../agent/basic_auth.ts";
 import { messageOf } from "../../async/thrown.ts";
 import { checkAgent } from "./agent_checks.ts";
@@ -15,17 +17,17 @@ import { checkUpstream } from "./upstream_checks.ts";
 /** Checks only containerd and its mirror configuration; changes nothing. */
 export async function examineSetup(config: Config, options: Cancellable): Promise<Check[]> {
   const client = new AgentClient(config, await configuredAuthorization(config), options);
-  return (await setup(config, client, options)).checks;
+  return (await setup(config, client, undefined, options)).checks;
 }
 
 /** Checks everything that can keep pulls of this node from going through Eddy; changes nothing. */
 export async function examineNode(config: Config, options: Cancellable): Promise<Check[]> {
   const client = new AgentClient(config, await configuredAuthorization(config), options);
-  const { checks, configPath } = await setup(config, client, options);
+  const overview = await client.overview();
+  const { checks, configPath } = await setup(config, client, overview, options);
   checks.push(
     ...await attempt("upstream registries", () => checkUpstream(config, configPath, options)),
   );
-  const overview = await client.overview();
   checks.push(...await checkAgent(client, config, overview));
   const content = await client.content();
   if (overview === undefined || content === undefined) return checks;
@@ -41,14 +43,19 @@ export async function examineNode(config: Config, options: Cancellable): Promise
 async function setup(
   config: Config,
   { targets, authorization }: AgentClient,
+  overview: Overview | undefined,
   options: Cancellable,
 ): Promise<{ readonly checks: Check[]; readonly configPath: string | undefined }> {
   const { checks, probe, configPath } = await checkContainerdOfNode(config, {
     ...options,
     strict: true,
+    // The agent has tried it.
+    isMirrorUsed: overview?.conditions.find(({ name }) => name === MIRROR_USED)?.met,
   });
   const readPaths = probe?.cri?.registryConfigPaths;
-  const hosts = { config, configPath, readPaths, targets, authorization };
+  // One verdict: what containerd does not read is not said to be used.
+  const isIgnored = checks.some(({ name, state }) => name === CONFIG_PATH && state === "failed");
+  const hosts = { config, configPath, readPaths, isIgnored, targets, authorization };
   return {
     checks: [...checks, ...await attempt("mirror configuration", () => checkHosts(hosts))],
     configPath,

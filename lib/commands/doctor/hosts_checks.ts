@@ -6,7 +6,7 @@ import { planConfiguration } from "../../configurator/plan_configuration.ts";
 import { DEFAULT_FOLDER, registryOfFolder } from "../../configurator/settings.ts";
 import type { Check } from "../../ports/check.ts";
 import { configuratorOptions } from "../../agent/mirror_configuration.ts";
-import { failed, ok, skipped } from "../../agent/preflight.ts";
+import { CONFIG_PATH, failed, ok, skipped } from "../../agent/preflight.ts";
 
 /** Input of the checks of the mirror configuration. */
 export interface HostsCheckInput {
@@ -15,6 +15,8 @@ export interface HostsCheckInput {
   readonly configPath: string | undefined;
   /** Directories that containerd reads, in order; undefined if it does not report them. */
   readonly readPaths: readonly string[] | undefined;
+  /** Whether it is known that containerd does not use {@link configPath}. */
+  readonly isIgnored?: boolean;
   /** Base URLs of the agent. */
   readonly targets: readonly string[];
   readonly authorization: string | undefined;
@@ -60,6 +62,7 @@ async function checkWritten(input: HostsCheckInput, configPath: string): Promise
 
 async function checkUsed(input: HostsCheckInput, configPath: string): Promise<Check> {
   const name = "mirror configuration is used";
+  if (input.isIgnored) return skipped(name, `see ${CONFIG_PATH}`);
   const paths = input.readPaths ?? [configPath];
   const registries = await registriesToTry(input.config, paths);
   const own = new Set(input.targets.map(hostKey));

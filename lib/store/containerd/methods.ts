@@ -85,6 +85,11 @@ export const methods = {
     "StatusRequest",
     "StatusResponse",
   ),
+  pullImage: method<{ image: { image: string } }, { imageRef: string }>(
+    "/runtime.v1.ImageService/PullImage",
+    "PullImageRequest",
+    "PullImageResponse",
+  ),
   stream: {
     listContent: method<Filters, { info: { digest: string }[] }>(
       `${SERVICES}.content.v1.Content/List`,

@@ -46,6 +46,10 @@ message ContentEvent { string digest = 1; }
 
 message StatusRequest { bool verbose = 1; }
 message StatusResponse { map<string, string> info = 2; }
+
+message ImageSpec { string image = 1; }
+message PullImageRequest { ImageSpec image = 1; }
+message PullImageResponse { string image_ref = 1; }
 `;
 
 const root = protobuf.parse(DEFINITIONS).root;
