@@ -79,7 +79,7 @@ export class Blobs {
       return await this.#find(request, wanted, signal);
     }
     signal.throwIfAborted();
-    const joined = await this.#shared.join(digest, { signal });
+    const joined = this.#wholes.kept(wanted) ?? await this.#shared.join(digest, { signal });
     if (!isLead(joined) && !(wanted.openOnly && joined.isPrivate)) {
       return this.#hitOf(joined, wanted, signal);
     }
@@ -160,13 +160,11 @@ export class Blobs {
       const blob = { descriptor, peer, isPrivate: whole.isPrivate };
       const { memory, room } = place;
       kept = true;
-      return this.#hitOf(
-        memory instanceof SlabList
-          ? lead.held({ ...blob, memory, room })
-          : lead.small({ ...blob, content: joinBytes(memory.pieces) }),
-        wanted,
-        signal,
-      );
+      const shared = memory instanceof SlabList
+        ? lead.held({ ...blob, memory, room })
+        : lead.small({ ...blob, content: joinBytes(memory.pieces) });
+      if (wanted.range !== undefined) this.#wholes.keep(wanted, shared);
+      return this.#hitOf(shared, wanted, signal);
     } finally {
       if (!kept) place.room.close();
     }

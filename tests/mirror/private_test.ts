@@ -57,9 +57,10 @@ test("who wants open content does not share what others are given as private", a
 
 test("peers are told when only open content is wanted", async () => {
   await using rig = new Rig(PATIENT);
-  const peer = rig.add(SMALL);
   for (const openOnly of [true, false]) {
-    const hit = await rig.fetch({ ...blob(digestOf(SMALL), "bytes=0-9"), openOnly });
+    const content = openOnly ? SMALL : LARGE;
+    const peer = rig.add(content);
+    const hit = await rig.fetch({ ...blob(digestOf(content), "bytes=0-9"), openOnly });
     await bytesOf(hit);
     assert.equal(peer.asked.at(-1)?.headers.get("x-eddy-open") ?? null, openOnly ? "true" : null);
   }

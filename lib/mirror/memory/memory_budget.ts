@@ -28,6 +28,13 @@ interface Waiter {
 /** How long a waiting taker may be overtaken by smaller ones, ms; then they wait as well. */
 const PASSED_FOR_MS = 1000;
 
+/** Settings of {@link MemoryBudget}. */
+export interface MemoryBudgetOptions {
+  readonly totalBytes: number;
+  /** Gives back memory that can be spared, when there is too little; false if there is none. */
+  readonly spare?: () => boolean;
+}
+
 /**
  * A shared amount of memory. Each taker gets all that it needs at once, or waits: so takers never
  * deadlock with a part of it. The flow that has least is served next.
@@ -35,13 +42,20 @@ const PASSED_FOR_MS = 1000;
 export class MemoryBudget {
   readonly totalBytes: number;
   readonly #clock: Clock;
+  readonly #spare: () => boolean;
   readonly #takenBy = new Map<string, number>();
   #freeBytes: number;
   #waiting: Waiter[] = [];
 
-  constructor(clock: Clock, totalBytes: number) {
+  constructor(clock: Clock, { totalBytes, spare = () => false }: MemoryBudgetOptions) {
     this.#clock = clock;
+    this.#spare = spare;
     this.totalBytes = this.#freeBytes = totalBytes;
+  }
+
+  /** Whether a taker waits for room. */
+  get isShort(): boolean {
+    return this.#waiting.length > 0;
   }
 
   /**
@@ -52,6 +66,7 @@ export class MemoryBudget {
   async take(bytes: number, { flow, waitMs, signal }: TakeOptions): Promise<Room | undefined> {
     signal.throwIfAborted();
     if (bytes > this.totalBytes) return undefined;
+    while (bytes > this.#freeBytes && this.#spare());
     if (this.#waiting.length === 0 && bytes <= this.#freeBytes) return this.#give(bytes, flow);
     const { promise, resolve } = Promise.withResolvers<void>();
     let room: Room | undefined;

@@ -47,6 +47,11 @@ export class Held {
     this.#due = Array(Math.ceil(memory.bytes / SLAB_BYTES)).fill(readers);
   }
 
+  /** Adds a reader, while another has not taken anything yet. */
+  addReader(): void {
+    for (const [index, due] of this.#due.entries()) this.#due[index] = due + 1;
+  }
+
   /** One of its readers will not read it. */
   decline(): void {
     this.#passOver(0);

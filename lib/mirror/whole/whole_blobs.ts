@@ -13,6 +13,8 @@ import type { Source } from "../selection/source.ts";
 import { ChunkList, SlabList } from "../memory/content_memory.ts";
 import { MemoryBudget, type Room } from "../memory/memory_budget.ts";
 import { SLAB_BYTES, Slabs } from "../memory/slabs.ts";
+import { KeptBlobs } from "./kept_blobs.ts";
+import type { WholeBlob } from "./shared_blobs.ts";
 import type { CreateWholeReader, WholeContent, WholeReader } from "./whole_reader.ts";
 
 /**
@@ -65,6 +67,7 @@ export class WholeBlobs {
   readonly #collaborators: WholeBlobsCollaborators;
   readonly #options: MirrorOptions;
   readonly #budget: MemoryBudget;
+  readonly #kept: KeptBlobs;
   readonly #slabs: Slabs;
   readonly #slow: LRUCache<Digest, true>;
 
@@ -73,9 +76,16 @@ export class WholeBlobs {
     this.#options = options;
     const { clock, closing } = collaborators;
     this.#slow = expiringCache(clock, { max: MAX_SLOW, ttlMs: SLOW_MS });
-    this.#budget = new MemoryBudget(clock, options.verifyWholeTotalBytes);
+    this.#kept = new KeptBlobs({ clock, closing });
+    this.#budget = new MemoryBudget(clock, {
+      totalBytes: options.verifyWholeTotalBytes,
+      spare: () => this.#kept.dropOldest(),
+    });
     this.#slabs = new Slabs(clock);
-    closing.addEventListener("abort", () => this.#slabs.close(), { once: true });
+    closing.addEventListener("abort", () => {
+      while (this.#kept.dropOldest());
+      this.#slabs.close();
+    }, { once: true });
   }
 
   /** The sizes from which on a blob is streamed, so that its sender matters. */
@@ -84,6 +94,16 @@ export class WholeBlobs {
     const largeFrom = 1 + (verify ? this.#limitBytes : smallBlobBytes);
     const knownFrom = this.#collaborators.provesPeers ? largeFrom : undefined;
     return { largeFrom, knownFrom };
+  }
+
+  /** A blob that a client asked for in parts a moment ago; it must be read or declined. */
+  kept({ path }: Wanted): WholeBlob | undefined {
+    return this.#kept.get(path);
+  }
+
+  /** Keeps a blob, of which nothing has been read, for further parts of it, if there is room. */
+  keep({ path }: Wanted, blob: WholeBlob): void {
+    if (!this.#budget.isShort) this.#kept.put(path, blob);
   }
 
   plan(source: Source, { range }: Wanted): Plan {

@@ -5,7 +5,7 @@ import { test } from "../../support/test.ts";
 
 function rig(totalBytes: number) {
   const clock = new FakeClock();
-  const budget = new MemoryBudget(clock, totalBytes);
+  const budget = new MemoryBudget(clock, { totalBytes });
   const log: string[] = [];
   const rooms = new Map<string, Room>();
   const leaving = new AbortController();

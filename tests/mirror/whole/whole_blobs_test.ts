@@ -122,6 +122,40 @@ test("whole: many who want the same share one answer, parts of it included", asy
   assert.equal(peer.asked.length, 1);
 });
 
+test("whole: parts one after the other, small blobs' as well, are of one answer", async () => {
+  await using rig = new Rig(PATIENT);
+  const small = noise(300_000, 9);
+  for (const content of [LAYER, small]) {
+    const peer = rig.add(content);
+    for (const [start, end] of [[7, 8], [100_000, 200_000], [content.length - 1, content.length]]) {
+      const answer = await rig.fetch(blob(digestOf(content), `bytes=${start}-${Number(end) - 1}`));
+      assert.deepEqual(await bytesOf(answer), content.slice(start, end));
+    }
+    assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(content)))), content);
+    const outside = rig.fetch(blob(digestOf(content), `bytes=${content.length}-`));
+    await assert.rejects(outside, { status: 416 });
+    const whole = peer.asked.filter(({ headers }) => !headers.has("range"));
+    assert.deepEqual([peer.asked.length, whole.length], [2, 1]);
+    // Another repository is another question to the peer.
+    const { reference } = blob(digestOf(content));
+    const elsewhere = { ...blob(digestOf(content)), reference: { ...reference, repository: "b" } };
+    await bytesOf(await rig.fetch(elsewhere));
+    assert.equal(peer.asked.length, 3);
+  }
+});
+
+test("whole: what is kept for further parts gives way to what is wanted now", async () => {
+  await using rig = new Rig({ ...PATIENT, verifyWholeTotalBytes: 5 * MIB });
+  const other = noise(3 * MIB, 8);
+  const peer = rig.add(LAYER);
+  rig.add(other);
+  await bytesOf(await rig.fetch(blob(DIGEST, "bytes=0-9")));
+  assert.deepEqual(await bytesOf(await rig.fetch(blob(digestOf(other)))), other);
+  const before = peer.asked.length;
+  await bytesOf(await rig.fetch(blob(DIGEST, "bytes=0-9")));
+  assert.ok(peer.asked.length > before, "it is not kept any more");
+});
+
 test("whole: memory that is taken is waited for, then it is a miss, and given back it is used", async () => {
   const options = { verifyWholeTotalBytes: 5 * MIB, verifyWholeWaitMs: 50 };
   await using rig = new Rig({ ...PATIENT, ...options });
