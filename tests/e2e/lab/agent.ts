@@ -15,6 +15,8 @@ export interface AgentOptions {
   directory: string;
   /** Flags besides those that every node of the lab has. */
   flags?: readonly string[];
+  /** Environment variables of Eddy, besides this process's own. */
+  environment?: Readonly<Record<string, string>>;
   /** What runs Eddy on the host; default: {@link eddyCommand}. */
   command?: readonly string[];
 }
@@ -63,7 +65,7 @@ export class Agent implements AsyncDisposable {
     const { host, command = eddyCommand() } = this.#options;
     const process = ManagedProcess.start({
       name: `agent on ${host.name}`,
-      argv: onHost(host, [...command, "agent", ...this.#flags()]),
+      argv: onHost(host, [...this.#withVariables(command), "agent", ...this.#flags()]),
       logFile: this.#logFile,
       noise: /"handler":"(readyz|metrics)"/,
     });
@@ -119,7 +121,8 @@ export class Agent implements AsyncDisposable {
   async command(name: string, flags: readonly string[] = []): Promise<CommandResult> {
     const { host, containerd } = this.#options;
     const certs = ["--containerd-registry-config-path", containerd.certsPath];
-    return await runCommand(onHost(host, [...eddyCommand(), name, ...certs, ...flags]), {
+    const command = this.#withVariables(eddyCommand());
+    return await runCommand(onHost(host, [...command, name, ...certs, ...flags]), {
       allowFailure: true,
     });
   }
@@ -133,6 +136,11 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process?.[Symbol.asyncDispose]();
+  }
+
+  #withVariables(command: readonly string[]): string[] {
+    const variables = Object.entries(this.#options.environment ?? {});
+    return ["env", ...variables.map(([name, value]) => `${name}=${value}`), ...command];
   }
 
   #flags(): string[] {

@@ -33,6 +33,8 @@ export interface LabOptions {
   hosts?: readonly string[];
   /** Flags of every agent, or those of the node with this name, besides those that the lab needs. */
   flags?: readonly string[] | ((name: string) => readonly string[]);
+  /** Environment variables of every agent, and of Eddy's other commands. */
+  environment?: Readonly<Record<string, string>>;
   /** Upstream wants a token, which all get for repositories below `open/`. Default false. */
   authenticated?: boolean;
   /** Hosts without containerd and agent besides the nodes. */
@@ -62,9 +64,10 @@ export class Lab implements AsyncDisposable {
         ...{ host, release, directory: own },
         runsContainers: options.runsContainers === true,
       });
-      const { flags: given = [] } = options;
+      const { flags: given = [], environment = {} } = options;
       const flags = typeof given === "function" ? given(host.name) : given;
-      return { host, containerd, agent: new Agent({ host, containerd, directory: own, flags }) };
+      const agent = new Agent({ host, containerd, directory: own, flags, environment });
+      return { host, containerd, agent };
     });
   }
 

@@ -2,6 +2,7 @@ import { type Case, casesOf, testWith } from "../../support/test.ts";
 import { cacheEddy, eddyCommand } from "./eddy_command.ts";
 import { Lab, type LabOptions } from "./lab.ts";
 import { missingRequirements } from "./missing_requirements.ts";
+import { SUBNET } from "./network.ts";
 
 /** Settings of {@link labSuite}. */
 export interface LabSuiteOptions extends LabOptions {
@@ -27,9 +28,17 @@ export async function labSuite(
   if (options.compiled === true && eddyCommand().length > 1) missing.push("EDDY_BIN");
   testWith(missing, `e2e: ${name}`, async (t) => {
     await cacheEddy();
+    reachLabsDirectly();
     await using lab = await Lab.create(options);
     const heal = () => options.withoutAgents === true ? Promise.resolve() : lab.heal();
     // Each case begins in a healed lab, whatever the one before did.
     await body(lab, casesOf(t, { before: heal, explain: () => lab.tails() }));
   });
+}
+
+/** Whatever proxy this machine uses, it does not lead to the hosts of a lab. */
+function reachLabsDirectly(): void {
+  const before = Deno.env.get("NO_PROXY") || Deno.env.get("no_proxy") || "";
+  const hosts = [...before.split(","), "localhost", "127.0.0.1", ".test", `${SUBNET}.0/24`];
+  Deno.env.set("NO_PROXY", [...new Set(hosts)].filter((host) => host !== "").join(","));
 }

@@ -1,7 +1,7 @@
 import { runCommand } from "./run_command.ts";
 
 /** The lab's subnet; it exists in its own namespaces only, the host has no address in it. */
-const SUBNET = "10.213.7";
+export const SUBNET = "10.213.7";
 /** Prefix of everything that a lab leaves on the machine, followed by the pid of its test process. */
 export const LAB_PREFIX = "eddy-e2e";
 
