@@ -11,7 +11,7 @@ import { untilFound } from "./lab/exchange.ts";
 import { missingPeers } from "./lab/interop_suite.ts";
 import { GO, spegel, spegelBinary } from "./lab/kinds.ts";
 import { InteropNode } from "./lab/node.ts";
-import { type NamedImage, writeLayout } from "./lab/write_layout.ts";
+import { type NamedImage, writeLayout } from "../e2e/lab/write_layout.ts";
 
 const LAYERS = [300_000, 2_000_000];
 const BY_DNS = ["--bootstrap-kind", "dns", "--dns-bootstrap-domain", "eddy.test"];

@@ -1,6 +1,6 @@
 import { type Digest, splitDigest } from "../../../lib/oci/digest.ts";
 import type { ContainerdRelease } from "./containerd_release.ts";
-import { CriImages } from "./cri_images.ts";
+import { CriImages, type PullSecret } from "./cri_images.ts";
 import type { Image } from "./image.ts";
 import { ManagedProcess } from "./managed_process.ts";
 import { type Host, onHost, onHostWithCgroups } from "./network.ts";
@@ -94,8 +94,13 @@ export class Containerd implements AsyncDisposable {
   }
 
   /** Pulls without unpacking, by the client's own resolver, and makes the image record. */
-  async fetch(reference: string, options: RunCommandOptions = {}): Promise<CommandResult> {
-    return await this.ctr(["content", "fetch", "--hosts-dir", this.certsPath, reference], options);
+  async fetch(
+    reference: string,
+    { secret, ...options }: RunCommandOptions & { readonly secret?: PullSecret } = {},
+  ): Promise<CommandResult> {
+    const user = secret === undefined ? [] : ["--user", `${secret.username}:${secret.password}`];
+    const fetch = ["content", "fetch", "--hosts-dir", this.certsPath, ...user, reference];
+    return await this.ctr(fetch, options);
   }
 
   /**

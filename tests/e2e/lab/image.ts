@@ -32,8 +32,10 @@ export interface Image {
 export interface ImageOptions {
   /** Images of different seeds share nothing; of the same seed and sizes, everything. */
   seed: string;
-  /** Bytes of the file in each layer. */
+  /** Bytes of each file of each layer. */
   layerBytes: readonly number[];
+  /** Seeds of the files of each layer, whose content depends on nothing else; default: one file. */
+  fileSeeds?: readonly string[];
   /** Layers as plain tar instead of gzip, which takes long for large ones. Default false. */
   plain?: boolean;
   /** A program that its containers run, in a layer below the others that no other image shares. */
@@ -42,7 +44,7 @@ export interface ImageOptions {
   index?: boolean;
 }
 
-/** Makes a real image: each layer is a tar archive of one file of reproducible random bytes. */
+/** Makes a real image: each layer is a tar archive of files of reproducible random bytes. */
 export function createImage(options: ImageOptions): Image {
   const mine = single(options, PLATFORM);
   if (options.index !== true) {
@@ -76,12 +78,19 @@ interface Single {
 }
 
 function single(options: ImageOptions, architecture: string): Single {
-  const { program } = options;
+  const { program, fileSeeds } = options;
   const programName = `run-${createHash("sha256").update(options.seed).digest("hex").slice(0, 8)}`;
   const archives = [
-    ...program === undefined ? [] : [tar(programName, program, 0o755)],
+    ...program === undefined ? [] : [tar([{ name: programName, content: program, mode: 0o755 }])],
     ...options.layerBytes.map((bytes, index) =>
-      tar(`layer-${index}`, randomBytes(`${options.seed}/${index}`, bytes))
+      tar(
+        fileSeeds === undefined
+          ? [{ name: `layer-${index}`, content: randomBytes(`${options.seed}/${index}`, bytes) }]
+          : fileSeeds.map((seed, file) => ({
+            name: `layer-${index}-${file}`,
+            content: randomBytes(seed, bytes),
+          })),
+      )
     ),
   ];
   const layers = archives.map((archive) =>
@@ -104,10 +113,29 @@ function single(options: ImageOptions, architecture: string): Single {
   return { architecture, manifest, config, layers };
 }
 
-/** An archive of one file (POSIX.1-1988 "ustar" interchange format). */
-function tar(name: string, content: Uint8Array, mode = 0o644): Uint8Array {
-  const archive = new Uint8Array(512 + Math.ceil(content.length / 512) * 512 + 1024);
-  const header = archive.subarray(0, 512);
+/** A file of an archive. */
+interface ArchivedFile {
+  readonly name: string;
+  readonly content: Uint8Array;
+  /** Default: readable by all. */
+  readonly mode?: number;
+}
+
+/** An archive (POSIX.1-1988 "ustar" interchange format). */
+function tar(files: readonly ArchivedFile[]): Uint8Array {
+  const padded = (bytes: number) => Math.ceil(bytes / 512) * 512;
+  const total = files.reduce((sum, { content }) => sum + 512 + padded(content.length), 1024);
+  const archive = new Uint8Array(total);
+  let at = 0;
+  for (const file of files) {
+    writeHeader(archive.subarray(at, at + 512), file);
+    archive.set(file.content, at + 512);
+    at += 512 + padded(file.content.length);
+  }
+  return archive;
+}
+
+function writeHeader(header: Uint8Array, { name, content, mode = 0o644 }: ArchivedFile): void {
   const encoder = new TextEncoder();
   const put = (offset: number, text: string) => header.set(encoder.encode(text), offset);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, "0");
@@ -119,12 +147,10 @@ function tar(name: string, content: Uint8Array, mode = 0o644): Uint8Array {
   put(257, "ustar\x0000");
   const sum = header.reduce((total, byte) => total + byte, 0);
   put(148, `${octal(sum, 6)}\0 `);
-  archive.set(content, 512);
-  return archive;
 }
 
 /** Reproducible bytes that do not compress: AES in counter mode over zeros. */
-function randomBytes(seed: string, bytes: number): Uint8Array {
+export function randomBytes(seed: string, bytes: number): Uint8Array {
   const key = createHash("sha256").update(seed).digest();
   const cipher = createCipheriv("aes-256-ctr", key, new Uint8Array(16));
   const random = cipher.update(new Uint8Array(bytes));

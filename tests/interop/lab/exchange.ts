@@ -5,7 +5,7 @@ import { runCommand } from "../../e2e/lab/run_command.ts";
 import { onHost } from "../../e2e/lab/network.ts";
 import { until } from "../../e2e/lab/until.ts";
 import type { InteropNode } from "./node.ts";
-import type { NamedImage } from "./write_layout.ts";
+import type { NamedImage } from "../../e2e/lab/write_layout.ts";
 
 const NAME = /^([^/]+)\/(.+):([^:/]+)$/;
 

@@ -7,7 +7,7 @@ import { removeStaleLabs } from "../../e2e/lab/remove_stale_labs.ts";
 import { UPSTREAM, Upstream } from "../../e2e/lab/upstream.ts";
 import { EDDY, GO, spegel, spegelBinary } from "./kinds.ts";
 import { InteropNode, type NodeKind } from "./node.ts";
-import { type NamedImage, writeLayout } from "./write_layout.ts";
+import { type NamedImage, writeLayout } from "../../e2e/lab/write_layout.ts";
 
 const LAYERS = [200_000, 1_500_000];
 

@@ -1,5 +1,5 @@
 import { splitDigest } from "../../../lib/oci/digest.ts";
-import type { Image } from "../../e2e/lab/image.ts";
+import type { Image } from "./image.ts";
 
 /** An image under its full name, `registry/repository:tag`. */
 export interface NamedImage {
