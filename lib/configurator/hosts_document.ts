@@ -42,7 +42,7 @@ export function parseHostsDocument(bytes: Uint8Array): HostsDocument {
   const root = parseToml(text);
   const { host = {}, ...rest } = root;
   if (!isTable(host)) throw new Error("`host` is not a table");
-  const hosts = Object.entries(host);
+  const hosts = inFileOrder(Object.entries(host), text);
   const odd = hosts.find(([, value]) => !isTable(value));
   if (odd !== undefined) throw new Error(`host ${JSON.stringify(odd[0])} is not a table`);
   return {
@@ -51,6 +51,16 @@ export function parseHostsDocument(bytes: Uint8Array): HostsDocument {
     tables: Object.entries(rest).filter(([, value]) => isTable(value)),
     hosts,
   };
+}
+
+/** An object has names that are numbers first; their order is that of the file's tables. */
+function inFileOrder(hosts: Entries, text: string): Entries {
+  if (!hosts.some(([name]) => /^\d+$/.test(name))) return hosts;
+  const tables = text.matchAll(
+    /^[ \t]*\[[ \t]*host[ \t]*\.[ \t]*(?:"([^"]*)"|'([^']*)'|([\w-]+))/gm,
+  );
+  const order = [...tables].map(([, double, single, bare]) => double ?? single ?? bare);
+  return hosts.toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 }
 
 /**

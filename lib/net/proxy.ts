@@ -59,7 +59,7 @@ function parseExemption(entry: string): Exemption {
     return networks.add(entry) ? (host) => networks.has(host) : () => false;
   }
   const [, bracketed, plain = "", wanted] =
-    /^(?:\[([^\]]*)\](?=:)|([^:]*|.*:.*:.*?))(?::(\d+))?$/.exec(entry) ?? [];
+    /^(?:\[([^\]]*)\](?=:)|([^:]*|.*:.*:.*?))(?::(\d+)?)?$/.exec(entry) ?? [];
   const name = bracketed ?? plain;
   const isPort = (port: string) => wanted === undefined || wanted === port;
   if (isIP(name) !== 0) {

@@ -13,7 +13,8 @@ import {
 } from "./forbidden_host.ts";
 import { type HttpsFirst, preferHttps } from "./https_first.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
-import type { TlsSettings } from "./tls_settings.ts";
+import { type TlsSettings, tlsSettings } from "./tls_settings.ts";
+import { usableTls } from "./usable_tls.ts";
 
 /** A request to a registry or to its token server. */
 export interface UpstreamRequest extends HttpsFirst, TlsSettings {
@@ -159,17 +160,18 @@ class ProxiedClient implements Disposable {
   #client(
     url: URL,
     proxy: URL,
-    { caCertificates, client, skipVerify }: TlsSettings,
+    settings: TlsSettings,
   ): Deno.HttpClient {
-    if (url.protocol === "https:" && skipVerify === true) {
+    if (url.protocol === "https:" && settings.skipVerify === true) {
       throw new MisconfiguredError(
         `skip_verify of ${url.host} cannot be used through a proxy`,
         PROXY_FIX,
       );
     }
-    const key = JSON.stringify([caCertificates, client, proxy.href]);
+    const key = JSON.stringify([settings.caCertificates, settings.client, proxy.href]);
     let known = this.#clients.get(key);
     if (known === undefined) {
+      const { caCertificates, client } = usableTls(tlsSettings(settings));
       const pair = client && { cert: client.certificate, key: client.key };
       const options = { caCerts: [...caCertificates], poolIdleTimeout: 30_000 };
       known = createHttpClient(

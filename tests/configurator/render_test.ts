@@ -157,8 +157,7 @@ k = true
         "9": {},
       },
     },
-    // Keys that look like numbers are no hosts; their order among themselves is not kept.
-    order: [E, "9", "10", "https://z.example", "https://a.example"],
+    order: [E, "https://z.example", "https://a.example", "10", "9"],
   },
   {
     name: "no server is added to a file without one",

@@ -1,8 +1,11 @@
 import fc from "fast-check";
 
-/** Number of servers; the last one speaks TLS, with a certificate of the authority `ca.pem`. */
-export const SERVERS = 4;
-export const TLS_SERVER = SERVERS - 1;
+/**
+ * The servers' certificates: none, for plain HTTP; one of the authority `ca.pem`; `own.pem`, which
+ * is its own authority.
+ */
+export const SERVERS = ["none", "none", "none", "ca", "own"] as const;
+const TLS_SERVERS = [3, 4];
 
 /** A server of a generated file. */
 interface Host {
@@ -49,7 +52,17 @@ const linesFor = (major: 1 | 2) =>
       ...(major === 1 ? [] : BAD_TIMEOUTS),
     ),
     line("skip_verify", "true", "true", "false", "1"),
-    line("ca", '"ca.pem"', '["ca.pem"]', "[]", '["other.pem", "ca.pem"]', '"other.pem"', "[1]"),
+    line(
+      "ca",
+      '"ca.pem"',
+      '["ca.pem"]',
+      "[]",
+      '["other.pem", "ca.pem"]',
+      '"own.pem"',
+      '["own.pem", "ca.pem"]',
+      '"other.pem"',
+      "[1]",
+    ),
     line(
       "client",
       "[]",
@@ -74,10 +87,10 @@ const SPELLINGS: readonly ((line: string) => string)[] = [
 
 /** Generates cases for one major version of containerd. */
 export function hostsCases(major: 1 | 2): fc.Arbitrary<HostsCase> {
-  const servers = fc.nat(SERVERS - 1);
+  const servers = fc.nat(SERVERS.length - 1);
   // containerd 1.6 speaks plain HTTP at such URLs, later releases and Eddy try HTTPS first.
   const isOld = ({ server, scheme }: Pick<Host, "server" | "scheme">) =>
-    major === 1 && server === TLS_SERVER && scheme === "http";
+    major === 1 && TLS_SERVERS.includes(server ?? 0) && scheme === "http";
   const settings = {
     scheme: fc.constantFrom("http", "http", "http", "https", "https", "") as fc.Arbitrary<
       Host["scheme"]
@@ -99,7 +112,7 @@ export function hostsCases(major: 1 | 2): fc.Arbitrary<HostsCase> {
     .map((each) => isOld(each) ? { ...each, scheme: "https" as const } : each);
   return fc.record({
     folder: fc.constantFrom("host:port", "host_port_", "_default"),
-    registry: major === 1 ? fc.constant(0) : fc.constantFrom(0, 0, TLS_SERVER),
+    registry: major === 1 ? fc.constant(0) : fc.constantFrom(0, 0, ...TLS_SERVERS),
     root,
     // containerd 1.x takes a file without hosts for a bad one; Eddy's own host is always there.
     hosts: fc.uniqueArray(host, {

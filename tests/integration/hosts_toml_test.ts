@@ -5,9 +5,9 @@ import { systemClock } from "../../lib/async/clock.ts";
 import type { Digest } from "../../lib/oci/digest.ts";
 import { createUpstream } from "../../lib/upstream/create_upstream.ts";
 import { MemoryLog } from "../fakes/log.ts";
-import { Authority } from "../support/certificates.ts";
+import { Authority, selfSigned } from "../support/certificates.ts";
 import type { TestContext } from "../support/test.ts";
-import { type HostsCase, hostsCases, hostsFile, SERVERS, TLS_SERVER } from "./hosts_toml_cases.ts";
+import { type HostsCase, hostsCases, hostsFile, SERVERS } from "./hosts_toml_cases.ts";
 import { type ContainerdBinaries, RealContainerd, testEachContainerd } from "./real_containerd.ts";
 import { Recorders, type Seen } from "./recorders.ts";
 
@@ -75,6 +75,8 @@ async function makeCertificates(directory: string) {
   const other = await Authority.make(`${directory}/other`);
   await authority.issue(`${directory}/server`, "127.0.0.1");
   await authority.issue(`${directory}/client`, "client");
+  await Deno.mkdir(`${directory}/own`);
+  await selfSigned(`${directory}/own`, "IP:127.0.0.1");
   const read = (path: string) => Deno.readTextFile(`${directory}/${path}`);
   const [cert, key] = [await read("server/tls.crt"), await read("server/tls.key")];
   const client = [await read("client/tls.crt"), await read("client/tls.key")];
@@ -87,7 +89,9 @@ async function makeCertificates(directory: string) {
   for (const [name, text = ""] of Object.entries(files)) {
     await Deno.writeTextFile(`${certificates}/${name}`, text);
   }
-  return { certificates, tls: { cert, key } };
+  const own = { cert: await read("own/tls.crt"), key: await read("own/tls.key") };
+  await Deno.writeTextFile(`${certificates}/own.pem`, own.cert);
+  return { certificates, tls: { none: undefined, ca: { cert, key }, own } };
 }
 
 async function suite(_: TestContext, binaries: ContainerdBinaries): Promise<void> {
@@ -95,11 +99,7 @@ async function suite(_: TestContext, binaries: ContainerdBinaries): Promise<void
   const containerd = new RealContainerd(directory, binaries);
   try {
     const { certificates, tls } = await makeCertificates(directory);
-    const settings = Array.from(
-      { length: SERVERS },
-      (_, server) => server === TLS_SERVER ? tls : undefined,
-    );
-    await using recorders = await Recorders.start(settings);
+    await using recorders = await Recorders.start(SERVERS.map((certificate) => tls[certificate]));
     await containerd.start();
     const lab = { recorders, containerd, certs: `${directory}/certs`, certificates };
     await fc.assert(

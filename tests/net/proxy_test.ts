@@ -33,9 +33,9 @@ test("proxies are chosen as Go's programs choose them", () => {
     ],
     [{ ...BOTH, no_proxy: "a.example" }, "http://b.example", "http://a.example"],
     [
-      { ...BOTH, NO_PROXY: "a.example:80,b.example:8443" },
+      { ...BOTH, NO_PROXY: "a.example:80,b.example:8443,c.example:" },
       "https://a.example http://b.example",
-      "http://a.example https://b.example:8443",
+      "http://a.example https://b.example:8443 https://c.example http://c.example:5000",
     ],
     [
       { ...BOTH, NO_PROXY: "10.0.0.0/8,fd00::1,192.0.2.1:80,[fd00::2]:443" },

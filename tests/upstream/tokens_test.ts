@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/async/clock.ts";
 import { defaultEndpoint } from "../../lib/upstream/endpoint.ts";
+import { MisconfiguredError } from "../../lib/upstream/misconfigured_error.ts";
 import type { UpstreamRequest } from "../../lib/upstream/send.ts";
 import { Tokens } from "../../lib/upstream/tokens.ts";
 import { test } from "../support/test.ts";
@@ -8,6 +9,18 @@ import { IDENTITY, USER } from "./token_registry.ts";
 
 const HEADERS = { "X-Key": ["k"], "authorization": ["Basic site"] };
 const NEVER = new AbortController().signal;
+
+test("a registry that speaks TLS may name no token server that does not", async () => {
+  const tokens = new Tokens(
+    { send: () => assert.fail("it is asked"), [Symbol.dispose]() {} },
+    systemClock,
+  );
+  const endpoint = defaultEndpoint("r.example");
+  for (const realm of ["http://r.example/service/token", "ftp://r.example/", "/token", ""]) {
+    const request = { endpoint, realm, service: undefined, scope: "", credentials: USER };
+    await assert.rejects(tokens.get(request, { signal: NEVER }), MisconfiguredError, realm);
+  }
+});
 
 test("configured headers go to token servers at the registry's origin alone", async () => {
   const basic = `Basic ${btoa("user:secret")}`;

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { MisconfiguredError } from "../../lib/upstream/misconfigured_error.ts";
+import { usableTls } from "../../lib/upstream/usable_tls.ts";
+import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { inDirectory } from "../support/temp_directory.ts";
+import { test, testWith } from "../support/test.ts";
+
+const block = (label: string, content: string) =>
+  `-----BEGIN ${label}-----\n${content}\n-----END ${label}-----\n`;
+
+testWith(
+  await missingOpenssl(),
+  "CA files: as Go reads them, what is no certificate is ignored",
+  () =>
+    inDirectory(async (directory) => {
+      const authority = await Authority.make(`${directory}/ca`);
+      const pem = await authority.certificate();
+      const key = await Deno.readTextFile(`${directory}/ca/ca.key`);
+      const trusted = block("TRUSTED CERTIFICATE", "AAAA");
+      const files: [file: string, certificates: number][] = [
+        [pem, 1],
+        [`${pem}${pem}`, 2],
+        [pem.replaceAll("\n", "\r\n"), 1],
+        [`# text\n${key}${pem}# end`, 1],
+        [`${block("CERTIFICATE", "AAAA")}${trusted}${pem}`, 1],
+        [`${pem}-----BEGIN CERTIFICATE-----\nAAA`, 1],
+      ];
+      for (const [file, certificates] of files) {
+        const [usable = ""] = usableTls({ caCertificates: [file] }).caCertificates;
+        assert.equal(usable.split("BEGIN CERTIFICATE").length - 1, certificates, file);
+        assert.ok(!/PRIVATE|TRUSTED|text|AAAA/.test(usable), usable);
+      }
+      for (const file of ["", "text", key, trusted, block("CERTIFICATE", "AAAA")]) {
+        assert.throws(() => usableTls({ caCertificates: [pem, file] }), MisconfiguredError);
+      }
+    }),
+);
+
+test("a client's key that needs a passphrase is no outage", () => {
+  const keys = [
+    block("ENCRYPTED PRIVATE KEY", "AAAA"),
+    block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA"),
+  ];
+  for (const key of keys) {
+    const client = { certificate: "", key };
+    assert.throws(() => usableTls({ caCertificates: [], client }), /private key is encrypted/);
+  }
+  const client = { certificate: "c", key: block("PRIVATE KEY", "AAAA") };
+  const settings = { caCertificates: [], client, skipVerify: true };
+  assert.deepEqual(usableTls(settings), settings);
+});
