@@ -203,6 +203,10 @@ test("an image whose repository nobody has asked about is served while upstream 
   upstream.trouble = "unreachable";
   assert.deepEqual(await admit(`${CLOSED}:v1`), UNVERIFIED);
   assert.deepEqual(await admit(`${CLOSED}@${C}`), UNVERIFIED);
+  const strict = authorizerRig(holdings(), { patterns: [`${CLOSED.split("/")[0]}/*`] });
+  strict.upstream.trouble = "unreachable";
+  assert.deepEqual(await strict.admit(`${CLOSED}:v1`), CHALLENGE);
+  assert.deepEqual(await strict.admit(`${CLOSED}@${C}`), CHALLENGE);
 });
 
 test("an upstream that can never be asked is no outage: nothing unknown is served", async () => {

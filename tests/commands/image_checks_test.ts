@@ -39,3 +39,26 @@ for (
     assert.match(whole?.fix ?? "", fix);
   });
 }
+
+test("doctor: images without a registry in their name are named, though there be no others", async () => {
+  const digests = [manifest, config, ...layers].map((content) => digestOf(content));
+  const good = { image: NAME, tags: [NAME], digests };
+  for (const image of ["v1", "plainname:1", "library/app:1"]) {
+    for (const others of [[], [good]]) {
+      for (const namespace of [undefined, "k8s.io"]) {
+        const content = [...others, { image, tags: [], digests }];
+        const checks = await checkImages(agent(), content, namespace);
+        const names = checks.find(({ name }) => name === "names of images");
+        assert.equal(names?.state, "warning", image);
+        assert.match(
+          names?.detail ?? "",
+          new RegExp(`^1 images .*without a registry, such as ${image}:`),
+        );
+        const canary = checks.find(({ name }) => name === "canary pull");
+        assert.equal(canary?.state, others.length === 0 ? "skipped" : "ok");
+      }
+    }
+  }
+  const checks = await checkImages(agent(), [good], "k8s.io");
+  assert.ok(!checks.some(({ name }) => name === "names of images"));
+});

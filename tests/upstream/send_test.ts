@@ -184,18 +184,26 @@ testWith(
       await authority.issue(`${directory}/node`, "registry.example");
       const cert = await Deno.readTextFile(`${directory}/node/tls.crt`);
       const key = await Deno.readTextFile(`${directory}/node/tls.key`);
-      await using net = internet(({ method }) => new Response(method), { cert, key });
+      await using net = internet(({ method, url }) => {
+        const location = url.replace("https:", "http:");
+        return url.endsWith("/down")
+          ? new Response(null, { status: 307, headers: { location } })
+          : new Response(method);
+      }, { cert, key });
       using sender = createSender({
         ...{ resolve: () => Promise.resolve(["192.0.2.1"]), connect: net.connect },
         findProxy: () => undefined,
       });
       const caCertificates = [await authority.certificate()];
       const ask = (host: string, trust: readonly string[] = caCertificates) =>
-        sender.send(request(`https://${host}/v2/`, { caCertificates: trust })).then(textOf);
+        sender.send(
+          request(`https://${host}${host.includes("/") ? "" : "/v2/"}`, { caCertificates: trust }),
+        ).then(textOf);
       assert.equal(await ask("registry.example"), "200 GET");
       assert.equal(await ask("registry.example"), "200 GET");
       assert.equal(net.connections.size, 1, "no handshake for each question");
       assert.deepEqual(net.seen.at(-1), "GET https://registry.example/v2/");
+      await assert.rejects(() => ask("registry.example/down"), ForbiddenTargetError);
       await assert.rejects(() => ask("other.example"), /certificate/);
       await assert.rejects(() => ask("registry.example", []), /certificate|UnknownIssuer/);
       assert.deepEqual(new Set(net.dialled), new Set(["192.0.2.1 443"]));

@@ -34,12 +34,12 @@ export async function checkImages(
   namespace: string | undefined,
 ): Promise<Check[]> {
   const images = content.flatMap(toImage);
+  const names = checkNames(content);
   if (images.length > 0) {
-    return [
-      await checkCanary(client, images),
-      await checkWhole(client, images),
-      ...checkNames(content),
-    ];
+    return [await checkCanary(client, images), await checkWhole(client, images), ...names];
+  }
+  if (names.length > 0) {
+    return [skipped("canary pull", "no image has a full name that could be pulled"), ...names];
   }
   if (namespace === undefined) return [skipped("canary pull", "no image is advertised")];
   return [

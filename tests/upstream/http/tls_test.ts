@@ -159,6 +159,8 @@ testWith(
       assert.equal(await ask(server, { caCertificates: [], client, skipVerify: true }), 200);
       await assertFault(ask(server, { caCertificates: [other], client }));
       await assertFault(ask(server, { caCertificates: [ca], client }, "other.example"));
+      // containerd would take a certificate that is trusted as it is.
+      await assertFault(ask(server, { caCertificates: [await read("tls.crt")], client }));
       await assert.rejects(ask(server, { caCertificates: [ca] }), /fatal alert|connection ended/);
     }),
 );
