@@ -17,7 +17,7 @@ import type { NodeCredentials } from "../ports/access.ts";
 import { ReloadingFile } from "./reloading_file.ts";
 
 /** YAML as k3s reads it. */
-const LIKE_GO = { uniqueKeys: false, merge: true };
+const LIKE_GO = { uniqueKeys: false, merge: true, firstOnly: true };
 const MAX_BYTES = 1024 * 1024;
 /** Value of the flag that disables the search for files. */
 const NONE = "none";

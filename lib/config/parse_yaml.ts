@@ -1,4 +1,12 @@
+import { Buffer } from "node:buffer";
 import { parseDocument, type ParseOptions, type SchemaOptions, visit } from "yaml";
+
+/** Settings of {@link parseYaml}. */
+export interface ParseYamlOptions
+  extends Pick<ParseOptions & SchemaOptions, "uniqueKeys" | "merge"> {
+  /** True: of several documents the first one counts; false: they are an error. Default false. */
+  readonly firstOnly?: boolean;
+}
 
 /**
  * Parses YAML of which each value is meant as text: `012345` and `yes` stay what they are, where a
@@ -10,14 +18,16 @@ import { parseDocument, type ParseOptions, type SchemaOptions, visit } from "yam
  */
 export function parseYaml(
   text: string,
-  options: Pick<ParseOptions & SchemaOptions, "uniqueKeys" | "merge"> = {},
+  { firstOnly = false, ...options }: ParseYamlOptions = {},
 ): unknown {
   const document = parseDocument(text, { ...options, logLevel: "error" });
-  const [error] = document.errors;
+  const error = document.errors.find(({ code }) => !(firstOnly && code === "MULTIPLE_DOCS"));
   if (error !== undefined) throw error;
   visit(document, {
     Scalar(_key, node) {
-      if (node.value !== null && node.source !== undefined) node.value = node.source;
+      if (node.value === null || node.source === undefined) return;
+      const isBinary = node.tag === "tag:yaml.org,2002:binary";
+      node.value = isBinary ? Buffer.from(node.source, "base64").toString() : node.source;
     },
   });
   return document.toJS();

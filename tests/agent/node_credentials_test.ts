@@ -127,6 +127,15 @@ configs:
   anchor.test: &a
     auth: {username: u, password: p}
   alias.test: *a
+  binary.test: {auth: {username: u, password: !!binary aGk=}}
+  block.test:
+    auth:
+      username: u
+      password: |-
+        p#w
+---
+configs:
+  next.test: {auth: {username: u, password: p}}
 `;
   const expected: Record<string, [string, string] | undefined> = {
     "127.0.2.3:17200": ["u", "p"],
@@ -137,6 +146,9 @@ configs:
     "json.test": ["_json_key", '{"type": "service_account", "k": "a\\nb"}'],
     "anchor.test": ["u", "p"],
     "alias.test": ["u", "p"],
+    "binary.test": ["u", "hi"],
+    "block.test": ["u", "p#w"],
+    "next.test": undefined,
     "k3sm.test": undefined,
     "scheme.test": undefined,
     "pat.test": undefined,
