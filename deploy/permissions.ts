@@ -58,7 +58,7 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-write",
   `--deny-write=${NEVER_WRITTEN}`,
   `--allow-env=${ENVIRONMENT_VARIABLES}`,
-  "--allow-sys=hostname,networkInterfaces,uid",
+  "--allow-sys=hostname,networkInterfaces,statfs,uid",
   `--allow-run=${SYSTEMCTL_PATHS}`,
   // Nowhere: left out, well-known hosts of code would be allowed.
   "--allow-import=localhost:1",

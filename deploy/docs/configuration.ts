@@ -4,6 +4,7 @@ import { BOOTSTRAP_OPTIONS } from "../../lib/config/bootstrap_options.ts";
 import { CLEANUP_OPTIONS } from "../../lib/config/cleanup_options.ts";
 import { CLUSTER_OPTIONS } from "../../lib/config/cluster_options.ts";
 import { COMMAND_OPTIONS } from "../../lib/config/command_options.ts";
+import { LAYER_OPTIONS } from "../../lib/config/layer_options.ts";
 import { HOSTS_OPTIONS, STORE_OPTIONS } from "../../lib/config/containerd_options.ts";
 import { COMMAND_SUMMARIES, envName, shownDefault } from "../../lib/config/help.ts";
 import { KUBERNETES_OPTIONS } from "../../lib/config/kubernetes_options.ts";
@@ -30,6 +31,12 @@ const GROUPS: readonly Group[] = [
     title: "Image store",
     more: "Without containerd: [OCI layout](install.md#container).",
     options: STORE_OPTIONS,
+  },
+  {
+    title: "Layers",
+    more:
+      "What is kept, and until when: [Operations](operations.md#layers-that-containerd-discards).",
+    options: LAYER_OPTIONS,
   },
   {
     title: "Mirror configuration",

@@ -31,6 +31,7 @@ import { BasicAuth } from "./basic_auth.ts";
 import { createBootstrap } from "./bootstrap.ts";
 import { createClusterKey, readClusterKeys } from "./cluster_key_file.ts";
 import { createDebugPages } from "./debug_pages.ts";
+import { composeLayers } from "./layers.ts";
 import { createKubernetes, type Kubernetes } from "./kubernetes.ts";
 import { createAgentMirror } from "./mirror.ts";
 import { mirrorTargetsOf } from "./mirror_configuration.ts";
@@ -63,10 +64,10 @@ export type AgentParts = Awaited<ReturnType<typeof compose>>;
 export async function compose(config: Config, options: AgentOptions, stack: StopStack) {
   const filter = await referenceFilterOf(config);
   const opened = await composeStore(config, options, stack);
-  const { runtime, exposition, traffic } = composeMetrics(config, options.log, opened.rollout);
+  const { runtime, exposition, traffic } = composeMetrics(config, options.log, opened);
   const { integrity, store } = composeIntegrity(opened.store, runtime, stack);
-  const access = await createAccess(config, { ...opened, ...forPart(runtime, "access"), stack });
-  const { isLocalClient, isPublic, watcher, unaskedRegistries } = access;
+  const access = await composeAccess(config, { opened, runtime, store, stack });
+  const { isLocalClient, isPublic, watcher, layers, unaskedRegistries } = access;
   const connections = new ConnectionBudget(isLocalClient);
   const kubernetes = createKubernetes(config, forPart(runtime, "kubernetes"));
 
@@ -83,7 +84,7 @@ export async function compose(config: Config, options: AgentOptions, stack: Stop
   const advertiser = composeAdvertiser(runtime, { watcher, store, integrity, router, filter });
   exposition.observe(advertiser);
   const readiness = new Readiness({ advertiser, router, mirrorUse: opened.mirrorUse });
-  const serving = { ...runtime, store, mirror, integrity, requests: new RequestRing() };
+  const serving = { ...runtime, store, mirror, integrity, layers, requests: new RequestRing() };
   const registry = composeRegistry(
     config,
     { ...serving, ...access, ...opened.found, elections: router.elections, peerAuth },
@@ -135,8 +136,13 @@ async function composeStore(config: Config, options: AgentOptions, stack: StopSt
 }
 
 /** Creates the metrics, for Prometheus and, in totals, for the debug pages. */
-function composeMetrics({ spegelMetrics }: Config, log: Log, rollout: boolean) {
-  const exposition = createMetrics({ version: VERSION, rollout, spegel: spegelMetrics });
+function composeMetrics(
+  { spegelMetrics: spegel }: Config,
+  log: Log,
+  { rollout, leases }: Pick<OpenStore, "leases"> & { readonly rollout: boolean },
+) {
+  const layers = leases !== undefined;
+  const exposition = createMetrics({ version: VERSION, rollout, layers, spegel });
   const traffic = new Traffic();
   const metrics = traffic.observe(exposition.metrics);
   const runtime: Runtime = { clock: systemClock, log, metrics };
@@ -153,6 +159,21 @@ function composeIntegrity(whole: Store, runtime: Runtime, stack: StopStack) {
   const integrity = new Inspector({ ...forPart(runtime, "integrity"), store: whole });
   stack.push("integrity", () => integrity.close());
   return { integrity, store: new SoundStore(whole, integrity) };
+}
+
+/** What follows the store: access control, and what keeps layers. */
+async function composeAccess(
+  config: Config,
+  { opened, runtime, store, stack }: {
+    readonly opened: OpenStore;
+    readonly runtime: Runtime;
+    readonly store: Store;
+    readonly stack: StopStack;
+  },
+) {
+  const access = await createAccess(config, { ...opened, ...forPart(runtime, "access"), stack });
+  const layers = composeLayers(config, opened, { ...forPart(runtime, "layers"), store, stack });
+  return { ...access, layers, watcher: layers?.follow(access.watcher) ?? access.watcher };
 }
 
 /** What {@link composePeers} works with. */

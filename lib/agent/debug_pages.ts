@@ -14,6 +14,7 @@ import type {
 } from "../observability/debug/debug_source.ts";
 import type { Check } from "../ports/check.ts";
 import { createMeasure } from "../observability/debug/measure.ts";
+import { formatBytes } from "../observability/debug/format.ts";
 import type { RequestRing } from "../observability/debug/request_ring.ts";
 import type { Traffic } from "../observability/debug/traffic.ts";
 import { maskUserInfo, SECRET } from "../observability/log.ts";
@@ -35,6 +36,8 @@ export interface DebugPagesCollaborators extends Pick<Runtime, "clock" | "log"> 
   readonly mirror: Mirror & { health(): readonly PeerHealthReport[] };
   readonly advertiser: Pick<Advertiser, "advertised" | "counts">;
   readonly integrity: { readonly damaged: number };
+  /** What a lease keeps; undefined: the runtime keeps layers by itself. */
+  readonly layers?: { totals(): { readonly layers: number; readonly bytes: number } } | undefined;
   readonly filter: ReferenceFilter;
   readonly traffic: Traffic;
   readonly unaskedRegistries: () => Overview["unaskedRegistries"];
@@ -76,7 +79,7 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
     zone: collaborators.topology()?.zone,
     startedAt,
     conditions: conditions(),
-    facts: facts(config, collaborators.integrity),
+    facts: facts(config, collaborators),
     peers: peerViews(collaborators),
     advertised: advertiser.counts(),
     totals: traffic.totals(),
@@ -87,7 +90,11 @@ function overview(collaborators: DebugPagesCollaborators, startedAt: Date): Over
 
 type Facts = [label: string, value: string][];
 
-function facts(config: Config, { damaged }: { readonly damaged: number }): Facts {
+function facts(
+  config: Config,
+  { integrity: { damaged }, layers }: Pick<DebugPagesCollaborators, "integrity" | "layers">,
+): Facts {
+  const kept = layers?.totals();
   const value = new Map(describeConfig(config, "agent").map(({ key, value }) => [key, value]));
   return [
     ["Registry", value.get("registryAddr") ?? ""],
@@ -95,6 +102,9 @@ function facts(config: Config, { damaged }: { readonly damaged: number }): Facts
     ["Store", value.get("store") || "containerd"],
     ["Bootstrap", value.get("bootstrapKind") || "none"],
     ["DHT prefix", value.get("dhtPrefix") ?? ""],
+    ...(kept === undefined
+      ? []
+      : [["Kept layers", `${kept.layers}, ${formatBytes(kept.bytes)}`]] satisfies Facts),
     ...(damaged > 0 ? [["Damaged content", `${damaged}, see the log`]] satisfies Facts : []),
   ];
 }

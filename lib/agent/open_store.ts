@@ -1,6 +1,7 @@
 import { ConfigError } from "../config/config_error.ts";
 import type { Config } from "../config/options.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
+import type { Leases } from "../ports/leases.ts";
 import type { Log } from "../ports/log.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
@@ -10,13 +11,14 @@ import type { Arrivals } from "../ports/arrivals.ts";
 import { ContainerdIngests } from "../store/containerd/ingests.ts";
 import { ContainerdStore } from "../store/containerd/containerd_store.ts";
 import { ContainerdContent } from "../store/containerd/content.ts";
+import { ContainerdLeases } from "../store/containerd/containerd_leases.ts";
 import { ContainerdWatcher } from "../store/containerd/containerd_watcher.ts";
 import { detectContainerd } from "../store/containerd/detect_containerd.ts";
 import { methods } from "../store/containerd/methods.ts";
 import { type ContainerdProbe, probeContainerd } from "../store/containerd/probe_containerd.ts";
 import { OciLayoutStore } from "../store/oci_layout/oci_layout_store.ts";
 import { embeddedMirrorOf } from "./embedded_mirror.ts";
-import { checkContainerd, doubtOfMirror } from "./preflight.ts";
+import { checkContainerd, doubtOfMirror, needsLease } from "./preflight.ts";
 import { DEFAULT_REGISTRY_CONFIG_PATH } from "./registry_config_path.ts";
 
 /** An open store, and what else depends on its kind. */
@@ -25,6 +27,10 @@ export interface OpenStore {
   readonly watcher: Watcher;
   /** Content that the runtime is fetching; undefined if the store does not show it. */
   readonly arrivals?: Arrivals | undefined;
+  /** Keeps layers that the runtime discards; undefined: it discards none. */
+  readonly leases?: Leases | undefined;
+  /** Directory that has the content; undefined if it cannot be read. */
+  readonly contentPath?: string | undefined;
   /** Directory for mirror configuration; undefined: none is written. */
   readonly registryConfigPath: string | undefined;
   /** Set if it is open whether containerd uses the mirror configuration. */
@@ -122,6 +128,7 @@ function check(
   const settings = {
     registryConfigPath: registryConfigPath || undefined,
     contentPathGiven: config.containerdContentPath !== undefined,
+    keepLayers: config.keepLayers,
   };
   const doubt = config.requireMirrorUse ? doubtOfMirror(probe, settings) : undefined;
   const localImagePull = doubt === undefined ? undefined : true;
@@ -165,6 +172,8 @@ async function openContainerd(
     return {
       store: new ContainerdStore({ client, content, clock }),
       watcher: new ContainerdWatcher({ client, content, clock, log }),
+      leases: openLeases(probe, client, config),
+      contentPath: readable,
       arrivals: readable === undefined ? undefined : new ContainerdIngests({ clock, log }, {
         contentPath: readable,
         namespace: config.containerdNamespace,
@@ -181,4 +190,14 @@ async function openContainerd(
     client.close();
     throw error;
   }
+}
+
+/** Undefined where no lease is needed. */
+function openLeases(
+  { cri }: ContainerdProbe,
+  client: ContainerdClient,
+  { keepLayers, keepLayersLease }: Config,
+): Leases | undefined {
+  if (!needsLease(cri?.discardUnpackedLayers, keepLayers)) return undefined;
+  return new ContainerdLeases(client, { lifetimeMs: keepLayersLease });
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from "../config/config_error.ts";
+import type { Config } from "../config/options.ts";
 import type { Check } from "../ports/check.ts";
 import type {
   ContainerdProbe,
@@ -12,6 +13,8 @@ export interface PreflightSettings {
   readonly registryConfigPath: string | undefined;
   /** True if the user set the content path: an unusable one is then a failure. */
   readonly contentPathGiven: boolean;
+  /** When a lease keeps layers that containerd would discard; default `auto`. */
+  readonly keepLayers?: Config["keepLayers"];
   /** `use_local_image_pull` of containerd's configuration file, if that is readable. */
   readonly localImagePull?: boolean | undefined;
   /** True: whatever makes containerd bypass Eddy is a failure, even if the agent can run. */
@@ -58,7 +61,7 @@ export function inspectContainerd(probe: ContainerdProbe, settings: PreflightSet
     inspectVersion(probe.version),
     inspectContent(probe.content, settings.contentPathGiven),
     ...(probe.cri === undefined ? [inspectMissingCri(probe.criError, settings)] : [
-      inspectLayers(probe.cri, probe.version),
+      inspectLayers(probe.cri, probe.version, settings),
       inspectPaths(probe.cri, probe.version, settings),
     ]),
   ];
@@ -114,17 +117,43 @@ function inspectContent(content: ContentProbe, given: boolean): Check {
   }
 }
 
-function inspectLayers(cri: CriProbe, version: string): Check {
+/** Whether a lease is to keep the layers of a containerd. */
+export function needsLease(
+  discards: boolean | undefined,
+  keepLayers: Config["keepLayers"],
+): boolean {
+  return keepLayers === "always" || (keepLayers === "auto" && discards === true);
+}
+
+function inspectLayers(
+  cri: CriProbe,
+  version: string,
+  { keepLayers = "auto" }: PreflightSettings,
+): Check {
   const name = "layers are kept";
-  if (cri.discardUnpackedLayers !== true) return ok(name, "discard_unpacked_layers is false");
+  const { discardUnpackedLayers: discards } = cri;
+  if (needsLease(discards, keepLayers)) {
+    const why = discards === true
+      ? "containerd discards layers once unpacked (discard_unpacked_layers)"
+      : "--keep-layers is always";
+    return ok(name, `${why}: a lease keeps them`);
+  }
+  if (discards === undefined) {
+    const detail = "containerd does not report discard_unpacked_layers";
+    return keepLayers === "never"
+      ? warning(name, detail, "make sure that it is false")
+      : warning(name, detail, "set --keep-layers always if it is true");
+  }
+  if (!discards) return ok(name, "discard_unpacked_layers is false");
   const section = isAtLeast(version, [2, 0])
     ? `${imagesSection(version)}]`
     : `${imagesSection(version)}.containerd]`;
   return failed(
     name,
     `containerd ${version} discards layers once unpacked, so it has no layers to share`,
-    `set discard_unpacked_layers = false in section ${section} of ${CONFIG_FILE} and restart ` +
-      "containerd; images pulled before stay incomplete until they are removed and pulled again",
+    `set --keep-layers auto, or discard_unpacked_layers = false in section ${section} of ` +
+      `${CONFIG_FILE} and restart containerd; images pulled before stay incomplete until they ` +
+      "are removed and pulled again",
   );
 }
 

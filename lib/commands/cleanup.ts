@@ -10,6 +10,8 @@ import { startHttpServer } from "../agent/http_server.ts";
 import type { CommandIo } from "./io.ts";
 import { placesToRestore } from "./places_to_restore.ts";
 import { findData, removeData } from "./remove_data.ts";
+import { messageOf } from "../async/thrown.ts";
+import { endLayerLeases } from "../agent/end_layer_leases.ts";
 import { registryConfigPath } from "../agent/registry_config_path.ts";
 
 /**
@@ -24,6 +26,7 @@ export async function cleanupCommand(config: Config, io: CommandIo): Promise<num
       report(await planRestore(collaborators, { configPath }), io, diffConfiguration);
     }
     for (const file of await dataOf(config, findData)) io.stdout(`remove ${file}\n`);
+    await endLeases(config, io, (names) => `would end the lease ${names}`);
     return 0;
   }
   await restoreAll(config, io);
@@ -41,7 +44,8 @@ async function restoreAll(config: Config, io: CommandIo): Promise<boolean> {
   }
   const removed = await dataOf(config, removeData);
   for (const file of removed) io.stdout(`removed ${file}\n`);
-  return changed || removed.length > 0;
+  const ended = await endLeases(config, io, (names) => `ended the lease ${names}`);
+  return changed || ended || removed.length > 0;
 }
 
 async function dataOf(
@@ -49,6 +53,27 @@ async function dataOf(
   list: (directory: string) => Promise<string[]>,
 ): Promise<string[]> {
   return dataDir ? await list(dataDir) : [];
+}
+
+/**
+ * Ends the leases that keep layers, or says that it cannot: they end by themselves.
+ *
+ * @returns whether there were any.
+ */
+async function endLeases(
+  config: Config,
+  { signal, stdout, stderr }: CommandIo,
+  says: (names: string) => string,
+): Promise<boolean> {
+  try {
+    const names = await endLayerLeases(config, { signal, dryRun: config.dryRun });
+    if (names.length > 0) stdout(`${says(names.join(", "))}\n`);
+    return names.length > 0;
+  } catch (error) {
+    signal.throwIfAborted();
+    stderr(`warning: layers may be kept until their lease ends: ${messageOf(error)}\n`);
+    return false;
+  }
 }
 
 /**

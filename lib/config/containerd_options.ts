@@ -1,5 +1,5 @@
 import { additionalMirror } from "./additional_mirror.ts";
-import { AGENT, MIRROR, option, PLACES, unset } from "./option.ts";
+import { AGENT, MIRROR, option, PLACES, RUNTIME, unset } from "./option.ts";
 import { boolean, httpUrl, list, path, registryName, text } from "./types.ts";
 
 /** Where images are. */
@@ -16,14 +16,14 @@ export const STORE_OPTIONS = {
     defaultText: "detected (containerd, k3s or RKE2)",
     placeholder: "PATH",
     help: "Socket of containerd.",
-    commands: AGENT,
+    commands: RUNTIME,
   }),
   containerdNamespace: option({
     type: text("a containerd namespace such as k8s.io"),
     default: "k8s.io",
     placeholder: "NAME",
     help: "containerd namespace that holds the images.",
-    commands: AGENT,
+    commands: RUNTIME,
   }),
   containerdContentPath: unset({
     type: path(),

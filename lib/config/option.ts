@@ -29,6 +29,8 @@ export const MIRROR = ["agent", "configure", "doctor"] as const;
 export const CONFIGURATION = ["agent", "configure", "cleanup", "doctor"] as const;
 /** What finds the mirror configuration. */
 export const PLACES = [...CONFIGURATION, "uninstall"] as const;
+/** What finds containerd. */
+export const RUNTIME = ["agent", "cleanup", "doctor", "uninstall"] as const;
 /** What can be tried without changing anything. */
 export const CHANGES = ["configure", "cleanup", "install", "uninstall"] as const;
 /** Every command that takes options. */

@@ -5,6 +5,7 @@ import { CLEANUP_OPTIONS } from "./cleanup_options.ts";
 import { CLUSTER_OPTIONS } from "./cluster_options.ts";
 import { COMMAND_OPTIONS } from "./command_options.ts";
 import { HOSTS_OPTIONS, STORE_OPTIONS } from "./containerd_options.ts";
+import { LAYER_OPTIONS } from "./layer_options.ts";
 import { KUBERNETES_OPTIONS } from "./kubernetes_options.ts";
 import type { Option } from "./option.ts";
 import { ROUTING_OPTIONS } from "./routing_options.ts";
@@ -18,6 +19,7 @@ import { TRANSFER_OPTIONS } from "./transfer_options.ts";
 export const OPTIONS = {
   ...AGENT_OPTIONS,
   ...STORE_OPTIONS,
+  ...LAYER_OPTIONS,
   ...HOSTS_OPTIONS,
   ...TAG_OPTIONS,
   ...ACCESS_OPTIONS,

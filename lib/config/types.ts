@@ -89,14 +89,19 @@ const UNIT_BYTES: Record<string, number> = {
   kib: 2 ** 10,
   mib: 2 ** 20,
   gib: 2 ** 30,
+  tb: 1e12,
+  tib: 2 ** 40,
 };
 
-/** An amount of memory, such as `32MiB`; in bytes. */
-export function byteSize(): OptionType<number> {
-  return scalar("a size such as 32MiB, 64MB or 0, at most 64GiB", (value) => {
-    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmg]i?b)?$/i.exec(value) ?? [];
+/** An amount of memory, or of what `want` says and up to `max`, such as `32MiB`; in bytes. */
+export function byteSize(
+  want = "a size such as 32MiB, 64MB or 0, at most 64GiB",
+  max = 64 * 2 ** 30,
+): OptionType<number> {
+  return scalar(want, (value) => {
+    const [, amount, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmgt]i?b)?$/i.exec(value) ?? [];
     const bytes = Math.round(Number(amount) * (UNIT_BYTES[unit.toLowerCase()] ?? NaN));
-    return bytes >= 0 && bytes <= 64 * 2 ** 30 ? bytes : undefined;
+    return bytes >= 0 && bytes <= max ? bytes : undefined;
   });
 }
 

@@ -11,6 +11,8 @@ export interface MetricsOptions {
   maxRegistries?: number;
   /** Whether rollouts are coordinated, so that there is something to count. Default false. */
   rollout?: boolean;
+  /** Whether a lease keeps layers, so that there is something to count. Default false. */
+  layers?: boolean;
   /** Exports Spegel's metrics too, see {@link MetricsRegistry.observe}. Default false. */
   spegel?: boolean;
 }
@@ -35,13 +37,12 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 
 /** Makes the metrics of one agent, in a registry of their own. */
 export function createMetrics(options: MetricsOptions): MetricsRegistry {
-  const { version, maxRegistries = 100, spegel = false, rollout = false } = options;
+  const { version, maxRegistries = 100, spegel = false, rollout = false, layers = false } = options;
   const registry = new Registry();
   const collectors = createCollectors(registry);
   const registryLabel = labelLimit(maxRegistries);
   registerProcessMetrics(registry);
   collectors.build.set({ version, deno: Deno.version.deno }, 1);
-
   const rollouts = rollout ? rolloutCollectors(registry) : undefined;
   let source: AdvertisementSource | undefined;
   const advertised = () => source?.advertised() ?? [];
@@ -81,6 +82,7 @@ export function createMetrics(options: MetricsOptions): MetricsRegistry {
     tagResolved: (by) => collectors.tagsResolved.inc({ by }),
     staleTag: () => collectors.stale.inc(),
     contentChecked: (outcome) => collectors.checks.inc({ outcome }),
+    ...(layers ? layerMetrics(registry) : NO_LAYERS),
     damagedContent: (count) => collectors.damaged.set(amount(count)),
     electionHeld: (outcome) => rollouts?.elections.inc({ outcome }),
     followBegan: () => rollouts?.follows.inc(),
@@ -227,6 +229,37 @@ function integrityCollectors(registry: Registry) {
       help: "Stored content that is damaged, and counts as not held.",
       registers,
     }),
+  };
+}
+
+type LayerMetrics = Pick<Metrics, "layersKept" | "layerReleased">;
+
+const NO_LAYERS: LayerMetrics = { layersKept: () => {}, layerReleased: () => {} };
+
+function layerMetrics(registry: Registry): LayerMetrics {
+  const registers = [registry];
+  const layers = new Gauge({
+    name: "eddy_kept_layers",
+    help: "Layers that a lease keeps, since containerd would discard them.",
+    registers,
+  });
+  const bytes = new Gauge({
+    name: "eddy_kept_layer_bytes",
+    help: "Bytes of these layers.",
+    registers,
+  });
+  const released = new Counter({
+    name: "eddy_released_layers_total",
+    help: "Layers that are no longer kept, by reason.",
+    labelNames: ["reason"],
+    registers,
+  });
+  return {
+    layersKept(totals) {
+      layers.set(amount(totals.layers));
+      bytes.set(amount(totals.bytes));
+    },
+    layerReleased: (reason) => released.inc({ reason }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ReleaseReason } from "./layers.ts";
 import type { MissReason } from "./mirror.ts";
 
 /** Metrics of the agent. Each method is cheap and never throws. */
@@ -37,6 +38,10 @@ export interface Metrics {
   staleTag(): void;
   /** Content of the store was checked for damage. */
   contentChecked(outcome: "sound" | "damaged" | "unknown"): void;
+  /** Layers that are kept at present, and their bytes. */
+  layersKept(totals: { readonly layers: number; readonly bytes: number }): void;
+  /** A layer is no longer kept, for this reason. */
+  layerReleased(reason: ReleaseReason): void;
   /** Number of damaged digests in the store. */
   damagedContent(count: number): void;
   /**

@@ -10,6 +10,7 @@ import type { Store } from "../ports/store.ts";
 import type { Access, AnswerObserver, PeerAuth } from "../ports/access.ts";
 import type { Catalog } from "../ports/catalog.ts";
 import type { Arrivals } from "../ports/arrivals.ts";
+import type { Layers } from "../ports/layers.ts";
 import type { Integrity } from "../ports/integrity.ts";
 import type { RequestObserver } from "../ports/requests.ts";
 import type { Tags } from "../ports/tags.ts";
@@ -22,6 +23,7 @@ import {
 } from "./observe_requests.ts";
 import { createListings } from "./listings.ts";
 import { LocalContent } from "./local_content.ts";
+import { keepBlobs } from "./keep_blobs.ts";
 import { createPull } from "./pull.ts";
 import { noSuchEndpoint } from "./request_target.ts";
 import { Transfers } from "./transfers.ts";
@@ -50,6 +52,8 @@ export interface RegistryCollaborators extends Runtime {
   readonly peerAuth?: PeerAuth | undefined;
   /** Told of content of the store that seems to be damaged; default: damage is not reported. */
   readonly integrity?: Pick<Integrity, "doubt"> | undefined;
+  /** Keeps layers that the node's runtime would discard; default: it discards none. */
+  readonly layers?: Layers | undefined;
   /** Finds content that is arriving, for peers; default: only held content is served. */
   readonly arrivals?: Arrivals | undefined;
   /** Tells what may soon be here, for peers; default: nothing is waited for. */
@@ -117,7 +121,7 @@ export function createRegistryApp(
   const { store, mirror, tags, router, peerAuth, access, isLocalClient = () => true } =
     collaborators;
   const { integrity, arrivals, elections, requests, later, clock, log, metrics } = collaborators;
-  const { answers } = collaborators;
+  const { answers, catalog, layers } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 30_000, maxUrlLength = 8192 } = options;
   const {
     nodeId,
@@ -133,11 +137,11 @@ export function createRegistryApp(
     { storeTimeoutMs, smallBlobBytes },
   );
   const uploads = new UploadSlots(maxUploads);
-  const pull = createPull(
+  const plain = createPull(
     { ...runtime, content, mirror, tags, access, uploads, answers, integrity, arrivals, elections },
     { filter, mirrorTimeoutMs },
   );
-  const { catalog } = collaborators;
+  const pull = keepBlobs(plain, { layers, filter, isLocalClient });
   const listings = createListings({ catalog, content, mirror, access, filter, clock });
   const observed = observeRequests(
     { ...runtime, transfers, uploads: collaborators.uploads, requests, later },

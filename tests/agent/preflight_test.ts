@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkContainerd } from "../../lib/agent/preflight.ts";
+import { checkContainerd, type PreflightSettings } from "../../lib/agent/preflight.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import type { ContainerdProbe } from "../../lib/store/containerd/probe_containerd.ts";
 import { test } from "../support/test.ts";
@@ -11,6 +11,11 @@ const GOOD: ContainerdProbe = {
   cri: { registryConfigPaths: ["/etc/containerd/certs.d"], discardUnpackedLayers: false },
   criError: undefined,
 };
+/** A containerd that is right but for its layers. */
+const DISCARDS = {
+  registryConfigPaths: ["/etc/containerd/certs.d"],
+  discardUnpackedLayers: true,
+};
 const SETTINGS = { registryConfigPath: "/etc/containerd/certs.d/", contentPathGiven: false };
 const UNREADABLE = { state: "unreadable", path: "/content", error: "permission denied" } as const;
 const FOREIGN = { state: "foreign", path: "/content", digest: "sha256:abc" } as const;
@@ -20,7 +25,7 @@ function cri(...registryConfigPaths: string[]): Partial<ContainerdProbe> {
 }
 
 test("preflight: what is wrong ends the start and says what to set", async (t) => {
-  const cases: [Partial<ContainerdProbe>, Partial<typeof SETTINGS>, RegExp][] = [
+  const cases: [Partial<ContainerdProbe>, Partial<PreflightSettings>, RegExp][] = [
     [{ version: "1.5.18" }, {}, /containerd is version 1\.5\.18: want 1\.6 or newer/],
     [cri(), {}, /2\.4\.2 reads registry hosts from no directory.*io\.containerd\.cri\.v1\.images/],
     [
@@ -29,9 +34,9 @@ test("preflight: what is wrong ends the start and says what to set", async (t) =
       /from \/etc\/docker\/certs\.d, not from .*config_path = .*io\.containerd\.grpc\.v1\.cri/,
     ],
     [
-      { cri: { registryConfigPaths: ["/etc/containerd/certs.d"], discardUnpackedLayers: true } },
-      {},
-      /discard_unpacked_layers = false in section .*cri\.v1\.images/,
+      { cri: DISCARDS },
+      { keepLayers: "never" },
+      /set --keep-layers auto, or discard_unpacked_layers = false in section .*cri\.v1\.images/,
     ],
     [{ content: UNREADABLE }, { contentPathGiven: true }, /--containerd-content-path: .*denied/],
     [{ content: FOREIGN }, { contentPathGiven: true }, /--containerd-content-path: .*sha256:abc/],
@@ -65,10 +70,16 @@ test("preflight: what only costs speed or certainty is a remark", async (t) => {
       /several directories.*no mirror is used: set config_path = "\/etc.*use_local_image_pull/,
     ],
     [
-      "no telling",
-      { cri: { registryConfigPaths: undefined, discardUnpackedLayers: undefined } },
-      /does not report/,
+      "no telling of config_path",
+      { cri: { registryConfigPaths: undefined, discardUnpackedLayers: false } },
+      /does not report its config_path/,
     ],
+    [
+      "no telling of layers",
+      { cri: { ...DISCARDS, discardUnpackedLayers: undefined } },
+      /does not report discard_unpacked_layers: set --keep-layers always/,
+    ],
+    ["a lease keeps layers", { cri: DISCARDS }, undefined],
   ];
   for (const [name, probe, remark] of cases) {
     await t.step(name, () => {

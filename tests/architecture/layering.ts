@@ -22,6 +22,7 @@ const PARTS = [
   "store",
   "configurator",
   "advertiser",
+  "layers",
   "kubernetes",
   "observability",
   "upstream",

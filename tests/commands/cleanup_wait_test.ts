@@ -23,6 +23,11 @@ async function portOf({ written }: { readonly written: readonly string[] }): Pro
   }
 }
 
+/** Only what the test made, not the containerd of the machine. */
+function placeOf(certs: string): string[] {
+  return ["--containerd-registry-config-path", certs, "--containerd-sock", `${certs}/none.sock`];
+}
+
 function waitConfig(...args: string[]) {
   return configOf("cleanup-wait", args);
 }
@@ -32,7 +37,7 @@ test("cleanup answers probes once it is done, and cleanup-wait sees it", async (
   const stop = new AbortController();
   try {
     const cleaning = io(stop.signal);
-    const args = ["--containerd-registry-config-path", certs, "--addr", "127.0.0.1:0"];
+    const args = [...placeOf(certs), "--addr", "127.0.0.1:0"];
     const cleanup = cleanupCommand(configOf("cleanup", args), cleaning);
     const port = await portOf(cleaning);
     for (const [path, status] of [["/readyz", 200], ["/", 404], ["/v2/", 404]] as const) {
@@ -60,7 +65,7 @@ test("cleanup that is undone by an agent which still runs is not done, and done 
   try {
     await configureCommand(configure, io(stop.signal));
     const cleaning = io(stop.signal);
-    const args = [...configArgs, "--addr", "127.0.0.1:0"];
+    const args = [...placeOf(certs), "--addr", "127.0.0.1:0"];
     const cleanup = cleanupCommand(configOf("cleanup", args), cleaning);
     const port = await portOf(cleaning);
     const probe = async () => {

@@ -23,11 +23,11 @@ for (
   const { name, held, state, fix } of [
     { name: "all layers are here", held: layers, state: "ok", fix: /^$/ },
     {
-      name: "a layer is missing: both causes are named",
+      name: "a layer is missing: its causes are named",
       held: layers.slice(1),
       state: "warning",
       fix:
-        /discard_unpacked_layers was true\), or did not fetch them as their snapshots were there/,
+        /\(discard_unpacked_layers\) before a lease kept them.* as their snapshots were there already/,
     },
   ]
 ) {

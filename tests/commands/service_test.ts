@@ -8,6 +8,7 @@ import {
   serviceNode,
 } from "../../lib/commands/service/service_node.ts";
 import { takeSteps } from "../../lib/commands/service/step.ts";
+import type { LeasePlace } from "../../lib/agent/end_layer_leases.ts";
 import { planUninstall } from "../../lib/commands/service/uninstall.ts";
 import { configure } from "../../lib/configurator/configure.ts";
 import { denoFileSystem } from "../../lib/configurator/deno_file_system.ts";
@@ -26,6 +27,11 @@ class FakeNode {
   failed = false;
   /** Makes `systemctl start` fail, as the agent does without containerd. */
   startFails = false;
+
+  /** Leases that keep layers, and where they were looked for. */
+  leases: string[] = [];
+  leasesAt: LeasePlace | undefined;
+  containerdHangs = false;
 
   constructor(readonly root: string) {
     this.node = {
@@ -49,7 +55,17 @@ class FakeNode {
   }
 
   async uninstall(): Promise<{ said: string; remarks: readonly string[] }> {
-    const { steps, remarks } = await planUninstall(this.node, { registryConfigPath: undefined });
+    const { steps, remarks } = await planUninstall(this.node, {
+      registryConfigPath: undefined,
+      containerd: { containerdSock: undefined, containerdNamespace: "k8s.io" },
+      endLeases: (place, { dryRun }) => {
+        if (this.containerdHangs) return Promise.reject(new Error("it does not answer"));
+        this.leasesAt = place;
+        const names = this.leases;
+        if (!dryRun) this.leases = [];
+        return Promise.resolve(names);
+      },
+    });
     return { said: await this.#take(steps), remarks };
   }
 
@@ -156,6 +172,25 @@ test("service: a new version replaces program and unit, never the user's setting
     assert.equal(await Deno.readTextFile(fake.node.paths.environment), mine);
     await fake.install();
     assert.equal(await Deno.readTextFile(fake.node.paths.environment), mine);
+  });
+});
+
+test("service: layers are no longer kept once it is uninstalled", async () => {
+  await withNode(async (fake) => {
+    await fake.install();
+    await Deno.writeTextFile(
+      fake.node.paths.environment,
+      "CONTAINERD_SOCK=/run/other.sock\nCONTAINERD_NAMESPACE=moby\n",
+    );
+    fake.leases = ["eddy-layers-1"];
+    const { said } = await fake.uninstall();
+    assert.match(said, /^end the lease eddy-layers-1$/m);
+    assert.deepEqual(fake.leases, []);
+    const place = { containerdSock: "/run/other.sock", containerdNamespace: "moby" };
+    assert.deepEqual(fake.leasesAt, place);
+    fake.containerdHangs = true;
+    const { remarks } = await fake.uninstall();
+    assert.match(remarks.join(), /layers may be kept until their lease ends: it does not answer/);
   });
 });
 

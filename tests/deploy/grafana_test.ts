@@ -35,7 +35,7 @@ test("Grafana dashboard: it is over the agent's metrics, and over all of Eddy's 
     panels: Panel[];
     templating: { list: { name: string; definition?: string }[] };
   };
-  const { text } = createMetrics({ version: "1", rollout: true });
+  const { text } = createMetrics({ version: "1", rollout: true, layers: true });
   const families = familiesOf(await text());
   const queries = panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ expr }) => ({ title, expr }))

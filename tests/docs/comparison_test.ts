@@ -62,6 +62,7 @@ for (const path of ["README.md", ...PAGES]) {
       const { text: exposition } = createMetrics({
         version: "1",
         rollout: true,
+        layers: true,
         spegel: true,
       });
       const families = familiesOf(await exposition());

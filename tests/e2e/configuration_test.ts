@@ -62,27 +62,34 @@ async function badFlagCases(
   }
 }
 
+interface Refusal {
+  readonly made: ContainerdDeviations;
+  readonly flags?: readonly string[];
+  readonly says: RegExp;
+}
+
 /** A containerd that would never use the mirror, or have nothing to share, is noticed. */
 async function badContainerdCases(
   { agent, containerd }: LabNode,
   step: Case,
   original: Tree,
 ): Promise<void> {
-  const cases: Record<string, { made: ContainerdDeviations; says: RegExp }> = {
+  const cases: Record<string, Refusal> = {
     "containerd reads another directory": {
       made: { registryConfigPath: "/nowhere/certs.d" },
       says: /config_path = .*config\.toml/,
     },
     "containerd discards layers": {
       made: { discardUnpackedLayers: true },
+      flags: ["--keep-layers", "never"],
       says: /discard_unpacked_layers = false .*config\.toml/,
     },
   };
-  for (const [what, { made, says }] of Object.entries(cases)) {
+  for (const [what, { made, flags = [], says }] of Object.entries(cases)) {
     await step(`refused: ${what}`, async () => {
       await containerd.stop();
       await containerd.start(made);
-      const { code, stderr } = await agent.runToEnd();
+      const { code, stderr } = await agent.runToEnd(flags);
       assert.equal(code, 2, stderr);
       assert.match(stderr.trimEnd().split("\n").at(-1) ?? "", says);
       assert.deepEqual(await readTree(containerd.certsPath), original, "certs.d");

@@ -15,6 +15,7 @@ import { type Digest, digestOf, splitDigest } from "../../lib/oci/digest.ts";
 import {
   type ContentInfo,
   type Envelope,
+  type LeaseResource,
   type Method,
   methods,
   type PluginRecord,
@@ -27,7 +28,13 @@ interface Blob {
   labels: Record<string, string>;
 }
 
+interface Lease {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly resources: Map<string, LeaseResource>;
+}
+
 interface Namespace {
+  readonly leases: Map<string, Lease>;
   readonly images: Map<string, Digest>;
   readonly blobs: Map<Digest, Blob>;
 }
@@ -150,6 +157,19 @@ export class FakeContainerd {
     this.#tell(namespace, "/images/delete", "ImageEvent", { name });
   }
 
+  /** Names of the leases, each with what it keeps. */
+  leases(namespace = "k8s.io"): Record<string, string[]> {
+    const { leases } = this.#namespace(namespace);
+    return Object.fromEntries(
+      [...leases].map(([id, { resources }]) => [id, [...resources.keys()].sort()]),
+    );
+  }
+
+  /** Deletes a lease, as whoever uses `ctr` may. */
+  deleteLease(id: string, namespace = "k8s.io"): void {
+    this.#namespace(namespace).leases.delete(id);
+  }
+
   /** Path of the file that has a blob. */
   file(digest: Digest): string {
     const { algorithm, hex } = splitDigest(digest);
@@ -157,7 +177,11 @@ export class FakeContainerd {
   }
 
   #namespace(name: string): Namespace {
-    const namespace = this.#namespaces.get(name) ?? { images: new Map(), blobs: new Map() };
+    const namespace = this.#namespaces.get(name) ?? {
+      images: new Map(),
+      blobs: new Map(),
+      leases: new Map(),
+    };
     this.#namespaces.set(name, namespace);
     return namespace;
   }
@@ -216,6 +240,7 @@ export class FakeContainerd {
       const blob = blobs.get(digest as Digest);
       return blob === undefined ? status.NOT_FOUND : { info: contentInfo(digest, blob) };
     });
+    serveLeases(unary);
     stream(methods.stream.listContent, (call, { blobs }) => {
       for (const digest of blobs.keys()) call.write({ info: [{ digest }] });
       call.end();
@@ -239,6 +264,40 @@ export class FakeContainerd {
     });
     return [definition, handlers];
   }
+}
+
+type AddUnary = <Q, R>(
+  method: Method<Q, R>,
+  answer: (request: Q, space: Namespace) => R | number,
+) => void;
+
+function serveLeases(unary: AddUnary): void {
+  unary(methods.createLease, ({ id, labels }, { leases }) => {
+    if (leases.has(id)) return status.ALREADY_EXISTS;
+    leases.set(id, { labels, resources: new Map() });
+    return { lease: { id, labels } };
+  });
+  unary(
+    methods.deleteLease,
+    ({ id }, { leases }) => leases.delete(id) ? {} : status.NOT_FOUND,
+  );
+  unary(methods.listLeases, (_request, { leases }) => ({
+    leases: [...leases].map(([id, { labels }]) => ({ id, labels })),
+  }));
+  unary(methods.addLeaseResource, ({ id, resource }, { leases }) => {
+    const lease = leases.get(id);
+    lease?.resources.set(resource.id, resource);
+    return lease === undefined ? status.NOT_FOUND : {};
+  });
+  unary(methods.deleteLeaseResource, ({ id, resource }, { leases }) => {
+    const lease = leases.get(id);
+    lease?.resources.delete(resource.id);
+    return lease === undefined ? status.NOT_FOUND : {};
+  });
+  unary(methods.listLeaseResources, ({ id }, { leases }) => {
+    const lease = leases.get(id);
+    return lease === undefined ? status.NOT_FOUND : { resources: [...lease.resources.values()] };
+  });
 }
 
 function definitionOf<Q, R>(

@@ -22,6 +22,8 @@ export function memoryMetrics(): Metrics & { readonly calls: MetricCall[] } {
     tagResolved: record("tagResolved"),
     staleTag: record("staleTag"),
     contentChecked: record("contentChecked"),
+    layersKept: record("layersKept"),
+    layerReleased: record("layerReleased"),
     damagedContent: record("damagedContent"),
     electionHeld: record("electionHeld"),
     followBegan: record("followBegan"),

@@ -38,7 +38,11 @@ export class ContainerdRecords {
   }
 
   /** Adds content and says which digest containerd gave it. */
-  async putContent(bytes: Uint8Array, ref: string): Promise<string> {
+  async putContent(
+    bytes: Uint8Array,
+    ref: string,
+    labels: Readonly<Record<string, string>> = GC_ROOT,
+  ): Promise<string> {
     const request = root.lookupType("WriteContentRequest");
     const response = root.lookupType("WriteContentResponse");
     const method: Method<object, { digest: string }> = {
@@ -53,7 +57,7 @@ export class ContainerdRecords {
           response.toObject(response.decode(message), { defaults: true }) as { digest: string },
       },
     };
-    const value = { action: COMMIT, ref, data: bytes, labels: GC_ROOT };
+    const value = { action: COMMIT, ref, data: bytes, labels };
     const { digest } = await this.#client.call(method, value, { signal, timeoutMs: 10_000 });
     return digest;
   }
@@ -76,6 +80,11 @@ export class ContainerdRecords {
   /** Deletes content and has garbage collected, which takes the file away. */
   async deleteContent(digest: Digest): Promise<void> {
     await this.#call("content.v1.Content/Delete", "DeleteContentRequest", { digest });
+    await this.collect(digest);
+  }
+
+  /** Has garbage collected, by an image record with any target. */
+  async collect(digest: Digest): Promise<void> {
     const name = "collect.test/garbage:1";
     await this.setImage(name, digest);
     await this.#call("images.v1.Images/Delete", "DeleteImageRequest", { name, sync: true });

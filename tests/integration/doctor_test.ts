@@ -37,6 +37,7 @@ const MISCONFIGURATIONS: readonly Misconfiguration[] = [
   {
     name: "containerd discards layers",
     containerd: () => ({ images: ["discard_unpacked_layers = true"] }),
+    plant: () => Promise.resolve(["--keep-layers", "never"]),
     check: "layers are kept",
     detail: /has no layers to share/,
     fix: /discard_unpacked_layers = false/,

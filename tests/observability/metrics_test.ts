@@ -7,7 +7,11 @@ import { test } from "../support/test.ts";
 import { samplesOf } from "./exposition.ts";
 
 test("metrics: each method of the port shows in the text", async () => {
-  const { metrics, text, contentType } = createMetrics({ version: "1.2.3", rollout: true });
+  const { metrics, text, contentType } = createMetrics({
+    version: "1.2.3",
+    rollout: true,
+    layers: true,
+  });
   metrics.mirrorRequest("docker.io", "hit", "");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");
   metrics.mirrorRequest("docker.io", "miss", "no-peer");
@@ -26,6 +30,8 @@ test("metrics: each method of the port shows in the text", async () => {
   metrics.upstreamSpared(700);
   metrics.advertised({ digests: 3, tags: 2 });
   metrics.peers(4);
+  metrics.layersKept({ layers: 5, bytes: 5000 });
+  metrics.layerReleased("budget");
   const found = samplesOf(await text());
   const expected: [sample: string, value: number][] = [
     ['eddy_mirror_requests_total{registry="docker.io",outcome="hit",reason=""}', 1],
@@ -46,6 +52,9 @@ test("metrics: each method of the port shows in the text", async () => {
     ["eddy_advertised_digests", 3],
     ["eddy_advertised_tags", 2],
     ["eddy_peers", 4],
+    ["eddy_kept_layers", 5],
+    ["eddy_kept_layer_bytes", 5000],
+    ['eddy_released_layers_total{reason="budget"}', 1],
     [`eddy_build_info{version="1.2.3",deno="${Deno.version.deno}"}`, 1],
   ];
   for (const [sample, value] of expected) assert.equal(found.get(sample), value, sample);

@@ -61,6 +61,7 @@ export async function checkContainerdOfNode(
     const settings = {
       registryConfigPath: configPath,
       contentPathGiven: contentPath !== undefined,
+      keepLayers: config.keepLayers,
       localImagePull: options.isMirrorUsed ?? file.localImagePull,
       strict: options.strict ?? false,
     };

@@ -134,8 +134,9 @@ async function checkWhole(client: AgentClient, images: readonly Image[]): Promis
   return warning(
     name,
     `${torn.length} of ${read} images lack layers, such as ${torn[0]}`,
-    "containerd dropped them once unpacked (discard_unpacked_layers was true), or did not fetch " +
-      "them as their snapshots were there already; to share them, remove all images that have " +
+    "containerd dropped them once unpacked (discard_unpacked_layers) before a lease kept them, the " +
+      "lease let them go for lack of space, or they were not fetched as their snapshots were " +
+      "there already; to share them, remove all images that have " +
       "these layers and pull them again",
   );
 }

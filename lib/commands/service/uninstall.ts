@@ -1,6 +1,8 @@
 import { dirname } from "node:path";
 import { ConfigError } from "../../config/config_error.ts";
-import type { Config } from "../../config/options.ts";
+import { endLayerLeases, type LeasePlace } from "../../agent/end_layer_leases.ts";
+import { messageOf } from "../../async/thrown.ts";
+import { type Config, OPTIONS } from "../../config/options.ts";
 import { parseConfig } from "../../config/parse.ts";
 import { restoreConfiguration } from "../../configurator/configure.ts";
 import { denoFileSystem } from "../../configurator/deno_file_system.ts";
@@ -17,6 +19,13 @@ import { type Step, takeSteps } from "./step.ts";
 export interface UninstallSettings {
   /** The configured directory of registry hosts. */
   readonly registryConfigPath: string | undefined;
+  /** Where containerd is, unless the service's settings say so. */
+  readonly containerd: LeasePlace;
+  /** Ends leases that keep layers, or names them. */
+  readonly endLeases: (
+    place: LeasePlace,
+    options: { readonly dryRun: boolean },
+  ) => Promise<readonly string[]>;
 }
 
 /** The steps, and remarks on what is kept. */
@@ -31,6 +40,8 @@ export async function uninstallCommand(config: Config, io: CommandIo): Promise<n
   await checkServiceNode(node, "uninstall");
   const { steps, remarks } = await planUninstall(node, {
     registryConfigPath: config.containerdRegistryConfigPath || undefined,
+    containerd: config,
+    endLeases: (place, options) => endLayerLeases(place, { ...options, signal: io.signal }),
   });
   await takeSteps(steps, io, config.dryRun);
   for (const remark of remarks) io.stderr(`note: ${remark}\n`);
@@ -64,6 +75,12 @@ export async function planUninstall(
     remarks.push(...warnings);
   }
 
+  try {
+    steps.push(...await planLeases(settings, environment ?? ""));
+  } catch (error) {
+    remarks.push(`layers may be kept until their lease ends: ${messageOf(error)}`);
+  }
+
   if (hasUnit) {
     steps.push(remove(paths.unit), run(node, "daemon-reload"));
     if (await systemctl.asks("is-failed", UNIT)) steps.push(run(node, "reset-failed", UNIT));
@@ -83,15 +100,42 @@ export async function planUninstall(
   return { steps, remarks };
 }
 
+/** Without an agent leases end by themselves, later. */
+async function planLeases(
+  { containerd, endLeases }: UninstallSettings,
+  environment: string,
+): Promise<Step[]> {
+  const { containerdSock, containerdNamespace } = containerd;
+  const service = serviceConfig(environment);
+  const isDefault = containerdNamespace === OPTIONS.containerdNamespace.default;
+  const place = {
+    containerdSock: containerdSock ?? service?.containerdSock,
+    containerdNamespace: (isDefault ? service?.containerdNamespace : undefined) ??
+      containerdNamespace,
+  };
+  const names = await endLeases(place, { dryRun: true });
+  if (names.length === 0) return [];
+  const run = () => endLeases(place, { dryRun: false }).then(() => {});
+  return [{ says: `end the lease ${names.join(", ")}`, run }];
+}
+
 /** The directory of registry hosts in the service's settings; undefined: it detects it. */
 function registryConfigPathOf(environment: string): string | undefined {
+  const config = serviceConfig(environment);
+  // The agent did not start with invalid settings either; the directory may still be right.
+  return config === undefined
+    ? Object.fromEntries(parseEnvironmentFile(environment))["CONTAINERD_REGISTRY_CONFIG_PATH"]
+    : config.containerdRegistryConfigPath;
+}
+
+/** The service's settings; undefined if they are invalid. */
+function serviceConfig(environment: string): Config | undefined {
   const env = Object.fromEntries(parseEnvironmentFile(environment));
   try {
     const readFile = (path: string) => Deno.readTextFileSync(path);
-    return parseConfig({ command: "agent", args: [], env, readFile }).containerdRegistryConfigPath;
+    return parseConfig({ command: "agent", args: [], env, readFile });
   } catch (error) {
-    // The agent did not start with these settings either; the directory may still be right.
-    if (error instanceof ConfigError) return env["CONTAINERD_REGISTRY_CONFIG_PATH"];
+    if (error instanceof ConfigError) return undefined;
     throw error;
   }
 }

@@ -22,6 +22,7 @@ const STATUS = {
   UNKNOWN: 2,
   DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
@@ -42,6 +43,11 @@ export class ContainerdError extends Error {
   /** True if containerd answered NOT_FOUND. */
   get notFound(): boolean {
     return this.code === STATUS.NOT_FOUND;
+  }
+
+  /** True if containerd answered ALREADY_EXISTS. */
+  get alreadyExists(): boolean {
+    return this.code === STATUS.ALREADY_EXISTS;
   }
 
   /** True if containerd gave no answer: it is down or too slow. */

@@ -33,6 +33,18 @@ export interface PluginRecord {
   readonly initErr: { readonly message: string } | null;
 }
 
+/** A lease of containerd. */
+export interface LeaseRecord {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What a lease keeps: `id` is a digest if `type` is `content`. */
+export interface LeaseResource {
+  readonly id: string;
+  readonly type: string;
+}
+
 /** An event; `event.value` is an encoded message. */
 export interface Envelope {
   readonly namespace: string;
@@ -52,6 +64,7 @@ function method<Request extends object, Response extends object>(
 }
 
 const SERVICES = "/containerd.services";
+const LEASES = `${SERVICES}.leases.v1.Leases`;
 
 /** The methods in use; those under `stream` are server-streaming. */
 export const methods = {
@@ -79,6 +92,36 @@ export const methods = {
     `${SERVICES}.content.v1.Content/Info`,
     "InfoRequest",
     "InfoResponse",
+  ),
+  createLease: method<LeaseRecord, { lease: LeaseRecord | null }>(
+    `${LEASES}/Create`,
+    "Lease",
+    "CreateLeaseResponse",
+  ),
+  deleteLease: method<{ id: string; sync: boolean }, Nothing>(
+    `${LEASES}/Delete`,
+    "DeleteLeaseRequest",
+    "Empty",
+  ),
+  listLeases: method<Filters, { leases: LeaseRecord[] }>(
+    `${LEASES}/List`,
+    "ListLeasesRequest",
+    "ListLeasesResponse",
+  ),
+  addLeaseResource: method<{ id: string; resource: LeaseResource }, Nothing>(
+    `${LEASES}/AddResource`,
+    "LeaseResourceRequest",
+    "Empty",
+  ),
+  deleteLeaseResource: method<{ id: string; resource: LeaseResource }, Nothing>(
+    `${LEASES}/DeleteResource`,
+    "LeaseResourceRequest",
+    "Empty",
+  ),
+  listLeaseResources: method<{ id: string }, { resources: LeaseResource[] }>(
+    `${LEASES}/ListResources`,
+    "ListLeaseResourcesRequest",
+    "ListLeaseResourcesResponse",
   ),
   criStatus: method<{ verbose: boolean }, { info: Record<string, string> }>(
     "/runtime.v1.RuntimeService/Status",

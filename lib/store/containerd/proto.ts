@@ -39,6 +39,16 @@ message ListContentResponse { repeated ListedInfo info = 1; }
 message ReadContentRequest { string digest = 1; int64 offset = 2; int64 size = 3; }
 message ReadContentResponse { int64 offset = 1; bytes data = 2; }
 
+message Lease { string id = 1; map<string, string> labels = 3; }
+message CreateLeaseResponse { Lease lease = 1; }
+message DeleteLeaseRequest { string id = 1; bool sync = 2; }
+message ListLeasesRequest { repeated string filters = 1; }
+message ListLeasesResponse { repeated Lease leases = 1; }
+message LeaseResource { string id = 1; string type = 2; }
+message LeaseResourceRequest { string id = 1; LeaseResource resource = 2; }
+message ListLeaseResourcesRequest { string id = 1; }
+message ListLeaseResourcesResponse { repeated LeaseResource resources = 1; }
+
 message SubscribeRequest { repeated string filters = 1; }
 message Envelope { string namespace = 2; string topic = 3; Any event = 4; }
 message ImageEvent { string name = 1; }

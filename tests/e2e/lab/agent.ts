@@ -57,15 +57,15 @@ export class Agent implements AsyncDisposable {
   }
 
   /**
-   * Starts it and waits until it says that it is ready.
+   * Starts it, with further flags, and waits until it says that it is ready.
    *
    * @returns how long that took, ms.
    */
-  async start(): Promise<number> {
+  async start(flags: readonly string[] = []): Promise<number> {
     const { host, command = eddyCommand() } = this.#options;
     const process = ManagedProcess.start({
       name: `agent on ${host.name}`,
-      argv: onHost(host, [...this.#withVariables(command), "agent", ...this.#flags()]),
+      argv: onHost(host, [...this.#withVariables(command), "agent", ...this.flags(), ...flags]),
       logFile: this.#logFile,
       noise: /"handler":"(readyz|metrics)"/,
     });
@@ -78,8 +78,11 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Runs it to its end, for starts that are to be refused; gives up after 15 s. */
-  async runToEnd(): Promise<CommandResult> {
-    const argv = onHost(this.#options.host, [...eddyCommand(), "agent", ...this.#flags()]);
+  async runToEnd(flags: readonly string[] = []): Promise<CommandResult> {
+    const argv = onHost(this.#options.host, [
+      ...eddyCommand(),
+      ...["agent", ...this.flags(), ...flags],
+    ]);
     return await runCommand(argv, { allowFailure: true, timeoutMs: 15_000 });
   }
 
@@ -143,7 +146,8 @@ export class Agent implements AsyncDisposable {
     return ["env", ...variables.map(([name, value]) => `${name}=${value}`), ...command];
   }
 
-  #flags(): string[] {
+  /** The flags that it runs with. */
+  flags(): string[] {
     const { containerd, directory, flags = [] } = this.#options;
     return [
       ...["--registry-addr", ":5000", "--router-addr", ":5001", "--metrics-addr", ":9090"],

@@ -125,6 +125,18 @@ export class Containerd implements AsyncDisposable {
     await this.cri.remove(reference);
   }
 
+  /** Has garbage collected, and waits until it is. */
+  async collect(): Promise<void> {
+    const { stdout } = await this.ctr(["leases", "create"]);
+    await this.ctr(["leases", "delete", "--sync", stdout.trim()]);
+  }
+
+  /** Names of the leases of Eddy. */
+  async leases(): Promise<string[]> {
+    const { stdout } = await this.ctr(["leases", "ls", "--quiet"]);
+    return stdout.split("\n").filter((id) => id.startsWith("eddy-"));
+  }
+
   /** What of the image's content for this platform the node does not hold. */
   async lacks(image: Image): Promise<Digest[]> {
     const lacking: Digest[] = [];

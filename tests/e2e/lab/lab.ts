@@ -1,5 +1,5 @@
 import { Agent } from "./agent.ts";
-import { Containerd } from "./containerd.ts";
+import { Containerd, type ContainerdDeviations } from "./containerd.ts";
 import type { ContainerdRelease } from "./containerd_release.ts";
 import { type Host, LAB_PREFIX, Network } from "./network.ts";
 import { removeStaleLabs } from "./remove_stale_labs.ts";
@@ -35,6 +35,8 @@ export interface LabOptions {
   flags?: readonly string[] | ((name: string) => readonly string[]);
   /** Environment variables of every agent, and of Eddy's other commands. */
   environment?: Readonly<Record<string, string>>;
+  /** How the nodes' containerds differ from good ones at first. */
+  deviations?: ContainerdDeviations;
   /** Upstream wants a token, which all get for repositories below `open/`. Default false. */
   authenticated?: boolean;
   /** Hosts without containerd and agent besides the nodes. */
@@ -86,7 +88,7 @@ export class Lab implements AsyncDisposable {
     const directory = `${temporary}/${LAB_PREFIX}-${Deno.pid}-${options.id}`;
     const lab = new Lab(options, network, directory);
     try {
-      await lab.#start(options.withoutAgents === true);
+      await lab.#start(options);
       return lab;
     } catch (error) {
       const tails = await lab.tails();
@@ -160,13 +162,13 @@ export class Lab implements AsyncDisposable {
     await Deno.remove(this.directory, { recursive: true }).catch(() => {});
   }
 
-  async #start(withoutAgents: boolean): Promise<void> {
+  async #start({ withoutAgents, deviations }: LabOptions): Promise<void> {
     await this.upstream.start();
     await Promise.all(this.nodes.map(async ({ containerd }) => {
       await writeUserHosts(containerd);
-      await containerd.start();
+      await containerd.start(deviations);
     }));
-    if (withoutAgents) return;
+    if (withoutAgents === true) return;
     await Promise.all(this.nodes.map(({ agent }) => agent.start()));
   }
 }

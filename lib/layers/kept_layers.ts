@@ -1,0 +1,176 @@
+import type { Digest } from "../oci/digest.ts";
+import type { ReleaseReason } from "../ports/layers.ts";
+
+/** A layer that is kept, or is to be. */
+interface KeptLayer {
+  /** Bytes; undefined until the store has it. */
+  size: number | undefined;
+  /** The store has recorded that it is kept. */
+  recorded: boolean;
+  /** When it was last pulled, or found, ms. */
+  since: number;
+  /** When it was last pulled, found or sent to a peer, ms. */
+  usedAt: number;
+  /** `awaited`: no image has named it since then. `displaced`: nor may it be awaited any longer. */
+  state: "awaited" | "displaced" | "named";
+}
+
+/** A layer to release. */
+export interface Release {
+  readonly digest: Digest;
+  readonly reason: ReleaseReason;
+}
+
+/** Settings of {@link KeptLayers}. */
+export interface KeptLayersOptions {
+  /** How long a layer without an image is kept after it was pulled, ms. */
+  readonly awaitMs: number;
+  /** The most layers that are awaited; the longest awaited one makes room. */
+  readonly maxAwaited: number;
+}
+
+/** The layers that are kept, and the order in which they are let go. */
+export class KeptLayers {
+  readonly #options: KeptLayersOptions;
+  readonly #layers = new Map<Digest, KeptLayer>();
+  #present = 0;
+  #bytes = 0;
+
+  constructor(options: KeptLayersOptions) {
+    this.#options = options;
+  }
+
+  /** Number of layers that the store has, and their bytes. */
+  totals(): { readonly layers: number; readonly bytes: number } {
+    return { layers: this.#present, bytes: this.#bytes };
+  }
+
+  get size(): number {
+    return this.#layers.size;
+  }
+
+  digests(): Digest[] {
+    return [...this.#layers.keys()];
+  }
+
+  /** The layer as it was last pulled or found; undefined if it is not kept. */
+  get(digest: Digest): object | undefined {
+    return this.#layers.get(digest);
+  }
+
+  has(digest: Digest): boolean {
+    return this.#layers.has(digest);
+  }
+
+  /** Whether the store has recorded that it is kept. */
+  isRecorded(digest: Digest): boolean {
+    return this.#layers.get(digest)?.recorded === true;
+  }
+
+  /** Adds a layer that is pulled or was found, or notes that it is pulled again. */
+  await(digest: Digest, now: number, { recorded }: { recorded: boolean }): void {
+    const before = this.#layers.get(digest);
+    // The order of the map is that of their times.
+    this.#layers.delete(digest);
+    this.#layers.set(digest, {
+      size: before?.size,
+      recorded: recorded || before?.recorded === true,
+      since: now,
+      usedAt: now,
+      state: "awaited",
+    });
+    if (before?.state !== "awaited") this.#boundAwaited();
+  }
+
+  /** The store has recorded that it is kept. */
+  record(digest: Digest): void {
+    const layer = this.#layers.get(digest);
+    if (layer !== undefined) layer.recorded = true;
+  }
+
+  /** Layers whose content has not been seen in the store. */
+  missing(): Digest[] {
+    return this.#all().filter(([, { size }]) => size === undefined).map(([digest]) => digest);
+  }
+
+  /** The store has it. */
+  arrived(digest: Digest, size: number): void {
+    const layer = this.#layers.get(digest);
+    if (layer === undefined || layer.size !== undefined) return;
+    layer.size = size;
+    this.#present++;
+    this.#bytes += size;
+  }
+
+  used(digest: Digest, now: number): void {
+    const layer = this.#layers.get(digest);
+    if (layer !== undefined) layer.usedAt = now;
+  }
+
+  /** An image has it, so that it is to be released with its last image. */
+  named(digest: Digest): void {
+    const layer = this.#layers.get(digest);
+    if (layer !== undefined) layer.state = "named";
+  }
+
+  forget(digest: Digest): void {
+    const size = this.#layers.get(digest)?.size;
+    this.#layers.delete(digest);
+    if (size === undefined) return;
+    this.#present--;
+    this.#bytes -= size;
+  }
+
+  /** What no image names any more, or none has named in time. */
+  unnamed(named: ReadonlySet<Digest>, now: number): Release[] {
+    return this.#all().flatMap(([digest, layer]): Release[] => {
+      if (named.has(digest)) {
+        layer.state = "named";
+        return [];
+      }
+      if (layer.state === "named") return [{ digest, reason: "image-removed" }];
+      const isLate = layer.state === "displaced" || now - layer.since > this.#options.awaitMs;
+      return isLate ? [{ digest, reason: "never-pulled" }] : [];
+    });
+  }
+
+  /** What must go for no more than `maxBytes` to be kept: the least recently served first. */
+  beyond(maxBytes: number): Release[] {
+    const surplus = this.totals().bytes - maxBytes;
+    return this.#freeing(surplus, (layer) => layer.usedAt)
+      .map((digest) => ({ digest, reason: "budget" }));
+  }
+
+  /** What must go for so many bytes to become free: the oldest first. */
+  oldest(bytes: number): Release[] {
+    return this.#freeing(bytes, (layer) => layer.since)
+      .map((digest) => ({ digest, reason: "disk-pressure" }));
+  }
+
+  #boundAwaited(): void {
+    let count = 0;
+    let oldest: KeptLayer | undefined;
+    for (const layer of this.#layers.values()) {
+      if (layer.state !== "awaited") continue;
+      oldest ??= layer;
+      count++;
+    }
+    if (oldest !== undefined && count > this.#options.maxAwaited) oldest.state = "displaced";
+  }
+
+  #freeing(bytes: number, rank: (layer: KeptLayer) => number): Digest[] {
+    const freed: Digest[] = [];
+    let left = bytes;
+    for (const [digest, layer] of this.#all().toSorted(([, a], [, b]) => rank(a) - rank(b))) {
+      if (left <= 0) break;
+      if (layer.size === undefined) continue;
+      freed.push(digest);
+      left -= layer.size;
+    }
+    return freed;
+  }
+
+  #all(): [Digest, KeptLayer][] {
+    return [...this.#layers];
+  }
+}
