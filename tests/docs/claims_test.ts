@@ -66,6 +66,21 @@ test("operations: log lines and reasons that are explained exist", async () => {
   assert.deepEqual(parts.filter((part) => !source.includes(part)), []);
 });
 
+test("install: clients are of the versions that CI runs, which are tested end to end", async () => {
+  const [, table = ""] = (await read("docs/install.md")).split("\n| Client ");
+  const rows = tableRows(table.split("\n\n")[0] ?? "").map(([cell = ""]) => cell.split(" "));
+  const versions = Object.fromEntries(rows);
+  const ci = await read(".ci/run");
+  for (const client of ["containerd", "crane"]) {
+    const [, version] = new RegExp(`${client}_VERSION=(\\d+\\.\\d+)`, "i").exec(ci) ?? [];
+    assert.equal(versions[client], version);
+  }
+  const tested = await read("tests/e2e/lab/clients/clients.ts");
+  const clients = [...tested.matchAll(/^ {4}(\w+): /gm)].map(([, name]) => name);
+  const names = Object.keys(versions).map((name) => name === "containerd" ? "ctr" : name);
+  assert.deepEqual(names.filter((name) => name !== "buildkit").sort(), clients.sort());
+});
+
 test("security: the paths that the binary is granted or denied are those it is compiled with", async () => {
   const [, section = ""] = (await read("docs/security.md")).split("## Permissions\n");
   const paths = [...(section.split("\n## ")[0] ?? "").matchAll(/`(\/[^`]+)`/g)];
