@@ -26,7 +26,10 @@ export interface ListingsCollaborators extends Pick<Runtime, "clock"> {
 /** Answers requests for lists. */
 export type Listings = (method: "GET" | "HEAD", call: ListCall) => Promise<Answer>;
 
-/** Lists that are collected at the same time, which bounds memory and questions to peers. */
+/**
+ * Lists that are collected at the same time for clients of this node, and as many for outsiders,
+ * which bounds memory and questions to peers.
+ */
 const MAX_ACTIVE = 4;
 
 /**
@@ -40,11 +43,12 @@ export function createListings(collaborators: ListingsCollaborators): Listings {
   const tags = new TagLists({ ...collaborators, access });
   const referrers = new ReferrerLists({ ...collaborators, access });
   const slots = new Slots(MAX_ACTIVE);
+  const outsiders = new Slots(MAX_ACTIVE);
   return async (method, call) => {
     const { listing, context } = call;
     context.registry = listing.reference.registry;
     context.enter("listing");
-    const answer = await slots.run(() => {
+    const answer = await (context.fromOutside ? outsiders : slots).run(() => {
       call.client.signal.throwIfAborted();
       return listing.kind === "tags" ? tags.serve(call) : referrers.serve(call);
     });

@@ -1,3 +1,4 @@
+import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { Catalog, HeldTag } from "../ports/catalog.ts";
@@ -88,36 +89,59 @@ export class TagLists {
   }
 
   async #forClient(call: ListCall, held: readonly HeldTag[]): Promise<Page | undefined> {
-    const { listing: { kind, reference, last } } = call;
-    const { access, mirror } = this.#collaborators;
-    const { registry, repository } = reference;
-    const [first] = held;
-    const sample = first === undefined ? { tag: USUAL_TAG } : { digest: first.target };
+    const { listing: { reference: { registry, repository }, last = "" } } = call;
     // Where no tag would be listed, nobody is asked.
-    if (first === undefined && !this.#passes({ registry, repository, tag: "any" })) {
-      return undefined;
-    }
-    const isEntitled = await access.admitClient(call, { registry, repository, ...sample });
-    const most = mostOf(call);
-    const tags = [...held.slice(0, NEAR).map(({ tag }) => tag), USUAL_TAG];
-    const lists = await mirror.lists?.({
-      ...{ kind, reference, last },
-      n: Math.max(most, 1),
-      openOnly: !isEntitled,
-      near: [...new Set(tags)].map((tag) => ({ registry, repository, tag })),
-    }, call.client) ?? [];
-    const theirs = lists.map(({ entries, more }) => ({
-      entries: entries.filter((tag) => this.#passes({ registry, repository, tag })).sort(),
-      more,
-    }));
+    if (held.length === 0 && !this.#passes({ registry, repository, tag: "any" })) return undefined;
+    const isEntitled = await this.#admit(call, held);
+    const theirs = await this.#ofPeers(call, held, { openOnly: !isEntitled });
     const isKnown = held.length > 0 || theirs.some(({ entries }) => entries.length > 0);
     if (!isKnown) return undefined;
     const own = { entries: held.map(({ tag }) => tag), more: false };
     const after = [own, ...theirs].map(({ entries, more }) => ({
-      entries: entries.filter((tag) => tag > (last ?? "")),
+      entries: entries.filter((tag) => tag > last),
       more,
     }));
+    const most = mostOf(call);
     return most === 0 ? { entries: [], more: false } : mergePages(after, most);
+  }
+
+  /** Whether the client may know of private tags, too. */
+  async #admit(call: ListCall, held: readonly HeldTag[]): Promise<boolean> {
+    const { access } = this.#collaborators;
+    const { listing: { reference: { registry, repository } }, credentials } = call;
+    const [first] = held;
+    if (first !== undefined) {
+      return await access.admitClient(call, { registry, repository, digest: first.target });
+    }
+    try {
+      return await access.admitClient(call, { registry, repository, tag: USUAL_TAG });
+    } catch (error) {
+      if (!(error instanceof OciError) || credentials === undefined) throw error;
+      // To this client upstream may deny a tag that it does not have.
+      const theirs = await this.#ofPeers(call, held, { openOnly: false });
+      const [tag] = theirs.flatMap(({ entries }) => entries);
+      if (tag === undefined) throw error;
+      return await access.admitClient(call, { registry, repository, tag });
+    }
+  }
+
+  async #ofPeers(
+    call: ListCall,
+    held: readonly HeldTag[],
+    { openOnly }: { readonly openOnly: boolean },
+  ): Promise<readonly Page[]> {
+    const { listing: { kind, reference, last }, client } = call;
+    const { registry, repository } = reference;
+    const tags = new Set([...held.slice(0, NEAR).map(({ tag }) => tag), USUAL_TAG]);
+    const lists = await this.#collaborators.mirror.lists?.({
+      ...{ kind, reference, last, openOnly },
+      n: Math.max(mostOf(call), 1),
+      near: [...tags].map((tag) => ({ registry, repository, tag })),
+    }, client) ?? [];
+    return lists.map(({ entries, more }) => ({
+      entries: entries.filter((tag) => this.#passes({ registry, repository, tag })).sort(),
+      more,
+    }));
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { test } from "../support/test.ts";
-import { ALL, IMAGES, SECRETS, World } from "./world.ts";
+import { ALL, IMAGES, PRIVATE, SECRETS, World } from "./world.ts";
 
 /** Something that may happen to a node, and the answers that outsiders got by it. */
 type Step = (world: World) => Promise<readonly string[] | void> | void;
@@ -50,6 +50,18 @@ const HAPPENINGS = fc.oneof(
       await world.outsider(name, digest, { stranger, arriving }),
     ],
   ),
+  happening(
+    "an outsider asks what is in a repository",
+    [fc.constantFrom(...PRIVATE, "made.up/name:v1"), fc.boolean(), fc.boolean()],
+    (world, name, stranger, openOnly) =>
+      Promise.resolve([
+        world.names(name, { stranger, openOnly }),
+        // A node that wants only what is anybody's gets no name that is known to be private.
+        ...(world.isKnownPrivate(name)
+          ? [world.names(name, { proven: true, openOnly: true })]
+          : []),
+      ]),
+  ),
   { weight: 2, arbitrary: happening("restart", [], (world) => world.restart()) },
   happening(
     "time goes by",
@@ -73,6 +85,7 @@ test("access: what upstream gives to nobody goes to nobody, and what it gives to
         await world.advance(700_000);
         for (const { name, digest } of world.anybodys()) {
           assert.equal(await world.outsider(name, digest), "open", `${digest} of ${name}`);
+          assert.equal(world.names(name), "open", name);
         }
       } finally {
         await world.end();

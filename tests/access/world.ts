@@ -23,6 +23,13 @@ const HOLDINGS: Record<string, Holding> = {
 };
 const IS_PUBLIC = (name: string) => HOLDINGS[name] !== undefined && !HOLDINGS[name].private;
 
+/** Names of images of private repositories. */
+export const PRIVATE: readonly string[] = [
+  "ghcr.io/acme/closed:v1",
+  "host.test:5000/team/closed:v1",
+  "gone.example/app:v1",
+];
+
 /** Images, and all that their manifests name: those of `evil.example` name what is not their own. */
 export const IMAGES: readonly (readonly [name: string, digests: readonly Digest[]])[] = [
   ["docker.io/library/one:v1", [A, B, X]],
@@ -124,6 +131,17 @@ export class World {
     return await this.#rig.outsider(`blob ${name.replace(/:v1$/, "")}@${digest}`, outsider);
   }
 
+  /** What somebody is answered who asks what is in a repository. */
+  names(name: string, outsider: Partial<Outsider> = {}): string {
+    const { reference } = pathOf(name);
+    return this.#rig.authorizer.admitNames(reference, { proven: false, ...outsider });
+  }
+
+  isKnownPrivate(name: string): boolean {
+    const { registry, repository } = pathOf(name).reference;
+    return this.#rig.repositories.visibility(`${registry}/${repository}`) === "private";
+  }
+
   /** What is known is written down and read by another that starts. */
   async restart(): Promise<void> {
     await this.end();
@@ -183,6 +201,9 @@ export class World {
     for (const secret of SECRETS) {
       const answer = await this.outsider("docker.io/library/one", secret);
       if (answer === "open") this.leaks.push(`${secret} ${when}`);
+    }
+    for (const name of PRIVATE) {
+      if (this.names(name) === "open") this.leaks.push(`names in ${name} ${when}`);
     }
   }
 }

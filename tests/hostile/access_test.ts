@@ -14,6 +14,7 @@ import { writeSecrets } from "../e2e/lab/secrets.ts";
 import { until } from "../e2e/lab/until.ts";
 import { untilFindable } from "../e2e/lab/until_findable.ts";
 import { UPSTREAM } from "../e2e/lab/upstream.ts";
+import { OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import { testWith } from "../support/test.ts";
 import { casesOf } from "../support/test.ts";
 import { contentOf, LayoutNode, manifestOf, PEER, PlainOrigin } from "./layout_node.ts";
@@ -90,6 +91,7 @@ for (const withKey of [true, false]) {
     await play(step, "clientNames", { withKey }, () => clientNames(flags));
     await play(step, "crowdedDigest", { withKey }, () => crowdDigest(flags));
     await play(step, "manifestFlood", { withKey }, () => floodManifests(flags));
+    await play(step, "listedSecrets", { withKey }, () => listSecrets(flags));
     await play(step, "loginPage", { withKey }, () => stealBehindPage(flags));
     await step("without any upstream, what is named public is served", async () => {
       await using node = await LayoutNode.make([...flags, "--public-images", "*.internal/*"]);
@@ -138,6 +140,7 @@ function partsOf({ root, blobs }: Image): string[] {
     "manifests/v1",
     `manifests/${root.digest}`,
     ...blobs.map(({ digest }) => `blobs/${digest}`),
+    ...["tags/list", `referrers/${root.digest}`],
   ];
 }
 
@@ -270,6 +273,40 @@ async function floodManifests(flags: readonly string[]): Promise<string> {
     assert.equal(await node.ask(path, origin.host, PEER), 200);
   }
   return await stealLayer(node, origin, "public/flood", secret.manifest.digest, layer.digest);
+}
+
+/** The content is anybody's, its names in the private repository are not. */
+async function listSecrets(flags: readonly string[]): Promise<string> {
+  await using origin = new PlainOrigin();
+  await using node = await LayoutNode.make([...flags, "--mirrored-registries", origin.host]);
+  const image = manifestOf([], "image");
+  const subject = { mediaType: OCI_MANIFEST, digest: image.manifest.digest, size: 1 };
+  const about = { ...JSON.parse(new TextDecoder().decode(image.manifest.bytes)), subject };
+  const signature = { ...image, manifest: contentOf(JSON.stringify(about)) };
+  for (const { manifest } of [image, signature]) origin.public.set(manifest.digest, manifest);
+  origin.public.set("1", image.manifest);
+  for (const [repository, tag] of [["public/app", "1"], ["team/secret", "plan"]] as const) {
+    await put(node, `${origin.host}/${repository}:${tag}`, image);
+    await put(node, `${origin.host}/${repository}@${signature.manifest.digest}`, signature);
+  }
+  await node.start();
+  await node.untilHeld(3);
+  const lists = ["tags/list", `referrers/${image.manifest.digest}`];
+  const ask = (target: string) => node.ask(target, origin.host, PEER);
+  for (const target of [`manifests/${image.manifest.digest}`, ...lists]) {
+    await until(async () => await ask(`public/app/${target}`) === 200, {
+      what: `${target} of the public repository to be told`,
+      intervalMs: 200,
+    });
+  }
+  assert.equal(await ask(`team/secret/manifests/${image.manifest.digest}`), 200);
+  const answers = new Set<number>();
+  for (const list of lists) answers.add(await ask(`team/secret/${list}`));
+  // The same as a client of the node who has no credentials.
+  for (const list of lists) {
+    assert.equal(await node.ask(`team/secret/${list}`, origin.host), 401);
+  }
+  return [...answers].join(", ");
 }
 
 /** Gateways before registries have pages and errors for those whom they do not know. */

@@ -59,6 +59,13 @@ export const THREATS: readonly Threat[] = [
     cases: ["pulledBefore", "pulledPast", "pulledUnheard", "pulledPortless"],
   },
   {
+    threat: "Tags or referrers of a private repository are asked for",
+    answer:
+      "Told as manifests are: an entry to whoever may have its manifest, and only if it may also " +
+      "know what is in the repository.",
+    cases: ["listedSecrets"],
+  },
+  {
     threat: "A registry's gateway answers whom it does not know with something else than an error",
     answer: "A status is no proof: what fits into 1 MiB is hashed, and a page is no content.",
     cases: ["loginPage"],

@@ -88,7 +88,7 @@ export class Origin implements AsyncDisposable {
   }
 
   #target(pathname: string): string {
-    const { manifest, layer } = this.options.image;
+    const { manifest, layer, signature } = this.options.image;
     switch (pathname.replace(`/v2/${REPOSITORY}/`, "")) {
       case "manifests/v1":
         return "tag";
@@ -96,6 +96,8 @@ export class Origin implements AsyncDisposable {
         return "manifest";
       case `blobs/${layer.digest}`:
         return "blob";
+      case `manifests/${signature.digest}`:
+        return "signature";
       default:
         return pathname;
     }
@@ -117,12 +119,14 @@ export class Origin implements AsyncDisposable {
   }
 
   #content(method: string, target: string, who: Who | undefined): Response {
-    const { scheme, visibility, image: { manifest, layer } } = this.options;
+    const { scheme, visibility, image: { manifest, layer, signature } } = this.options;
     const isAnybody = scheme === "basic" || who === "anybody";
     const mayPull = who === "user" || (visibility === "public" && who !== "wrong" && isAnybody);
     if (!mayPull) return this.#challenge();
-    const found = target === "blob" ? layer : ["tag", "manifest"].includes(target) && manifest;
-    if (!found) return Response.json({ errors: [] }, { status: 404 });
+    const contents = new Map([["tag", manifest], ["manifest", manifest]])
+      .set("blob", layer).set("signature", signature);
+    const found = contents.get(target);
+    if (found === undefined) return Response.json({ errors: [] }, { status: 404 });
     return new Response(method === "HEAD" ? null : found.bytes, {
       headers: {
         "content-length": String(found.bytes.length),

@@ -7,6 +7,10 @@ import type { TestImage } from "./test_image.ts";
 export const TARGETS = ["tag", "manifest", "blob"] as const;
 export type Target = (typeof TARGETS)[number];
 
+/** What other clients beside the node ask for. */
+export const LISTS = ["tags", "referrers"] as const;
+export type List = (typeof LISTS)[number];
+
 /** An answer as a runtime takes it. */
 export interface Taken {
   readonly status: number;
@@ -48,6 +52,31 @@ export class Runtime {
       response = await this.#send(url, target, this.#basic());
     }
     return { ...await take(response), challenged };
+  }
+
+  /** Asks for a list as other clients do: with credentials once it is asked for them. */
+  async askForList(list: List): Promise<{ readonly status: number; readonly text: string }> {
+    const url = this.#listUrl(list);
+    let response = await this.#send(url, "manifest", {});
+    if (response.status === 401 && this.#secret !== undefined) {
+      await response.body?.cancel();
+      response = await this.#send(url, "manifest", this.#basic());
+    }
+    return { status: response.status, text: await response.text() };
+  }
+
+  /** Asks for a list as somebody who says that it is a node; gives the status. */
+  async askForListAsNode(list: List): Promise<number> {
+    const headers = { "x-spegel-mirrored": "true" };
+    const response = await this.#send(this.#listUrl(list), "manifest", headers);
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  #listUrl(list: List): string {
+    const { image: { manifest } } = this.#origin.options;
+    const what = list === "tags" ? "tags/list" : `referrers/${manifest.digest}`;
+    return `${this.#mirror}/v2/${REPOSITORY}/${what}?ns=${this.#origin.host}`;
   }
 
   /** Asks as somebody who says that it is a node; gives the status. */

@@ -8,10 +8,10 @@ import { eventually } from "../support/eventually.ts";
 // Opens what libp2p opens once for the whole process.
 import { LiveCluster } from "../support/live_cluster.ts";
 import { test } from "../support/test.ts";
-import { type Cell, cellsOf, describeCell, expected } from "./cells.ts";
+import { type Cell, cellsOf, describeCell, type Expectation, expected } from "./cells.ts";
 import { Origin, RIGHT, WRONG } from "./origin.ts";
-import { Runtime, type Taken, type Target, TARGETS } from "./runtime.ts";
-import { makeImage, store } from "./test_image.ts";
+import { type List, LISTS, Runtime, type Taken, type Target, TARGETS } from "./runtime.ts";
+import { makeImage, store, type TestImage } from "./test_image.ts";
 
 /** Two timers of libp2p 3.3 outlive `stop()` by a second (see tests/router/cluster.ts). */
 const LIBRARY_TIMERS_MS = 1100;
@@ -34,6 +34,8 @@ interface Outcome {
   readonly mirror: Readonly<Record<Target, Taken>>;
   readonly origin: Readonly<Record<Target, Omit<Taken, "challenged">>>;
   readonly unproven: readonly number[];
+  readonly lists: Readonly<Record<List, { readonly status: number; readonly text: string }>>;
+  readonly listsUnproven: readonly number[];
   readonly log: readonly string[];
 }
 
@@ -90,7 +92,7 @@ async function pullAll(
   for (const place of ["here", "peer"] as const) {
     const { agent } = cluster.nodes[NODE_OF[place]] ?? assert.fail();
     await eventually(`node ${place} advertises its images`, async () => {
-      return await sumOf(agent, "eddy_advertised_digests") >= 3 * held[place];
+      return await sumOf(agent, "eddy_advertised_digests") >= 4 * held[place];
     });
     // What was pulled through it is asked about, too, as nobody has pulled it yet.
     await eventually(`node ${place} has asked about what it holds`, async () => {
@@ -143,10 +145,20 @@ async function pullOne(cluster: LiveCluster, { cell, origin }: Prepared): Promis
     const outsider = new Runtime(urlOf(holder), origin, undefined);
     for (const target of TARGETS) unproven.push(await outsider.askAsNode(target));
   }
+  const log = [...origin.agentLog];
+  const lists: Partial<Record<List, { status: number; text: string }>> = {};
+  const listsUnproven: number[] = [];
+  for (const list of LISTS) {
+    lists[list] = await runtime.askForList(list);
+    if (holder === undefined) continue;
+    const outsider = new Runtime(urlOf(holder), origin, undefined);
+    listsUnproven.push(await outsider.askForListAsNode(list));
+  }
   return {
     mirror: mirror as Outcome["mirror"],
     origin: direct as Outcome["origin"],
-    ...{ unproven, log: [...origin.agentLog] },
+    lists: lists as Outcome["lists"],
+    ...{ unproven, listsUnproven, log },
   };
 }
 
@@ -188,4 +200,25 @@ function check(cell: Cell, { options: { image } }: Origin, outcome: Outcome): vo
     "as a node",
   );
   assert.deepEqual(outcome.log, want.log, "what upstream was asked by the agent");
+  checkLists(image, want, outcome);
+}
+
+/** Whoever gets the image is told of it, and nobody else. */
+function checkLists(
+  { signature }: TestImage,
+  { mirror, unproven }: Expectation,
+  { lists, listsUnproven }: Outcome,
+): void {
+  const entries = { tags: '"v1"', referrers: signature.digest };
+  for (const list of LISTS) {
+    const { status, text } = lists[list];
+    if (mirror === "here" || mirror === "peer") assert.equal(status, 200, list);
+    else assert.ok(status === 401 || status === 404, `${list}: ${status}`);
+    assert.equal(text.includes(entries[list]), status === 200, `${list}: ${text}`);
+  }
+  assert.deepEqual(
+    listsUnproven,
+    unproven === 0 ? [] : LISTS.map(() => unproven),
+    "lists, as a node",
+  );
 }

@@ -14,6 +14,8 @@ export interface TestImage {
   readonly manifest: TestContent;
   readonly config: TestContent;
   readonly layer: TestContent;
+  /** A manifest about the other one. */
+  readonly signature: TestContent;
 }
 
 const LAYER_BYTES = 20_000;
@@ -31,17 +33,24 @@ export function makeImage(): TestImage {
     config: describe(config),
     layers: [describe(layer)],
   };
-  return { layer, config, manifest: content(JSON.stringify(manifest), OCI_MANIFEST) };
+  const image = content(JSON.stringify(manifest), OCI_MANIFEST);
+  const about = { ...manifest, artifactType: "application/x-signature", subject: describe(image) };
+  const signature = content(JSON.stringify(about), OCI_MANIFEST);
+  return { layer, config, manifest: image, signature };
 }
 
 /** Puts an image into a layout, as a runtime does that has pulled it. */
 export async function store(
   writer: OciLayoutWriter,
-  { manifest, config, layer }: TestImage,
+  { manifest, config, layer, signature }: TestImage,
   reference: string,
 ): Promise<void> {
   await writer.putBlob(layer.bytes, layer.digest);
   await writer.putBlob(config.bytes, config.digest);
+  await writer.putManifest(
+    signature.bytes,
+    `${reference.replace(/:[^:/]*$/, "")}@${signature.digest}`,
+  );
   await writer.putManifest(manifest.bytes, reference);
 }
 

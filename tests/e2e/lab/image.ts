@@ -42,6 +42,8 @@ export interface ImageOptions {
   program?: Uint8Array;
   /** An index above it that also names an image of another platform, which is never pulled. */
   index?: boolean;
+  /** The manifest that this image is about, as a signature is. Default none. */
+  subject?: Blob;
 }
 
 /** Makes a real image: each layer is a tar archive of files of reproducible random bytes. */
@@ -109,6 +111,7 @@ function single(options: ImageOptions, architecture: string): Single {
     mediaType: OCI_MANIFEST,
     config: descriptor(config),
     layers: layers.map(descriptor),
+    ...(options.subject === undefined ? {} : { subject: descriptor(options.subject) }),
   });
   return { architecture, manifest, config, layers };
 }

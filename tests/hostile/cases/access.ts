@@ -4,8 +4,8 @@ const NOTHING = "404";
 
 export const ACCESS = {
   pulledBefore: {
-    what: "Asks for a private tag, manifest and layer that were pulled before Eddy was there, as " +
-      "a pod and as if it were a node",
+    what: "Asks for a private tag, manifest, layer and lists of what was pulled before Eddy was " +
+      "there, as a pod and as if it were a node",
     withKey: NOTHING,
     without: NOTHING,
   },
@@ -46,6 +46,12 @@ export const ACCESS = {
   },
   manifestFlood: {
     what: "Asks for 49 manifests that name 4,096 layers each, and then for a private layer",
+    withKey: NOTHING,
+    without: NOTHING,
+  },
+  listedSecrets: {
+    what:
+      "Asks for tags and referrers of a private repository whose image is in a public one as well",
     withKey: NOTHING,
     without: NOTHING,
   },
