@@ -71,6 +71,8 @@ async function ask(
     digest: undefined,
     maxBytes: MAX_LIST_BYTES,
     openOnly: request.openOnly,
+    // A list takes longer than content. Whoever is too late for it may be quick with that.
+    answerMs: 2 * LIMIT_MS,
   }, signal);
   if (source === undefined) return;
   const content = await readList(source, signal);

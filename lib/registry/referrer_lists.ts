@@ -47,6 +47,8 @@ interface Sources {
   readonly read: Read;
   /** Peers know of referrers that belong together with the subject. */
   readonly isKnown?: boolean;
+  /** A peer has more after this one, so that nothing beyond may be listed yet. */
+  readonly end?: string | undefined;
 }
 
 /**
@@ -65,14 +67,16 @@ export class ReferrerLists {
     const { listing } = call;
     const { reference, last = "", artifactTypes } = listing;
     if (!this.#collaborators.filter(reference)) throw nothingKnown(reference);
-    const { candidates, read, isKnown = false } = call.context.fromOutside
+    const { candidates, read, isKnown = false, end } = call.context.fromOutside
       ? this.#forOutsider(call)
       : await this.#forClient(call);
     const after = candidates.filter(({ digest }) =>
-      digest > last && this.#collaborators.filter({ ...reference, digest })
+      digest > last && digest <= (end ?? digest) &&
+      this.#collaborators.filter({ ...reference, digest })
     ).sort((a, b) => a.digest < b.digest ? -1 : 1);
-    const { found, next } = await this.#read(call, after, read);
-    const isSure = found.length > 0 || isKnown || await this.#isRelated(call, read);
+    const { found, next = end } = await this.#read(call, after, read);
+    const isSure = found.length > 0 || next !== undefined || isKnown ||
+      await this.#isRelated(call, read);
     if (!isSure) throw nothingKnown(reference);
     const isWanted = ({ artifactType = "" }: ReferrerDescriptor) =>
       artifactTypes.length === 0 || artifactTypes.includes(artifactType);
@@ -121,12 +125,15 @@ export class ReferrerLists {
       openOnly: !isEntitled,
       near: [reference],
     }, call.client) ?? [];
+    const ends = lists.flatMap(({ entries, more }) => more ? [entries.toSorted().at(-1) ?? ""] : [])
+      .filter((entry) => entry > (last ?? ""));
     const known = new Set(held.map(({ digest }) => digest));
     const named = new Set(lists.flatMap(({ entries }) => entries).filter(isDigest));
     const others = [...named.difference(known)].map((digest) => ({ digest, isHeld: false }));
     return {
       candidates: [...held, ...others],
       isKnown: lists.some(({ entries }) => entries.length === 0),
+      end: ends.sort()[0],
       read: async ({ digest, isHeld }, options) => {
         if (!isHeld) return await this.#fetch(call, digest, { ...options, isEntitled });
         return await access.mayHave(call, { ...reference, digest })

@@ -80,6 +80,7 @@ for (const [what, list, faults] of USELESS) {
     add(rig, { tags: ["v1"] }, key);
     assert.deepEqual(await lists(rig, TAGS), [{ entries: ["v1"], more: false }]);
     assert.ok(bad.asked.length > 0);
+    assert.deepEqual(rig.router.failures, [], "it may still be good for pulls");
   });
 }
 

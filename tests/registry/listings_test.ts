@@ -270,6 +270,24 @@ test("referrers: pages lead through all of them, and a large one has a page of i
   assert.deepEqual(seen, [large, ...small].map((content) => digestOf(content)).sort());
 });
 
+test("referrers: pages lead through those of this node and of peers that stop earlier", async () => {
+  const contents = Array.from({ length: 40 }, (_, index) => about(`a/${index}`));
+  const s = await rig({ referrers: contents.slice(0, 20) });
+  const theirs = contents.slice(10).map((content) => s.mirror.offer(content)).sort();
+  s.mirror.lists = ({ last = "" }) => {
+    const after = theirs.filter((digest) => digest > last);
+    return Promise.resolve([{ entries: after.slice(0, 3), more: after.length > 3 }]);
+  };
+  const seen: string[] = [];
+  let path: string | undefined = REFERRERS;
+  while (path !== undefined) {
+    const page: Awaited<ReturnType<typeof s.list>> = await s.list(path);
+    seen.push(...page.digests);
+    path = /^<(.*)>; rel="next"$/.exec(page.response.headers.get("link") ?? "")?.[1];
+  }
+  assert.deepEqual(seen, contents.map((content) => digestOf(content)).sort());
+});
+
 test("referrers: a damaged one is left out", async () => {
   const [good, bad] = [about("a/good"), about("a/bad")];
   const s = await rig({ referrers: [good, bad] });

@@ -19,6 +19,8 @@ export interface Wanted {
   readonly size?: number | undefined;
   /** Content larger than this is refused. */
   readonly maxBytes?: number | undefined;
+  /** How long the peer may take to answer before it counts as silent, ms; default as for pulls. */
+  readonly answerMs?: number;
   /**
    * A peer that is busy, or is sending this content already, is skipped. After a short wait the
    * latter is asked, the former is not. False where a client has a part of the content already.

@@ -231,7 +231,7 @@ export class Search {
     this.#findings.attempts++;
     const reached = await client.reach(penalties.usable(peer), wanted, signal, {
       preferred: health.address(peer.id),
-      budgetMs: depth === undefined ? undefined : NAMED_RESPONSE_MS,
+      budgetMs: depth === undefined ? wanted.answerMs : NAMED_RESPONSE_MS,
     });
     if (reached.type !== "answered") {
       release();
