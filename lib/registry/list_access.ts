@@ -29,16 +29,21 @@ export class ListAccess {
    * @throws {OciError} 401 with a challenge, or 404; the client's abort reason if it went away.
    */
   async admitClient(
-    { credentials, context: { clientAddress }, client }: ListCall,
+    { credentials, context, client }: ListCall,
     reference: Reference,
   ): Promise<boolean> {
     if (this.#access === undefined) return true;
     const path = { kind: "manifest" as const, reference };
+    const { clientAddress } = context;
     const admission = await this.#access.admit({ path, credentials, clientAddress }, client);
     if (admission.type === "serve") return admission.entitled === true;
-    if (admission.type === "challenge") throw challenge(reference);
+    if (admission.type === "challenge") {
+      context.reason = "unauthorized";
+      throw challenge(reference);
+    }
     // Upstream says openly that it has no such tag: no secret, and it may have others.
     if (admission.reason === "absent-upstream") return false;
+    context.reason = admission.reason;
     throw nothingKnown(reference);
   }
 
@@ -66,8 +71,11 @@ export class ListAccess {
     // By what is found out about the content the repository may turn out to be public.
     const content = await this.#access.admitPeer(path, digest, outsider);
     const admissions = [content, this.#access.admitNames(reference, outsider)];
-    const refusal = admissions.find((one) => one !== "open" && one !== "private");
-    if (refusal !== undefined) return false;
+    const refusal = admissions.filter((one) => one !== "open").find((one) => one !== "private");
+    if (refusal !== undefined) {
+      context.withheld = refusal;
+      return false;
+    }
     if (admissions.includes("private")) context.isPrivate = true;
     return true;
   }

@@ -52,6 +52,8 @@ export function createListings(collaborators: ListingsCollaborators): Listings {
       call.client.signal.throwIfAborted();
       return listing.kind === "tags" ? tags.serve(call) : referrers.serve(call);
     });
+    // What was left out of a list that is told is no miss.
+    Object.assign(context, { reason: undefined, withheld: undefined });
     return method === "GET" ? answer : { ...answer, body: null };
   };
 }

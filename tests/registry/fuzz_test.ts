@@ -11,7 +11,19 @@ test("fuzz: no request makes a 500, and failures below /v2 carry the OCI error b
   const blob = s.store.add("0123456789");
   s.store.tag("docker.io/a:1", manifest);
   const piece = fc.oneof(
-    fc.constantFrom("v2", "manifests", "blobs", "uploads", "tags", "list", "a", "1", "..", ""),
+    fc.constantFrom(
+      "v2",
+      "manifests",
+      "blobs",
+      "uploads",
+      "tags",
+      "list",
+      "referrers",
+      "a",
+      "1",
+      "..",
+      "",
+    ),
     fc.constantFrom(manifest, blob, ABSENT, "docker.io", "%2e%2e", "%00", "%ff", "%", "sha256:"),
     fc.string({ unit: "binary", maxLength: 12 }),
   );
@@ -21,14 +33,22 @@ test("fuzz: no request makes a 500, and failures below /v2 carry the OCI error b
     below.map((path) => `/${path}`),
     fc.constantFrom(manifest, blob, ABSENT, "1").map((id) => `/v2/a/manifests/${id}`),
     fc.constantFrom(manifest, blob, ABSENT).map((id) => `/v2/a/blobs/${id}`),
+    fc.constantFrom(manifest, blob, ABSENT, "1").map((id) => `/v2/a/referrers/${id}`),
+    fc.constant("/v2/a/tags/list"),
   );
   const headerValue = fc.stringMatching(/^[\x21-\x7e]{0,30}$/);
   const requests = fc.record({
     method: fc.constantFrom("GET", "GET", "GET", "HEAD", "POST", "PUT", "DELETE", "BREW"),
     path: paths,
-    query: fc.option(fc.oneof(piece.map((ns) => `?ns=${ns}`), piece.map((text) => `?${text}`)), {
-      nil: "",
-    }),
+    query: fc.option(
+      fc.oneof(
+        piece.map((ns) => `?ns=${ns}`),
+        piece.map((text) => `?${text}`),
+        fc.tuple(fc.constantFrom("n", "last", "artifactType"), piece, piece)
+          .map(([name, one, other]) => `?${name}=${one}&${name}=${other}`),
+      ),
+      { nil: "" },
+    ),
     range: fc.option(
       fc.oneof(
         headerValue,

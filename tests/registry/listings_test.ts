@@ -324,6 +324,14 @@ for (const [content, names, status, mark] of OUTSIDERS) {
     for (const path of [TAGS, REFERRERS]) {
       assert.equal((await s.request(path)).status, status, "as a stranger");
     }
+    const lines = s.log.lines.filter(({ fields }) => fields["handler"] === "listing");
+    const refusal = [content, names].find((one) => one.startsWith("refused"));
+    for (
+      const { fields } of lines.filter(({ fields }) => !String(fields["path"]).includes("none"))
+    ) {
+      assert.equal(fields["withheld"], refusal?.replace("refused-", ""));
+    }
+    assert.ok(lines.length > 4);
     assert.deepEqual(access.asked, [], "an outsider does not ask upstream as a client");
     assert.deepEqual(s.mirror.asked, [], "nor peers");
   });
@@ -425,4 +433,23 @@ test("referrers: what a peer names is asked about upstream only once it is about
   s.mirror.theirs = [{ entries: [other, found], more: false }];
   assert.deepEqual((await s.list(REFERRERS)).digests, [found]);
   assert.deepEqual(access.asked.map(({ path }) => path.reference.digest), [SUBJECT, found]);
+});
+
+test("lists: four are collected at the same time, and four for outsiders", async () => {
+  const access = new FakeAccess();
+  const s = await rig({ tags: ["v1"], access });
+  const gate = Promise.withResolvers<void>();
+  let asking = 0;
+  s.mirror.lists = async () => {
+    asking++;
+    await gate.promise;
+    return [];
+  };
+  const answers = Array.from({ length: 6 }, () => s.list(TAGS));
+  // Outsiders do not wait for clients.
+  await s.list(TAGS, FROM_PEER);
+  assert.equal(asking, 4);
+  gate.resolve();
+  await Promise.all(answers);
+  assert.equal(asking, 6);
 });
