@@ -8,13 +8,13 @@ import type { Answer } from "./answer.ts";
 import { ListAccess } from "./list_access.ts";
 import type { ListCall } from "./list_call.ts";
 import type { LocalContent } from "./local_content.ts";
-import { ReferrerLists } from "./referrer_lists.ts";
+import { ReferrerLists, type ReferrerListsOptions } from "./referrer_lists.ts";
 import { TagLists } from "./tag_lists.ts";
 
 /** What {@link createListings} works with. */
 export interface ListingsCollaborators extends Pick<Runtime, "clock"> {
-  /** What this node holds; undefined: it does not say. */
-  readonly catalog: Catalog | undefined;
+  /** What this node holds; default: it does not say. */
+  readonly catalog?: Catalog | undefined;
   readonly content: LocalContent;
   readonly mirror: Pick<Mirror, "lists" | "fetch">;
   /** Decides which clients may have which content; undefined: all may have all of it. */
@@ -38,10 +38,13 @@ const MAX_ACTIVE = 4;
  * others ask for themselves. A list never says that there is no more upstream, so that one without
  * any entry is answered 404, on which clients ask elsewhere.
  */
-export function createListings(collaborators: ListingsCollaborators): Listings {
+export function createListings(
+  collaborators: ListingsCollaborators,
+  options: ReferrerListsOptions,
+): Listings {
   const access = new ListAccess(collaborators);
   const tags = new TagLists({ ...collaborators, access });
-  const referrers = new ReferrerLists({ ...collaborators, access });
+  const referrers = new ReferrerLists({ ...collaborators, access }, options);
   const slots = new Slots(MAX_ACTIVE);
   const outsiders = new Slots(MAX_ACTIVE);
   return async (method, call) => {

@@ -16,11 +16,20 @@ import type { ListCall } from "./list_call.ts";
 
 /** What {@link ReferrerLists} work with. */
 export interface ReferrerListsCollaborators {
-  readonly catalog: Catalog | undefined;
+  readonly catalog?: Catalog | undefined;
   readonly content: LocalContent;
   readonly mirror: Pick<Mirror, "lists" | "fetch">;
   readonly access: ListAccess;
   readonly filter: ReferenceFilter;
+}
+
+/** Settings of {@link ReferrerLists}. */
+export interface ReferrerListsOptions {
+  /**
+   * How long manifests may be read; what has been read by then is listed. Default 5000, as the first
+   * question to an upstream that hangs takes a second, and the next ones none.
+   */
+  readonly listTimeoutMs?: number;
 }
 
 /** The most referrers of one answer, and their bytes, unless the first alone is larger. */
@@ -28,8 +37,6 @@ const MAX_REFERRERS = 128;
 const MAX_BYTES = 512 * 1024;
 /** Manifests that are read at the same time. */
 const CONCURRENCY = 4;
-/** How long manifests may be read, ms; what has been read by then is listed. */
-const READ_MS = 2000;
 
 /** A manifest that may be a referrer. */
 interface Candidate {
@@ -57,9 +64,11 @@ interface Sources {
  */
 export class ReferrerLists {
   readonly #collaborators: ReferrerListsCollaborators;
+  readonly #readMs: number;
 
-  constructor(collaborators: ReferrerListsCollaborators) {
+  constructor(collaborators: ReferrerListsCollaborators, options: ReferrerListsOptions) {
     this.#collaborators = collaborators;
+    this.#readMs = options.listTimeoutMs ?? 5000;
   }
 
   /** @throws {OciError} 401 or 404 if nothing may be told, or nothing is known. */
@@ -74,9 +83,10 @@ export class ReferrerLists {
       digest > last && digest <= (end ?? digest) &&
       this.#collaborators.filter({ ...reference, digest })
     ).sort((a, b) => a.digest < b.digest ? -1 : 1);
-    const { found, next = end } = await this.#read(call, after, read);
-    const isSure = found.length > 0 || next !== undefined || isKnown ||
-      await this.#isRelated(call, read);
+    const { found, next = end, isCut } = await this.#read(call, after, read);
+    // No list is empty only because there was no time.
+    const isSure = found.length > 0 || next !== undefined ||
+      (!isCut && (isKnown || await this.#isRelated(call, read)));
     if (!isSure) throw nothingKnown(reference);
     const isWanted = ({ artifactType = "" }: ReferrerDescriptor) =>
       artifactTypes.length === 0 || artifactTypes.includes(artifactType);
@@ -92,7 +102,7 @@ export class ReferrerLists {
   async #isRelated({ listing: { reference }, client }: ListCall, read: Read): Promise<boolean> {
     const { catalog, filter } = this.#collaborators;
     if (reference.digest === undefined) return false;
-    using limit = deadline(READ_MS, client);
+    using limit = deadline(this.#readMs, client);
     const related = catalog?.relatedReferrers(reference, reference.digest) ?? [];
     for (const digest of related.filter((digest) => filter({ ...reference, digest }))) {
       const content = await read({ digest, isHeld: true }, limit).catch(() => undefined);
@@ -194,27 +204,32 @@ export class ReferrerLists {
     { listing: { reference, n = MAX_REFERRERS }, client }: ListCall,
     candidates: readonly Candidate[],
     read: Read,
-  ): Promise<{ found: ReferrerDescriptor[]; next: Digest | undefined }> {
+  ): Promise<{ found: ReferrerDescriptor[]; next: Digest | undefined; isCut: boolean }> {
     const most = Math.min(Math.max(n, 1), MAX_REFERRERS);
     const found: ReferrerDescriptor[] = [];
     let at = 0;
-    using limit = deadline(READ_MS, client);
+    let isCut = false;
+    using limit = deadline(this.#readMs, client);
     const isFull = () => found.length > fitting(found, most);
-    for (; at < candidates.length && !isFull() && !limit.signal.aborted; at += CONCURRENCY) {
+    for (; at < candidates.length && !isFull() && !isCut; at += CONCURRENCY) {
       const batch = candidates.slice(at, at + CONCURRENCY);
       const described = await mapConcurrent(batch, CONCURRENCY, async (candidate) => {
         const content = await read(candidate, limit).catch((error) => {
           client.signal.throwIfAborted();
           if (!limit.signal.aborted) throw error;
-          return undefined;
+          return "late" as const;
         });
-        return content && describe(candidate.digest, content, reference.digest);
+        if (content === undefined || content === "late") return content;
+        return describe(candidate.digest, content, reference.digest);
       });
-      found.push(...described.filter((entry) => entry !== undefined));
+      const late = described.indexOf("late");
+      isCut = late >= 0;
+      const inTime = isCut ? described.slice(0, late) : described;
+      found.push(...inTime.filter((entry) => entry !== undefined && entry !== "late"));
     }
     const page = found.slice(0, fitting(found, most));
-    const goesOn = isFull() || (limit.signal.aborted && at < candidates.length);
-    return { found: page, next: goesOn ? page.at(-1)?.digest : undefined };
+    const next = isFull() || isCut ? page.at(-1)?.digest : undefined;
+    return { found: page, next, isCut };
   }
 }
 

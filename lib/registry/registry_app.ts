@@ -90,6 +90,8 @@ export interface RegistryOptions {
   storeTimeoutMs?: number;
   /** How long the mirror may take until it has an answer, as a last resort; default 30,000. */
   mirrorTimeoutMs?: number;
+  /** How long manifests may be read for a list; default 5000. */
+  listTimeoutMs?: number;
   /** Longer URLs are answered 414; default 8192 characters. */
   maxUrlLength?: number;
 }
@@ -142,7 +144,7 @@ export function createRegistryApp(
     { filter, mirrorTimeoutMs },
   );
   const pull = keepBlobs(plain, { layers, filter, isLocalClient });
-  const listings = createListings({ catalog, content, mirror, access, filter, clock });
+  const listings = createListings({ ...collaborators, content, access, filter }, options);
   const observed = observeRequests(
     { ...runtime, transfers, uploads: collaborators.uploads, requests, later },
     { isLocalClient, maxUrlLength },

@@ -12,7 +12,7 @@ import type { ListCall } from "./list_call.ts";
 
 /** What {@link TagLists} work with. */
 export interface TagListsCollaborators {
-  readonly catalog: Catalog | undefined;
+  readonly catalog?: Catalog | undefined;
   readonly mirror: Pick<Mirror, "lists">;
   readonly access: ListAccess;
   readonly filter: ReferenceFilter;

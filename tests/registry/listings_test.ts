@@ -270,6 +270,26 @@ test("referrers: pages lead through all of them, and a large one has a page of i
   assert.deepEqual(seen, [large, ...small].map((content) => digestOf(content)).sort());
 });
 
+test("referrers: a list ends before what takes too long, and is not empty because of it", async () => {
+  const signature = about("a/signature");
+  const s = await rig({ tags: ["v1"], referrers: [signature], options: { listTimeoutMs: 50 } });
+  const { answer } = s.mirror;
+  s.mirror.answer = async (request, { signal }) => {
+    const gone = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => gone.resolve(), { once: true });
+    await gone.promise;
+    signal.throwIfAborted();
+    return answer(request, { signal });
+  };
+  const [first, last] = [`sha256:${"0".repeat(64)}`, `sha256:${"f".repeat(64)}`];
+  s.mirror.theirs = [{ entries: [last], more: false }];
+  const { response, digests } = await s.list(REFERRERS);
+  assert.deepEqual(digests, [digestOf(signature)]);
+  assert.match(response.headers.get("link") ?? "", /rel="next"/);
+  s.mirror.theirs = [{ entries: [first], more: false }];
+  assert.equal((await s.request(REFERRERS)).status, 404);
+});
+
 test("referrers: pages lead through those of this node and of peers that stop earlier", async () => {
   const contents = Array.from({ length: 40 }, (_, index) => about(`a/${index}`));
   const s = await rig({ referrers: contents.slice(0, 20) });
