@@ -12,6 +12,8 @@ const MAX_REFERRERS = 50_000;
 const MAX_LOOKS = 1000;
 const MAX_RELATED = 8;
 
+const NAMELESS = "";
+
 type Repository = Pick<Reference, "registry" | "repository">;
 
 /** What is known of one image. */
@@ -24,7 +26,7 @@ interface Entry {
 /** Knows tags and referrers from the events of a store, as its images come and go. */
 export class ImageCatalog implements Catalog {
   readonly #entries = new Map<string, Entry>();
-  /** Names of images, by repository. */
+  /** Names of images, by repository; those without a registry below {@link NAMELESS}. */
   readonly #repositories = new Map<string, Set<string>>();
   /** Names of images with referrers, by subject. */
   readonly #subjects = new Map<Digest, Set<string>>();
@@ -73,7 +75,8 @@ export class ImageCatalog implements Catalog {
   relatedReferrers(repository: Repository, manifest: Digest): readonly Digest[] {
     const found = new Set<Digest>();
     let looks = 0;
-    for (const name of this.#repositories.get(keyOf(repository)) ?? []) {
+    const keys = [keyOf(repository), NAMELESS];
+    for (const name of keys.flatMap((key) => [...this.#repositories.get(key) ?? []])) {
       const { present = [], referrers = [] } = this.#entries.get(name)?.image ?? {};
       if (++looks > MAX_LOOKS || found.size >= MAX_RELATED) break;
       if (referrers.some(({ digest }) => digest === manifest)) return [manifest];
@@ -115,7 +118,7 @@ export class ImageCatalog implements Catalog {
     const noted = fits ? image : { ...image, referrers: [] };
     const reference = parseReference(name);
     this.#entries.set(name, { image: noted, reference });
-    if (reference !== undefined) addTo(this.#repositories, keyOf(reference), name);
+    addTo(this.#repositories, keyOf(reference), name);
     for (const { subject } of noted.referrers ?? []) addTo(this.#subjects, subject, name);
     this.#referrers += noted.referrers?.length ?? 0;
   }
@@ -123,14 +126,14 @@ export class ImageCatalog implements Catalog {
   #remove(name: string): void {
     const { image, reference } = this.#entries.get(name) ?? {};
     this.#entries.delete(name);
-    if (reference !== undefined) removeFrom(this.#repositories, keyOf(reference), name);
+    removeFrom(this.#repositories, keyOf(reference), name);
     for (const { subject } of image?.referrers ?? []) removeFrom(this.#subjects, subject, name);
     this.#referrers -= image?.referrers?.length ?? 0;
   }
 }
 
-function keyOf({ registry, repository }: Repository): string {
-  return `${registry}/${repository}`;
+function keyOf(repository: Repository | undefined): string {
+  return repository === undefined ? NAMELESS : `${repository.registry}/${repository.repository}`;
 }
 
 function addTo<Key>(index: Map<Key, Set<string>>, key: Key, name: string): void {

@@ -60,6 +60,22 @@ test("catalog: lists referrers of the repository, and of images without a regist
   assert.deepEqual(catalog.referrers({ ...APP, repository: "evil/app" }, A), [T, B].sort());
 });
 
+test("catalog: referrers of one image belong together", async () => {
+  const catalog = await told(
+    image("ghcr.io/team/app:v1", A, { present: [A, B] }),
+    image("ghcr.io/team/app:v2", T),
+    image(`ghcr.io/team/app@${S}`, S, { referrers: [{ digest: S, subject: A }] }),
+  );
+  const related = (digest: typeof A) => catalog.relatedReferrers(APP, digest);
+  assert.deepEqual(related(A), [S]);
+  assert.deepEqual(related(B), [S], "of another manifest of the image");
+  assert.deepEqual(related(S), [S], "itself");
+  assert.deepEqual(related(T), []);
+  assert.deepEqual(catalog.relatedReferrers({ ...APP, repository: "other" }, B), []);
+  const nameless = await told(image("v1", S, { referrers: [{ digest: S, subject: A }] }));
+  assert.deepEqual(nameless.relatedReferrers(APP, S), [S]);
+});
+
 test("catalog: what changes, is removed or missing in a sync is listed no longer", async () => {
   const named = image("ghcr.io/team/app:v1", A, { referrers: [{ digest: A, subject: T }] });
   const sync: StoreEvent = { type: "sync", images: [] };
