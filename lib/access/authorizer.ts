@@ -55,7 +55,8 @@ export class Authorizer implements Access {
       tagName: reference.digest === undefined ? formatReference(reference) : undefined,
     };
     const decided = await this.#decide(question, options);
-    const admission = decided === UNASKED ? await this.#unasked(reference, options) : decided;
+    const isLeft = decided === UNASKED && request.isListing !== true;
+    const admission = isLeft ? await this.#unasked(reference, options) : decided;
     const isPrivate = repositories.visibility(question.repository) === "private";
     return admission.type === "serve" && isPrivate ? { ...admission, entitled: true } : admission;
   }

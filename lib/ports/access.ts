@@ -72,6 +72,8 @@ export interface AccessRequest {
    * A peer marked the content as private. Its claim suffices to ask upstream, not to be remembered.
    */
   readonly suspectedPrivate?: boolean;
+  /** A list is asked for: the tag in the path only serves to ask, and is not left to the runtime. */
+  readonly isListing?: boolean;
 }
 
 /** Decision about a request. */

@@ -35,7 +35,8 @@ export class ListAccess {
     if (this.#access === undefined) return true;
     const path = { kind: "manifest" as const, reference };
     const { clientAddress } = context;
-    const admission = await this.#access.admit({ path, credentials, clientAddress }, client);
+    const asked = { path, credentials, clientAddress, isListing: true };
+    const admission = await this.#access.admit(asked, client);
     if (admission.type === "serve") return admission.entitled === true;
     if (admission.type === "challenge") {
       context.reason = "unauthorized";

@@ -2,6 +2,7 @@ import { Authorizer } from "../../lib/access/authorizer.ts";
 import type { AuthorizerOptions } from "../../lib/access/authorizer_settings.ts";
 import { Inquiries } from "../../lib/access/inquiries.ts";
 import { createLocalClients } from "../../lib/access/local_clients.ts";
+import type { LeavesTag } from "../../lib/access/runtime_reach.ts";
 import { Repositories } from "../../lib/access/repositories.ts";
 import { RepositoryContent } from "../../lib/access/repository_content.ts";
 import { watchContent } from "../../lib/access/watch_content.ts";
@@ -112,10 +113,11 @@ export function authorizerRig(
     patterns?: readonly string[];
     publicPatterns?: readonly string[];
     nodeCredentials?: NodeCredentials;
+    leaves?: LeavesTag;
   } = {},
 ) {
   const clock = new FakeClock();
-  const { patterns = [], publicPatterns = [], nodeCredentials, ...given } = options;
+  const { patterns = [], publicPatterns = [], nodeCredentials, leaves, ...given } = options;
   const settings: AuthorizerOptions = {
     verifyTags: true,
     tagTtlMs: 30_000,
@@ -137,6 +139,7 @@ export function authorizerRig(
     ...{ upstream, repositories, content, inquiries, clock, log, metrics },
     isLocalClient: createLocalClients([], () => []),
     ...(nodeCredentials && { nodeCredentials }),
+    ...(leaves && { leaves }),
   }, settings);
   return {
     ...{ authorizer, upstream, repositories, content, inquiries, clock, metrics, log, entitled },

@@ -13,6 +13,7 @@ import {
   LOCAL,
   OPEN,
   OUTAGES,
+  pathOf,
   USER,
   WRONG,
 } from "./authorizer_rig.ts";
@@ -377,4 +378,17 @@ test("who is entitled to what is private: only those whose right was made sure o
   assert.deepEqual(await admit(`${CLOSED}:v1`, USER), serve(C), "just let in");
   assert.deepEqual(await admit(`blob quay.io/who/knows@${B}`, USER), UNVERIFIED);
   assert.deepEqual(entitled, [false, false, true, true, true, false]);
+});
+
+test("a list is not left to the runtime, which does not ask for any", async () => {
+  let asked = 0;
+  const leaves = () => Promise.resolve(++asked > 0);
+  const { authorizer, upstream } = authorizerRig(holdings(), { leaves });
+  upstream.trouble = "unreachable";
+  const request = { path: pathOf(`${OPEN}:v1`), credentials: undefined, clientAddress: LOCAL };
+  const { signal } = new AbortController();
+  const listing = await authorizer.admit({ ...request, isListing: true }, { signal });
+  assert.deepEqual([listing.type, asked], ["serve", 0]);
+  const pull = await authorizer.admit(request, { signal });
+  assert.deepEqual([pull.type, asked], ["refuse", 1]);
 });

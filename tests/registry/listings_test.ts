@@ -424,6 +424,7 @@ test("lists: a client is admitted as for a manifest", async () => {
   assert.deepEqual(s.mirror.asked, []);
   const digests = new Set(access.asked.map(({ path: { reference } }) => reference.digest));
   assert.deepEqual([...digests], [SUBJECT]);
+  assert.ok(access.asked.every(({ isListing }) => isListing === true));
 });
 
 test("lists: peers are asked for private entries only for a client that is entitled", async () => {
