@@ -182,7 +182,8 @@ function check(cell: Cell, { options: { image } }: Origin, outcome: Outcome): vo
     if (want.mirror === "here" || want.mirror === "peer") {
       // The other node has nothing of it, and upstream's log has no GET: it cannot be from elsewhere.
       assert.equal(want.mirror, cell.place);
-      assert.equal(status, 200, target);
+      const text = status === 200 ? "" : new TextDecoder().decode(bytes);
+      assert.equal(status, 200, `${target}: ${text}`);
       assert.equal(digest, contents[target].digest, target);
       if (target !== "tag") assert.deepEqual(bytes, contents[target].bytes, target);
     } else {
@@ -212,7 +213,7 @@ function checkLists(
   const entries = { tags: '"v1"', referrers: signature.digest };
   for (const list of LISTS) {
     const { status, text } = lists[list];
-    if (mirror === "here" || mirror === "peer") assert.equal(status, 200, list);
+    if (mirror === "here" || mirror === "peer") assert.equal(status, 200, `${list}: ${text}`);
     else assert.ok(status === 401 || status === 404, `${list}: ${status}`);
     assert.equal(text.includes(entries[list]), status === 200, `${list}: ${text}`);
   }
