@@ -113,8 +113,8 @@ export interface RegistryApp {
 
 /**
  * Makes the registry: the pull half of the OCI distribution specification (v1.1, endpoints end-1 to
- * end-3) and its lists (end-8, end-12) for containerd, other clients and other nodes, `/livez` and `/readyz`. Every failure is answered with
- * the specification's error body.
+ * end-3) and its lists (end-8, end-12) for containerd, other clients and other nodes, `/livez` and
+ * `/readyz`. Every failure is answered with the specification's error body.
  */
 export function createRegistryApp(
   collaborators: RegistryCollaborators,
@@ -123,7 +123,7 @@ export function createRegistryApp(
   const { store, mirror, tags, router, peerAuth, access, isLocalClient = () => true } =
     collaborators;
   const { integrity, arrivals, elections, requests, later, clock, log, metrics } = collaborators;
-  const { answers, catalog, layers } = collaborators;
+  const { answers, layers } = collaborators;
   const { filter, storeTimeoutMs = 1000, mirrorTimeoutMs = 30_000, maxUrlLength = 8192 } = options;
   const {
     nodeId,
