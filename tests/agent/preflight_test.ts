@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkContainerd, type PreflightSettings } from "../../lib/agent/preflight.ts";
+import { checkContainerd, needsLease, type PreflightSettings } from "../../lib/agent/preflight.ts";
 import { ConfigError } from "../../lib/config/config_error.ts";
 import type { ContainerdProbe } from "../../lib/store/containerd/probe_containerd.ts";
 import { test } from "../support/test.ts";
@@ -48,6 +48,19 @@ test("preflight: what is wrong ends the start and says what to set", async (t) =
         (error) => error instanceof ConfigError && message.test(error.message),
       );
     });
+  }
+});
+
+test("preflight: a lease is made where containerd discards layers, or is told to", () => {
+  const cases: [discards: boolean | undefined, auto: boolean][] = [
+    [true, true],
+    [false, false],
+    [undefined, false],
+  ];
+  for (const [discards, auto] of cases) {
+    assert.equal(needsLease(discards, "auto"), auto);
+    assert.equal(needsLease(discards, "always"), true);
+    assert.equal(needsLease(discards, "never"), false);
   }
 });
 

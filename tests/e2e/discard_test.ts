@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Case } from "../support/test.ts";
 import { type ContainerdRelease, containerdReleases } from "./lab/containerd_release.ts";
+import { httpRequest } from "./lab/http_request.ts";
 import { fromPeers } from "./lab/from_peers.ts";
 import type { Image } from "./lab/image.ts";
 import type { Lab, LabNode } from "./lab/lab.ts";
@@ -63,6 +64,9 @@ async function shareCases(lab: Lab, step: Case): Promise<void> {
     await fromPeers(n2, image, () => n2.containerd.cri.pull(reference));
     await fromPeers(n3, image, () => n3.containerd.cri.pull(digestReference));
     for (const node of lab.nodes) await keeps(node, image);
+    const { body } = await httpRequest(n1.host, "http://127.0.0.1:9090/debug/api/overview");
+    const facts = new Map<string, string>(JSON.parse(body).facts);
+    assert.match(facts.get("Kept layers") ?? "", /^\d+, \d/, body);
   });
 
   await step("a restarted agent goes on keeping; a removed image is freed at once", async () => {

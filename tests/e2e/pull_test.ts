@@ -25,6 +25,9 @@ for (
     async (lab, step) => {
       await pullCases(lab, step, name);
       await exchangeCases(lab, step);
+      await step("no lease is made where containerd keeps layers by itself", async () => {
+        for (const { containerd } of lab.nodes) assert.deepEqual(await containerd.leases(), []);
+      });
     },
   );
 }
