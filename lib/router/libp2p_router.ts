@@ -207,8 +207,8 @@ export class Libp2pRouter implements Router {
   async #waitToBeReady(): Promise<void> {
     const { clock, log } = this.#collaborators;
     await clock.sleep(this.#options.readyTimeoutMs, this.#stop);
+    if (this.ready()) return;
     this.#waitedEnough = true;
-    if (this.#ready || this.#parts.table.size > 0) return;
     log.warn("no peer answers, the node counts as alone until one does", {
       fix: "check what bootstrap names, and that the router port is open between nodes",
     });

@@ -128,3 +128,11 @@ test("a peer that appears at another address before it was missed is asked there
     );
   });
 });
+
+test("a node that nobody answers is ready after the time limit, and says so", async () => {
+  await using cluster = new Cluster();
+  const node = await cluster.add(list(GONE), { readyTimeoutMs: 200 });
+  await eventually("it is ready", () => node.router.ready());
+  const warned = () => node.log.lines.some(({ message }) => /no peer answers/.test(message));
+  await eventually("it says so", warned);
+});
