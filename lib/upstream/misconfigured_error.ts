@@ -30,6 +30,11 @@ export function asTlsFault(error: unknown): MisconfiguredError | undefined {
   return new MisconfiguredError(fault.message, fix, { cause: error });
 }
 
+/** The fault of a server that broke off the TLS handshake without a reason that arrived. */
+export function brokenHandshake(cause: unknown): MisconfiguredError {
+  return new MisconfiguredError("the server broke off the TLS handshake", TLS_FIX, { cause });
+}
+
 /**
  * Tells whether TLS failed because a server's certificate is a CA certificate as well (by rustls'
  * message).

@@ -1,34 +1,59 @@
-import { X509Certificate } from "node:crypto";
+import { Buffer } from "node:buffer";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import type { TlsSettings } from "./tls_settings.ts";
 
+const KEY = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^]*?-----END \1?PRIVATE KEY-----/;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 /** Keys that need a passphrase, in PKCS#8 and in the older form of OpenSSL. */
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
 
 /**
- * Settings whose files the runtime can work with: like Go, and unlike the runtime, which breaks off
- * or hangs, ignores what is no certificate beside one that is.
+ * Settings whose files the runtime can work with: like Go, and unlike the runtime, which breaks off,
+ * hangs or ends the process, ignores what is no certificate beside one that is.
  *
- * @throws {MisconfiguredError} if a file has no certificate at all, or the client's key is
- * encrypted: containerd cannot use them either.
+ * @throws {MisconfiguredError} if a file has no certificate at all, or the client's key cannot be
+ * used or is not that of its certificate: containerd cannot use them either.
  */
 export function usableTls({ caCertificates, client, ...settings }: TlsSettings): TlsSettings {
-  if (client !== undefined && ENCRYPTED.test(client.key)) {
-    throw new MisconfiguredError(
-      "the client's private key is encrypted",
-      "name a key without a passphrase as `client` in the server's hosts.toml",
-    );
-  }
-  return { ...settings, client, caCertificates: caCertificates.map(usableCertificates) };
+  return {
+    ...settings,
+    caCertificates: caCertificates.map((pem) => usableCertificates(pem, "ca")),
+    client: client && usableClient(client),
+  };
 }
 
-function usableCertificates(pem: string): string {
+function usableClient(
+  { certificate, key }: NonNullable<TlsSettings["client"]>,
+): TlsSettings["client"] {
+  if (ENCRYPTED.test(key)) throw unusable("the client's private key is encrypted", "client");
+  const certificates = usableCertificates(certificate, "client");
+  const [block = ""] = KEY.exec(key) ?? [];
+  if (isKeyOf(block, certificates)) return { certificate: certificates, key: block };
+  throw unusable("the client's private key cannot be used with its certificate", "client");
+}
+
+/** Tells whether a key is that of the first of some certificates: its public half is in there. */
+function isKeyOf(key: string, certificates: string): boolean {
+  try {
+    const half = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "der" });
+    const [, body = ""] = /-----BEGIN CERTIFICATE-----([^-]*)/.exec(certificates) ?? [];
+    return Buffer.from(body, "base64").includes(half);
+  } catch {
+    return false;
+  }
+}
+
+function usableCertificates(pem: string, setting: string): string {
   const usable = [...pem.matchAll(CERTIFICATES)].map(([block]) => block).filter(isCertificate);
   if (usable.length > 0) return usable.join("\n");
-  throw new MisconfiguredError(
-    "a CA file has no certificate that could be read",
-    "correct the file that is `ca` in the server's hosts.toml",
+  throw unusable("a file has no certificate that can be read", setting);
+}
+
+function unusable(message: string, setting: string): MisconfiguredError {
+  return new MisconfiguredError(
+    message,
+    `correct the file that is \`${setting}\` in the server's hosts.toml`,
   );
 }
 

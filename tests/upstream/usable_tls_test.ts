@@ -36,6 +36,36 @@ testWith(
     }),
 );
 
+testWith(
+  await missingOpenssl(),
+  "a client's certificate needs its own key",
+  () =>
+    inDirectory(async (directory) => {
+      const authority = await Authority.make(`${directory}/ca`);
+      const other = await Deno.readTextFile(`${directory}/ca/ca.key`);
+      await authority.issue(directory, "client");
+      const certificate = await Deno.readTextFile(`${directory}/tls.crt`);
+      const key = await Deno.readTextFile(`${directory}/tls.key`);
+      const ca = await authority.certificate();
+      const usable = (certificate: string, key: string) =>
+        usableTls({ caCertificates: [], client: { certificate, key } }).client;
+      const both = `${key}# and\n${certificate}${ca}`;
+      for (const each of [usable(certificate, key), usable(both, both)]) {
+        assert.match(each?.certificate ?? "", /^-----BEGIN CERTIFICATE/);
+        assert.match(
+          each?.key ?? "",
+          /^-----BEGIN PRIVATE KEY-----[^#]+-----END PRIVATE KEY-----$/,
+        );
+      }
+      const bad: [certificate: string, key: string][] = [
+        ...[[certificate, other], [`${ca}${certificate}`, key], [certificate, certificate]],
+        ...[[key, key], [block("CERTIFICATE", "AAAA"), key]],
+        ...[[certificate, block("PRIVATE KEY", "AAAA")], [certificate, ""]],
+      ] as [string, string][];
+      for (const pair of bad) assert.throws(() => usable(...pair), MisconfiguredError);
+    }),
+);
+
 test("a client's key that needs a passphrase is no outage", () => {
   const keys = [
     block("ENCRYPTED PRIVATE KEY", "AAAA"),
@@ -45,7 +75,6 @@ test("a client's key that needs a passphrase is no outage", () => {
     const client = { certificate: "", key };
     assert.throws(() => usableTls({ caCertificates: [], client }), /private key is encrypted/);
   }
-  const client = { certificate: "c", key: block("PRIVATE KEY", "AAAA") };
-  const settings = { caCertificates: [], client, skipVerify: true };
+  const settings = { caCertificates: [], client: undefined, skipVerify: true };
   assert.deepEqual(usableTls(settings), settings);
 });

@@ -1,6 +1,6 @@
 import { deadline } from "../../async/deadline.ts";
 import { openTcp, shakeHands } from "../../net/open_connection.ts";
-import { isOwnAuthority } from "../misconfigured_error.ts";
+import { brokenHandshake, isOwnAuthority } from "../misconfigured_error.ts";
 import type { TlsSettings } from "../tls_settings.ts";
 import { usableTls } from "../usable_tls.ts";
 import type { ByteConnection } from "./byte_connection.ts";
@@ -56,6 +56,8 @@ export async function dial(
     await shakeHands(conn, signal);
     return conn;
   } catch (error) {
+    // The server ended the handshake: its reason, such as a missing client certificate, is lost.
+    if (error instanceof Deno.errors.BrokenPipe) throw brokenHandshake(error);
     // containerd accepts a server certificate that is its own CA. Deno 2.6 does not, and there it
     // cannot be compared with the peer's either: without verification the peer need not have its key.
     if (!isOwnAuthority(error)) throw error;

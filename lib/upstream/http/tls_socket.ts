@@ -11,6 +11,12 @@ interface BegunTls {
   readonly socket: TLSSocket;
   /** Resolves when the handshake is done. */
   readonly secured: Promise<void>;
+  readonly failure: Failure;
+}
+
+/** Why a socket broke; the runtime may tell it before anybody reads or writes. */
+interface Failure {
+  error?: unknown;
 }
 
 /**
@@ -40,9 +46,13 @@ export function tlsOpener(
     tcp.once("connect", () => {
       try {
         const socket = connectTls({ ...options, socket: tcp.setNoDelay(true) });
+        const failure: Failure = {};
+        // Deno 2.6 finishes the handshake later: its failures arrive as errors of the socket. So do
+        // those of TLS 1.3, whose client is done before the server has looked at its certificate.
+        socket.on("error", (error) => failure.error = asTlsFault(error) ?? error);
         const secured = event(socket, "secureConnect");
         secured.catch(() => {});
-        begun.resolve({ socket, secured });
+        begun.resolve({ socket, secured, failure });
       } catch (error) {
         begun.reject(error);
       }
@@ -66,12 +76,12 @@ export function tlsOpener(
  * aborts.
  */
 export async function secured(
-  { socket, secured }: BegunTls,
+  { socket, secured, failure }: BegunTls,
   signal: AbortSignal,
 ): Promise<ByteConnection> {
   try {
     await untilAborted(secured, signal);
-    return new TlsSocketConnection(socket);
+    return new TlsSocketConnection(socket, failure);
   } catch (error) {
     socket.destroy();
     signal.throwIfAborted();
@@ -83,24 +93,23 @@ export async function secured(
 class TlsSocketConnection implements ByteConnection {
   readonly #socket: TLSSocket;
   readonly #pieces: AsyncIterator<Buffer, undefined>;
+  /** An iteration may end without an error. */
+  readonly #failure: Failure;
   #rest: Uint8Array = new Uint8Array(0);
-  /** Why it broke; an iteration may end without an error. */
-  #failure: unknown;
 
-  constructor(socket: TLSSocket) {
+  constructor(socket: TLSSocket, failure: Failure) {
     this.#socket = socket;
-    // Deno 2.6 finishes the handshake only now: its failures arrive as errors of the socket.
-    socket.on("error", (error) => this.#failure = asTlsFault(error) ?? error);
+    this.#failure = failure;
     this.#pieces = socket.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#rest.length === 0) {
       const next = await this.#pieces.next().catch((error) => {
-        throw this.#failure ?? asTlsFault(error) ?? error;
+        throw this.#failure.error ?? asTlsFault(error) ?? error;
       });
       if (next.done === true) {
-        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#failure.error !== undefined) throw this.#failure.error;
         return null;
       }
       this.#rest = next.value;
@@ -113,14 +122,16 @@ class TlsSocketConnection implements ByteConnection {
 
   async write(bytes: Uint8Array): Promise<number> {
     const written = Promise.withResolvers<void>();
-    const close = () => written.reject(this.#failure ?? new Error("the connection is closed"));
+    const close = () =>
+      written.reject(this.#failure.error ?? new Error("the connection is closed"));
+    if (this.#failure.error !== undefined) close();
     this.#socket.once("close", close);
     this.#socket.write(bytes, (error) => error ? written.reject(error) : written.resolve());
     try {
       await written.promise;
       return bytes.length;
     } catch (error) {
-      throw this.#failure ?? asTlsFault(error) ?? error;
+      throw this.#failure.error ?? asTlsFault(error) ?? error;
     } finally {
       this.#socket.off("close", close);
     }
