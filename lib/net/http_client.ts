@@ -1,5 +1,9 @@
+import { isKeyOf } from "./is_key_of.ts";
+
 /** Settings of {@link createHttpClient}. */
-export type HttpClientOptions = Omit<Deno.CreateHttpClientOptions, "proxy">;
+export type HttpClientOptions =
+  & Omit<Deno.CreateHttpClientOptions, "proxy">
+  & Partial<Deno.TlsCertifiedKeyPem>;
 
 /**
  * A client of the runtime's `fetch` for the origin of one URL, through a proxy or directly. Without
@@ -7,12 +11,17 @@ export type HttpClientOptions = Omit<Deno.CreateHttpClientOptions, "proxy">;
  * containerd's.
  *
  * @param proxy undefined: directly.
+ * @throws {Error} if a client's private key is not that of its certificate.
  */
 export function createHttpClient(
   url: URL,
   proxy: URL | undefined,
   options: HttpClientOptions = {},
 ): Deno.HttpClient {
+  const { cert, key } = options;
+  if (cert !== undefined && !isKeyOf(key ?? "", cert)) {
+    throw new Error("the private key cannot be used with the certificate");
+  }
   if (proxy !== undefined) return Deno.createHttpClient({ ...options, proxy: through(proxy) });
   // The runtime speaks no TLS over the connection below: for https it applies NO_PROXY by itself.
   if (url.protocol === "https:") return Deno.createHttpClient(options);

@@ -1,5 +1,5 @@
-import { Buffer } from "node:buffer";
-import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
+import { isKeyOf } from "../net/is_key_of.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import type { TlsSettings } from "./tls_settings.ts";
 
@@ -31,17 +31,6 @@ function usableClient(
   const [block = ""] = KEY.exec(key) ?? [];
   if (isKeyOf(block, certificates)) return { certificate: certificates, key: block };
   throw unusable("the client's private key cannot be used with its certificate", "client");
-}
-
-/** Tells whether a key is that of the first of some certificates: its public half is in there. */
-function isKeyOf(key: string, certificates: string): boolean {
-  try {
-    const half = createPublicKey(createPrivateKey(key)).export({ type: "spki", format: "der" });
-    const [, body = ""] = /-----BEGIN CERTIFICATE-----([^-]*)/.exec(certificates) ?? [];
-    return Buffer.from(body, "base64").includes(half);
-  } catch {
-    return false;
-  }
 }
 
 function usableCertificates(pem: string, setting: string): string {

@@ -56,7 +56,10 @@ const TESTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     "configurator/upstream_servers_test.ts": [
       "a file that is named and cannot be used is an error",
     ],
-    "upstream/usable_tls_test.ts": ["CA files: as Go reads them"],
+    "upstream/usable_tls_test.ts": [
+      "CA files: as Go reads them",
+      "a client's certificate needs its own key",
+    ],
   },
   "An authority of one's own": {
     "upstream/http/tls_test.ts": ["certificates: of the authority, several in a file"],

@@ -66,6 +66,12 @@ testWith(await missingOpenssl(), "a direct client speaks TLS to an https server"
     );
     const url = new URL(`https://localhost:${server.addr.port}/`);
     const caCerts = [await authority.certificate()];
+    const pair = { cert: cert ?? "", key: key ?? "" };
+    for (const proxy of [undefined, new URL("http://127.0.0.1:9")]) {
+      createHttpClient(url, proxy, pair).close();
+      const other = { ...pair, key: await Deno.readTextFile(join(authority.directory, "ca.key")) };
+      assert.throws(() => createHttpClient(url, proxy, other), /cannot be used with the cert/);
+    }
     using client = createHttpClient(url, undefined, { caCerts, poolMaxIdlePerHost: 0 });
     assert.equal(await (await fetch(url, { client })).text(), "by TLS");
   } finally {
