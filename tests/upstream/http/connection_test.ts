@@ -114,6 +114,27 @@ test("a connection with a body that was not read to its end is not used again", 
   assert.equal(connection.reusable, false);
 });
 
+test("a server that does not speak HTTP is told apart from one that stops", async () => {
+  const cases: [answer: string, isOther: boolean][] = [
+    ["SSH-2.0-x\r\n", true],
+    ["\x15\x03\x01\0\x02\x02\x46", true],
+    ["\x15\x03", true],
+    ["<!DOCTYPE HTML>", true],
+    ["HTTP/2 200 OK\r\n", true],
+    ["", false],
+    ["HT", false],
+    ["HTTP/", false],
+    ["HTTP/1.1 200 OK", false],
+  ];
+  for (const [answer, isOther] of cases) {
+    const { connection } = connect(answer === "" ? [] : [answer]);
+    await assert.rejects(exchange(connection), (error: unknown) => {
+      assert.equal(error instanceof MisconfiguredError, isOther, JSON.stringify(answer));
+      return true;
+    });
+  }
+});
+
 test("what is no answer is an error, never a guess", async () => {
   const broken = [
     "",
