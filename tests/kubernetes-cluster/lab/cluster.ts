@@ -161,7 +161,8 @@ export class KubernetesCluster implements AsyncDisposable {
     await this.upstream[Symbol.asyncDispose]();
     await this.network[Symbol.asyncDispose]();
     await removeCgroup(this.#cgroup);
-    await runCommand(["rm", "-rf", this.#directory], { allowFailure: true });
+    // Some gigabytes in many files: a busy disk takes its time.
+    await runCommand(["rm", "-rf", this.#directory], { allowFailure: true, timeoutMs: 180_000 });
   }
 
   async #start(): Promise<void> {
