@@ -14,7 +14,7 @@ import {
 import { type HttpsFirst, preferHttps } from "./https_first.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import { type TlsSettings, tlsSettings } from "./tls_settings.ts";
-import { usableTls } from "./usable_tls.ts";
+import { createTlsCheck } from "./usable_tls.ts";
 
 /** A request to a registry or to its token server. */
 export interface UpstreamRequest extends HttpsFirst, TlsSettings {
@@ -119,6 +119,7 @@ function requireWebUrl(url: URL): void {
 /** Sends requests through the proxy of the environment, which resolves the host. */
 class ProxiedClient implements Disposable {
   readonly #resolve: ResolveAddresses;
+  readonly #checkTls = createTlsCheck();
   readonly #clients = new LRUCache<string, Deno.HttpClient>({
     max: MAX_CLIENTS,
     dispose: (client) => client.close(),
@@ -171,7 +172,7 @@ class ProxiedClient implements Disposable {
     const key = JSON.stringify([settings.caCertificates, settings.client, proxy.href]);
     let known = this.#clients.get(key);
     if (known === undefined) {
-      const { caCertificates, client } = usableTls(tlsSettings(settings));
+      const { caCertificates, client } = this.#checkTls(tlsSettings(settings));
       const pair = client && { cert: client.certificate, key: client.key };
       const options = { caCerts: [...caCertificates], poolIdleTimeout: 30_000 };
       known = createHttpClient(

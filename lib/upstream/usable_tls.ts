@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import { isKeyOf } from "../net/is_key_of.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
 import type { TlsSettings } from "./tls_settings.ts";
@@ -8,19 +9,31 @@ const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/
 /** Keys that need a passphrase, in PKCS#8 and in the older form of OpenSSL. */
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
 
+/** Files that are remembered: those of a system have some 150 certificates, which take 5 ms. */
+const MAX_FILES = 32;
+
+/** Makes settings usable, see {@link createTlsCheck}. */
+type TlsCheck = (settings: TlsSettings) => TlsSettings;
+
 /**
- * Settings whose files the runtime can work with: like Go, and unlike the runtime, which breaks off,
- * hangs or ends the process, ignores what is no certificate beside one that is.
- *
- * @throws {MisconfiguredError} if a file has no certificate at all, or the client's key cannot be
- * used or is not that of its certificate: containerd cannot use them either.
+ * Makes a check of settings, which returns them with files that the runtime can work with: like Go,
+ * and unlike the runtime, which breaks off, hangs or ends the process, it ignores what is no
+ * certificate beside one that is. It throws {@link MisconfiguredError} if a file has no certificate
+ * at all, or the client's key cannot be used or is not that of its certificate: containerd cannot
+ * use them either.
  */
-export function usableTls({ caCertificates, client, ...settings }: TlsSettings): TlsSettings {
-  return {
-    ...settings,
-    caCertificates: caCertificates.map((pem) => usableCertificates(pem, "ca")),
-    client: client && usableClient(client),
+export function createTlsCheck(): TlsCheck {
+  const known = new LRUCache<string, string>({ max: MAX_FILES });
+  const authorities = (pem: string): string => {
+    let usable = known.get(pem);
+    if (usable === undefined) known.set(pem, usable = usableCertificates(pem, "ca"));
+    return usable;
   };
+  return ({ caCertificates, client, ...settings }) => ({
+    ...settings,
+    caCertificates: caCertificates.map(authorities),
+    client: client && usableClient(client),
+  });
 }
 
 function usableClient(

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { MisconfiguredError } from "../../lib/upstream/misconfigured_error.ts";
-import { usableTls } from "../../lib/upstream/usable_tls.ts";
+import { createTlsCheck } from "../../lib/upstream/usable_tls.ts";
 import { Authority, missingOpenssl } from "../support/certificates.ts";
 import { inDirectory } from "../support/temp_directory.ts";
 import { test, testWith } from "../support/test.ts";
+
+const usableTls = createTlsCheck();
 
 const block = (label: string, content: string) =>
   `-----BEGIN ${label}-----\n${content}\n-----END ${label}-----\n`;

@@ -2,7 +2,6 @@ import { deadline } from "../../async/deadline.ts";
 import { openTcp, shakeHands } from "../../net/open_connection.ts";
 import { brokenHandshake, isOwnAuthority } from "../misconfigured_error.ts";
 import type { TlsSettings } from "../tls_settings.ts";
-import { usableTls } from "../usable_tls.ts";
 import type { ByteConnection } from "./byte_connection.ts";
 import { secured, tlsOpener } from "./tls_socket.ts";
 
@@ -35,7 +34,7 @@ export const connectTcp: Connect = (address, port, signal) => openTcp({ address,
  * aborts.
  */
 export async function dial(
-  { addresses, port, tlsName, timeoutMs, ...target }: DialTarget,
+  { addresses, port, tlsName, tls, timeoutMs }: DialTarget,
   { connect, signal }: { readonly connect: Connect; readonly signal: AbortSignal },
 ): Promise<ByteConnection> {
   const open = async <Opened>(opener: Opener<Opened>): Promise<Opened> => {
@@ -43,7 +42,6 @@ export async function dial(
     return await connectAny(addresses, port, opener, limit?.signal ?? signal);
   };
   if (tlsName === undefined) return await open(connect);
-  const tls = usableTls(target.tls);
   const viaNode = async () => await secured(await open(tlsOpener(tlsName, tls)), signal);
   if (tls.client !== undefined || tls.skipVerify === true) return await viaNode();
   try {

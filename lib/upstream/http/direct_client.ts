@@ -5,6 +5,7 @@ import { type Connect, dial } from "./dial.ts";
 import type { Head } from "./head.ts";
 import type { HeaderFields } from "./header_fields.ts";
 import { type TlsSettings, tlsSettings } from "../tls_settings.ts";
+import { createTlsCheck } from "../usable_tls.ts";
 import { type Lease, Pool } from "./pool.ts";
 
 export interface DirectRequest extends TlsSettings {
@@ -30,6 +31,7 @@ const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
 export class DirectClient implements Disposable {
   readonly #collaborators: DirectCollaborators;
   readonly #pool = new Pool();
+  readonly #checkTls = createTlsCheck();
 
   constructor(collaborators: DirectCollaborators) {
     this.#collaborators = collaborators;
@@ -79,7 +81,7 @@ export class DirectClient implements Disposable {
       addresses,
       port: Number(url.port || (isSecure ? 443 : 80)),
       tlsName: isSecure ? withoutBrackets(url.hostname) : undefined,
-      tls: tlsSettings(request),
+      tls: isSecure ? this.#checkTls(tlsSettings(request)) : tlsSettings(request),
       timeoutMs: dialTimeoutMs,
     }, { connect, signal });
     return new Connection(conn);
