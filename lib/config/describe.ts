@@ -28,7 +28,6 @@ export function describeConfig(config: Config, command: CommandName): DescribedO
 function formatValue(value: unknown, placeholder: string): string {
   if (value === undefined || value === null) return "";
   if (Array.isArray(value)) return value.map((item) => formatValue(item, placeholder)).join(" ");
-  if (value instanceof RegExp) return `${value.flags.includes("i") ? "(?i)" : ""}${value.source}`;
   if (typeof value === "number" && placeholder === "DURATION") return formatDuration(value);
   if (typeof value === "object" && "host" in value && "port" in value) {
     const host = String(value.host);
