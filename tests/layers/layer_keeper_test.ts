@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
+import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import { MemoryLeases } from "../fakes/leases.ts";
 import { test } from "../support/test.ts";
 import { image, KeeperRig } from "./keeper_rig.ts";
@@ -75,6 +76,28 @@ test("layer keeper: a restarted agent goes on with what the leases keep", async 
   assert.deepEqual(rig.kept, [digestOf("of no image")]);
   await rig.clock.advance(1.1 * HOUR_MS);
   assert.deepEqual(rig.kept, []);
+});
+
+test("layer keeper: two agents of one node keep and release the same", async () => {
+  await using old = new KeeperRig();
+  await using next = new KeeperRig(old.leases.another());
+  const both = async (event: StoreEvent) => {
+    for (const rig of [old, next]) await rig.tell(event);
+  };
+  await both({ type: "sync", images: [] });
+  const [first] = await old.pull("first");
+  const [second] = await next.pull("second");
+  assert.ok(first !== undefined && second !== undefined);
+  next.store.add("first");
+  old.store.add("second");
+  await both({ type: "image", image: image(APP, first, second) });
+  for (const rig of [old, next]) await rig.clock.advance(2 * HOUR_MS);
+  assert.deepEqual(old.kept, [first, second].sort());
+  await both({ type: "image", image: image(APP, first) });
+  assert.deepEqual(old.kept, [first]);
+  await both({ type: "delete", name: APP });
+  for (const rig of [old, next]) await rig.clock.advance(HOUR_MS);
+  assert.deepEqual(old.kept, []);
 });
 
 test("layer keeper: what was pulled past Eddy is kept, what was made here is not", async () => {
