@@ -53,6 +53,8 @@ export class LayerKeeper implements Layers {
   readonly #unkept = new Set<Digest>();
   #room: DiskRoom = { maxBytes: Infinity, lackingBytes: 0 };
   #lookAt = -Infinity;
+  /** What the last look at the disk found too much, and is to be let go. */
+  #excessBytes = 0;
   #synced = false;
   /** Something may have to be released. */
   #changed = false;
@@ -104,6 +106,7 @@ export class LayerKeeper implements Layers {
     let renewAt = clock.now();
     while (!signal.aborted) {
       try {
+        await this.#look();
         if (clock.now() >= renewAt) {
           renewAt = clock.now() + intervalMs;
           await this.#renew(options);
@@ -207,7 +210,7 @@ export class LayerKeeper implements Layers {
     const named = new Set([...this.#images.values()].flat());
     for (const digest of this.#unkept) if (!named.has(digest)) this.#unkept.delete(digest);
     await this.#release(this.#kept.unnamed(named, clock.now()), options);
-    await this.#look(options);
+    await this.#trim(options);
     for (const digest of named) {
       await this.#adopt(digest, options);
       this.#kept.named(digest);
@@ -215,18 +218,23 @@ export class LayerKeeper implements Layers {
     this.#with.metrics.layersKept(this.totals());
   }
 
-  /** Lets go what is too much for the disk, or for what may be kept. */
-  async #look(options: Cancellable): Promise<void> {
+  /** Looks at the disk, now and then; at first before anything is pulled. */
+  async #look(): Promise<void> {
     const { clock, limits, log } = this.#with;
-    if (clock.now() >= this.#lookAt) {
-      this.#lookAt = clock.now() + DISK_MS;
-      this.#room = await limits.look();
-      const { lackingBytes } = this.#room;
-      if (lackingBytes > 0) {
-        log.warn("the disk fills up, the oldest layers are let go", { ...this.#room });
-      }
-      await this.#release(this.#kept.oldest(lackingBytes), options);
+    if (clock.now() < this.#lookAt) return;
+    this.#lookAt = clock.now() + DISK_MS;
+    this.#room = await limits.look();
+    this.#excessBytes = this.#room.lackingBytes;
+    if (this.#excessBytes > 0) {
+      log.warn("the disk fills up, the oldest layers are let go", { ...this.#room });
     }
+  }
+
+  /** Lets go what is too much for the disk, once a look, and for what may be kept. */
+  async #trim(options: Cancellable): Promise<void> {
+    const excess = this.#kept.oldest(this.#excessBytes);
+    this.#excessBytes = 0;
+    await this.#release(excess, options);
     await this.#release(this.#kept.beyond(this.#room.maxBytes), options);
   }
 

@@ -15,13 +15,17 @@ export class KeeperRig implements AsyncDisposable {
   readonly log = new MemoryLog();
   readonly metrics = memoryMetrics();
   /** What the disk has room for. */
-  room: DiskRoom = { maxBytes: Infinity, lackingBytes: 0 };
+  room: DiskRoom;
   readonly leases: MemoryLeases;
   readonly keeper: LayerKeeper;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor(leases?: MemoryLeases) {
+  constructor(
+    leases?: MemoryLeases,
+    room: DiskRoom = { maxBytes: Infinity, lackingBytes: 0 },
+  ) {
+    this.room = room;
     const { clock, store, log } = this;
     this.leases = leases ?? new MemoryLeases(() => clock.now());
     const { metrics } = this;

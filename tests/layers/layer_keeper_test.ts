@@ -124,8 +124,7 @@ test("layer keeper: what images have and came past Eddy is kept, but for manifes
 });
 
 test("layer keeper: beyond the budget the least recently served is let go, for good", async () => {
-  await using rig = new KeeperRig();
-  rig.room = { maxBytes: 8, lackingBytes: 0 };
+  await using rig = new KeeperRig(undefined, { maxBytes: 8, lackingBytes: 0 });
   await rig.tell({ type: "sync", images: [] });
   const pulled: Digest[] = [];
   for (const content of ["aaaa", "bbbb", "cccc"]) {
@@ -151,6 +150,20 @@ test("layer keeper: beyond the budget the least recently served is let go, for g
   assert.deepEqual(rig.kept, [a, c].sort());
   await rig.pull("bbbb");
   assert.ok(rig.kept.includes(b), "it is pulled again");
+});
+
+test("layer keeper: a disk that is full at the start is known before the first pull", async () => {
+  const before = new Map([[digestOf("before"), Infinity]]);
+  await using rig = new KeeperRig(new MemoryLeases(() => 0, before), {
+    maxBytes: Infinity,
+    lackingBytes: 5,
+  });
+  await rig.clock.advance(0);
+  const [late] = await rig.pull("late");
+  assert.deepEqual(rig.kept, [digestOf("before")]);
+  assert.ok(late !== undefined);
+  await rig.tell({ type: "sync", images: [image(APP, rig.store.add("before"), late)] });
+  assert.deepEqual(rig.kept, []);
 });
 
 test("layer keeper: while the disk fills up the oldest go, and nothing is added", async () => {
