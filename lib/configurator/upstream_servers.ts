@@ -22,12 +22,19 @@ export interface UpstreamServer extends
   /** CA certificates trusted besides the system's, PEM. */
   readonly caCertificates: readonly string[];
   /** This node's client certificate and its key, PEM. */
-  readonly client: { readonly certificate: string; readonly key: string } | undefined;
+  readonly client: ClientPair | undefined;
+  /** Further ones, if there are any. */
+  readonly otherClients?: readonly ClientPair[];
   /**
    * True if the configuration names the server, or it follows from the name of the registry's own
    * folder.
    */
   readonly named: boolean;
+}
+
+interface ClientPair {
+  readonly certificate: string;
+  readonly key: string;
 }
 
 /** The servers of a registry in containerd's configuration. */
@@ -143,16 +150,19 @@ async function readServer(
 ): Promise<UpstreamServer> {
   const certificate = (path: string) => readPem(fileSystem, path, "CERTIFICATE");
   const named = url !== undefined || !isDefault;
-  const [pair] = client;
+  const [pair, ...otherClients] = await Promise.all(
+    client.slice(0, MAX_CERTIFICATES).map(async ([crt, key]) => ({
+      certificate: await certificate(crt),
+      key: await readPem(fileSystem, key, "PRIVATE KEY"),
+    })),
+  );
   return {
     ...settings,
     url,
     named,
     caCertificates: await Promise.all(ca.slice(0, MAX_CERTIFICATES).map(certificate)),
-    client: pair && {
-      certificate: await certificate(pair[0]),
-      key: await readPem(fileSystem, pair[1], "PRIVATE KEY"),
-    },
+    client: pair,
+    ...(otherClients.length > 0 ? { otherClients } : {}),
     // A secret must not go to an arbitrary registry that a pod names.
     headers: named ? headers : {},
   };

@@ -3,7 +3,7 @@ import { isLoopback } from "../net/ip.ts";
 import type { Credentials } from "../oci/credentials.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { HeaderFields } from "./http/header_fields.ts";
-import type { TlsSettings } from "./tls_settings.ts";
+import type { ClientPair, TlsSettings } from "./tls_settings.ts";
 
 /** A server with a registry's content. */
 export interface UpstreamEndpoint extends TlsSettings {
@@ -13,6 +13,8 @@ export interface UpstreamEndpoint extends TlsSettings {
   readonly headers: HeaderFields;
   /** Dial timeout, ms; undefined: none. */
   readonly dialTimeoutMs?: number | undefined;
+  /** Client certificates to try if the server does not accept `client`. */
+  readonly otherClients?: readonly ClientPair[];
   /** True: at an `http:` URL, HTTPS is tried first; default false. */
   readonly httpsFirst?: boolean;
   /** The node's own credentials for the server, for every image. */

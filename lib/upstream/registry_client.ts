@@ -8,6 +8,7 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import type { Clock } from "../ports/clock.ts";
 import { basicOf } from "./basic_of.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
+import { ClientChoice } from "./client_choice.ts";
 import {
   type EndpointAnswer,
   isHtmlPage,
@@ -34,6 +35,7 @@ const MAX_CHALLENGES = 4096;
 export class RegistryClient {
   readonly #sender: Sender;
   readonly #tokens: Tokens;
+  readonly #clients = new ClientChoice();
   readonly #bearer = new LRUCache<string, Challenge>({ max: MAX_CHALLENGES });
 
   constructor(sender: Sender, clock: Clock) {
@@ -59,11 +61,11 @@ export class RegistryClient {
     const isWithheld = credentials === undefined && Object.keys(endpoint.headers).length > 0;
     const repository = await rewriteRepository(endpoint, asked.repository);
     const path = { kind, reference: { ...asked, repository } };
-    const answer = await this.#head({ ...endpoint, headers }, path, {
-      signal,
-      isWithheld,
-      credentials: shown,
-    });
+    const options = { signal, isWithheld, credentials: shown };
+    const answer = await this.#clients.use(
+      endpoint,
+      (chosen) => this.#head({ ...chosen, headers }, path, options),
+    );
     // Content behind the withheld headers may appear missing, or as a login page.
     const isHidden = ["missing", "rejected", "misconfigured"].includes(answer.type);
     return isWithheld && isHidden ? { type: "missing", hidden: true } : answer;

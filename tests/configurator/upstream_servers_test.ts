@@ -126,6 +126,10 @@ test("client certificates: a file, files, pairs, and Docker's layout", async () 
         expected,
       ]);
     }
+    const pairs = 'client = [["a.pem", "a.key"], "a.pem"]\n';
+    await Deno.writeTextFile(`${configPath}/r.example/hosts.toml`, pairs);
+    const [several] = await read(configPath, "r.example");
+    assert.deepEqual([several?.client, several?.otherClients], [pair, [a]]);
     const docker = { certificate: pem("B"), key: pem("B KEY") };
     assert.deepEqual(await read(configPath, "docker.example"), [
       { ...OPEN, url: undefined, client: docker, caCertificates: [pem("CA")] },

@@ -64,6 +64,7 @@ const TESTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   "An authority of one's own": {
     "upstream/http/tls_test.ts": ["certificates: of the authority, several in a file"],
     "integration/hosts_toml_test.ts": ["Eddy asks whom containerd"],
+    "upstream/client_choice_test.ts": ["the one that the server accepts is found"],
   },
   "A self-signed certificate": {
     "upstream/http/tls_test.ts": ["a certificate that is the server's and `ca` at once"],
