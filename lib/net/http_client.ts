@@ -1,4 +1,4 @@
-import { isKeyOf } from "./is_key_of.ts";
+import { pairFault } from "./pair_fault.ts";
 
 /** Settings of {@link createHttpClient}. */
 export type HttpClientOptions =
@@ -11,7 +11,7 @@ export type HttpClientOptions =
  * containerd's.
  *
  * @param proxy undefined: directly.
- * @throws {Error} if a client's private key is not that of its certificate.
+ * @throws {Error} if the runtime cannot use a client's certificate with its key.
  */
 export function createHttpClient(
   url: URL,
@@ -19,8 +19,9 @@ export function createHttpClient(
   options: HttpClientOptions = {},
 ): Deno.HttpClient {
   const { cert, key } = options;
-  if (cert !== undefined && !isKeyOf(key ?? "", cert)) {
-    throw new Error("the private key cannot be used with the certificate");
+  const fault = cert === undefined ? undefined : pairFault(cert, key ?? "");
+  if (fault !== undefined) {
+    throw new Error(`the private key cannot be used with the certificate: ${fault}`);
   }
   if (proxy !== undefined) return Deno.createHttpClient({ ...options, proxy: through(proxy) });
   // The runtime speaks no TLS over the connection below: for https it applies NO_PROXY by itself.

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { isKeyOf } from "../net/is_key_of.ts";
+import { pairFault } from "../net/pair_fault.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
-import type { TlsSettings } from "./tls_settings.ts";
+import type { ClientPair, TlsSettings } from "./tls_settings.ts";
 
 const KEY = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^]*?-----END \1?PRIVATE KEY-----/;
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
@@ -29,21 +29,27 @@ export function createTlsCheck(): TlsCheck {
     if (usable === undefined) known.set(pem, usable = usableCertificates(pem, "ca"));
     return usable;
   };
+  const clients = new LRUCache<string, ClientPair>({ max: MAX_FILES });
+  const pair = (client: ClientPair): ClientPair => {
+    const key = `${client.certificate}${client.key}`;
+    let usable = clients.get(key);
+    if (usable === undefined) clients.set(key, usable = usableClient(client));
+    return usable;
+  };
   return ({ caCertificates, client, ...settings }) => ({
     ...settings,
     caCertificates: caCertificates.map(authorities),
-    client: client && usableClient(client),
+    client: client && pair(client),
   });
 }
 
-function usableClient(
-  { certificate, key }: NonNullable<TlsSettings["client"]>,
-): TlsSettings["client"] {
+function usableClient({ certificate, key }: ClientPair): ClientPair {
   if (ENCRYPTED.test(key)) throw unusable("the client's private key is encrypted", "client");
   const certificates = usableCertificates(certificate, "client");
   const [block = ""] = KEY.exec(key) ?? [];
-  if (isKeyOf(block, certificates)) return { certificate: certificates, key: block };
-  throw unusable("the client's private key cannot be used with its certificate", "client");
+  const fault = pairFault(certificates, block);
+  if (fault === undefined) return { certificate: certificates, key: block };
+  throw unusable(`the client's key cannot be used with its certificate: ${fault}`, "client");
 }
 
 function usableCertificates(pem: string, setting: string): string {

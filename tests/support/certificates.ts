@@ -59,6 +59,18 @@ export async function selfSigned(directory: string, names: string): Promise<void
   );
 }
 
+/** Puts a certificate of version 1, as OpenSSL makes them without extensions, as `v1.crt`. */
+export async function versionOne(directory: string): Promise<void> {
+  await openssl(
+    ...["req", "-new", "-key", join(directory, "tls.key"), "-subj", "/CN=old"],
+    ...["-out", join(directory, "v1.csr")],
+  );
+  await openssl(
+    ...["x509", "-req", "-in", join(directory, "v1.csr"), "-days", "2"],
+    ...["-key", join(directory, "tls.key"), "-out", join(directory, "v1.crt")],
+  );
+}
+
 async function openssl(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args, stdout: "null" }).output();
   assert.ok(success, new TextDecoder().decode(stderr));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MisconfiguredError } from "../../lib/upstream/misconfigured_error.ts";
 import { createTlsCheck } from "../../lib/upstream/usable_tls.ts";
-import { Authority, missingOpenssl } from "../support/certificates.ts";
+import { Authority, missingOpenssl, versionOne } from "../support/certificates.ts";
 import { inDirectory } from "../support/temp_directory.ts";
 import { test, testWith } from "../support/test.ts";
 
@@ -48,6 +48,8 @@ testWith(
       await authority.issue(directory, "client");
       const certificate = await Deno.readTextFile(`${directory}/tls.crt`);
       const key = await Deno.readTextFile(`${directory}/tls.key`);
+      await versionOne(directory);
+      const old = await Deno.readTextFile(`${directory}/v1.crt`);
       const ca = await authority.certificate();
       const usable = (certificate: string, key: string) =>
         usableTls({ caCertificates: [], client: { certificate, key } }).client;
@@ -61,7 +63,7 @@ testWith(
       }
       const bad: [certificate: string, key: string][] = [
         ...[[certificate, other], [`${ca}${certificate}`, key], [certificate, certificate]],
-        ...[[key, key], [block("CERTIFICATE", "AAAA"), key]],
+        ...[[old, key], [key, key], [block("CERTIFICATE", "AAAA"), key]],
         ...[[certificate, block("PRIVATE KEY", "AAAA")], [certificate, ""]],
       ] as [string, string][];
       for (const pair of bad) assert.throws(() => usable(...pair), MisconfiguredError);
