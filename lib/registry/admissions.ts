@@ -63,9 +63,8 @@ export class Admissions {
     // Other peers may still have it as content that everybody may have.
     if (!suspectedPrivate) this.#metrics.mirrorRequest(path.reference.registry, "miss", reason);
     context.reason = reason;
-    throw admission.type === "challenge"
-      ? challenge(path.reference)
-      : unknownContent(path, { reason });
+    if (admission.type !== "challenge") throw unknownContent(path, { reason });
+    throw credentials === undefined ? challenge(path.reference) : refusal(path.reference);
   }
 
   /**
@@ -93,8 +92,26 @@ export class Admissions {
 
 /** RFC 7617, section 2. containerd answers with the image's credentials from the kubelet, if any. */
 export function challenge({ registry, repository }: Reference): OciError {
-  return new OciError("UNAUTHORIZED", `${registry}/${repository} is private`, {
+  return unauthorized(
+    `${registry}/${repository} is private`,
+    `Basic realm="${registry}/${repository}", charset="UTF-8"`,
+  );
+}
+
+/**
+ * The answer to credentials that upstream refused. containerd takes this form (RFC 6750, section 3,
+ * without a realm, so that nothing is sent anywhere) for a lasting refusal, whose text it shows to the
+ * user unless upstream's own answer says more. Asked by Basic again it would show this mirror's
+ * address, and after a 404 it says that the image does not exist, though a token server refused.
+ */
+function refusal({ registry, repository }: Reference): OciError {
+  const message = `${registry} refuses these credentials for ${repository}`;
+  return unauthorized(message, `Bearer error="${message}"`);
+}
+
+function unauthorized(message: string, authenticate: string): OciError {
+  return new OciError("UNAUTHORIZED", message, {
     status: 401,
-    headers: { "www-authenticate": `Basic realm="${registry}/${repository}", charset="UTF-8"` },
+    headers: { "www-authenticate": authenticate },
   });
 }

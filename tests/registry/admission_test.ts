@@ -75,6 +75,19 @@ test("admission: a challenge names the scheme that containerd answers", async ()
   assert.deepEqual(s.mirror.requests, []);
 });
 
+test("admission: shown credentials are refused for good, with words for the user and no realm", async () => {
+  const s = rig();
+  s.access.admission = { type: "challenge" };
+  const headers = { authorization: `Basic ${btoa("user:wrong")}` };
+  const response = await s.request("/v2/app/manifests/1", { headers });
+  assert.equal(response.status, 401);
+  assert.equal(
+    response.headers.get("www-authenticate"),
+    'Bearer error="docker.io refuses these credentials for app"',
+  );
+  assert.equal(await errorCode(response), "UNAUTHORIZED");
+});
+
 test("admission: what is refused is not looked for anywhere", async () => {
   for (const reason of ["absent-upstream", "unauthorized"] as const) {
     const s = rig();
