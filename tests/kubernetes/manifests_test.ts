@@ -151,7 +151,7 @@ helmTest("the way to upstream: the node's authorities, further ones, proxies", a
   }
 });
 
-helmTest("a cluster key, and who is a local client then", async (program) => {
+helmTest("a cluster key, and who is a local client", async (program) => {
   const cases: [values: Json, secret: string | undefined, made: boolean, localClients: string[]][] =
     [
       [{}, "site-eddy-cluster-key", true, ["10.0.0.1", "gateway"]],
@@ -166,9 +166,9 @@ helmTest("a cluster key, and who is a local client then", async (program) => {
       ]],
       [{ service: { registry: { exposure: "hostNetwork" } } }, "site-eddy-cluster-key", true, []],
       [{ clusterKey: { existingSecret: "own" } }, "own", false, ["10.0.0.1", "gateway"]],
-      [{ clusterKey: { enabled: false } }, undefined, false, []],
+      [{ clusterKey: { enabled: false } }, undefined, false, ["10.0.0.1", "gateway"]],
       // As of an older chart, by `helm upgrade --reuse-values`.
-      [{ clusterKey: null }, undefined, false, []],
+      [{ clusterKey: null }, undefined, false, ["10.0.0.1", "gateway"]],
     ];
   for (const [values, secret, made, localClients] of cases) {
     const { objects, success, stderr } = await template(program, values);
