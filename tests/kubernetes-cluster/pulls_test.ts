@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { USER } from "../e2e/lab/auth/token_authentication.ts";
 import { report } from "../e2e/lab/report.ts";
+import { NAMESPACE } from "./lab/eddy_release.ts";
 import { clusterSuite, seconds } from "./lab/suite.ts";
 
 await clusterSuite("the chart's defaults", async (cluster, step) => {
@@ -86,6 +87,34 @@ await clusterSuite("the chart's defaults", async (cluster, step) => {
       await upstream.start();
     },
   );
+
+  await step("large layers from peers stay within the chart's memory limit", async () => {
+    const published = await cluster.publish("open/large", {
+      layerBytes: Array(3).fill(80_000_000),
+      plain: true,
+    });
+    await eddy.advertised(n1, published, () => n1.cri.pull(published.reference));
+    await Promise.all([n2, n3].map((node) => node.cri.pull(published.reference)));
+    for (const node of nodes) {
+      const { memoryLimit, restarts } = await eddy.agentOn(node);
+      const mib = await eddy.peakMib(node);
+      report(`agent on ${node.name}: at most ${mib.toFixed(0)} MiB resident of ${memoryLimit}`);
+      assert.match(memoryLimit, /^\d+Mi$/);
+      assert.ok(mib < parseInt(memoryLimit), `${mib} MiB`);
+      assert.equal(restarts, 0, `restarts of the agent on ${node.name}`);
+    }
+  });
+
+  await step("Pod Security: the namespace has to allow privileged pods", async () => {
+    const violations = async (level: string) => {
+      const label = `pod-security.kubernetes.io/enforce=${level}`;
+      const argv = ["label", "--dry-run=server", "--overwrite", "namespace", NAMESPACE, label];
+      return (await cluster.kubectl(argv)).stderr;
+    };
+    assert.equal(await violations("privileged"), "");
+    assert.match(await violations("baseline"), /violate.*\n.*: hostPath volumes, hostPort\n$/);
+    assert.match(await violations("restricted"), /hostPort, restricted volume types, runAsNonRoot/);
+  });
 
   await step("helm uninstall restores each node byte for byte", async () => {
     const start = performance.now();

@@ -27,6 +27,8 @@ const UPSTREAM_HOST = UPSTREAM.replace(/:.*/, "");
 export interface ClusterOptions {
   /** Further settings of every kubelet. */
   readonly kubelet?: Readonly<Record<string, unknown>>;
+  /** Whether the cluster's DNS may be 30 s behind. Default false. */
+  readonly cachesDns?: boolean;
 }
 
 /** A whole Kubernetes cluster of three nodes with an upstream registry, on hosts of a lab. */
@@ -57,6 +59,7 @@ export class KubernetesCluster implements AsyncDisposable {
       programs,
       nodes: NODES,
       names: { [UPSTREAM_HOST]: up.address },
+      cachesDns: options.cachesDns === true,
     });
     this.nodes = NODES.map((name) =>
       new ClusterNode({

@@ -13,6 +13,8 @@ export interface ControlPlaneOptions {
   readonly nodes: readonly string[];
   /** Names outside of the cluster that its DNS knows, by address. */
   readonly names: Readonly<Record<string, string>>;
+  /** Whether its DNS may answer with what it knew of the cluster up to 30 s ago. */
+  readonly cachesDns: boolean;
 }
 
 /** How long a node may be silent before it counts as not ready, s. */
@@ -80,6 +82,7 @@ export class ControlPlane implements AsyncDisposable {
         name,
         argv: onHost(host, argv),
         logFile: `${directory}/${name}.log`,
+        noise: /^I\d{4} /,
       }),
     );
   }
@@ -92,12 +95,14 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   #corefile(): string {
+    // As kubeadm 1.34 has it. Elsewhere all is cached.
+    const uncached = " {\n    disable success cluster.local\n    disable denial cluster.local\n  }";
     const hosts = Object.entries(this.#options.names).map(([name, address]) =>
       `    ${address} ${name}`
     );
     return `.:53 {
   errors
-  cache 30
+  cache 30${this.#options.cachesDns ? "" : uncached}
   hosts {
 ${hosts.join("\n")}
     ttl 5

@@ -1,3 +1,4 @@
+import type { Digest } from "../../../lib/oci/digest.ts";
 import { CHART } from "../../e2e/kubernetes/cluster.ts";
 import { httpRequest, type HttpRequestOptions } from "../../e2e/lab/http_request.ts";
 import type { Published } from "../../e2e/lab/publish.ts";
@@ -13,16 +14,23 @@ import { readImageArchive } from "./read_image_archive.ts";
 /** Namespace and name of the release. */
 export const NAMESPACE = "eddy";
 const NAME = "eddy";
-/** Where containerd reaches the agent of its node, as the chart has it. */
-const NODE_PORT = 30020;
 const REPOSITORY = "open/eddy";
+const TAG = "0.1.0";
+/** Eddy's image at upstream, once it was published, without and with its tag. */
+export const IMAGE_REPOSITORY = `${UPSTREAM}/${REPOSITORY}`;
+export const IMAGE = `${IMAGE_REPOSITORY}:${TAG}`;
 const AGENT = "labelSelector=app.kubernetes.io%2Fcomponent%3Dagent";
 
 /** The agent's pod on a node. */
 export interface AgentPod {
   readonly name: string;
-  readonly uid: string;
   readonly address: string;
+  /** Reference of its image. */
+  readonly image: string;
+  /** How often its container was started again. */
+  readonly restarts: number;
+  /** What its container may take, e.g. `512Mi`. */
+  readonly memoryLimit: string;
 }
 
 /** Eddy on the cluster: its image at upstream, its chart as a release. */
@@ -40,7 +48,7 @@ export class EddyRelease {
    * @returns how long that took, ms.
    */
   async install(values: readonly string[] = [], chart = CHART): Promise<number> {
-    await this.publishImage("0.1.0");
+    await this.publishImage();
     const start = performance.now();
     await this.#helm("install", NAME, chart, "--create-namespace", ...settings(values));
     await this.untilRolledOut();
@@ -58,10 +66,11 @@ export class EddyRelease {
     return await this.#helm("uninstall", NAME, "--wait");
   }
 
-  /** Puts the image that `EDDY_IMAGE` names at upstream. */
-  async publishImage(tag: string): Promise<void> {
-    const archive = Deno.env.get("EDDY_IMAGE") ?? "";
-    await this.#cluster.upstream.add(await readImageArchive(archive), REPOSITORY, tag);
+  /** Puts the image that `EDDY_IMAGE` names at upstream. @returns its digest. */
+  async publishImage(tag = TAG): Promise<Digest> {
+    const image = await readImageArchive(Deno.env.get("EDDY_IMAGE") ?? "");
+    await this.#cluster.upstream.add(image, REPOSITORY, tag);
+    return image.root.digest;
   }
 
   /** Replaces all agents, as the chart's update strategy says, and waits until that is done. */
@@ -84,8 +93,14 @@ export class EddyRelease {
       metadata.deletionTimestamp === undefined
     );
     if (pod === undefined) throw new Error(`no agent on ${node.name}`);
-    const { metadata: { name, uid }, status: { podIP } } = pod;
-    return { name, uid, address: podIP };
+    const { metadata: { name }, spec: { containers: [container] }, status } = pod;
+    return {
+      name,
+      address: status.podIP,
+      image: container.image,
+      restarts: status.containerStatuses?.[0]?.restartCount ?? 0,
+      memoryLimit: container.resources.limits.memory,
+    };
   }
 
   /** Runs Eddy in the agent's container on a node, e.g. `["doctor"]`. */
@@ -117,8 +132,9 @@ export class EddyRelease {
     { image, repository, reference }: Published,
   ): Promise<void> {
     const tag = reference.slice(reference.lastIndexOf(":") + 1);
+    const mirror = await this.#mirrorOf(node);
     const request = (path: string, options: HttpRequestOptions = {}) =>
-      httpRequest(node.host, `http://${node.host.address}:${NODE_PORT}${path}`, options);
+      httpRequest(node.host, `${mirror}${path}`, options);
     await untilFindable({ host: node.host, agent: { request } }, image, { repository, tag });
   }
 
@@ -147,6 +163,12 @@ export class EddyRelease {
     }
   }
 
+  /** The most memory that the agent's process on a node had resident so far, MiB. */
+  async peakMib(node: ClusterNode): Promise<number> {
+    const { stdout } = await node.run(["sh", "-c", 'cat "/proc/$(pgrep -xo eddy)/status"']);
+    return Number(/VmHWM:\s+(\d+)/.exec(stdout)?.[1]) / 1024;
+  }
+
   /** State and last log lines of all pods, for failed tests. */
   async tail(): Promise<string> {
     const parts: string[] = [];
@@ -165,6 +187,14 @@ export class EddyRelease {
     return parts.join("\n");
   }
 
+  /** Where a node's containerd reaches the agent, as its configuration says. */
+  async #mirrorOf(node: ClusterNode): Promise<string> {
+    const text = (await node.hostsFiles())["_default/hosts.toml"] ?? "";
+    const [, url] = /^\[host\.['"](http:[^'"]+)/m.exec(text) ?? [];
+    if (url === undefined) throw new Error(`${node.name} has no mirror: ${text}`);
+    return url;
+  }
+
   #kubectl(argv: readonly string[], options: RunCommandOptions = {}): Promise<CommandResult> {
     return this.#cluster.kubectl(["--namespace", NAMESPACE, ...argv], options);
   }
@@ -175,6 +205,6 @@ export class EddyRelease {
 }
 
 function settings(values: readonly string[]): string[] {
-  return [`image.repository=${UPSTREAM}/${REPOSITORY}`, ...values]
+  return [`image.repository=${IMAGE_REPOSITORY}`, ...values]
     .flatMap((value) => ["--set", value]);
 }

@@ -15,6 +15,9 @@ import type { ClusterPrograms } from "./programs.ts";
 
 const BOOT = fileURLToPath(new URL("node_boot.sh", import.meta.url));
 
+/** What programs of a node say all the time. */
+const NOISE = /^I\d{4} |level=info msg="(?!trying next host)/;
+
 /** Settings of {@link ClusterNode}. */
 export interface ClusterNodeOptions {
   readonly host: Host;
@@ -163,6 +166,7 @@ export class ClusterNode implements AsyncDisposable {
         name: `${name} on ${this.name}`,
         argv: [...this.#enter(), "env", `PATH=${path}`, ...argv],
         logFile: `${this.#options.directory}/${name}.log`,
+        noise: NOISE,
       }),
     );
   }

@@ -78,7 +78,7 @@ export class Pods {
    *
    * @returns how long that took, ms.
    */
-  async run(pod: PodOptions, timeoutMs = 30_000): Promise<number> {
+  async run(pod: PodOptions, timeoutMs = 60_000): Promise<number> {
     const start = performance.now();
     await this.create(pod);
     await this.untilReady(pod.name, { timeoutMs, ...pod });
@@ -87,7 +87,7 @@ export class Pods {
 
   async untilReady(
     name: string,
-    { namespace, timeoutMs = 30_000 }: { namespace?: string; timeoutMs?: number } = {},
+    { namespace, timeoutMs = 60_000 }: { namespace?: string; timeoutMs?: number } = {},
   ): Promise<void> {
     const wait = until(async () => {
       const { body } = await this.#get(name, namespace);
@@ -105,7 +105,7 @@ export class Pods {
     const { value } = await until(async () => {
       const events = await this.events(name, namespace);
       return events.find(({ message }) => /^Failed to pull image/.test(message))?.message;
-    }, { what: `the pull of pod ${name} to fail`, timeoutMs: 30_000, intervalMs: 100 });
+    }, { what: `the pull of pod ${name} to fail`, timeoutMs: 60_000, intervalMs: 100 });
     return value;
   }
 
