@@ -7,8 +7,6 @@ export type RuntimeState = "reaches" | "fails" | "unknown";
 /** A request that was refused, so that the runtime asks upstream. */
 export interface Left {
   readonly at: number;
-  /** The same by the time of day, with which the store's records are compared. */
-  readonly today: number;
   readonly repository: string;
   /** When the runtime asked for a digest that it can only know from upstream. */
   underWayAt: number | undefined;
@@ -20,6 +18,8 @@ export interface ReachState {
   trouble: UpstreamTrouble | undefined;
   /** Since when that has been so. */
   troubledAt: number;
+  /** When upstream was last asked. */
+  askedAt: number;
   /** When it last gave one, time of day. */
   reachedAt: number | undefined;
   runtime: RuntimeState;
@@ -36,7 +36,10 @@ export interface ReachState {
   readonly named: LRUCache<string, number>;
 }
 
-const MAX_LEFT = 64;
+/** More than a node pulls from one registry in {@link LEFT_MS}. */
+const MAX_LEFT = 128;
+/** How long attempts are remembered, ms. */
+export const LEFT_MS = 600_000;
 /**
  * The runtime's own attempt counts as failed if the same is asked again after this, ms. Less than
  * kubelet's first pause before it repeats a pull, 10 s.
@@ -56,6 +59,7 @@ export function newReachState(): ReachState {
   return {
     trouble: undefined,
     troubledAt: -Infinity,
+    askedAt: -Infinity,
     reachedAt: undefined,
     runtime: "unknown",
     triedAt: undefined,
@@ -85,6 +89,28 @@ export function hasFailed({ at, underWayAt }: Left, now: number): boolean {
   return underWayAt === undefined ? now - at >= ATTEMPT_MS : now - underWayAt >= UNDER_WAY_MS;
 }
 
+/**
+ * Tells whether an image was recorded since a request was refused. The time of day at which that was
+ * is taken from the clock, since a node may start with a wrong date: a record from the future is an
+ * old one.
+ *
+ * @param recordedAt time of day, ms since 1970.
+ */
+export function isRecorded({ at }: Left, recordedAt: number, { now, today }: Times): boolean {
+  return recordedAt > today - (now - at) && recordedAt <= today;
+}
+
+/** Tells whether an attempt can only be remembered if another is forgotten. */
+export function isFull({ left }: ReachState): boolean {
+  return left.size >= MAX_LEFT;
+}
+
+/** The clock's time and the time of day, ms. */
+export interface Times {
+  readonly now: number;
+  readonly today: number;
+}
+
 /** What of a registry survives a restart; times of day, ms since 1970. */
 export interface KeptReach {
   readonly registry: string;
@@ -97,7 +123,7 @@ export interface KeptReach {
 export function keptReach(
   registry: string,
   { reachedAt, retryAt, pauseMs }: ReachState,
-  { now, today }: { readonly now: number; readonly today: number },
+  { now, today }: Times,
 ): KeptReach | undefined {
   const isPausing = retryAt > now;
   if (reachedAt === undefined && !isPausing) return undefined;
@@ -107,7 +133,7 @@ export function keptReach(
 /** The state that was kept. Times of a clock that was ahead count as now. */
 export function restoredReach(
   { reachedAt, retryAt, pauseMs }: Omit<KeptReach, "registry">,
-  { now, today }: { readonly now: number; readonly today: number },
+  { now, today }: Times,
 ): ReachState {
   const bounded = Math.min(Math.max(pauseMs, PAUSE_MS), MAX_PAUSE_MS);
   return {

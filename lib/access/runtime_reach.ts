@@ -9,16 +9,21 @@ import {
   ATTEMPT_MS,
   hasFailed,
   hasPulled,
+  isFull,
+  isRecorded,
   type KeptReach,
   keptReach,
+  LEFT_MS,
   newReachState,
   pause,
   type ReachState,
   restoredReach,
   type RuntimeState,
+  type Times,
   UNDER_WAY_MS,
 } from "./reach_state.ts";
 import { repositoryName } from "./repositories.ts";
+import { fixOf, troubleOf } from "./upstream_trouble.ts";
 
 /** What {@link RuntimeReach} works with. */
 export interface RuntimeReachCollaborators extends Pick<Runtime, "clock" | "log"> {
@@ -47,8 +52,6 @@ const MAX_REGISTRIES = 256;
 /** Records of the store that are read for one question, and the time for that, ms. */
 const MAX_LOOKS = 4;
 const LOOK_MS = 250;
-/** How long attempts are remembered, ms. */
-const LEFT_MS = 600_000;
 /**
  * A registry that answered this node within the first time is away for everybody, ms; after the
  * second that is in doubt, since the way there may have been closed for this node alone.
@@ -87,7 +90,8 @@ export class RuntimeReach implements AnswerObserver {
   /** Upstream was asked. */
   observe(registry: string, answer: UpstreamAnswer): void {
     const trouble = troubleOf(answer);
-    const state = this.#states.get(registry) ?? newReachState();
+    const state = this.#stateOf(registry);
+    if (state === undefined) return;
     if (trouble === undefined) return this.#answered(registry, state);
     if (state.trouble === undefined) state.troubledAt = this.#with.clock.now();
     state.trouble = trouble;
@@ -102,7 +106,10 @@ export class RuntimeReach implements AnswerObserver {
     await this.#lookForPulls(registry, state, options);
     const now = this.#with.clock.now();
     const left = state.left.get(formatReference(reference));
-    if (left !== undefined && hasFailed(left, now)) this.#failed(registry, state, reference);
+    if (left !== undefined && hasFailed(left, now)) {
+      state.left.delete(formatReference(reference));
+      this.#failed(registry, state);
+    }
     if (state.runtime === "reaches") {
       this.#warn(registry, state);
       return true;
@@ -130,8 +137,10 @@ export class RuntimeReach implements AnswerObserver {
     if (digest !== undefined) {
       state.named.set(repository, now);
       state.left.delete(name);
-    } else if ((state.left.get(name)?.at ?? -Infinity) < now - LEFT_MS) {
-      state.left.set(name, { at: now, today: this.#today(), repository, underWayAt: undefined });
+    } else if (!state.left.has(name)) {
+      // What is forgotten could not be seen to fail.
+      if (isFull(state)) this.#failed(reference.registry, state);
+      state.left.set(name, { at: now, repository, underWayAt: undefined });
     }
   }
 
@@ -142,7 +151,7 @@ export class RuntimeReach implements AnswerObserver {
 
   /** What is to survive a restart. */
   kept(): KeptReach[] {
-    const times = { now: this.#with.clock.now(), today: this.#today() };
+    const times = this.#times();
     return [...this.#states].flatMap(([registry, state]) =>
       keptReach(registry, state, times) ?? []
     );
@@ -150,7 +159,7 @@ export class RuntimeReach implements AnswerObserver {
 
   /** Adds what was kept before a restart. */
   restore(kept: readonly KeptReach[]): void {
-    const times = { now: this.#with.clock.now(), today: this.#today() };
+    const times = this.#times();
     for (const { registry, ...rest } of kept.slice(0, MAX_REGISTRIES)) {
       this.#states.set(registry, restoredReach(rest, times));
     }
@@ -163,14 +172,32 @@ export class RuntimeReach implements AnswerObserver {
     );
   }
 
+  #times(): Times {
+    return { now: this.#with.clock.now(), today: this.#today() };
+  }
+
+  /**
+   * Undefined if too many registries are asked: clients may name any, and none may make this node
+   * forget that the runtime has failed.
+   */
+  #stateOf(registry: string): ReachState | undefined {
+    const now = this.#with.clock.now();
+    const known = this.#states.get(registry);
+    const [oldest] = this.#states.size < MAX_REGISTRIES ? [] : this.#states.rvalues();
+    if (known === undefined && oldest !== undefined && now - oldest.askedAt < LEFT_MS) return;
+    const state = known ?? newReachState();
+    state.askedAt = now;
+    return state;
+  }
+
   /** The registry answered this node: nothing that was learned of its absence holds. */
-  #answered(registry: string, { trouble, runtime, retryAt }: ReachState): void {
+  #answered(registry: string, { trouble, runtime, retryAt, askedAt }: ReachState): void {
     const reachedAt = this.#today();
     const isBack = trouble !== undefined || retryAt !== -Infinity;
     if (runtime === "reaches") this.#with.log.info("upstream can be asked", { registry });
     const known = isBack ? undefined : this.#states.get(registry);
     if (known !== undefined) known.reachedAt = reachedAt;
-    else this.#states.set(registry, { ...newReachState(), reachedAt });
+    else this.#states.set(registry, { ...newReachState(), askedAt, reachedAt });
     if (!isBack && reachedAt - (this.#noted.get(registry) ?? -Infinity) < KEEP_MS) return;
     this.#noted.set(registry, reachedAt);
     this.#revision++;
@@ -197,9 +224,9 @@ export class RuntimeReach implements AnswerObserver {
     const latest = [...state.left].slice(0, MAX_LOOKS);
     if (latest.length === 0 || store.updatedAt === undefined) return;
     using limit = deadline(LOOK_MS, options);
-    await Promise.all(latest.map(async ([name, { today }]) => {
+    await Promise.all(latest.map(async ([name, left]) => {
       const at = await store.updatedAt?.(name, limit).catch(() => undefined) ?? -Infinity;
-      if (at <= today) return;
+      if (!isRecorded(left, at, this.#times())) return;
       state.left.delete(name);
       hasPulled(state);
       this.#reaches(registry, state);
@@ -230,8 +257,7 @@ export class RuntimeReach implements AnswerObserver {
     this.#revision++;
   }
 
-  #failed(registry: string, state: ReachState, reference: Reference): void {
-    state.left.delete(formatReference(reference));
+  #failed(registry: string, state: ReachState): void {
     // Of tags that were left together each fails.
     const isNews = state.runtime !== "fails" || state.triedAt !== undefined;
     state.triedAt = undefined;
@@ -246,27 +272,5 @@ export class RuntimeReach implements AnswerObserver {
     if (trouble === "misconfigured" || trouble === "forbidden") return false;
     return this.#today() - reachedAt < REACHED_MS &&
       this.#with.clock.now() - troubledAt < OUTAGE_MS;
-  }
-}
-
-/** Undefined if the server answered, even if only that it is overloaded: it can be reached. */
-function troubleOf(answer: UpstreamAnswer): UpstreamTrouble | undefined {
-  if (answer.type !== "unavailable") return undefined;
-  const { reason, because = reason } = answer;
-  return because === "broken" || because === "limited" ? undefined : because;
-}
-
-function fixOf(trouble: UpstreamTrouble): string {
-  switch (trouble) {
-    case "misconfigured":
-      return "name the authorities that the node trusts in --upstream-ca; an earlier warning says " +
-        "what is wrong";
-    case "forbidden":
-      return "a hosts.toml for it, or its name in --mirrored-registries";
-    case "unresolved":
-      return "make its name resolve for the agent, or give the agent the node's proxy (HTTPS_PROXY)";
-    default:
-      return "let the agent connect to it (egress policies, firewall), or give it the node's proxy " +
-        "(HTTPS_PROXY); raise --upstream-timeout if it is slow";
   }
 }
