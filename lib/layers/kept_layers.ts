@@ -49,8 +49,14 @@ export class KeptLayers {
     return this.#layers.size;
   }
 
-  digests(): Digest[] {
-    return [...this.#layers.keys()];
+  /** What the store has not recorded yet. */
+  unrecorded(): Digest[] {
+    return this.#all().filter(([, { recorded }]) => !recorded).map(([digest]) => digest);
+  }
+
+  /** What the store has recorded, each as {@link get} returns it. */
+  recorded(): Map<Digest, object> {
+    return new Map(this.#all().filter(([, { recorded }]) => recorded));
   }
 
   /** The layer as it was last pulled or found; undefined if it is not kept. */
@@ -62,9 +68,10 @@ export class KeptLayers {
     return this.#layers.has(digest);
   }
 
-  /** Whether the store has recorded that it is kept. */
-  isRecorded(digest: Digest): boolean {
-    return this.#layers.get(digest)?.recorded === true;
+  /** Whether the store has recorded that it is kept, and no image has named it since. */
+  isRecordedAndAwaited(digest: Digest): boolean {
+    const layer = this.#layers.get(digest);
+    return layer?.recorded === true && layer.state === "awaited";
   }
 
   /** Adds a layer that is pulled or was found, or notes that it is pulled again. */
@@ -74,7 +81,7 @@ export class KeptLayers {
     this.#layers.delete(digest);
     this.#layers.set(digest, {
       size: before?.size,
-      recorded: recorded || before?.recorded === true,
+      recorded,
       since: now,
       usedAt: now,
       state: "awaited",

@@ -6,18 +6,17 @@ import type { Cancellable } from "../ports/cancellable.ts";
 import type { Layers } from "../ports/layers.ts";
 import type { Leases } from "../ports/leases.ts";
 import type { Metrics } from "../ports/metrics.ts";
-import type { Runtime } from "../ports/runtime.ts";
-import type { Store, StoredImage } from "../ports/store.ts";
+import type { StoredImage } from "../ports/store.ts";
 import type { StoreEvent, Watcher } from "../ports/watcher.ts";
 import type { DiskLimits, DiskRoom } from "./disk_limits.ts";
 import { KeptLayers, type Release } from "./kept_layers.ts";
+import { Lookup, type LookupCollaborators } from "./lookup.ts";
 
 /** Collaborators of {@link LayerKeeper}. */
-export interface LayerKeeperCollaborators extends Pick<Runtime, "clock" | "log"> {
+export interface LayerKeeperCollaborators extends LookupCollaborators {
   readonly metrics: Pick<Metrics, "layersKept" | "layerReleased">;
   readonly limits: Pick<DiskLimits, "look">;
   readonly leases: Leases;
-  readonly store: Pick<Store, "descriptor">;
 }
 
 /** How long a layer is kept that no image names after it was pulled, ms: a pull may take long. */
@@ -44,6 +43,7 @@ const RENEWALS = 8;
  */
 export class LayerKeeper implements Layers {
   readonly #with: LayerKeeperCollaborators;
+  readonly #lookup: Lookup;
   readonly #kept = new KeptLayers({ awaitMs: AWAIT_MS, maxAwaited: MAX_AWAITED });
   /** Present content of each image. */
   readonly #images = new Map<string, readonly Digest[]>();
@@ -63,14 +63,17 @@ export class LayerKeeper implements Layers {
 
   constructor(collaborators: LayerKeeperCollaborators) {
     this.#with = collaborators;
+    this.#lookup = new Lookup(collaborators);
   }
 
   async expect(digest: Digest): Promise<void> {
     const isKnown = this.#kept.has(digest);
     if (!isKnown && !this.#hasRoom()) return;
     this.#unkept.delete(digest);
-    this.#kept.await(digest, this.#with.clock.now(), { recorded: false });
-    if (this.#kept.isRecorded(digest)) return;
+    // Of one pull, which may ask for its parts. Else another agent may have let it go since.
+    const recorded = this.#kept.isRecordedAndAwaited(digest);
+    this.#kept.await(digest, this.#with.clock.now(), { recorded });
+    if (recorded) return;
     const recording = this.#recording.get(digest) ?? this.#record(digest);
     this.#recording.set(digest, recording);
     await recording;
@@ -163,7 +166,7 @@ export class LayerKeeper implements Layers {
   /** Keeps a layer that came past Eddy, if it is one and there is room. */
   async #adopt(digest: Digest, options: Cancellable): Promise<void> {
     if (this.#kept.has(digest) || this.#unkept.has(digest) || !this.#hasRoom()) return;
-    const found = await this.#with.store.descriptor(digest, options);
+    const found = await this.#lookup.find(digest, options);
     if (found === undefined || this.#kept.has(digest)) return;
     // Manifests are kept by their image.
     const isLayer = found.mediaType === OCTET_STREAM;
@@ -190,11 +193,19 @@ export class LayerKeeper implements Layers {
 
   async #renew(options: Cancellable): Promise<void> {
     const { clock, leases } = this.#with;
-    const kept = await leases.renew(this.#kept.digests(), options);
+    const recorded = this.#kept.recorded();
+    const wanted = { added: this.#kept.unrecorded(), recorded: recorded.keys() };
+    const kept = await leases.renew(wanted, options);
     // Of an agent that ran before, or runs beside.
     for (const digest of kept) {
       if (this.#kept.has(digest)) this.#kept.record(digest);
       else this.#kept.await(digest, clock.now(), { recorded: true });
+    }
+    for (const [digest, layer] of recorded) {
+      if (kept.has(digest) || this.#kept.get(digest) !== layer) continue;
+      // Another agent has let it go, and nobody has asked for it since.
+      this.#kept.forget(digest);
+      this.#unkept.add(digest);
     }
   }
 
@@ -202,14 +213,14 @@ export class LayerKeeper implements Layers {
   async #review(options: Cancellable): Promise<void> {
     this.#changed = false;
     if (!this.#synced) return;
-    const { clock, store } = this.#with;
-    for (const digest of this.#kept.missing()) {
-      const size = (await store.descriptor(digest, options))?.size;
-      if (size !== undefined) this.#kept.arrived(digest, size);
-    }
     const named = new Set([...this.#images.values()].flat());
     for (const digest of this.#unkept) if (!named.has(digest)) this.#unkept.delete(digest);
-    await this.#release(this.#kept.unnamed(named, clock.now()), options);
+    await this.#release(this.#kept.unnamed(named, this.#with.clock.now()), options);
+    this.#lookup.begin();
+    for (const digest of this.#kept.missing()) {
+      const size = (await this.#lookup.find(digest, options))?.size;
+      if (size !== undefined) this.#kept.arrived(digest, size);
+    }
     await this.#trim(options);
     for (const digest of named) {
       await this.#adopt(digest, options);
@@ -232,7 +243,11 @@ export class LayerKeeper implements Layers {
 
   /** Lets go what is too much for the disk, once a look, and for what may be kept. */
   async #trim(options: Cancellable): Promise<void> {
-    const excess = this.#kept.oldest(this.#excessBytes);
+    const before = this.totals().bytes;
+    const isTooMuch = this.#excessBytes > 0 || before > this.#room.maxBytes;
+    // Another agent of this node may just have made room.
+    if (isTooMuch) await this.#renew(options);
+    const excess = this.#kept.oldest(this.#excessBytes - (before - this.totals().bytes));
     this.#excessBytes = 0;
     await this.#release(excess, options);
     await this.#release(this.#kept.beyond(this.#room.maxBytes), options);

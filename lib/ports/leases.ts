@@ -1,6 +1,17 @@
 import type { Digest } from "../oci/digest.ts";
 import type { Cancellable } from "./cancellable.ts";
 
+/** What is to be kept after a renewal. */
+export interface Wanted {
+  /** Is to be kept in any case. */
+  readonly added: Iterable<Digest>;
+  /**
+   * Was kept: it is kept again if that ended by itself or by a stranger, and not if another agent of
+   * this node has released it.
+   */
+  readonly recorded: Iterable<Digest>;
+}
+
 /**
  * Keeps content that nothing else in the store refers to, until some time after the last renewal:
  * an agent that is gone for good leaves nothing behind. Agents of one node share what is kept.
@@ -14,11 +25,12 @@ export interface Leases {
   /** Stops keeping content; what is not kept is ignored. */
   release(digest: Digest, options: Cancellable): Promise<void>;
   /**
-   * Prolongs what is kept, once half of the lifetime is over, and keeps what is wanted besides.
+   * Prolongs what is kept, once half of the lifetime is over, and keeps what is wanted besides. What
+   * would last longer than a lifetime, since the node's time was set back, is made to end in time.
    *
    * @returns all that is kept now, also what other agents of this node keep.
    */
-  renew(wanted: Iterable<Digest>, options: Cancellable): Promise<ReadonlySet<Digest>>;
+  renew(wanted: Wanted, options: Cancellable): Promise<ReadonlySet<Digest>>;
   /**
    * Stops keeping everything, for all agents of this node.
    *

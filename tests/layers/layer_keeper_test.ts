@@ -204,3 +204,18 @@ test("layer keeper: while the store does not answer pulls go on, and are made up
   const told = rig.log.lines.filter(({ level }) => level !== "debug").map(({ message }) => message);
   assert.deepEqual(told, ["layers cannot be kept, trying again", "layers are kept again"]);
 });
+
+test("layer keeper: a blob that cannot be read does not keep others from being released", async () => {
+  await using rig = new KeeperRig(undefined, { maxBytes: 4, lackingBytes: 0 });
+  const damaged = digestOf("damaged");
+  const look = rig.store.descriptor.bind(rig.store);
+  rig.store.descriptor = (digest, options) =>
+    digest === damaged ? Promise.reject(new Error("blob not found")) : look(digest, options);
+  await rig.keeper.expect(damaged);
+  const [first, second] = await rig.pull("1st", "2nd");
+  assert.ok(first !== undefined && second !== undefined);
+  await rig.tell({ type: "sync", images: [image(APP, damaged, first), image(SAME, second)] });
+  assert.deepEqual(rig.kept, [damaged, second].sort(), "the budget");
+  await rig.tell({ type: "delete", name: SAME });
+  assert.deepEqual(rig.kept, [damaged]);
+});

@@ -55,7 +55,7 @@ test("leases: a renewal in the first half of the lifetime makes no other lease",
   const leases = fixture.agent();
   await leases.keep(LAYER, never);
   fixture.advance(leases.lifetimeMs * 0.4);
-  await leases.renew([LAYER], never);
+  await leases.renew({ added: [], recorded: [LAYER] }, never);
   assert.equal(Object.keys(fixture.fake.leases()).length, 1);
 });
 
@@ -67,7 +67,7 @@ test("leases: what a lease was deleted with is kept again", async () => {
   fixture.fake.deleteLease(id);
   await leases.keep(digestOf("another"), never);
   assert.deepEqual(
-    [...await leases.renew([LAYER], never)].sort(),
+    [...await leases.renew({ added: [], recorded: [LAYER] }, never)].sort(),
     [
       LAYER,
       digestOf("another"),

@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from "../../oci/digest.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
-import type { Leases } from "../../ports/leases.ts";
+import type { Leases, Wanted } from "../../ports/leases.ts";
 import { type CallSettings, type ContainerdClient, ContainerdError } from "./client.ts";
 import { type LeaseRecord, methods } from "./methods.ts";
 
@@ -33,11 +33,14 @@ const NAME = /^eddy-layers-\d+$/;
 const FILTERS = [`labels.${JSON.stringify(OWNER)}==${OWNED}`];
 /** Deadline of calls that no pull waits for, ms. */
 const PATIENT_MS = 10_000;
+/** How far the clocks of two looks may be apart, ms: a lease that lasts longer has a wrong end. */
+const SLACK_MS = 60_000;
 
 /**
  * Leases of containerd. Their end cannot be changed once they are made, so a lease is followed by
  * another one. The older is not deleted, but left to end: another agent of this node may just be
- * adding to it, and finds the newer one at its own next renewal.
+ * adding to it, and finds the newer one at its own next renewal. Only one that lasts too long is
+ * deleted: the node's time was set back, or the lifetime was made shorter.
  */
 export class ContainerdLeases implements Leases {
   readonly lifetimeMs: number;
@@ -45,6 +48,8 @@ export class ContainerdLeases implements Leases {
   readonly #now: () => number;
   /** The newest known lease; undefined until one is needed. */
   #current: Lease | undefined;
+  /** The lease that was used is gone, and what it kept may be, too. */
+  #lost = false;
 
   constructor(client: ContainerdClient, options: ContainerdLeasesOptions = {}) {
     this.#client = client;
@@ -54,8 +59,13 @@ export class ContainerdLeases implements Leases {
 
   async keep(digest: Digest, options: Cancellable): Promise<void> {
     const current = this.#lasting(this.#current);
-    if (current !== undefined && await this.#add(current, digest, options)) return;
-    // It has ended, or was deleted.
+    if (current !== undefined && await this.#add(current, digest, options)) {
+      // Else a renewal has replaced it in the meantime, and may have read it before.
+      if (this.#current?.id === current.id) return;
+    } else {
+      // It has ended, or was deleted.
+      this.#lost ||= this.#current !== undefined;
+    }
     this.#current = await this.#newest(options);
     if (await this.#add(this.#current, digest, options)) return;
     throw new Error(`lease ${this.#current.id} is gone`);
@@ -68,28 +78,34 @@ export class ContainerdLeases implements Leases {
     }
   }
 
-  async renew(wanted: Iterable<Digest>, { signal }: Cancellable): Promise<ReadonlySet<Digest>> {
+  async renew(
+    { added, recorded }: Wanted,
+    { signal }: Cancellable,
+  ): Promise<ReadonlySet<Digest>> {
     const options = { signal, timeoutMs: PATIENT_MS };
     const older = await this.#list(options);
+    const used = this.#current;
+    this.#lost ||= used !== undefined && older.every(({ id }) => id !== used.id);
     const newest = await this.#newest(options, older);
     this.#current = newest;
     const kept = await this.#resources(newest, options);
     const others = older.filter(({ id }) => id !== newest.id);
+    const wanted = this.#lost ? [...added, ...recorded] : added;
     for (const digest of wanted) await this.#addUnless(kept, newest, digest, options);
     for (const lease of others) {
       for (const digest of await this.#resources(lease, options)) {
         await this.#addUnless(kept, newest, digest, options);
       }
+      if (this.#lastsTooLong(lease)) await this.#delete(lease, options);
     }
+    this.#lost = false;
     return kept;
   }
 
   async end({ signal }: Cancellable): Promise<readonly string[]> {
     const options = { signal, timeoutMs: PATIENT_MS };
     const names = await this.names({ signal });
-    for (const id of names) {
-      await unlessGone(this.#client.call(methods.deleteLease, { id, sync: false }, options));
-    }
+    for (const id of names) await this.#delete({ id }, options);
     this.#current = undefined;
     return names;
   }
@@ -101,7 +117,9 @@ export class ContainerdLeases implements Leases {
 
   /** The lease that is to be used; a new one if none has half of its lifetime left. */
   async #newest(options: Cancellable, known?: readonly Lease[]): Promise<Lease> {
-    const leases = known ?? await this.#list(options);
+    const leases = (known ?? await this.#list(options)).filter((lease) =>
+      !this.#lastsTooLong(lease)
+    );
     const newest = leases.toSorted((a, b) => b.endsAt - a.endsAt)[0];
     if (newest !== undefined && newest.endsAt - this.#now() >= this.lifetimeMs / 2) return newest;
     return await this.#create(options);
@@ -133,7 +151,13 @@ export class ContainerdLeases implements Leases {
     digest: Digest,
     options: Cancellable,
   ): Promise<void> {
-    if (!kept.has(digest) && await this.#add(lease, digest, options)) kept.add(digest);
+    if (kept.has(digest)) return;
+    if (!await this.#add(lease, digest, options)) throw new Error(`lease ${lease.id} is gone`);
+    kept.add(digest);
+  }
+
+  async #delete({ id }: Pick<Lease, "id">, options: Cancellable): Promise<void> {
+    await unlessGone(this.#client.call(methods.deleteLease, { id, sync: false }, options));
   }
 
   async #resources({ id }: Lease, options: Cancellable): Promise<Set<Digest>> {
@@ -156,6 +180,10 @@ export class ContainerdLeases implements Leases {
 
   #lasting(lease: Lease | undefined): Lease | undefined {
     return lease !== undefined && lease.endsAt > this.#now() ? lease : undefined;
+  }
+
+  #lastsTooLong({ endsAt }: Lease): boolean {
+    return endsAt - this.#now() > this.lifetimeMs + SLACK_MS;
   }
 }
 
