@@ -61,8 +61,9 @@ export async function embeddedMirrorOf(
   installation: ContainerdInstallation | undefined,
   registryConfigPath: string,
 ): Promise<{ readonly detail: string; readonly fix: string } | undefined> {
-  if (installation === undefined || installation.kind === "containerd") return undefined;
-  const found = await findEmbeddedMirror({ program: installation.kind, registryConfigPath });
+  const program = installation?.distribution.id;
+  if (program !== "k3s" && program !== "rke2") return undefined;
+  const found = await findEmbeddedMirror({ program, registryConfigPath });
   return found === undefined ? undefined : describeEmbeddedMirror(found);
 }
 

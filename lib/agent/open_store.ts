@@ -103,8 +103,8 @@ async function findContainerd({ containerdSock }: Config) {
   const socketPath = containerdSock ?? found?.socketPath;
   if (socketPath === undefined) {
     throw new ConfigError(
-      "--containerd-sock: not set, and no containerd, k3s or RKE2 was found; want the path of " +
-        "containerd's socket",
+      "--containerd-sock: not set, and no containerd was found where a known distribution has it; " +
+        "want the path of containerd's socket",
     );
   }
   // The paths of an installation belong to its socket; another containerd has others.
@@ -163,7 +163,8 @@ async function openContainerd(
       version: probe.version,
       socket: socketPath,
       content: readable ?? "through the socket",
-      kind: installation?.kind ?? "containerd",
+      distribution: installation?.distribution.name ?? "not known",
+      hosts: registryConfigPath,
     });
     const embedded = await embeddedMirrorOf(installation, registryConfigPath);
     const embeddedMirror = embedded && `${embedded.detail}: ${embedded.fix}`;

@@ -13,7 +13,7 @@ export const STORE_OPTIONS = {
   }),
   containerdSock: unset({
     type: path(),
-    defaultText: "detected (containerd, k3s or RKE2)",
+    defaultText: "detected",
     placeholder: "PATH",
     help: "Socket of containerd.",
     commands: RUNTIME,

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { detectContainerd } from "../../lib/store/containerd/detect_containerd.ts";
 import { probeContainerd } from "../../lib/store/containerd/probe_containerd.ts";
 import { tempDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
@@ -83,57 +82,3 @@ test("probe: a containerd that is not there is a value, not an error", async () 
   assert.ok(!probe.reachable);
   assert.match(probe.error, /UNAVAILABLE.*containerd\.sock/);
 });
-
-const K3S = "/run/k3s/containerd/containerd.sock";
-const CONTENT = "io.containerd.content.v1.content";
-for (
-  const { name, paths, want } of [
-    { name: "nothing", paths: [], want: undefined },
-    {
-      name: "containerd",
-      paths: ["/run/containerd/containerd.sock"],
-      want: {
-        kind: "containerd",
-        socketPath: "/run/containerd/containerd.sock",
-        contentPath: `/var/lib/containerd/${CONTENT}`,
-        registryConfigPath: "/etc/containerd/certs.d",
-      },
-    },
-    {
-      name: "k3s, with an idle containerd beside it",
-      paths: [K3S, "/run/containerd/containerd.sock"],
-      want: {
-        kind: "k3s",
-        socketPath: K3S,
-        contentPath: `/var/lib/rancher/k3s/agent/containerd/${CONTENT}`,
-        registryConfigPath: "/var/lib/rancher/k3s/agent/etc/containerd/certs.d",
-      },
-    },
-    {
-      name: "RKE2",
-      paths: [K3S, `/var/lib/rancher/rke2/agent/containerd/${CONTENT}/blobs`],
-      want: {
-        kind: "rke2",
-        socketPath: K3S,
-        contentPath: `/var/lib/rancher/rke2/agent/containerd/${CONTENT}`,
-        registryConfigPath: "/var/lib/rancher/rke2/agent/etc/containerd/certs.d",
-      },
-    },
-  ]
-) {
-  test(`detect: ${name}`, async () => {
-    await using directory = await tempDirectory();
-    const root = directory.path;
-    for (const path of paths) await Deno.mkdir(join(root, path), { recursive: true });
-    const found = await detectContainerd({ root });
-    assert.deepEqual(
-      found,
-      want && {
-        kind: want.kind,
-        socketPath: root + want.socketPath,
-        contentPath: root + want.contentPath,
-        registryConfigPath: root + want.registryConfigPath,
-      },
-    );
-  });
-}

@@ -1,14 +1,26 @@
-import { dirname, join } from "node:path";
 import type { Config } from "../../config/options.ts";
 import type { Check } from "../../ports/check.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import { ContainerdClient } from "../../store/containerd/client.ts";
-import { detectContainerd } from "../../store/containerd/detect_containerd.ts";
+import {
+  type ContainerdInstallation,
+  detectContainerd,
+} from "../../store/containerd/detect_containerd.ts";
 import { type ContainerdProbe, probeContainerd } from "../../store/containerd/probe_containerd.ts";
 import { embeddedMirrorOf } from "../../agent/embedded_mirror.ts";
-import { failed, inspectContainerd, ok, skipped, warning } from "../../agent/preflight.ts";
+import {
+  CONFIG_PATH,
+  failed,
+  inspectContainerd,
+  ok,
+  skipped,
+  warning,
+} from "../../agent/preflight.ts";
 import { registryConfigPath } from "../../agent/registry_config_path.ts";
 import { checkContainerdFile } from "./containerd_file.ts";
+import { checkOtherRuntimes, describeDistribution } from "./node_checks.ts";
+
+const DEFAULT_CONFIG_FILE = "/etc/containerd/config.toml";
 
 /** What the checks know of the node's containerd. */
 export interface ContainerdReport {
@@ -38,9 +50,10 @@ export async function checkContainerdOfNode(
   const installation = await detectContainerd();
   const socket = config.containerdSock ?? installation?.socketPath;
   if (socket === undefined) {
-    const detail = "no socket of containerd, k3s or RKE2 was found";
+    const detail = "no socket of containerd was found where a known distribution has it";
     const checks = [
       failed("containerd", detail, "set --containerd-sock to the path of its socket"),
+      ...await checkOtherRuntimes(),
     ];
     return { checks, probe: undefined, configPath };
   }
@@ -56,7 +69,9 @@ export async function checkContainerdOfNode(
       const checks = [failed("containerd", `${socket} does not answer (${probe.error})`, fix)];
       return { checks, probe: undefined, configPath };
     }
-    const path = config.containerdConfig ?? await configFile();
+    // The paths of an installation belong to its socket; another containerd has others.
+    const here = installation?.socketPath === socket ? installation : undefined;
+    const path = config.containerdConfig ?? here?.configFile ?? DEFAULT_CONFIG_FILE;
     const file = await checkContainerdFile(path, probe.version);
     const settings = {
       registryConfigPath: configPath,
@@ -65,14 +80,11 @@ export async function checkContainerdOfNode(
       localImagePull: options.isMirrorUsed ?? file.localImagePull,
       strict: options.strict ?? false,
     };
-    const embedded = await embeddedMirrorOf(installation, configPath ?? "");
     const checks = [
       ok("containerd", `answers at ${socket}`),
-      ...inspectContainerd(probe, settings),
+      ...await checkNode(here, inspectContainerd(probe, settings)),
       file.check,
-      ...(embedded === undefined
-        ? []
-        : [warning("embedded mirror", embedded.detail, embedded.fix)]),
+      ...await checkEmbedded(installation, configPath),
     ];
     return { checks, probe, configPath };
   } finally {
@@ -80,9 +92,27 @@ export async function checkContainerdOfNode(
   }
 }
 
-/** Of k3s and RKE2, beside the directory of registry hosts. */
-async function configFile(): Promise<string> {
-  const found = await detectContainerd();
-  if (found === undefined || found.kind === "containerd") return "/etc/containerd/config.toml";
-  return join(dirname(found.registryConfigPath), "config.toml");
+/** The checks of containerd's settings, after what is known of the node. */
+async function checkNode(
+  installation: ContainerdInstallation | undefined,
+  inspected: readonly Check[],
+): Promise<Check[]> {
+  const isConfigPathWrong = inspected.some(({ name, state }) =>
+    name === CONFIG_PATH && (state === "failed" || state === "warning")
+  );
+  return [
+    ...(installation === undefined ? [] : [
+      describeDistribution(installation, { isConfigPathWrong }),
+    ]),
+    ...await checkOtherRuntimes(),
+    ...inspected,
+  ];
+}
+
+async function checkEmbedded(
+  installation: ContainerdInstallation | undefined,
+  configPath: string | undefined,
+): Promise<Check[]> {
+  const embedded = await embeddedMirrorOf(installation, configPath ?? "");
+  return embedded === undefined ? [] : [warning("embedded mirror", embedded.detail, embedded.fix)];
 }

@@ -8,6 +8,7 @@ Description=Eddy, mirror of container images between nodes
 # Ordered after whichever of them runs here; none is required.
 After=network-online.target containerd.service
 After=k3s.service k3s-agent.service rke2-server.service rke2-agent.service
+After=k0scontroller.service k0sworker.service snap.microk8s.daemon-containerd.service
 Wants=network-online.target
 # Restarts by RestartSec= stay below this limit: a node whose containerd is down for long has its
 # agent back as soon as containerd is.
@@ -41,6 +42,8 @@ ProtectSystem=strict
 ReadWritePaths=-/etc/containerd
 ReadWritePaths=-/var/lib/rancher/k3s/agent/etc/containerd
 ReadWritePaths=-/var/lib/rancher/rke2/agent/etc/containerd
+ReadWritePaths=-/etc/k0s/containerd.d
+ReadWritePaths=-/var/snap/microk8s/current/args
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
