@@ -98,9 +98,14 @@ export function createMirror(
   );
   const { searches, health, prober, connections } = peers;
   const { resolveTimeoutMs } = options;
+  const firstPeer = async (signal: AbortSignal) => {
+    using either = link(signal, closing);
+    await router.firstPeer?.(either);
+  };
   return {
     async fetch(request, { signal }) {
       try {
+        await firstPeer(signal);
         return request.kind === "manifest"
           ? await manifests.fetch(request, signal)
           : await blobs.fetch(request, signal);
@@ -114,9 +119,14 @@ export function createMirror(
     },
     anticipate: ({ reference }) => router.anticipate?.(referenceKey(reference)),
     kept: (request) => request.kind === "manifest" ? manifests.kept(request) : undefined,
-    tagAnswers: (path, { signal }) =>
-      askTag({ searches, clock, closing }, path, { resolveTimeoutMs, signal }),
-    lists: (request, options) => askLists({ searches, clock, log, closing }, request, options),
+    async tagAnswers(path, { signal }) {
+      await firstPeer(signal).catch(() => {});
+      return await askTag({ searches, clock, closing }, path, { resolveTimeoutMs, signal });
+    },
+    async lists(request, options) {
+      await firstPeer(options.signal).catch(() => {});
+      return await askLists({ searches, clock, log, closing }, request, options);
+    },
     async close() {
       if (closing.aborted) return;
       life.abort(new DOMException("the mirror is closed", "AbortError"));

@@ -109,7 +109,7 @@ export interface PeerList {
   readonly more: boolean;
 }
 
-/** Gets content from other nodes. */
+/** Gets content from other nodes. After the start each call waits for {@link Router.firstPeer}. */
 export interface Mirror {
   /** Answers of a few peers for a tag, within a moment. Rejects only if the signal aborts. */
   tagAnswers?(path: DistributionPath, options: Cancellable): Promise<readonly TagAnswer[]>;

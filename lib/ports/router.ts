@@ -24,6 +24,11 @@ export interface Router {
   /** A lookup of this key is likely to follow: it may begin. */
   anticipate?(key: string): void;
   /**
+   * Waits, after the start, until a first peer is known, or nobody answers for now, or two seconds
+   * are over; later it resolves at once. Rejects only with the signal's reason, when that aborts.
+   */
+  firstPeer?(options: Cancellable): Promise<void>;
+  /**
    * Reports that a peer did not answer. Until the router has probed it, no lookup waits for it.
    * Unknown ids are ignored.
    */

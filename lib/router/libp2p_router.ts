@@ -66,8 +66,10 @@ export class Libp2pRouter implements Router {
    */
   async start(): Promise<void> {
     const { host: { node }, bootstrapper } = this.#collaborators;
-    const { table, publisher, monitor, bootstrap, discovery } = this.#parts;
+    const { table, publisher, monitor, bootstrap, firstPeer, discovery } = this.#parts;
     table.start();
+    // Peers may connect as soon as it listens.
+    this.#inBackground("waiting for the first peer", () => firstPeer.run(this.#stop));
     try {
       await this.#parts.goodbye.start();
       await this.elections?.start();
@@ -147,7 +149,14 @@ export class Libp2pRouter implements Router {
 
   /** {@inheritDoc Router.anticipate} */
   anticipate(key: string): void {
-    this.#parts.lookup.begin(dhtKey(key));
+    const { firstPeer, lookup } = this.#parts;
+    // That nobody was found would be remembered for longer than until the first peer is known.
+    if (!firstPeer.awaited) lookup.begin(dhtKey(key));
+  }
+
+  /** {@inheritDoc Router.firstPeer} */
+  firstPeer(options: Cancellable): Promise<void> {
+    return this.#parts.firstPeer.wait(options);
   }
 
   /**

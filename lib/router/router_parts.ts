@@ -11,6 +11,7 @@ import { Departures } from "./peers/departures.ts";
 import type { DhtClient } from "./dht/dht_client.ts";
 import { kademliaId } from "./dht/dht_key.ts";
 import { Discovery, type DiscoveryCollaborators } from "./peers/discovery.ts";
+import { FirstPeer } from "./peers/first_peer.ts";
 import { Goodbye } from "./libp2p/goodbye.ts";
 import type { Host } from "./libp2p/host.ts";
 import {
@@ -55,6 +56,7 @@ export interface RouterParts {
   readonly publisher: ProviderPublisher;
   readonly lookup: Lookup;
   readonly bootstrap: BootstrapLoop;
+  readonly firstPeer: FirstPeer;
   readonly discovery: Discovery;
   readonly goodbye: Goodbye;
   /** Peers that said goodbye. */
@@ -76,6 +78,7 @@ export function createRouterParts(
   const { host, clock } = collaborators;
   const self = new Self(host);
   const departures = new Departures(clock);
+  const firstPeer = new FirstPeer(collaborators);
   const isDown = (id: string) => departures.has(id) || monitor.isDown(id);
   const toPeer = createPeerMapper({ ...options, own: () => self.addresses });
   const budget = new WorkBudget({ clock });
@@ -86,6 +89,7 @@ export function createRouterParts(
     toPeer,
     onJoin(peer) {
       if (departures.has(peer.toString())) return forget(peer);
+      firstPeer.end();
       monitor.seen(peer);
       publisher.peerJoined(peer);
     },
@@ -101,7 +105,7 @@ export function createRouterParts(
   const walking = createWalking(collaborators, context, monitor);
   const publisher = createPublisher(collaborators, options, { ...context, walking });
   const lookup = createLookup(collaborators, options, { ...context, toPeer, walking });
-  const bootstrap = createBootstrapLoop(collaborators, options, { table, self });
+  const bootstrap = createBootstrapLoop(collaborators, options, { table, self, firstPeer });
   const discovery = createDiscovery(collaborators, table, closestBy(walking));
   const fetchTrees = createFetchTrees(collaborators, options, { table, toPeer, isDown, monitor });
   const limiter = createLimiter(collaborators, options, { table, client });
@@ -116,6 +120,7 @@ export function createRouterParts(
     publisher,
     lookup,
     bootstrap,
+    firstPeer,
     discovery,
     goodbye,
     departures,
@@ -160,7 +165,11 @@ function createDiscovery(
 function createBootstrapLoop(
   { host, bootstrapper, lastPeers, clock, log }: RouterPartsCollaborators,
   { listen }: ResolvedRouterOptions,
-  { table, self }: { readonly table: RoutingTable; readonly self: Self },
+  { table, self, firstPeer }: {
+    readonly table: RoutingTable;
+    readonly self: Self;
+    readonly firstPeer: FirstPeer;
+  },
 ): BootstrapLoop {
   const own = () => self.addresses;
   return new BootstrapLoop({
@@ -171,6 +180,7 @@ function createBootstrapLoop(
     ...createBootstrapDialer({ host, table, own, clock, log }),
     peerCount: () => table.size,
     routerPort: () => own()[0]?.port ?? listen.port,
+    onRound: () => firstPeer.end(),
   });
 }
 

@@ -41,6 +41,15 @@ class Agents implements AsyncDisposable {
     return agents;
   }
 
+  /** Stops an agent and starts it with the same store and the same addresses. */
+  async restart(index: number): Promise<Agent> {
+    await this.nodes[index]?.agent.stop();
+    await this.#add(index, this.nodes.length);
+    const node = this.nodes[index];
+    assert.ok(node);
+    return node.agent;
+  }
+
   async peers({ metricsUrl }: Agent): Promise<number> {
     const text = await (await fetch(`${metricsUrl}/metrics`)).text();
     return Number(/^eddy_peers (\d+)$/m.exec(text)?.[1] ?? NaN);
@@ -75,7 +84,7 @@ class Agents implements AsyncDisposable {
       examine: examineSetup,
       registryPortOf: (port) => registries[routers.indexOf(port)] ?? 0,
     });
-    this.nodes.push({ agent, writer, log });
+    this.nodes[index] = { agent, writer, log };
   }
 }
 
@@ -191,4 +200,19 @@ test("agents: with a closed index, nodes with the cluster key find what the othe
   } finally {
     await Deno.remove(secrets, { recursive: true });
   }
+});
+
+test("agents: what is asked of an agent as soon as it listens comes from a peer", async () => {
+  await using agents = await Agents.start(2);
+  const [holder] = agents.nodes;
+  assert.ok(holder);
+  const layer = await addImage(holder.writer, "docker.io/library/app:1", 1000);
+  const ask = async ({ url }: Agent) => {
+    const response = await fetch(`${url}/v2/library/app/blobs/${layer}?ns=docker.io`);
+    return { status: response.status, bytes: (await response.arrayBuffer()).byteLength };
+  };
+  await eventually("the layer is found", async () => {
+    return (await ask(agents.nodes[1]?.agent ?? holder.agent)).status === 200;
+  });
+  assert.deepEqual(await ask(await agents.restart(1)), { status: 200, bytes: 1000 });
 });

@@ -1,3 +1,4 @@
+import { untilAborted } from "../../lib/async/until_aborted.ts";
 import type { Cancellable } from "../../lib/ports/cancellable.ts";
 import type { Peer, Router } from "../../lib/ports/router.ts";
 
@@ -10,6 +11,8 @@ export class MemoryRouter implements Router {
   /** Ids of peers that were reported not to answer, in order. */
   readonly failures: string[] = [];
   isReady = true;
+  /** What the first peer is waited for by; undefined: it is not. */
+  awaiting: Promise<void> | undefined;
 
   /** Makes `lookup(key)` yield these peers. */
   provide(key: string, ...peers: Peer[]): void {
@@ -35,6 +38,10 @@ export class MemoryRouter implements Router {
 
   reportFailure(id: string): void {
     this.failures.push(id);
+  }
+
+  async firstPeer({ signal }: Cancellable): Promise<void> {
+    if (this.awaiting !== undefined) await untilAborted(this.awaiting, signal);
   }
 
   ready(): boolean {

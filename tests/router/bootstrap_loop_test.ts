@@ -15,7 +15,7 @@ const MINUTE = 60_000;
 function makeLoop(collaborators: Partial<BootstrapLoopCollaborators> = {}) {
   const clock = new FakeClock();
   const log = new MemoryLog();
-  const state = { peers: 0, rounds: 0, dialled: [] as DialTarget[] };
+  const state = { peers: 0, rounds: 0, ended: 0, dialled: [] as DialTarget[] };
   const loop = new BootstrapLoop({
     bootstrapper: {
       get() {
@@ -31,6 +31,7 @@ function makeLoop(collaborators: Partial<BootstrapLoopCollaborators> = {}) {
     lastPeers: { peers: [], wasOwn: () => false },
     peerCount: () => state.peers,
     routerPort: () => 5001,
+    onRound: () => void state.ended++,
     clock,
     log,
     ...collaborators,
@@ -201,6 +202,27 @@ for (
     await stop();
   });
 }
+
+for (const outcome of ["connected", "failed"] as const) {
+  test(`a round is over once it is known that its peers are ${outcome}`, async () => {
+    const answer = Promise.withResolvers<typeof outcome>();
+    const { clock, state, stop } = makeLoop({ dial: () => answer.promise });
+    await clock.advance(0);
+    assert.deepEqual([state.rounds, state.ended], [1, 0]);
+    state.peers = outcome === "connected" ? 1 : 0;
+    answer.resolve(outcome);
+    await clock.advance(0);
+    assert.deepEqual([state.rounds, state.ended], [1, 1]);
+    await stop();
+  });
+}
+
+test("a round is over at once where nobody is named", async () => {
+  const { clock, state, stop } = makeLoop({ bootstrapper: { get: NOBODY } });
+  await clock.advance(0);
+  assert.deepEqual([clock.now(), state.ended], [0, 1]);
+  await stop();
+});
 
 test("addresses without a port get the router's", async () => {
   const { clock, state, stop } = makeLoop();

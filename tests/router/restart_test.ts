@@ -3,7 +3,7 @@ import { createStaticBootstrapper } from "../../lib/router/bootstrap/static_boot
 import { eventually } from "../support/eventually.ts";
 import { inDirectory } from "../support/temp_directory.ts";
 import { test } from "../support/test.ts";
-import { addressesOf, Cluster, type TestNode } from "./cluster.ts";
+import { addressesOf, Cluster, lookupAll, type TestNode } from "./cluster.ts";
 
 const SOURCE = "test";
 /** Nobody listens there: the address of a pod that is gone. */
@@ -127,6 +127,24 @@ test("a peer that appears at another address before it was missed is asked there
       () => other.router.peers().some(({ registryPort }) => registryPort === portOf(moved) - 1),
     );
   });
+});
+
+test("a node that starts has its requests wait for the first peer, and not where none answers", async () => {
+  await using cluster = await Cluster.of(1);
+  const [holder] = cluster.nodes;
+  assert(holder);
+  const limit = { signal: AbortSignal.timeout(60_000) };
+  await holder.router.advertise(["key"]);
+  const seeker = await cluster.add();
+  seeker.router.anticipate("key");
+  await seeker.router.firstPeer(limit);
+  assert.deepEqual((await lookupAll(seeker, "key")).map(({ id }) => id), [holder.router.id]);
+  for (const addresses of [[], [GONE]]) {
+    const lone = await cluster.add(list(...addresses));
+    await lone.router.firstPeer(limit);
+    assert.deepEqual(lone.router.peers(), []);
+    assert(!lone.log.lines.some(({ message }) => /no longer wait/.test(message)));
+  }
 });
 
 test("a node that nobody answers is ready after the time limit, and says so", async () => {

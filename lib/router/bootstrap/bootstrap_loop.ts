@@ -56,6 +56,8 @@ export interface BootstrapLoopCollaborators extends Pick<Runtime, "clock" | "log
   readonly peerCount: () => number;
   /** Port of this node's router, the default for addresses without one. */
   readonly routerPort: () => number;
+  /** Called after each round, whether it found anybody or not. */
+  readonly onRound: () => void;
 }
 
 /** Finds the first peers, and new ones after all are lost or from time to time. */
@@ -94,6 +96,7 @@ export class BootstrapLoop {
       // New for each round: who wakes the loop during one wants another.
       this.#wake = new AbortController();
       const isComplete = await this.#round(options);
+      this.#collaborators.onRound();
       await this.#sleep(this.#delay(isComplete), options);
     }
   }
