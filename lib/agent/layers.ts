@@ -17,7 +17,7 @@ export interface LayersCollaborators extends Runtime {
 /** Keeps layers that the runtime would discard; undefined: it discards none. */
 export function composeLayers(
   { keepLayersMax, keepLayersMinFree }: Config,
-  { leases, contentPath }: Pick<OpenStore, "leases" | "contentPath">,
+  { leases, contentPath, arrivals }: Pick<OpenStore, "leases" | "contentPath" | "arrivals">,
   { store, stack, ...runtime }: LayersCollaborators,
 ): LayerKeeper | undefined {
   const { log } = runtime;
@@ -29,7 +29,7 @@ export function composeLayers(
   log.info("a lease keeps layers, which containerd would discard once they are unpacked", {
     lifetimeMs: leases.lifetimeMs,
   });
-  const keeper = new LayerKeeper({ ...runtime, leases, store, limits });
+  const keeper = new LayerKeeper({ ...runtime, leases, store, arrivals, limits });
   stack.push(
     "layers",
     inBackground(

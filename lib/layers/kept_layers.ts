@@ -25,9 +25,21 @@ export interface Release {
 export interface KeptLayersOptions {
   /** How long a layer without an image is kept after it was pulled, ms. */
   readonly awaitMs: number;
+  /** The longest that it is kept if pulls go on, ms. */
+  readonly maxAwaitMs: number;
   /** The most layers that are awaited; the longest awaited one makes room. */
   readonly maxAwaited: number;
 }
+
+/**
+ * How long a node's layers are awaited. A pull may take long; containerd keeps what it pulls for a day
+ * (client/lease.go). A node pulls a few images at a time.
+ */
+export const AWAITING: KeptLayersOptions = {
+  awaitMs: 3_600_000,
+  maxAwaitMs: 24 * 3_600_000,
+  maxAwaited: 1_000,
+};
 
 /** The layers that are kept, and the order in which they are let go. */
 export class KeptLayers {
@@ -35,6 +47,7 @@ export class KeptLayers {
   readonly #layers = new Map<Digest, KeptLayer>();
   #present = 0;
   #bytes = 0;
+  #pullingAt = -Infinity;
 
   constructor(options: KeptLayersOptions) {
     this.#options = options;
@@ -128,6 +141,16 @@ export class KeptLayers {
     this.#bytes -= size;
   }
 
+  /** Whether a layer without an image is to be released, unless pulls go on. */
+  hasLate(now: number): boolean {
+    return this.#all().some(([, layer]) => layer.state === "awaited" && this.#isLate(layer, now));
+  }
+
+  /** Pulls go on: what has no image may be of them, and is awaited as long again. */
+  pulling(now: number): void {
+    this.#pullingAt = now;
+  }
+
   /** What no image names any more, or none has named in time. */
   unnamed(named: ReadonlySet<Digest>, now: number): Release[] {
     return this.#all().flatMap(([digest, layer]): Release[] => {
@@ -136,8 +159,9 @@ export class KeptLayers {
         return [];
       }
       if (layer.state === "named") return [{ digest, reason: "image-removed" }];
-      const isLate = layer.state === "displaced" || now - layer.since > this.#options.awaitMs;
-      return isLate ? [{ digest, reason: "never-pulled" }] : [];
+      return layer.state === "displaced" || this.#isLate(layer, now)
+        ? [{ digest, reason: "never-pulled" }]
+        : [];
     });
   }
 
@@ -152,6 +176,11 @@ export class KeptLayers {
   oldest(bytes: number): Release[] {
     return this.#freeing(bytes, (layer) => layer.since)
       .map((digest) => ({ digest, reason: "disk-pressure" }));
+  }
+
+  #isLate({ since }: KeptLayer, now: number): boolean {
+    const { awaitMs, maxAwaitMs } = this.#options;
+    return now - since > maxAwaitMs || now - Math.max(since, this.#pullingAt) > awaitMs;
   }
 
   #boundAwaited(): void {

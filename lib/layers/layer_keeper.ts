@@ -9,7 +9,7 @@ import type { Metrics } from "../ports/metrics.ts";
 import type { StoredImage } from "../ports/store.ts";
 import type { StoreEvent, Watcher } from "../ports/watcher.ts";
 import type { DiskLimits, DiskRoom } from "./disk_limits.ts";
-import { KeptLayers, type Release } from "./kept_layers.ts";
+import { AWAITING, KeptLayers, type Release } from "./kept_layers.ts";
 import { Lookup, type LookupCollaborators } from "./lookup.ts";
 
 /** Collaborators of {@link LayerKeeper}. */
@@ -19,10 +19,6 @@ export interface LayerKeeperCollaborators extends LookupCollaborators {
   readonly leases: Leases;
 }
 
-/** How long a layer is kept that no image names after it was pulled, ms: a pull may take long. */
-const AWAIT_MS = 60 * 60_000;
-/** Layers that are awaited; a node pulls a few images at a time. */
-const MAX_AWAITED = 1_000;
 /** Layers that are kept; an image has ten or so. */
 const MAX_KEPT = 20_000;
 /** The longest that a pull waits until its layer is recorded, ms. */
@@ -44,7 +40,7 @@ const RENEWALS = 8;
 export class LayerKeeper implements Layers {
   readonly #with: LayerKeeperCollaborators;
   readonly #lookup: Lookup;
-  readonly #kept = new KeptLayers({ awaitMs: AWAIT_MS, maxAwaited: MAX_AWAITED });
+  readonly #kept = new KeptLayers(AWAITING);
   /** Present content of each image. */
   readonly #images = new Map<string, readonly Digest[]>();
   /** Layers that are being recorded, each with its end. */
@@ -215,7 +211,11 @@ export class LayerKeeper implements Layers {
     if (!this.#synced) return;
     const named = new Set([...this.#images.values()].flat());
     for (const digest of this.#unkept) if (!named.has(digest)) this.#unkept.delete(digest);
-    await this.#release(this.#kept.unnamed(named, this.#with.clock.now()), options);
+    const now = this.#with.clock.now();
+    const isPulling = this.#kept.hasLate(now) &&
+      await this.#lookup.isAnyArriving(this.#kept.missing(), options);
+    if (isPulling) this.#kept.pulling(now);
+    await this.#release(this.#kept.unnamed(named, now), options);
     this.#lookup.begin();
     for (const digest of this.#kept.missing()) {
       const size = (await this.#lookup.find(digest, options))?.size;

@@ -1,5 +1,6 @@
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { Arrivals } from "../ports/arrivals.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
@@ -7,6 +8,8 @@ import type { Store } from "../ports/store.ts";
 /** Collaborators of {@link Lookup}. */
 export interface LookupCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly store: Pick<Store, "descriptor">;
+  /** Finds what the runtime is fetching; undefined: that cannot be seen. */
+  readonly arrivals?: Pick<Arrivals, "find"> | undefined;
 }
 
 /** The longest that one round bears with lookups that fail, ms: then it is the store that fails. */
@@ -43,5 +46,16 @@ export class Lookup {
       log.debug("a layer cannot be looked up", { digest, error });
       return undefined;
     }
+  }
+
+  /** Whether the runtime is fetching any of these. */
+  async isAnyArriving(digests: readonly Digest[], options: Cancellable): Promise<boolean> {
+    const { arrivals } = this.#with;
+    if (arrivals === undefined) return false;
+    for (const digest of digests) {
+      options.signal.throwIfAborted();
+      if (await arrivals.find(digest, options) !== undefined) return true;
+    }
+    return false;
   }
 }

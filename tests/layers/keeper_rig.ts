@@ -8,12 +8,16 @@ import { MemoryLog } from "../fakes/log.ts";
 import { memoryMetrics } from "../fakes/metrics.ts";
 import { MemoryStore } from "../fakes/store.ts";
 
+const ARRIVING = { size: 1, open: () => Promise.resolve(undefined) };
+
 /** A keeper that runs, with everything around it in memory. */
 export class KeeperRig implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly store = new MemoryStore();
   readonly log = new MemoryLog();
   readonly metrics = memoryMetrics();
+  /** What the runtime is fetching. */
+  readonly arriving = new Set<Digest>();
   /** What the disk has room for. */
   room: DiskRoom;
   readonly leases: MemoryLeases;
@@ -30,7 +34,17 @@ export class KeeperRig implements AsyncDisposable {
     this.leases = leases ?? new MemoryLeases(() => clock.now());
     const { metrics } = this;
     const limits = { look: () => Promise.resolve(this.room) };
-    this.keeper = new LayerKeeper({ leases: this.leases, store, clock, log, metrics, limits });
+    this.keeper = new LayerKeeper({
+      leases: this.leases,
+      store,
+      clock,
+      log,
+      metrics,
+      limits,
+      arrivals: {
+        find: (digest) => Promise.resolve(this.arriving.has(digest) ? ARRIVING : undefined),
+      },
+    });
     this.#running = this.keeper.run({ signal: this.#stop.signal });
   }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
+import { KeptLayers } from "../../lib/layers/kept_layers.ts";
 import { MemoryLeases } from "../fakes/leases.ts";
 import { test } from "../support/test.ts";
 import { image, KeeperRig } from "./keeper_rig.ts";
@@ -49,6 +50,36 @@ test("layer keeper: what never becomes part of an image is let go after an hour"
   assert.deepEqual(rig.kept, [asked, broken].sort());
   await rig.clock.advance(0.2 * HOUR_MS);
   assert.deepEqual(rig.kept, []);
+});
+
+test("layer keeper: a pull may take longer than an hour", async () => {
+  await using rig = new KeeperRig();
+  await rig.tell({ type: "sync", images: [] });
+  const [small] = await rig.pull("small");
+  const large = digestOf("large");
+  await rig.keeper.expect(large);
+  rig.arriving.add(large);
+  await rig.clock.advance(1.9 * HOUR_MS);
+  assert.deepEqual(rig.kept, [small, large].sort());
+  // It is unpacked, and then the image appears; or else the pull broke off.
+  rig.store.add("large");
+  rig.arriving.clear();
+  await rig.clock.advance(0.05 * HOUR_MS);
+  assert.deepEqual(rig.kept, [small, large].sort());
+  await rig.clock.advance(0.2 * HOUR_MS);
+  assert.deepEqual(rig.kept, []);
+});
+
+test("layer keeper: pulls that go on and on do not keep what broke off for more than a day", () => {
+  const kept = new KeptLayers({ awaitMs: 1, maxAwaitMs: 24, maxAwaited: 10 });
+  const broken = digestOf("of a pull that broke off");
+  kept.await(broken, 0, { recorded: true });
+  const late: number[] = [];
+  for (let hour = 1; hour <= 26; hour++) {
+    kept.pulling(hour);
+    if (kept.unnamed(new Set(), hour).length > 0) late.push(hour);
+  }
+  assert.deepEqual(late, [25, 26]);
 });
 
 test("layer keeper: many names that are never delivered do not push out what an image has", async () => {
