@@ -117,7 +117,7 @@ async function installCases({ lab, machine, k3s }: Site, step: Case): Promise<vo
       ["systemd-analyze", "verify", "--man=no", "/etc/systemd/system/eddy.service"],
     );
     assert.equal(stdout + stderr, "");
-    assert.match(await machine.journal("eddy.service"), /"kind":"k3s"/);
+    assert.match(await machine.journal("eddy.service"), /"distribution":"k3s"/);
     assert.deepEqual(unmerged(await k3s.hosts(), ALL), []);
     installed = await machine.changes();
     assert.equal((await eddy(machine, "install")).stdout, "nothing to change\n");
