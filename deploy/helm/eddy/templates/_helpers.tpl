@@ -57,9 +57,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Settings of the agent, as YAML: Spegel's key goes before Eddy's. */}}
+{{/*
+Settings of the agent, as YAML: Spegel's key goes before Eddy's, and the distribution's paths are for
+what neither sets.
+*/}}
 {{- define "eddy.config" -}}
-{{- mergeOverwrite (deepCopy .Values.eddy) (default dict .Values.spegel) | toYaml }}
+{{- $config := mergeOverwrite (deepCopy .Values.eddy) (default dict .Values.spegel) }}
+{{- $paths := .Files.Get "files/distributions.yaml" | fromYaml }}
+{{- range $name, $path := get $paths (default "containerd" .Values.distribution) }}
+{{- if kindIs "invalid" (index $config $name) }}
+{{- $_ := set $config $name $path }}
+{{- end }}
+{{- end }}
+{{- $config | toYaml }}
 {{- end }}
 
 {{/* "true" if the agent uses the API server. */}}
