@@ -45,6 +45,8 @@ export const AWAITING: KeptLayersOptions = {
 export class KeptLayers {
   readonly #options: KeptLayersOptions;
   readonly #layers = new Map<Digest, KeptLayer>();
+  /** Those in the state `awaited`, the longest awaited one first. */
+  readonly #awaited = new Set<Digest>();
   #present = 0;
   #bytes = 0;
   #pullingAt = -Infinity;
@@ -90,8 +92,6 @@ export class KeptLayers {
   /** Adds a layer that is pulled or was found, or notes that it is pulled again. */
   await(digest: Digest, now: number, { recorded }: { recorded: boolean }): void {
     const before = this.#layers.get(digest);
-    // The order of the map is that of their times.
-    this.#layers.delete(digest);
     this.#layers.set(digest, {
       size: before?.size,
       recorded,
@@ -99,7 +99,9 @@ export class KeptLayers {
       usedAt: now,
       state: "awaited",
     });
-    if (before?.state !== "awaited") this.#boundAwaited();
+    this.#awaited.delete(digest);
+    this.#awaited.add(digest);
+    this.#boundAwaited();
   }
 
   /** The store has recorded that it is kept. */
@@ -130,12 +132,15 @@ export class KeptLayers {
   /** An image has it, so that it is to be released with its last image. */
   named(digest: Digest): void {
     const layer = this.#layers.get(digest);
-    if (layer !== undefined) layer.state = "named";
+    if (layer === undefined) return;
+    layer.state = "named";
+    this.#awaited.delete(digest);
   }
 
   forget(digest: Digest): void {
     const size = this.#layers.get(digest)?.size;
     this.#layers.delete(digest);
+    this.#awaited.delete(digest);
     if (size === undefined) return;
     this.#present--;
     this.#bytes -= size;
@@ -143,7 +148,8 @@ export class KeptLayers {
 
   /** Whether a layer without an image is to be released, unless pulls go on. */
   hasLate(now: number): boolean {
-    return this.#all().some(([, layer]) => layer.state === "awaited" && this.#isLate(layer, now));
+    const longest = this.#longestAwaited();
+    return longest !== undefined && this.#isLate(longest.layer, now);
   }
 
   /** Pulls go on: what has no image may be of them, and is awaited as long again. */
@@ -155,7 +161,7 @@ export class KeptLayers {
   unnamed(named: ReadonlySet<Digest>, now: number): Release[] {
     return this.#all().flatMap(([digest, layer]): Release[] => {
       if (named.has(digest)) {
-        layer.state = "named";
+        this.named(digest);
         return [];
       }
       if (layer.state === "named") return [{ digest, reason: "image-removed" }];
@@ -184,14 +190,17 @@ export class KeptLayers {
   }
 
   #boundAwaited(): void {
-    let count = 0;
-    let oldest: KeptLayer | undefined;
-    for (const layer of this.#layers.values()) {
-      if (layer.state !== "awaited") continue;
-      oldest ??= layer;
-      count++;
-    }
-    if (oldest !== undefined && count > this.#options.maxAwaited) oldest.state = "displaced";
+    if (this.#awaited.size <= this.#options.maxAwaited) return;
+    const longest = this.#longestAwaited();
+    if (longest === undefined) return;
+    longest.layer.state = "displaced";
+    this.#awaited.delete(longest.digest);
+  }
+
+  #longestAwaited(): { readonly digest: Digest; readonly layer: KeptLayer } | undefined {
+    const [digest] = this.#awaited;
+    const layer = digest && this.#layers.get(digest);
+    return layer && { digest, layer };
   }
 
   #freeing(bytes: number, rank: (layer: KeptLayer) => number): Digest[] {
