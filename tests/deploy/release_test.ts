@@ -18,7 +18,9 @@ interface Workflow {
 
 const root = new URL("../../", import.meta.url);
 const read = (file: string) => Deno.readTextFile(new URL(file, root));
-const workflow = parse(await read(".github/workflows/release.yaml")) as Workflow;
+const RELEASE = ".github/workflows/release.yaml";
+const CHECK = ".github/workflows/check.yaml";
+const workflow = parse(await read(RELEASE)) as Workflow;
 const jobs = Object.entries(workflow.jobs);
 
 test("release: each job has only the rights that it names, and a time limit", () => {
@@ -27,25 +29,34 @@ test("release: each job has only the rights that it names, and a time limit", ()
   assert.deepEqual(granted, {
     check: { contents: "read" },
     binary: { contents: "read" },
-    image: { contents: "read", packages: "write" },
-    release: { contents: "write" },
+    image: { contents: "read", packages: "write", "id-token": "write", attestations: "write" },
+    chart: { contents: "read", packages: "write", "id-token": "write" },
+    release: { contents: "write", "id-token": "write", attestations: "write" },
   });
   for (const [name, job] of jobs) assert.ok((job["timeout-minutes"] ?? 999) <= 30, name);
 });
 
-test("release: actions are pinned by version, and keep no credentials", () => {
-  const steps = jobs.flatMap(([, job]) => job.steps);
-  const used = steps.filter(({ uses }) => uses !== undefined);
-  assert.ok(used.length > 5);
-  for (const step of used) {
-    assert.match(step.uses ?? "", /^(actions|docker)\/[a-z-]+@v\d+\.\d+\.\d+$/);
-    if (step.uses?.startsWith("actions/checkout@")) {
-      assert.equal(step.with?.["persist-credentials"], false);
+for (const path of [RELEASE, CHECK]) {
+  test(`${path}: actions are pinned by their commit, and keep no credentials`, async () => {
+    const text = await read(path);
+    const steps = Object.values((parse(text) as Workflow).jobs).flatMap(({ steps }) => steps);
+    const used = steps.filter(({ uses }) => uses !== undefined);
+    assert.ok(used.length > 2);
+    for (const step of used) {
+      assert.match(step.uses ?? "", /^(actions|docker|sigstore)\/[a-z-]+@[0-9a-f]{40}$/);
+      // The version is for people, and for what proposes newer ones.
+      assert.match(text, new RegExp(`uses: ${step.uses} # v\\d+\\.\\d+\\.\\d+\n`));
+      if (step.uses?.startsWith("actions/checkout@")) {
+        assert.equal(step.with?.["persist-credentials"], false);
+      }
     }
-  }
-  // Text of an event inside a script would be run as part of it.
-  for (const { run = "" } of steps) assert.doesNotMatch(run, /\$\{\{/);
-});
+    // Text of an event inside a script would be run as part of it.
+    for (const { run = "" } of steps) assert.doesNotMatch(run, /\$\{\{/);
+    for (const [, script = ""] of text.matchAll(/\b((?:deploy|\.ci)\/[\w/.-]+)/g)) {
+      await Deno.stat(new URL(script, root));
+    }
+  });
+}
 
 test("the same Deno is named wherever it is pinned", async () => {
   const pins: [string, RegExp][] = [
