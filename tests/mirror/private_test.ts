@@ -55,6 +55,23 @@ test("who wants open content does not share what others are given as private", a
   }
 });
 
+test("open parts of a blob are fetched once, also after private ones", async () => {
+  await using rig = new Rig(PATIENT);
+  const content = noise(3_000_000, 3);
+  const digest = digestOf(content);
+  const closed = rig.add(content, PRIVATE);
+  const open = rig.add(content);
+  for (const openOnly of [false, true, true, false, true]) {
+    const hit = await rig.fetch({ ...blob(digest, "bytes=5-9"), openOnly });
+    assert.ok(hit.found && !(openOnly && hit.isPrivate));
+    assert.deepEqual(await bytesOf(hit), content.slice(5, 10));
+  }
+  const wholes = [closed, open].map(({ asked }) =>
+    asked.filter(({ headers }) => headers.get("range") === null).length
+  );
+  assert.deepEqual(wholes, [1, 1]);
+});
+
 test("peers are told when only open content is wanted", async () => {
   await using rig = new Rig(PATIENT);
   for (const openOnly of [true, false]) {

@@ -52,9 +52,14 @@ export class KeptBlobs {
     return shared(entry.blob);
   }
 
-  /** Keeps a blob of which nothing has been read. */
+  /**
+   * Keeps a blob of which nothing has been read. One that everybody may have takes the place of one
+   * that a peer says is private, which is of no use to those whose right is not known.
+   */
   put(path: string, blob: WholeBlob): void {
-    if (this.#entries.has(path) || this.#closing.aborted) return;
+    const before = this.#entries.get(path);
+    if (this.#closing.aborted || (before && (!before.blob.isPrivate || blob.isPrivate))) return;
+    if (before !== undefined) this.#drop(path, before);
     if (this.#entries.size >= MAX_KEPT) this.dropOldest();
     const life = link(this.#closing);
     const entry = { blob: shared(blob), life, usedAt: this.#clock.now() };
