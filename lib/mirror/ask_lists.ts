@@ -77,8 +77,9 @@ async function ask(
   if (source === undefined) return;
   const content = await readList(source, signal);
   if (content === undefined) return;
-  const entries = parseEntries(request.kind, content).slice(0, request.n);
-  lists.set(source.peer.id, { entries, more: source.goesOn });
+  const entries = parseEntries(request.kind, content);
+  if (entries === undefined) return;
+  lists.set(source.peer.id, { entries: entries.slice(0, request.n), more: source.goesOn });
 }
 
 /** Undefined if it is not what the peer said that it is. */

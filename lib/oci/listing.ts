@@ -94,24 +94,29 @@ export function nextLink(
   return `</v2/${name}/${what}?${query}>; rel="next"`;
 }
 
-/** The entries of a list that a peer sent: tags, or digests of referrers. Others are skipped. */
-export function parseEntries(kind: Listing["kind"], content: Uint8Array): (string | Digest)[] {
+/**
+ * The entries of a list that a peer sent: tags, or digests of referrers. Others are skipped.
+ *
+ * @returns undefined if it is no list, or one of something else: it is not empty.
+ */
+export function parseEntries(
+  kind: Listing["kind"],
+  content: Uint8Array,
+): (string | Digest)[] | undefined {
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder().decode(content));
   } catch {
-    return [];
+    return undefined;
   }
   const { tags, manifests } = (document ?? {}) as Record<string, unknown>;
-  if (kind === "tags") {
-    return asList(tags).filter((tag): tag is string => typeof tag === "string" && isTag(tag));
-  }
-  return asList(manifests).map((entry) => (entry as { digest?: unknown } | null)?.digest)
-    .filter((digest): digest is Digest => typeof digest === "string" && isDigest(digest));
-}
-
-function asList(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
+  const list: unknown = kind === "tags" ? tags : manifests;
+  if (!Array.isArray(list)) return undefined;
+  const entries = kind === "tags"
+    ? list.filter((tag): tag is string => typeof tag === "string" && isTag(tag))
+    : list.map((entry) => (entry as { digest?: unknown } | null)?.digest)
+      .filter((digest): digest is Digest => typeof digest === "string" && isDigest(digest));
+  return list.length > 0 && entries.length === 0 ? undefined : entries;
 }
 
 function unusable(name: string, value: string, wanted: string): OciError {

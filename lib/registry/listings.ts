@@ -9,6 +9,7 @@ import { ListAccess } from "./list_access.ts";
 import type { ListCall } from "./list_call.ts";
 import type { LocalContent } from "./local_content.ts";
 import { ReferrerLists, type ReferrerListsOptions } from "./referrer_lists.ts";
+import type { RequestContext } from "./request_context.ts";
 import { TagLists } from "./tag_lists.ts";
 
 /** What {@link createListings} works with. */
@@ -27,8 +28,9 @@ export interface ListingsCollaborators extends Pick<Runtime, "clock"> {
 export type Listings = (method: "GET" | "HEAD", call: ListCall) => Promise<Answer>;
 
 /**
- * Lists that are collected at the same time for clients of this node, and as many for outsiders,
- * which bounds memory and questions to peers.
+ * Lists that are collected at the same time for clients of this node, as many for nodes that have
+ * shown a token, for others that say that they are nodes, and for strangers. It bounds memory and
+ * questions to peers.
  */
 const MAX_ACTIVE = 4;
 
@@ -45,13 +47,19 @@ export function createListings(
   const access = new ListAccess(collaborators);
   const tags = new TagLists({ ...collaborators, access });
   const referrers = new ReferrerLists({ ...collaborators, access }, options);
-  const slots = new Slots(MAX_ACTIVE);
-  const outsiders = new Slots(MAX_ACTIVE);
+  const clients = new Slots(MAX_ACTIVE);
+  const nodes = new Slots(MAX_ACTIVE);
+  const unproven = new Slots(MAX_ACTIVE);
+  const strangers = new Slots(MAX_ACTIVE);
+  const slotsOf = ({ fromPeer, proven, stranger }: RequestContext) => {
+    if (fromPeer) return proven ? nodes : unproven;
+    return stranger ? strangers : clients;
+  };
   return async (method, call) => {
     const { listing, context } = call;
     context.registry = listing.reference.registry;
     context.enter("listing");
-    const answer = await (context.fromOutside ? outsiders : slots).run(() => {
+    const answer = await slotsOf(context).run(() => {
       call.client.signal.throwIfAborted();
       return listing.kind === "tags" ? tags.serve(call) : referrers.serve(call);
     });

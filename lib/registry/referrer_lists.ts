@@ -5,9 +5,16 @@ import type { ReferenceFilter } from "../oci/filter.ts";
 import { OCI_INDEX } from "../oci/media_type.ts";
 import type { Reference } from "../oci/reference.ts";
 import { parseReferrer, type ReferrerDescriptor } from "../oci/referrer.ts";
+import {
+  describeReferrer,
+  fittingReferrers,
+  joinReadings,
+  mostReferrers,
+  type Reading,
+} from "./referrer_readings.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
 import type { Catalog } from "../ports/catalog.ts";
-import type { Mirror } from "../ports/mirror.ts";
+import type { Mirror, PeerList } from "../ports/mirror.ts";
 import type { Answer } from "./answer.ts";
 import { type ListAccess, nothingKnown } from "./list_access.ts";
 import type { LocalContent } from "./local_content.ts";
@@ -32,30 +39,23 @@ export interface ReferrerListsOptions {
   readonly listTimeoutMs?: number;
 }
 
-/** The most referrers of one answer, and their bytes, unless the first alone is larger. */
-const MAX_REFERRERS = 128;
-const MAX_BYTES = 512 * 1024;
-/** Manifests that are read at the same time. */
-const CONCURRENCY = 4;
+/** Held manifests that are read at the same time. */
+const READS = 4;
 
-/** A manifest that may be a referrer. */
-interface Candidate {
-  readonly digest: Digest;
-  /** It is held here; otherwise a peer names it. */
-  readonly isHeld: boolean;
-}
+/** Manifests that are fetched from peers at the same time, for all lists that they sent. */
+const FETCHES = 8;
 
 /** Reads a manifest for a client that may have it. */
-type Read = (candidate: Candidate, options: Cancellable) => Promise<Uint8Array | undefined>;
+type Read = (digest: Digest, options: Cancellable) => Promise<Uint8Array | undefined>;
 
 /** Where the entries of a list come from. */
 interface Sources {
-  readonly candidates: readonly Candidate[];
+  readonly held: readonly Digest[];
   readonly read: Read;
-  /** Peers know of referrers that belong together with the subject. */
-  readonly isKnown?: boolean;
-  /** A peer has more after this one, so that nothing beyond may be listed yet. */
-  readonly end?: string | undefined;
+  /** What peers name. */
+  readonly lists?: readonly PeerList[];
+  /** Fetches what only peers name. */
+  readonly fetch?: Read;
 }
 
 /**
@@ -76,17 +76,16 @@ export class ReferrerLists {
     const { listing } = call;
     const { reference, last = "", artifactTypes } = listing;
     if (!this.#collaborators.filter(reference)) throw nothingKnown(reference);
-    const { candidates, read, isKnown = false, end } = call.context.fromOutside
+    const sources = call.context.fromOutside
       ? this.#forOutsider(call)
       : await this.#forClient(call);
-    const after = candidates.filter(({ digest }) =>
-      digest > last && digest <= (end ?? digest) &&
-      this.#collaborators.filter({ ...reference, digest })
-    ).sort((a, b) => a.digest < b.digest ? -1 : 1);
-    const { found, next = end, isCut } = await this.#read(call, after, read);
-    // No list is empty only because there was no time.
-    const isSure = found.length > 0 || next !== undefined ||
-      (!isCut && (isKnown || await this.#isRelated(call, read)));
+    const { found, next, isCut } = await this.#readAll(call, sources);
+    // Peers know of referrers that belong together with the subject.
+    const isKnown = sources.lists?.some(({ entries }) => entries.length === 0) ?? false;
+    // No list is empty only because there was no time, except for the end of one.
+    const isEnd = isCut && last !== "" && !call.context.fromOutside;
+    const isSure = found.length > 0 || next !== undefined || isEnd ||
+      (!isCut && (isKnown || await this.#isRelated(call, sources.read)));
     if (!isSure) throw nothingKnown(reference);
     const isWanted = ({ artifactType = "" }: ReferrerDescriptor) =>
       artifactTypes.length === 0 || artifactTypes.includes(artifactType);
@@ -105,7 +104,7 @@ export class ReferrerLists {
     using limit = deadline(this.#readMs, client);
     const related = catalog?.relatedReferrers(reference, reference.digest) ?? [];
     for (const digest of related.filter((digest) => filter({ ...reference, digest }))) {
-      const content = await read({ digest, isHeld: true }, limit).catch(() => undefined);
+      const content = await read(digest, limit).catch(() => undefined);
       client.signal.throwIfAborted();
       if (content !== undefined) return true;
     }
@@ -115,8 +114,8 @@ export class ReferrerLists {
   #forOutsider(call: ListCall): Sources {
     const { access } = this.#collaborators;
     return {
-      candidates: this.#held(call),
-      read: async ({ digest }, options) =>
+      held: this.#held(call),
+      read: async (digest, options) =>
         await access.admitOutsider(call, digest)
           ? await this.#readHeld(call, digest, options)
           : undefined,
@@ -131,33 +130,24 @@ export class ReferrerLists {
     const held = this.#held(call);
     const lists = await mirror.lists?.({
       ...{ kind, reference, last },
-      n: MAX_REFERRERS,
+      n: mostReferrers(undefined),
       openOnly: !isEntitled,
       near: [reference],
     }, call.client) ?? [];
-    const ends = lists.flatMap(({ entries, more }) => more ? [entries.toSorted().at(-1) ?? ""] : [])
-      .filter((entry) => entry > (last ?? ""));
-    const known = new Set(held.map(({ digest }) => digest));
-    const named = new Set(lists.flatMap(({ entries }) => entries).filter(isDigest));
-    const others = [...named.difference(known)].map((digest) => ({ digest, isHeld: false }));
     return {
-      candidates: [...held, ...others],
-      isKnown: lists.some(({ entries }) => entries.length === 0),
-      end: ends.sort()[0],
-      read: async ({ digest, isHeld }, options) => {
-        if (!isHeld) return await this.#fetch(call, digest, { ...options, isEntitled });
-        return await access.mayHave(call, { ...reference, digest })
+      ...{ held, lists },
+      read: async (digest, options) =>
+        await access.mayHave(call, { ...reference, digest })
           ? await this.#readHeld(call, digest, options)
-          : undefined;
-      },
+          : undefined,
+      fetch: async (digest, options) => await this.#fetch(call, digest, { ...options, isEntitled }),
     };
   }
 
-  #held({ listing: { reference } }: ListCall): Candidate[] {
+  #held({ listing: { reference } }: ListCall): readonly Digest[] {
     const { digest: subject } = reference;
     if (subject === undefined) return [];
-    return (this.#collaborators.catalog?.referrers(reference, subject) ?? [])
-      .map((digest) => ({ digest, isHeld: true }));
+    return this.#collaborators.catalog?.referrers(reference, subject) ?? [];
   }
 
   async #readHeld(
@@ -197,59 +187,78 @@ export class ReferrerLists {
   }
 
   /**
+   * Reads what is held and what each peer names, side by side: what a peer makes up must not use up
+   * the time of the others, nor hide what they have.
+   */
+  async #readAll(call: ListCall, { held, read, lists = [], fetch }: Sources): Promise<Reading> {
+    const { listing: { reference, last = "" }, client } = call;
+    using limit = deadline(this.#readMs, client);
+    const isNext = (digest: Digest) =>
+      digest > last && this.#collaborators.filter({ ...reference, digest });
+    const known = new Set(held);
+    const fetches = new Map<Digest, ReturnType<Read>>();
+    const fetchOnce: Read = async (digest, options) => {
+      const fetching = fetches.get(digest) ?? fetch?.(digest, options);
+      if (fetching !== undefined) fetches.set(digest, fetching);
+      return await fetching;
+    };
+    const concurrency = Math.max(1, Math.floor(FETCHES / Math.max(1, lists.length)));
+    const reading = lists.map(({ entries }) => {
+      const named = [...new Set(entries.filter(isDigest))].filter((digest) => !known.has(digest));
+      return this.#read(call, named.filter(isNext), { read: fetchOnce, limit, concurrency });
+    });
+    const [own, theirs] = await Promise.all([
+      this.#read(call, held.filter(isNext), { read, limit, concurrency: READS }),
+      Promise.all(reading),
+    ]);
+    const listed = new Set(own.found.map(({ digest }) => digest as string));
+    const ends = theirs.map(({ found, next }, index) => {
+      const { entries = [], more = false } = lists[index] ?? {};
+      // Nobody ends a list with what is made up only.
+      const isReal = found.length > 0 || entries.some((entry) => listed.has(entry));
+      return isReal
+        ? next ?? (more ? entries.filter(isDigest).sort().at(-1) : undefined)
+        : undefined;
+    });
+    return joinReadings(call.listing, [own, ...theirs], [own.next, ...ends]);
+  }
+
+  /**
    * Reads as many as fit into one answer. `next`: the last of them, if another one follows. Whether
    * any follows that the client may not have is not told.
    */
   async #read(
-    { listing: { reference, n = MAX_REFERRERS }, client }: ListCall,
-    candidates: readonly Candidate[],
-    read: Read,
-  ): Promise<{ found: ReferrerDescriptor[]; next: Digest | undefined; isCut: boolean }> {
-    const most = Math.min(Math.max(n, 1), MAX_REFERRERS);
+    { listing: { reference, n }, client }: ListCall,
+    digests: readonly Digest[],
+    { read, limit, concurrency }: {
+      readonly read: Read;
+      readonly limit: Cancellable;
+      readonly concurrency: number;
+    },
+  ): Promise<Reading> {
+    const candidates = digests.toSorted();
     const found: ReferrerDescriptor[] = [];
     let at = 0;
     let isCut = false;
-    using limit = deadline(this.#readMs, client);
-    const isFull = () => found.length > fitting(found, most);
-    for (; at < candidates.length && !isFull() && !isCut; at += CONCURRENCY) {
-      const batch = candidates.slice(at, at + CONCURRENCY);
-      const described = await mapConcurrent(batch, CONCURRENCY, async (candidate) => {
-        const content = await read(candidate, limit).catch((error) => {
+    const isFull = () => found.length > fittingReferrers(found, mostReferrers(n));
+    for (; at < candidates.length && !isFull() && !isCut; at += concurrency) {
+      const batch = candidates.slice(at, at + concurrency);
+      const described = await mapConcurrent(batch, concurrency, async (digest) => {
+        const content = await read(digest, limit).catch((error) => {
           client.signal.throwIfAborted();
           if (!limit.signal.aborted) throw error;
           return "late" as const;
         });
         if (content === undefined || content === "late") return content;
-        return describe(candidate.digest, content, reference.digest);
+        return describeReferrer(digest, content, reference.digest);
       });
       const late = described.indexOf("late");
       isCut = late >= 0;
       const inTime = isCut ? described.slice(0, late) : described;
       found.push(...inTime.filter((entry) => entry !== undefined && entry !== "late"));
     }
-    const page = found.slice(0, fitting(found, most));
+    const page = found.slice(0, fittingReferrers(found, mostReferrers(n)));
     const next = isFull() || isCut ? page.at(-1)?.digest : undefined;
     return { found: page, next, isCut };
   }
-}
-
-/** How many of the first descriptors fit into an answer. */
-function fitting(found: readonly ReferrerDescriptor[], most: number): number {
-  let bytes = 0;
-  const end = found.findIndex((entry, index) => {
-    bytes += JSON.stringify(entry).length;
-    return index >= most || (index > 0 && bytes > MAX_BYTES);
-  });
-  return end < 0 ? found.length : end;
-}
-
-/** Undefined if it is about something else. */
-function describe(
-  digest: Digest,
-  content: Uint8Array,
-  subject: Digest | undefined,
-): ReferrerDescriptor | undefined {
-  const { subject: of, mediaType, ...rest } = parseReferrer(content) ?? {};
-  if (of === undefined || of !== subject || mediaType === undefined) return undefined;
-  return { mediaType, digest, size: content.length, ...rest };
 }

@@ -1,3 +1,4 @@
+import type { Digest } from "../oci/digest.ts";
 import { OciError } from "../oci/error.ts";
 import type { ReferenceFilter } from "../oci/filter.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -21,10 +22,12 @@ export interface TagListsCollaborators {
 
 /** The most tags of one answer. */
 const MAX_TAGS = 256;
-/** How long an outsider's right to tags may be looked into, ms. */
+/** How long the right to tags may be looked into, ms. */
 const ADMISSION_MS = 1000;
 /** Held tags whose other holders are asked for more. */
 const NEAR = 2;
+/** Held manifests of which one tells whether a client may know of the repository. */
+const MAX_TRIED = 4;
 /** Upstream tells by this one whether a repository is private of which nothing is held. */
 const USUAL_TAG = "latest";
 
@@ -66,20 +69,26 @@ export class TagLists {
     const { listing: { last = "" } } = call;
     const most = mostOf(call);
     const after = held.filter(({ tag }) => tag > last);
-    const page = await this.#admitted(call, after, most);
+    const { access } = this.#collaborators;
+    const isAdmitted = (target: Digest) => access.admitOutsider(call, target);
+    const page = await this.#admitted(after, most, isAdmitted);
     if (page.entries.length > 0) return page;
-    const isKnown = (await this.#admitted(call, held, 1)).entries.length > 0;
+    const isKnown = (await this.#admitted(held, 1, isAdmitted)).entries.length > 0;
     return isKnown ? { entries: [], more: false } : undefined;
   }
 
-  async #admitted(call: ListCall, held: readonly HeldTag[], most: number): Promise<Page> {
-    const { access, clock } = this.#collaborators;
+  async #admitted(
+    held: readonly HeldTag[],
+    most: number,
+    decide: (target: Digest) => Promise<boolean>,
+  ): Promise<Page> {
+    const { clock } = this.#collaborators;
     const until = clock.now() + ADMISSION_MS;
     const entries: string[] = [];
     const decided = new Map<string, boolean>();
     for (const { tag, target } of held) {
       if (clock.now() > until) return { entries, more: true };
-      const isAdmitted = decided.get(target) ?? await access.admitOutsider(call, target);
+      const isAdmitted = decided.get(target) ?? await decide(target);
       decided.set(target, isAdmitted);
       // Whether there are more that it may not know of is not told.
       if (isAdmitted && entries.length >= most) return { entries, more: most > 0 };
@@ -89,6 +98,7 @@ export class TagLists {
   }
 
   async #forClient(call: ListCall, held: readonly HeldTag[]): Promise<Page | undefined> {
+    const { access } = this.#collaborators;
     const { listing: { reference: { registry, repository }, last = "" } } = call;
     // Where no tag would be listed, nobody is asked.
     if (held.length === 0 && !this.#passes({ registry, repository, tag: "any" })) return undefined;
@@ -96,23 +106,33 @@ export class TagLists {
     const theirs = await this.#ofPeers(call, held, { openOnly: !isEntitled });
     const isKnown = held.length > 0 || theirs.some(({ entries }) => entries.length > 0);
     if (!isKnown) return undefined;
-    const own = { entries: held.map(({ tag }) => tag), more: false };
-    const after = [own, ...theirs].map(({ entries, more }) => ({
-      entries: entries.filter((tag) => tag > last),
-      more,
-    }));
     const most = mostOf(call);
-    return most === 0 ? { entries: [], more: false } : mergePages(after, most);
+    if (most === 0) return { entries: [], more: false };
+    const isNext = (tag: string) => tag > last;
+    // What is in the repository here may belong to another one, which the client may not have.
+    const own = await this.#admitted(
+      held.filter(({ tag }) => isNext(tag)),
+      most,
+      (digest) => access.mayHave(call, { registry, repository, digest }),
+    );
+    const after = theirs.map(({ entries, more }) => ({ entries: entries.filter(isNext), more }));
+    return mergePages([own, ...after], most);
   }
 
   /** Whether the client may know of private tags, too. */
   async #admit(call: ListCall, held: readonly HeldTag[]): Promise<boolean> {
     const { access } = this.#collaborators;
     const { listing: { reference: { registry, repository } }, credentials } = call;
-    const [first] = held;
-    if (first !== undefined) {
-      return await access.admitClient(call, { registry, repository, digest: first.target });
+    let refusal: OciError | undefined;
+    for (const digest of new Set(held.map(({ target }) => target)).values().take(MAX_TRIED)) {
+      try {
+        return await access.admitClient(call, { registry, repository, digest });
+      } catch (error) {
+        if (!(error instanceof OciError)) throw error;
+        refusal ??= error;
+      }
     }
+    if (refusal !== undefined) throw refusal;
     try {
       return await access.admitClient(call, { registry, repository, tag: USUAL_TAG });
     } catch (error) {

@@ -68,6 +68,8 @@ const USELESS: readonly (readonly [what: string, list: unknown, faults: Faults])
   ["stalls", { tags: ["a"] }, { stallAt: 3 }],
   ["sends other bytes than it says", { tags: ["a"] }, { lieAt: 10 }],
   ["does not say what it sends", { tags: ["a"] }, { headers: { "docker-content-digest": "" } }],
+  ["sends no list", {}, {}],
+  ["sends a list of something else", { tags: [1, "not a tag"] }, {}],
   ["sends too much", { tags: ["a"], filler: "x".repeat(1024 * 1024) }, {}],
   ["sends what is private", { tags: ["a"] }, { headers: { "x-eddy-private": "true" } }],
 ];

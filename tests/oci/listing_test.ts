@@ -104,8 +104,10 @@ test("lists: of what a peer sends only valid entries are taken", () => {
   const manifests = [{ digest: DIGEST }, { digest: "sha256:short" }, null, {}, "x"];
   assert.deepEqual(entries("referrers", { manifests }), [DIGEST]);
   for (const nothing of [null, [], {}, { tags: "v1", manifests: {} }]) {
-    assert.deepEqual(entries("tags", nothing), []);
-    assert.deepEqual(entries("referrers", nothing), []);
+    assert.equal(entries("tags", nothing), undefined);
+    assert.equal(entries("referrers", nothing), undefined);
   }
-  assert.deepEqual(parseEntries("tags", new TextEncoder().encode("{")), []);
+  assert.equal(entries("referrers", { manifests: ["x"] }), undefined, "not an empty list");
+  assert.deepEqual(entries("tags", { tags: [] }), []);
+  assert.equal(parseEntries("tags", new TextEncoder().encode("{")), undefined);
 });

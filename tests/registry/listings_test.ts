@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { type Digest, digestOf } from "../../lib/oci/digest.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../../lib/oci/media_type.ts";
 import type { Reference } from "../../lib/oci/reference.ts";
-import type { Access, AccessRequest, Admission, PeerAdmission } from "../../lib/ports/access.ts";
+import type {
+  Access,
+  AccessRequest,
+  Admission,
+  Outsider,
+  PeerAdmission,
+} from "../../lib/ports/access.ts";
 import type { ListRequest, PeerList } from "../../lib/ports/mirror.ts";
 import type { StoreEvent } from "../../lib/ports/watcher.ts";
 import type { RegistryOptions } from "../../lib/registry/registry_app.ts";
@@ -68,7 +74,11 @@ class FakeAccess implements Access {
     return this.isLocal;
   }
 
-  admitPeer(_path: unknown, digest: Digest): PeerAdmission {
+  admitPeer(
+    _path: unknown,
+    digest: Digest,
+    _outsider?: Outsider,
+  ): PeerAdmission | Promise<PeerAdmission> {
     return this.content(digest);
   }
 
@@ -102,23 +112,48 @@ async function rig(
     const name = `${APP}@${digest}`;
     return { type: "image", image: { name, target: digest, present: [digest], referrers: found } };
   });
-  const watcher = catalog.follow({
-    async *watch() {
-      yield* [...images, ...held];
-    },
-  });
-  await Array.fromAsync(watcher.watch({ signal: new AbortController().signal }));
+  const note = async (events: readonly StoreEvent[]) => {
+    const watcher = catalog.follow({
+      async *watch() {
+        yield* events;
+      },
+    });
+    await Array.fromAsync(watcher.watch({ signal: new AbortController().signal }));
+  };
+  await note([...images, ...held]);
+  const hold = (images: readonly { name: string; target: Digest }[]) =>
+    note(images.map((image) => ({ type: "image", image: { ...image, present: [image.target] } })));
   const list = async (path: string, headers: Record<string, string> = {}) => {
     const response = await s.request(path, { headers });
     assert.equal(response.status, 200, path);
     const document = await response.json();
     return { response, document, digests: digestsOf(document) };
   };
-  return { ...s, mirror, list };
+  return { ...s, mirror, list, hold };
 }
 
 function digestsOf({ manifests = [] }: { manifests?: { digest: string }[] }): string[] {
   return manifests.map(({ digest }) => digest);
+}
+
+/** The mirror never finds these. */
+function hang(mirror: ListingMirror, isHung: (digest: string) => boolean): void {
+  const { answer } = mirror;
+  mirror.answer = async (request, { signal }) => {
+    if (!isHung(String(request.reference.digest))) return answer(request, { signal });
+    const gone = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => gone.resolve(), { once: true });
+    await gone.promise;
+    throw signal.reason;
+  };
+}
+
+/** Digests that nobody has, before or after all others. */
+function madeUp(first: "0" | "f"): string[] {
+  return Array.from(
+    { length: 128 },
+    (_, index) => `sha256:${first.repeat(61)}${String(index).padStart(3, "0")}`,
+  );
 }
 
 test("tags: what this node holds and its peers hold, once each and in order", async () => {
@@ -270,24 +305,18 @@ test("referrers: pages lead through all of them, and a large one has a page of i
   assert.deepEqual(seen, [large, ...small].map((content) => digestOf(content)).sort());
 });
 
-test("referrers: a list ends before what takes too long, and is not empty because of it", async () => {
+test("referrers: what takes too long is left out, and no list is empty because of it", async () => {
   const signature = about("a/signature");
   const s = await rig({ tags: ["v1"], referrers: [signature], options: { listTimeoutMs: 50 } });
-  const { answer } = s.mirror;
-  s.mirror.answer = async (request, { signal }) => {
-    const gone = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => gone.resolve(), { once: true });
-    await gone.promise;
-    signal.throwIfAborted();
-    return answer(request, { signal });
-  };
-  const [first, last] = [`sha256:${"0".repeat(64)}`, `sha256:${"f".repeat(64)}`];
-  s.mirror.theirs = [{ entries: [last], more: false }];
-  const { response, digests } = await s.list(REFERRERS);
-  assert.deepEqual(digests, [digestOf(signature)]);
-  assert.match(response.headers.get("link") ?? "", /rel="next"/);
-  s.mirror.theirs = [{ entries: [first], more: false }];
-  assert.equal((await s.request(REFERRERS)).status, 404);
+  hang(s.mirror, () => true);
+  for (const [late] of [madeUp("0"), madeUp("f")]) {
+    s.mirror.theirs = [{ entries: [late ?? assert.fail()], more: false }];
+    assert.deepEqual((await s.list(REFERRERS)).digests, [digestOf(signature)]);
+  }
+  const none = REFERRERS.replace(SUBJECT, digestOf(signature));
+  assert.equal((await s.request(none)).status, 404);
+  const last = encodeURIComponent(digestOf(signature));
+  assert.deepEqual((await s.list(`${REFERRERS}?last=${last}`)).digests, [], "the end of a list");
 });
 
 test("referrers: pages lead through those of this node and of peers that stop earlier", async () => {
@@ -456,6 +485,46 @@ test("referrers: what a peer names is asked about upstream only once it is about
   assert.deepEqual(access.asked.map(({ path }) => path.reference.digest), [SUBJECT, found]);
 });
 
+for (const first of ["0", "f"] as const) {
+  for (const more of [false, true]) {
+    test(`referrers: a peer that makes up ${first}… costs its own, ${more ? "and more" : "or no more"}`, async () => {
+      const [held, theirs] = [about("a/held"), about("a/theirs")];
+      const s = await rig({ referrers: [held], options: { listTimeoutMs: 50 } });
+      const other = s.mirror.offer(theirs);
+      const fake = madeUp(first);
+      hang(s.mirror, (digest) => fake.includes(digest));
+      s.mirror.lists = ({ last = "" }) =>
+        Promise.resolve([
+          { entries: fake, more },
+          { entries: [other].filter((digest) => digest > last), more: false },
+        ]);
+      const { response, digests } = await s.list(REFERRERS);
+      assert.deepEqual(digests, [digestOf(held), other].sort());
+      assert.equal(response.headers.get("link"), null);
+    });
+  }
+}
+
+test("tags: a client is told of each only if it may have it, and one that it may not have hides no other", async () => {
+  const access = new FakeAccess();
+  const s = await rig({ tags: ["v1"], access });
+  const targets = ["one", "two", "three"].map((text) => digestOf(text));
+  await s.hold(targets.map((target, index) => ({ name: `${APP}:t${index}`, target })));
+  for (const secret of targets) {
+    access.admit = (request) =>
+      Promise.resolve(
+        request.path.reference.digest === secret
+          ? { type: "challenge" }
+          : { type: "serve", verified: true },
+      );
+    const wanted = targets.flatMap((target, index) => target === secret ? [] : [`t${index}`]);
+    assert.deepEqual((await s.list(TAGS)).document.tags, [...wanted, "v1"]);
+    assert.deepEqual((await s.list(`${TAGS}?n=2`)).document.tags, [...wanted, "v1"].slice(0, 2));
+  }
+  access.admit = () => Promise.resolve({ type: "challenge" });
+  assert.equal((await s.request(TAGS)).status, 401);
+});
+
 test("lists: four are collected at the same time, and four for outsiders", async () => {
   const access = new FakeAccess();
   const s = await rig({ tags: ["v1"], access });
@@ -473,4 +542,19 @@ test("lists: four are collected at the same time, and four for outsiders", async
   gate.resolve();
   await Promise.all(answers);
   assert.equal(asking, 6);
+});
+
+test("lists: strangers do not hold up nodes of the cluster", async () => {
+  const access = new FakeAccess();
+  const s = await rig({ tags: ["v1"], access });
+  const gate = Promise.withResolvers<void>();
+  access.isLocal = false;
+  access.admitPeer = async (_path, _digest, outsider): Promise<PeerAdmission> => {
+    if (outsider?.stranger) await gate.promise;
+    return "open";
+  };
+  const answers = Array.from({ length: 6 }, () => s.list(TAGS));
+  assert.deepEqual((await s.list(TAGS, FROM_PEER)).document.tags, ["v1"]);
+  gate.resolve();
+  await Promise.all(answers);
 });
