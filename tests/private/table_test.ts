@@ -70,8 +70,6 @@ async function pullAll(
     ...["--private-images", "auto", "--tag-policy", "verify"],
     // Each tag is asked about, and slowness is noticed without waiting long.
     ...["--tag-ttl", "0s", "--upstream-timeout", "2s", "--registries-file", "none"],
-    // Each registry is new to the node: else the first tag would be left to the runtime.
-    ...["--unverified-tags", "serve"],
     // They are on loopback, where nothing is asked that the operator has not named.
     ...["--mirrored-registries", ...prepared.map(({ origin }) => origin.host)],
     ...(keyFile === undefined ? [] : ["--cluster-key-file", keyFile]),
@@ -109,8 +107,13 @@ async function pullAll(
     outcomes.set(one.cell, await pullOne(cluster, one));
   };
   const slow = prepared.filter(({ cell }) => cell.upstream === "slow");
-  await mapConcurrent(prepared.filter((one) => !slow.includes(one)), CONCURRENCY, pull);
+  const down = prepared.filter(({ cell }) => cell.upstream === "down");
+  const others = prepared.filter((one) => !slow.includes(one) && !down.includes(one));
+  // An agent remembers which registries it reaches, but not of all of these.
+  await mapConcurrent([...slow, ...down], CONCURRENCY, ({ origin }) => reach(cluster, origin));
+  for (const one of prepared) await change(one);
   await mapConcurrent(slow, SLOW_CONCURRENCY, pull);
+  await mapConcurrent([...down, ...others], CONCURRENCY, pull);
   return outcomes;
 }
 
@@ -124,9 +127,21 @@ async function pullBefore(cluster: LiveCluster, { cell, origin }: Prepared): Pro
       assert.equal(status, 200, `${target} of ${describeCell(cell)}, at first`);
     }
   }
+}
+
+/** The registries are from now on as they are to be. */
+async function change({ cell, origin }: Prepared): Promise<void> {
   origin.agentLog.length = 0;
   if (cell.upstream === "down") await origin.stop();
   else origin.state = cell.upstream;
+}
+
+/** The node that is asked reaches the registry: else the first tag would be left to the runtime. */
+async function reach({ nodes }: LiveCluster, { host }: Origin): Promise<void> {
+  const url = nodes[0]?.agent.url ?? assert.fail();
+  const response = await fetch(`${url}/v2/nobody/here/manifests/v1?ns=${host}`);
+  await response.body?.cancel();
+  assert.notEqual(response.status, 200);
 }
 
 async function pullOne(cluster: LiveCluster, { cell, origin }: Prepared): Promise<Outcome> {
