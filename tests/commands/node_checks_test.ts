@@ -13,6 +13,12 @@ const CASES: readonly (readonly [socket: string, name: string, detail: RegExp, f
   ["run/cri-dockerd.sock", "cri-dockerd", /images are Docker's/, /containerRuntimeEndpoint/],
   ["run/cri-docker.sock", "cri-dockerd", /images are Docker's/, /containerRuntimeEndpoint/],
   [
+    "run/k3s/cri-dockerd/cri-dockerd.sock",
+    "cri-dockerd",
+    /images are Docker's/,
+    /containerRuntimeEndpoint/,
+  ],
+  [
     "run/soci-snapshotter-grpc/soci-snapshotter-grpc.sock",
     "SOCI snapshotter",
     /come past Eddy.*manifests, and layers that containerd fetches, come through Eddy/,

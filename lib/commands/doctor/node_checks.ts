@@ -24,9 +24,14 @@ const OTHER_RUNTIMES: readonly OtherRuntime[] = [
       "mirrors are in /etc/containers/registries.conf",
   },
   {
-    // Mirantis/cri-dockerd packaging/systemd/cri-docker.socket, older and newer.
+    // Mirantis/cri-dockerd packaging/systemd/cri-docker.socket; k3s-io/k3s
+    // pkg/agent/config/config_linux.go (applyCRIDockerdAddress).
     name: "cri-dockerd",
-    sockets: ["run/cri-dockerd.sock", "run/cri-docker.sock"],
+    sockets: [
+      "run/cri-dockerd.sock",
+      "run/cri-docker.sock",
+      "run/k3s/cri-dockerd/cri-dockerd.sock",
+    ],
     detail: "where kubelet uses cri-dockerd, images are Docker's, which Eddy does not share",
     fix:
       "set kubelet's containerRuntimeEndpoint to containerd's socket; Docker's own mirrors are " +

@@ -30,8 +30,8 @@ export interface Distribution {
   /** Directory of `hosts.toml` files, one folder per registry. */
   readonly registryConfigPath: string;
   readonly configFile: string;
-  /** `discard_unpacked_layers` as it ships; undefined: it does not set it, which is false. */
-  readonly discardsLayers?: boolean;
+  /** `discard_unpacked_layers` as it ships; undefined: its files do not tell. */
+  readonly discardsLayers: boolean | undefined;
   /** What the distribution does with registry hosts that others do not; empty: nothing. */
   readonly remark: string;
   /** How containerd comes to read {@link registryConfigPath}, in the distribution's own words. */
@@ -49,6 +49,7 @@ const PLAIN = {
   registryConfigPath: "etc/containerd/certs.d",
   configFile: "etc/containerd/config.toml",
   markers: [],
+  discardsLayers: false,
   remark: "",
 } as const;
 
@@ -62,7 +63,8 @@ const PLAIN_SETTING =
  */
 export const DISTRIBUTIONS: readonly Distribution[] = [
   {
-    // k3s-io/k3s pkg/agent/config/config.go, with RKE2's data directory.
+    // k3s-io/k3s pkg/agent/config/config.go, with the data directory of
+    // docs.rke2.io/reference/linux_agent_config.
     id: "rke2",
     name: "RKE2",
     markers: ["var/lib/rancher/rke2/agent/containerd/io.containerd.content.v1.content"],
@@ -70,12 +72,14 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
     dataPath: "var/lib/rancher/rke2/agent/containerd",
     registryConfigPath: "var/lib/rancher/rke2/agent/etc/containerd/certs.d",
     configFile: "var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+    discardsLayers: false,
     remark:
       "RKE2 writes registry hosts anew when it starts, from /etc/rancher/rke2/registries.yaml",
     setting: "remove an own config.toml.tmpl, or keep its config_path, and restart RKE2",
   },
   {
-    // k3s-io/k3s pkg/agent/config/config.go (applyContainerdStateAndAddress, Containerd.Registry).
+    // k3s-io/k3s pkg/agent/config/config.go (Containerd.Registry), config_linux.go
+    // (applyContainerdStateAndAddress), pkg/agent/templates/templates_linux.go.
     id: "k3s",
     name: "k3s",
     markers: [],
@@ -83,6 +87,7 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
     dataPath: "var/lib/rancher/k3s/agent/containerd",
     registryConfigPath: "var/lib/rancher/k3s/agent/etc/containerd/certs.d",
     configFile: "var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    discardsLayers: false,
     remark: "k3s writes registry hosts anew when it starts, from /etc/rancher/k3s/registries.yaml",
     setting: "remove an own config.toml.tmpl, or keep its config_path, and restart k3s",
   },
@@ -148,6 +153,8 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
     id: "gke",
     name: "GKE",
     markers: ["etc/profile.d/kube_env.sh"],
+    // GKE's own script is not public, and Kubernetes' does not set it.
+    discardsLayers: undefined,
     remark: "as shipped, config.toml names mirror.gcr.io in registry.mirrors, which rules out a " +
       "config_path",
     setting:
@@ -205,6 +212,7 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
     dataPath: "var/lib/k0s/containerd",
     registryConfigPath: "etc/k0s/containerd.d/certs.d",
     configFile: "etc/k0s/containerd.toml",
+    discardsLayers: false,
     remark: "as shipped, containerd.toml has no config_path",
     setting: `put ${V3_REGISTRY} with config_path = "/etc/k0s/containerd.d/certs.d" into ` +
       "/etc/k0s/containerd.d/cri-registry.toml, which k0s loads by itself",
@@ -219,6 +227,7 @@ export const DISTRIBUTIONS: readonly Distribution[] = [
     dataPath: "var/snap/microk8s/common/var/lib/containerd",
     registryConfigPath: "var/snap/microk8s/current/args/certs.d",
     configFile: "var/snap/microk8s/current/args/containerd.toml",
+    discardsLayers: false,
     remark: "MicroK8s makes containerd.toml from args/containerd-template.toml when it starts",
     setting:
       'keep config_path = "${SNAP_DATA}/args/certs.d" in args/containerd-template.toml, and ' +
