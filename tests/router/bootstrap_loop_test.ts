@@ -4,12 +4,19 @@ import {
   type BootstrapLoopCollaborators,
   type DialTarget,
 } from "../../lib/router/bootstrap/bootstrap_loop.ts";
+import type { KnownPeer } from "../../lib/router/bootstrap/last_peers.ts";
+import type { IpPort } from "../../lib/router/libp2p/address.ts";
 import { untilAborted } from "../../lib/async/until_aborted.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { MemoryLog } from "../fakes/log.ts";
 import { test } from "../support/test.ts";
 
 const MINUTE = 60_000;
+
+/** Peers of an earlier run, in which this node had an address. */
+function lastPeers(peers: readonly KnownPeer[], own?: string) {
+  return { peers, wasOwn: ([at]: readonly IpPort[]) => at?.ip === own, forget() {} };
+}
 
 /** A loop whose rounds are counted, under a clock that the test moves. */
 function makeLoop(collaborators: Partial<BootstrapLoopCollaborators> = {}) {
@@ -28,7 +35,7 @@ function makeLoop(collaborators: Partial<BootstrapLoopCollaborators> = {}) {
       return Promise.resolve("failed");
     },
     skip: () => false,
-    lastPeers: { peers: [], wasOwn: () => false },
+    lastPeers: lastPeers([]),
     peerCount: () => state.peers,
     routerPort: () => 5001,
     onRound: () => void state.ended++,
@@ -89,21 +96,67 @@ test("peers of an earlier run are dialled while the list is still being read", a
   const dialled: DialTarget[] = [];
   const { clock, loop, stop } = makeLoop({
     bootstrapper: { get: ({ signal }) => untilAborted(new Promise(() => {}), signal) },
-    lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+    lastPeers: lastPeers([ELSEWHERE]),
     dial(target) {
       dialled.push(target);
       return Promise.resolve("connected");
     },
   });
-  await clock.advance(0);
+  await clock.advance(499);
+  assert.deepEqual(dialled, []);
+  await clock.advance(1);
   assert.deepEqual(dialled, [ELSEWHERE]);
   assert.equal(loop.alone, false);
   await stop();
 });
 
+test("peers of an earlier run are dialled at once if no listed one answers, or none is a peer", async () => {
+  for (const outcome of ["failed", "self", "connected"] as const) {
+    const dialled: DialTarget[] = [];
+    const { clock, stop } = makeLoop({
+      lastPeers: lastPeers([ELSEWHERE]),
+      dial(target) {
+        dialled.push(target);
+        return Promise.resolve(outcome);
+      },
+    });
+    // That a connected node becomes a peer is waited for.
+    await clock.advance(outcome === "connected" ? 1000 : 0);
+    assert.deepEqual(dialled.map(({ id }) => id), [undefined, "known"], outcome);
+    await stop();
+  }
+});
+
+test("peers of an earlier run are forgotten, not dialled, if the list leads to one", async () => {
+  for (const others of [1, 2]) {
+    let forgotten = 0;
+    const last = { ...lastPeers([ELSEWHERE]), forget: () => forgotten++ };
+    const addresses = Array.from({ length: others }, (_, i) => `10.0.0.${i + 1}`);
+    const { clock, state, stop } = makeLoop({
+      bootstrapper: {
+        get: () => Promise.resolve(addresses.map((ip) => ({ addresses: [{ ip }] }))),
+      },
+      lastPeers: last,
+      dial(target, { signal }) {
+        state.dialled.push(target);
+        // The second listens no more, and nothing says so.
+        if (target.addresses[0]?.ip === "10.0.0.2") {
+          return untilAborted(new Promise<never>(() => {}), signal).catch(() => "failed" as const);
+        }
+        clock.sleep(100).then(() => state.peers = 1);
+        return Promise.resolve("connected" as const);
+      },
+    });
+    await clock.advance(1000);
+    assert.equal(state.dialled.filter(({ id }) => id === "known").length, 0);
+    assert.equal(forgotten, 1);
+    await stop();
+  }
+});
+
 test("peers of an earlier run are not dialled once others are known", async () => {
   const { clock, state, stop } = makeLoop({
-    lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+    lastPeers: lastPeers([ELSEWHERE]),
     peerCount: () => 1,
   });
   await clock.advance(0);
@@ -131,7 +184,7 @@ const ALONE_CASES: readonly {
   },
   {
     name: "the list names an address that this node had earlier",
-    given: { lastPeers: { peers: [ELSEWHERE], wasOwn: ([at]) => at?.ip === "10.0.0.1" } },
+    given: { lastPeers: lastPeers([ELSEWHERE], "10.0.0.1") },
     alone: true,
   },
   { name: "the list names nobody", given: { bootstrapper: { get: NOBODY } }, alone: true },
@@ -139,7 +192,7 @@ const ALONE_CASES: readonly {
     name: "the list names nobody, but there were peers earlier",
     given: {
       bootstrapper: { get: NOBODY },
-      lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+      lastPeers: lastPeers([ELSEWHERE]),
     },
     alone: false,
   },
@@ -148,7 +201,7 @@ const ALONE_CASES: readonly {
     name: "the list cannot be read, and there were peers earlier",
     given: {
       bootstrapper: { get: FAILURE },
-      lastPeers: { peers: [ELSEWHERE], wasOwn: () => false },
+      lastPeers: lastPeers([ELSEWHERE]),
     },
     alone: false,
   },
@@ -174,6 +227,24 @@ for (const { name, given, alone } of ALONE_CASES) {
     await stop();
   });
 }
+
+test("a list that names this node alone, by very many addresses: it is soon alone", async () => {
+  const listed = Array.from({ length: 30 }, (_, i) => ({ addresses: [{ ip: `10.0.1.${i}` }] }));
+  const { clock, loop, state, stop } = makeLoop({
+    bootstrapper: { get: () => Promise.resolve(listed) },
+    dial(target) {
+      state.dialled.push(target);
+      return Promise.resolve("self");
+    },
+  });
+  await clock.advance(3000);
+  assert.equal(loop.alone, true);
+  const before = state.dialled.length;
+  assert.equal(before, 30);
+  await clock.advance(10 * MINUTE);
+  assert(state.dialled.length > before, "an address may become another's");
+  await stop();
+});
 
 for (
   const [answer, get] of [

@@ -147,6 +147,24 @@ test("a node that starts has its requests wait for the first peer, and not where
   }
 });
 
+test("a node that moves to another cluster, whose source has the same name, does not join both", async () => {
+  await inDirectory(async (directory) => {
+    const options = { dataDir: directory, bootstrapSource: SOURCE };
+    await using former = await Cluster.of(1);
+    const node = await former.add(undefined, options);
+    await former.meshed();
+    await stop(former, node);
+    await using next = await Cluster.of(1);
+    await next.add(undefined, options);
+    await next.meshed();
+    // By then it would have met peers of its peers, too.
+    const newcomer = await next.add();
+    await next.meshed();
+    assert.equal(newcomer.router.peers().length, 2);
+    assert.deepEqual(former.nodes.map(({ router }) => router.peers()), [[]]);
+  });
+});
+
 test("a node that nobody answers is ready after the time limit, and says so", async () => {
   await using cluster = new Cluster();
   const node = await cluster.add(list(GONE), { readyTimeoutMs: 200 });

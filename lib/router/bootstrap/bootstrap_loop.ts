@@ -1,5 +1,7 @@
+import type { LRUCache } from "lru-cache";
 import { backoff } from "../../async/backoff.ts";
 import { deadline } from "../../async/deadline.ts";
+import { expiringCache } from "../../async/expiring_cache.ts";
 import { messageOf } from "../../async/thrown.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Runtime } from "../../ports/runtime.ts";
@@ -14,6 +16,11 @@ const DIAL_TIMEOUT_MS = 2000;
 /** Peers of a list considered per round, and dialled, chosen at random. */
 const MAX_CONSIDERED = 64;
 const MAX_DIALLED = 6;
+/** How long peers of the list are dialled before those of an earlier run are, too, ms. */
+const LIST_FIRST_MS = 500;
+/** How long an address is remembered to lead to this node, ms, and how many are. */
+const SELF_MS = 60_000;
+const MAX_SELVES = 64;
 /** Delays between rounds while no peer is known, or one that is listed does not answer, ms. */
 const RETRY = { baseMs: 50, maxMs: 3000 };
 /** Time after which that is no longer passing, ms: DNS names pods that are gone for 30 s or so. */
@@ -44,10 +51,17 @@ interface Dialled {
   readonly outcome: DialOutcome;
 }
 
+/** The list, whom of it to dial, and what came of it. */
+interface Round {
+  readonly listed: readonly BootstrapPeer[] | undefined;
+  readonly targets: readonly DialTarget[];
+  readonly outcomes: readonly Dialled[];
+}
+
 export interface BootstrapLoopCollaborators extends Pick<Runtime, "clock" | "log"> {
   readonly bootstrapper: Bootstrapper;
-  /** Peers of an earlier run, dialled beside those of the list while no peer is known. */
-  readonly lastPeers: Pick<LastPeers, "peers" | "wasOwn">;
+  /** Peers of an earlier run, dialled if those of the list do not answer at once. */
+  readonly lastPeers: Pick<LastPeers, "peers" | "wasOwn" | "forget">;
   /** Connects to a peer. Does not reject. */
   readonly dial: (target: DialTarget, options: Cancellable) => Promise<DialOutcome>;
   /** Tells whether a target is this node, or a known peer. */
@@ -70,9 +84,13 @@ export class BootstrapLoop {
   #missingSince: number | undefined;
   #delays = backoff(RETRY);
   #wake = new AbortController();
+  /** Targets that led to this node. */
+  readonly #selves: LRUCache<string, true>;
 
   constructor(collaborators: BootstrapLoopCollaborators) {
     this.#collaborators = collaborators;
+    const { clock } = collaborators;
+    this.#selves = expiringCache(clock, { max: MAX_SELVES, ttlMs: SELF_MS });
   }
 
   /**
@@ -124,14 +142,11 @@ export class BootstrapLoop {
   async #round(options: Cancellable): Promise<boolean> {
     const { skip, peerCount, lastPeers, log } = this.#collaborators;
     const last = peerCount() > 0 ? [] : lastPeers.peers.filter((target) => !skip(target));
-    // At once: reading the list may take long.
-    const [fromLast, listed] = await Promise.all([
-      this.#dialSome(shuffle(last), options),
-      this.#read(options),
+    const reading = this.#dialListed(options);
+    const [fromLast, { listed, targets, outcomes }] = await Promise.all([
+      this.#dialLast(last, reading, options),
+      reading,
     ]);
-    const targets = shuffle(listed ?? []).slice(0, MAX_CONSIDERED)
-      .map((peer) => this.#toTarget(peer)).filter((target) => !skip(target));
-    const outcomes = await this.#dialSome(targets, options);
     const count = (wanted: DialOutcome, from = outcomes) =>
       from.filter(({ outcome }) => outcome === wanted).length;
     const connected = count("connected") + count("connected", fromLast);
@@ -145,6 +160,45 @@ export class BootstrapLoop {
     this.#alone = connected === 0 && peerCount() === 0 && !(namesNobody && last.length > 0) &&
       targets.length <= MAX_DIALLED && outcomes.every(isSelf);
     return listed !== undefined && failed === 0;
+  }
+
+  async #dialListed(options: Cancellable): Promise<Round> {
+    const { skip } = this.#collaborators;
+    const listed = await this.#read(options);
+    const targets = shuffle(listed ?? []).slice(0, MAX_CONSIDERED)
+      .map((peer) => this.#toTarget(peer))
+      .filter((target) => !skip(target) && !this.#selves.has(JSON.stringify(target)));
+    const outcomes = await this.#dialSome(targets, options);
+    for (const { target, outcome } of outcomes) {
+      if (outcome === "self") this.#selves.set(JSON.stringify(target), true);
+    }
+    return { listed, targets, outcomes };
+  }
+
+  /**
+   * Dials peers of an earlier run, unless one of the list is known at once: then they are forgotten,
+   * since they may be of another cluster whose source has the same name.
+   */
+  async #dialLast(
+    last: readonly DialTarget[],
+    reading: Promise<Round>,
+    options: Cancellable,
+  ): Promise<Dialled[]> {
+    if (last.length === 0) return [];
+    const { clock, lastPeers, peerCount } = this.#collaborators;
+    const isListed = reading.then(({ outcomes }) =>
+      outcomes.some(({ outcome }) => outcome === "connected")
+    );
+    const enough = new AbortController();
+    const signal = AbortSignal.any([options.signal, enough.signal]);
+    const late = clock.sleep(LIST_FIRST_MS, { signal }).catch(() => {});
+    const isFirst = await Promise.race([isListed, late]).finally(() => enough.abort());
+    if (isFirst) await this.#settle(options);
+    if (peerCount() > 0) {
+      lastPeers.forget();
+      return [];
+    }
+    return await this.#dialSome(shuffle(last), options);
   }
 
   /** The list; undefined if it cannot be read. */

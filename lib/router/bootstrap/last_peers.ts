@@ -18,6 +18,12 @@ const MAX_PEERS = 32;
 const MAX_ADDRESSES = 8;
 /** Interval at which a changed list is written, ms. */
 const SAVE_INTERVAL_MS = 5000;
+/**
+ * So many times in a row; then one more in this time, ms. Flash memory wears out, and peers may come
+ * and go for ever.
+ */
+const MAX_WRITES = 12;
+const WRITE_EVERY_MS = 10 * 60_000;
 
 /** A peer with the addresses of its router. */
 export interface KnownPeer {
@@ -89,26 +95,34 @@ export class LastPeers {
     );
   }
 
+  /** Forgets those of earlier runs. */
+  forget(): void {
+    this.#known = { ...this.#known, peers: [] };
+  }
+
   /**
-   * Writes who is known, whenever that has changed, until the signal aborts, and once more then. A
-   * file that cannot be written is logged. Does not reject.
+   * Writes who is known, if that has changed, until the signal aborts, and once more then. A file
+   * that cannot be written is logged. Does not reject.
    *
    * @param current returns who is known now.
    */
   async keep(current: () => KnownPeers, { signal }: Cancellable): Promise<void> {
+    const { clock } = this.#collaborators;
+    let writes = MAX_WRITES;
+    let countedAt = clock.now();
     while (this.#file !== undefined && !signal.aborted) {
-      await this.#collaborators.clock.sleep(SAVE_INTERVAL_MS, { signal }).catch(() => {});
-      await this.#save(this.#file, current());
+      await clock.sleep(SAVE_INTERVAL_MS, { signal }).catch(() => {});
+      this.#known = merge(this.#known, current());
+      writes = Math.min(writes + (clock.now() - countedAt) / WRITE_EVERY_MS, MAX_WRITES);
+      countedAt = clock.now();
+      const text = formatFile(this.#known, this.#file.source);
+      if (text === this.#saved || (writes < 1 && !signal.aborted)) continue;
+      writes--;
+      await this.#save(this.#file.path, text);
     }
   }
 
-  async #save(
-    { path, source }: { readonly path: string; readonly source: string },
-    current: KnownPeers,
-  ): Promise<void> {
-    this.#known = merge(this.#known, current);
-    const text = formatFile(this.#known, source);
-    if (text === this.#saved) return;
+  async #save(path: string, text: string): Promise<void> {
     try {
       await replaceFile(path, text, { mode: 0o600, directoryMode: 0o700 });
       this.#saved = text;

@@ -68,6 +68,42 @@ test("last peers are written when they have changed, every few seconds at most",
   });
 });
 
+test("peers that come and go for ever: the file is written every ten minutes, and at the stop", async () => {
+  await inDirectory(async (directory) => {
+    const hours = 3;
+    const stop = new AbortController();
+    let now = 0;
+    const sleep = (ms: number) => Promise.resolve(void (now += ms));
+    const clock = { now: () => now, sleep };
+    const options = { dataDir: directory, source: SOURCE };
+    const last = await LastPeers.load({ clock, log: new MemoryLog() }, options);
+    const texts = new Set<string>();
+    let round = 0;
+    await last.keep(() => {
+      if (round > 0) texts.add(Deno.readTextFileSync(`${directory}/peers.json`));
+      if (now >= hours * 3_600_000) stop.abort();
+      return { peers: [peer(1, ++round)], own: at(9) };
+    }, stop);
+    assert(texts.size >= 6 * hours && texts.size <= 6 * hours + 12, `${texts.size}`);
+    assert((await Deno.readTextFile(`${directory}/peers.json`)).includes(`10.0.${round}.1`));
+  });
+});
+
+test("forgotten peers do not return, others do", async () => {
+  await inDirectory(async (directory) => {
+    await run(directory, { peers: [peer(1), peer(2)], own: at(9) });
+    const { last } = await load(directory);
+    last.forget();
+    assert.deepEqual(last.peers, []);
+    assert(last.wasOwn(at(9)));
+    const stop = new AbortController();
+    const kept = last.keep(() => ({ peers: [peer(2), peer(3)], own: at(9) }), stop);
+    stop.abort();
+    await kept;
+    assert.deepEqual((await load(directory)).last.peers, [peer(2), peer(3)]);
+  });
+});
+
 /** Writing takes real time, of which the clock knows nothing. */
 async function advanceUntil(clock: FakeClock, condition: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
