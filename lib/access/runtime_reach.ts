@@ -193,12 +193,13 @@ export class RuntimeReach implements AnswerObserver {
   /** The registry answered this node: nothing that was learned of its absence holds. */
   #answered(registry: string, { trouble, runtime, retryAt, askedAt }: ReachState): void {
     const reachedAt = this.#today();
-    const isBack = trouble !== undefined || retryAt !== -Infinity;
+    const isPaused = retryAt !== -Infinity;
+    const isBack = trouble !== undefined || isPaused;
     if (runtime === "reaches") this.#with.log.info("upstream can be asked", { registry });
     const known = isBack ? undefined : this.#states.get(registry);
     if (known !== undefined) known.reachedAt = reachedAt;
     else this.#states.set(registry, { ...newReachState(), askedAt, reachedAt });
-    if (!isBack && reachedAt - (this.#noted.get(registry) ?? -Infinity) < KEEP_MS) return;
+    if (!isPaused && reachedAt - (this.#noted.get(registry) ?? -Infinity) < KEEP_MS) return;
     this.#noted.set(registry, reachedAt);
     this.#revision++;
   }

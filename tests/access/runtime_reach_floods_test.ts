@@ -100,3 +100,14 @@ test("a node that pulls very many tags in an outage after it had upstream gets t
   await clock.advance(RETRY_MS);
   for (const name of names) assert.equal(await ask(name), false, name);
 });
+
+test("a registry that comes and goes all the time is written down every ten minutes", async () => {
+  const { clock, reach } = outage();
+  const { revision } = reach;
+  for (let minute = 0; minute < 60; minute++) {
+    reach.observe("docker.io", { type: "unavailable", reason: "timeout" });
+    reach.observe("docker.io", { type: "found", digest: A });
+    await clock.advance(60_000);
+  }
+  assert.equal(reach.revision - revision, 6);
+});
