@@ -201,10 +201,25 @@ async function readState(fileSystem: FileSystem, path: string): Promise<State | 
 async function countMissing(fileSystem: FileSystem, root: string): Promise<number> {
   let missing = 0;
   for (let path = root; path !== ""; path = path.slice(0, path.lastIndexOf("/"))) {
-    if (await fileSystem.directory(path) !== undefined) break;
+    if (await isThere(fileSystem, path)) break;
     missing++;
   }
   return missing;
+}
+
+/**
+ * Whether a directory exists. One that this program may not look at does: Deno 2.6 denies a look at
+ * `/etc` if an entry of it is denied (deploy/permissions.ts).
+ */
+async function isThere(fileSystem: FileSystem, path: string): Promise<boolean> {
+  try {
+    return await fileSystem.directory(path) !== undefined;
+  } catch (error) {
+    if (error instanceof ConfiguratorError && error.cause instanceof Deno.errors.NotCapable) {
+      return true;
+    }
+    throw error;
+  }
 }
 
 function temporaryIn(parent: string, entries: readonly DirectoryEntry[]): string[] {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { parse, type TomlTable } from "smol-toml";
 import { configure, restoreConfiguration } from "../../lib/configurator/configure.ts";
+import { ConfiguratorError } from "../../lib/configurator/configurator_error.ts";
 import { denoFileSystem } from "../../lib/configurator/deno_file_system.ts";
+import type { FileSystem } from "../../lib/configurator/file_system.ts";
+import { planRestore } from "../../lib/configurator/plan_restore.ts";
 import { test } from "../support/test.ts";
 import { optionsFor, readTree, type TreeFile, withTree } from "./tree.ts";
 
@@ -132,3 +135,19 @@ test("odd folders: Eddy comes first, and what was there keeps its meaning and or
 function valuesOf(text: string): TomlTable {
   return parse(text.replace(/^\ufeff/, ""), { integersAsBigInt: true });
 }
+
+test("a directory that is missing below one that may not be looked at needs no restoring", async () => {
+  const fileSystem: FileSystem = {
+    ...denoFileSystem,
+    list: () => Promise.resolve(undefined),
+    read: () => Promise.resolve(undefined),
+    directory(path) {
+      if (path !== "/etc") return Promise.resolve(undefined);
+      const cause = new Deno.errors.NotCapable('Requires read access to "/etc"');
+      const error = { action: "inspect", path, reason: cause.message, fix: "", cause };
+      return Promise.reject(new ConfiguratorError(error));
+    },
+  };
+  const plan = await planRestore({ fileSystem }, { configPath: "/etc/k0s/containerd.d/certs.d" });
+  assert.deepEqual([plan.steps, plan.changes], [[], []]);
+});
