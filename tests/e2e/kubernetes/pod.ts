@@ -10,6 +10,8 @@ export type LogLine = Readonly<Record<string, unknown>>;
 
 /** No host of the lab has this address: packets to it get no answer at all. */
 const NOBODY = "http://10.213.7.250:5002/id";
+/** Longer than `--ready-timeout`: an agent may be told of others that it never meets. */
+const READY_MS = 60_000;
 const INDEX = '{"schemaVersion":2,"manifests":[]}';
 
 /** Settings of {@link Pod}. */
@@ -104,7 +106,7 @@ export class Pod implements AsyncDisposable {
     await until(async () => {
       if (this.#process?.status !== undefined) throw new GiveUp(await this.tail());
       return (await this.get("/readyz")).status === 200;
-    }, { what: `the pod on ${this.host.name} to be ready`, timeoutMs: 30_000, intervalMs: 50 });
+    }, { what: `the pod on ${this.host.name} to be ready`, timeoutMs: READY_MS, intervalMs: 50 });
   }
 
   /** Makes a request to its registry from its own host. */
