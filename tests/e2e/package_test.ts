@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { containerdReleases } from "./lab/containerd_release.ts";
+import { CriImages } from "./lab/cri_images.ts";
 import { eddyCommand } from "./lab/eddy_command.ts";
-import { httpRequest } from "./lab/http_request.ts";
+import { httpRequest, type HttpRequestOptions } from "./lab/http_request.ts";
 import { K3s, unmerged } from "./lab/k3s.ts";
 import { labSuite } from "./lab/lab_suite.ts";
 import { Machine } from "./lab/machine.ts";
+import { publish } from "./lab/publish.ts";
 import { runCommand } from "./lab/run_command.ts";
+import { untilFindable } from "./lab/until_findable.ts";
 import { UPSTREAM } from "./lab/upstream.ts";
 
 const BUILD = new URL("../../deploy/packages/build", import.meta.url).pathname;
@@ -15,6 +18,7 @@ const REGISTRIES = {
   [UPSTREAM]: { server: `https://${UPSTREAM}/v2`, endpoints: [`http://${UPSTREAM}/v2`] },
 };
 const UNIT = "eddy.service";
+const PEERS = "BOOTSTRAP_KIND=dns\nDNS_BOOTSTRAP_DOMAIN=eddy.test\n";
 
 const { current } = containerdReleases();
 
@@ -59,6 +63,29 @@ await labSuite(
       await machine.run(["systemctl", "enable", "--now", UNIT], { timeoutMs: 60_000 });
       assert.equal((await httpRequest(host, "http://127.0.0.1:5000/readyz")).status, 200);
       assert.deepEqual(unmerged(await k3s.hosts(), ["_default", UPSTREAM]), []);
+    });
+
+    await step("its containerd pulls from a peer, and the peer's from it", async () => {
+      await machine.write("/etc/eddy/eddy.env", PEERS);
+      await machine.run(["systemctl", "restart", UNIT], { timeoutMs: 60_000 });
+      using cri = new CriImages(k3s.socket);
+      const mine = await publish(lab, "deb/mine", { layerBytes: [300_000] });
+      const theirs = await publish(lab, "deb/theirs", { layerBytes: [300_000] });
+      await cri.pull(mine.reference);
+      await lab.node(1).containerd.cri.pull(theirs.reference);
+      const agent = {
+        request: (path: string, options?: HttpRequestOptions) =>
+          httpRequest(host, `http://127.0.0.1:5000${path}`, options),
+      };
+      for (
+        const [node, { image, repository }] of [
+          [lab.node(1), mine],
+          [{ host, agent }, theirs],
+        ] as const
+      ) await untilFindable(node, image, { repository, tag: "v1" });
+      await lab.upstream.stop();
+      await cri.pull(theirs.reference);
+      await lab.node(1).containerd.cri.pull(mine.reference);
     });
 
     await step("a newer version replaces the process, and keeps the settings", async () => {
