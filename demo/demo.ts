@@ -7,7 +7,7 @@ import { Progress } from "./progress.ts";
 import { type PulledContent, pullImage } from "./puller.ts";
 import { formatBytes, renderTable } from "./table.ts";
 
-const REFERENCE = { registry: "registry.demo", repository: "eddy/demo", tag: "1.0" };
+const IMAGE = { repository: "eddy/demo", tag: "1.0" };
 /** Sizes of the layers, MiB: as uneven as those of real images. */
 const LAYERS = [1, 2, 4, 8, 16, 24, 40];
 const NODES = 3;
@@ -37,7 +37,7 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<void
   const cluster = await DemoCluster.start({ nodes: NODES, io });
   try {
     const image = generateImage(LAYERS);
-    const name = formatReference(REFERENCE);
+    const name = formatReference({ ...IMAGE, registry: cluster.registry });
     await cluster.fillUpstream(name, image);
     const total = image.blobs.reduce((sum, { descriptor }) => sum + descriptor.size, 0) +
       image.manifest.length;
@@ -45,6 +45,7 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<void
     const rows: Row[] = [];
     for (const [index, node] of cluster.nodes.entries()) {
       if (index === 1) {
+        await cluster.reached(io.signal);
         await cluster.stopUpstream();
         io.stdout("Upstream is shut down: the next pulls come from peers.\n");
       }
@@ -68,7 +69,8 @@ async function pullOn(
 ): Promise<Row[]> {
   const progress = new Progress(io, node.name, total);
   const pulled = await pullImage({
-    ...REFERENCE,
+    ...IMAGE,
+    registry: cluster.registry,
     mirror: node.agent.url,
     upstream: cluster.upstreamUrl,
     target: {
@@ -90,7 +92,7 @@ async function pullOn(
 
 function sourceOf(cluster: DemoCluster, node: DemoNode, content: PulledContent): string {
   if (content.from === "upstream") return "upstream";
-  const peer = node.peerOf(content.descriptor.digest, REFERENCE.tag);
+  const peer = node.peerOf(content.descriptor.digest, IMAGE.tag);
   const name = cluster.nodes.find(({ agent }) => agent.id === peer)?.name;
   if (name === undefined) {
     throw new Error(`${node.name} did not say which peer sent ${content.descriptor.digest}`);
@@ -115,12 +117,14 @@ function report(rows: readonly Row[]): string {
 }
 
 async function keepRunning(cluster: DemoCluster, io: CommandIo): Promise<void> {
-  const { registry, repository, tag } = REFERENCE;
+  const { repository, tag } = IMAGE;
   io.stdout("\nLeft running until Ctrl-C:\n");
   for (const { name, agent } of cluster.nodes) {
     io.stdout(`  ${name}  registry ${agent.url}  pages ${agent.metricsUrl}/debug/\n`);
   }
-  const url = `${cluster.nodes.at(-1)?.agent.url}/v2/${repository}/manifests/${tag}?ns=${registry}`;
+  const url = `${
+    cluster.nodes.at(-1)?.agent.url
+  }/v2/${repository}/manifests/${tag}?ns=${cluster.registry}`;
   io.stdout(`Try: curl -i '${url}'\n`);
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) resolve();

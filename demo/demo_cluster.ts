@@ -31,6 +31,8 @@ export interface DemoNode {
   readonly layout: string;
   /** Id of the peer that sent the content, by the agent's request log. */
   peerOf(digest: Digest, tag: string): string | undefined;
+  /** Whether upstream has answered it. */
+  reached(): boolean;
 }
 
 export interface DemoClusterOptions {
@@ -46,12 +48,15 @@ export interface DemoClusterOptions {
 export class DemoCluster {
   readonly nodes: readonly DemoNode[];
   readonly upstreamUrl: string;
+  /** Host and port of upstream, as in the names of its images. */
+  readonly registry: string;
   readonly #directory: string;
   readonly #upstream: HttpServer;
 
   private constructor(directory: string, upstream: HttpServer, nodes: readonly DemoNode[]) {
     this.#directory = directory;
     this.#upstream = upstream;
+    this.registry = upstream.address;
     this.upstreamUrl = `http://${upstream.address}`;
     this.nodes = nodes;
   }
@@ -63,7 +68,9 @@ export class DemoCluster {
       const upstream = await startUpstream(join(directory, "upstream"));
       const ports = await freePorts(options.nodes * 3);
       for (let index = 0; index < options.nodes; index++) {
-        nodes.push(await startNode(directory, index, ports, options));
+        nodes.push(
+          await startNode(directory, index, ports, { ...options, registry: upstream.address }),
+        );
       }
       const cluster = new DemoCluster(directory, upstream, nodes);
       await cluster.#formed(options.io.signal);
@@ -101,6 +108,11 @@ export class DemoCluster {
     }, signal);
   }
 
+  /** Waits until each node knows that it reaches upstream: only then is its absence an outage. */
+  async reached(signal: AbortSignal): Promise<void> {
+    await until(() => Promise.resolve(this.nodes.every((node) => node.reached())), signal);
+  }
+
   /** Waits until each node knows all others. */
   async knowEachOther(signal: AbortSignal): Promise<void> {
     const all = this.nodes.length - 1;
@@ -130,7 +142,7 @@ async function startNode(
   directory: string,
   index: number,
   ports: readonly number[],
-  { nodes, io, rollout = false }: DemoClusterOptions,
+  { nodes, io, registry, rollout = false }: DemoClusterOptions & { readonly registry: string },
 ): Promise<DemoNode> {
   const name = `node ${index + 1}`;
   const layout = join(directory, `node${index + 1}`);
@@ -149,23 +161,23 @@ async function startNode(
       ...["--mirror-resolve-timeout", "1s"],
       ...["--bootstrap-kind", "static"],
       ...["--static-bootstrap-peers", ...routerPorts.map((port) => `${LOOPBACK}:${port}`)],
-      // There is no real registry of that name to ask for access.
-      ...["--public-images", "*"],
-      // Its pulls are not repeated, as kubelet's are.
-      ...["--unverified-tags", "serve"],
+      // It is on loopback, where nothing is asked that the operator has not named.
+      ...["--mirrored-registries", registry, "--public-images", "*"],
       ...(rollout ? ["--rollout", "--private-images", "share", "--tag-policy", "peer"] : []),
     ],
     env: {},
     readFile: () => "",
   });
   const peers = new Map<string, string>();
+  let isReached = false;
   const shown = createLog({ level: "info", write: io.stderr }).child({ node: name });
   const log = createLog({
-    level: "info",
+    level: "debug",
     write: (line) => {
-      const { path, method, peer, level, msg } = JSON.parse(line);
+      const { path, method, peer, level, msg, outcome } = JSON.parse(line);
+      isReached ||= msg === "it is known whether a registry answers" && outcome === "reached";
       if (method === "GET" && typeof peer === "string") peers.set(identifierOf(path), peer);
-      if (level !== "info") shown.warn(`${msg}`, JSON.parse(line));
+      if (level === "warn" || level === "error") shown.warn(`${msg}`, JSON.parse(line));
     },
   });
   const agent = await startAgent(config, {
@@ -179,6 +191,7 @@ async function startNode(
     agent,
     writer,
     layout,
+    reached: () => isReached,
     peerOf: (digest, tag) => peers.get(digest) ?? peers.get(tag),
   };
 }
@@ -196,16 +209,23 @@ async function startUpstream(directory: string): Promise<HttpServer> {
   const mirror: Mirror = {
     fetch: () => Promise.resolve({ found: false, reason: "no-peer", attempts: 0 }),
   };
+  let registry = "";
   const { app } = createRegistryApp({
     store: new OciLayoutStore(directory, { clock, log }),
     mirror,
-    tags: { resolve: (path) => Promise.resolve(path) },
+    // Agents ask a registry for its own images without its name.
+    tags: {
+      resolve: ({ kind, reference }) =>
+        Promise.resolve({ kind, reference: { ...reference, registry } }),
+    },
     router: { ready: () => true },
     log,
     metrics: createMetrics({ version: VERSION }).metrics,
     clock,
   }, { filter: () => true });
-  return startHttpServer({ fetch: app.fetch, log }, { host: LOOPBACK, port: 0 });
+  const server = startHttpServer({ fetch: app.fetch, log }, { host: LOOPBACK, port: 0 });
+  registry = server.address;
+  return server;
 }
 
 /** Finds free ports; all are held until the last is known, so that none comes twice. */

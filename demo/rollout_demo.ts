@@ -9,7 +9,7 @@ import { ProgressBoard } from "./progress_board.ts";
 import { type PulledContent, pullImage } from "./puller.ts";
 import { formatBytes, renderTable } from "./table.ts";
 
-const REFERENCE = { registry: "registry.demo", repository: "eddy/demo", tag: "2.0" };
+const IMAGE = { repository: "eddy/demo", tag: "2.0" };
 /** Sizes of the layers, MiB. */
 const LAYERS = [16, 16, 16];
 const NODES = 6;
@@ -29,7 +29,7 @@ export async function rolloutDemo(io: CommandIo): Promise<void> {
   const cluster = await DemoCluster.start(options);
   try {
     const image = generateImage(LAYERS);
-    await cluster.fillUpstream(formatReference(REFERENCE), image);
+    await cluster.fillUpstream(formatReference({ ...IMAGE, registry: cluster.registry }), image);
     await cluster.knowEachOther(io.signal);
     const total = image.blobs.reduce((sum, { descriptor }) => sum + descriptor.size, 0) +
       image.manifest.length;
@@ -62,7 +62,8 @@ async function pullOn(
 ): Promise<Pull> {
   const began = performance.now();
   const contents = await pullImage({
-    ...REFERENCE,
+    ...IMAGE,
+    registry: cluster.registry,
     mirror: node.agent.url,
     upstream: cluster.upstreamUrl,
     target: {
@@ -93,7 +94,7 @@ function report(cluster: DemoCluster, pulls: readonly Pull[]): string {
       `${pull.durationMs.toFixed(0)} ms`,
       ...pull.contents.slice(-LAYERS.length).map(({ from, descriptor: { digest } }) => {
         if (from === "upstream") return from;
-        const peer = pull.node.peerOf(digest, REFERENCE.tag);
+        const peer = pull.node.peerOf(digest, IMAGE.tag);
         return cluster.nodes.find(({ agent }) => agent.id === peer)?.name ?? "a peer";
       }),
     ]),

@@ -98,6 +98,22 @@ export class RuntimeReach implements AnswerObserver {
     this.#states.set(registry, state);
   }
 
+  /**
+   * The registry answered a question that no pull needs. That mends no trouble but a lack of
+   * connection: a server may be too slow for tags, or refuse them, and still answer.
+   */
+  answeredPing(registry: string): void {
+    const state = this.#stateOf(registry);
+    const mendable = [undefined, "unreachable", "unresolved"];
+    if (state !== undefined && mendable.includes(state.trouble)) this.#answered(registry, state);
+  }
+
+  /** How long ago the registry last answered, ms; infinite if it never did, or cannot be asked. */
+  unansweredFor(registry: string): number {
+    const { trouble, reachedAt = -Infinity } = this.#states.get(registry) ?? {};
+    return trouble === undefined ? this.#today() - reachedAt : Infinity;
+  }
+
   /** See {@link LeavesTag}. */
   async leaves(reference: Reference, options: Cancellable): Promise<boolean> {
     const { registry } = reference;

@@ -3,6 +3,7 @@ import { keepRepositories, loadRepositories } from "../access/keep_repositories.
 import { keepReach, loadReach } from "../access/keep_reach.ts";
 import { Inquiries } from "../access/inquiries.ts";
 import type { Knowledge } from "../access/knowledge.ts";
+import { pingRegistries } from "../access/ping_registries.ts";
 import { createLocalClients, type IsLocalClient } from "../access/local_clients.ts";
 import { type PrivateImages, Repositories } from "../access/repositories.ts";
 import { StrangerReports } from "../access/report_strangers.ts";
@@ -17,7 +18,8 @@ import type { Runtime } from "../ports/runtime.ts";
 import type { Store } from "../ports/store.ts";
 import type { Watcher } from "../ports/watcher.ts";
 import type { Access, AnswerObserver, Upstream } from "../ports/access.ts";
-import { createUpstream } from "../upstream/create_upstream.ts";
+import { createUpstream, type HttpUpstream } from "../upstream/create_upstream.ts";
+import { configuredRegistries, registriesOf } from "./known_registries.ts";
 import { openNodeFiles } from "./node_credentials.ts";
 import type { StopStack } from "./stop_stack.ts";
 import { TrustedAuthorities } from "./trusted_authorities.ts";
@@ -92,6 +94,9 @@ export async function createAccess(
   const upstream = observed(opened.upstream, reach);
   const knowledge = await openKnowledge(config, privateImages, collaborators);
   const inquiries = startInquiries(knowledge, upstream, collaborators);
+  if (verifyTags && config.unverifiedTags === "auto") {
+    startPings(config, { ...collaborators, ...knowledge, reach, ping: opened.ping });
+  }
   const access = new Authorizer({
     ...knowledge,
     upstream,
@@ -164,7 +169,8 @@ async function openUpstream(
   const endpoints = withServerCredentials(withAuthorities(configured, authorities), servers);
   const upstream = createUpstream({ clock, log, endpoints }, { budgetMs: config.upstreamTimeout });
   stack.push("upstream client", () => upstream.close());
-  return { upstream, nodeCredentials: withConfiguredAccess(images, endpoints) };
+  const ping: HttpUpstream["ping"] = (registry, options) => upstream.ping(registry, options);
+  return { upstream, ping, nodeCredentials: withConfiguredAccess(images, endpoints) };
 }
 
 /** Loads the known repositories from the data directory, and saves them there from now on. */
@@ -222,6 +228,27 @@ function startInquiries(
     ),
   );
   return inquiries;
+}
+
+/** Starts asking the registries that this node knows whether they answer. */
+function startPings(
+  config: Config,
+  { registryConfigPath, repositories, reach, ping, clock, log, stack }:
+    & AccessCollaborators
+    & Pick<Knowledge, "repositories">
+    & { readonly reach: RuntimeReach; readonly ping: HttpUpstream["ping"] },
+): void {
+  const registries = async () => {
+    const configured = await configuredRegistries(config, registryConfigPath);
+    return [...new Set([...configured, ...registriesOf(repositories.held())])];
+  };
+  stack.push(
+    "questions whether registries answer",
+    inBackground(
+      (options) => pingRegistries({ registries, ping, reach, clock, log }, options),
+      (error) => log.error("registries are no longer asked whether they answer", { error }),
+    ),
+  );
 }
 
 function privateImagesOf({ privateImages, publicImages }: Config): PrivateImages {

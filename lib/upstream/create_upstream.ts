@@ -30,6 +30,13 @@ export interface UpstreamOptions {
 
 /** A client of upstream registries, with its connections. */
 export interface HttpUpstream extends Upstream {
+  /**
+   * Asks each of a registry's servers whether it answers, by the cheapest question that it answers to
+   * anybody. Circuits play no part. Bounded in time; rejects only with the signal's reason.
+   *
+   * @returns `missing` if all servers answer as registries do, else why one does not.
+   */
+  ping(registry: string, options: Cancellable): Promise<UpstreamAnswer>;
   /** Cancels requests and closes connections. */
   close(): void;
 }
@@ -67,6 +74,17 @@ class UpstreamClient implements HttpUpstream {
     this.#sender = sender;
     this.#budgetMs = budgetMs;
     this.#questions = new ServerQuestions({ clock, log, sender }, circuit);
+  }
+
+  async ping(registry: string, { signal: client }: Cancellable): Promise<UpstreamAnswer> {
+    const servers = await this.#serversOf({ registry, repository: "" }, { signal: client })
+      .catch((): readonly UpstreamEndpoint[] => []);
+    client.throwIfAborted();
+    if (servers.length === 0) return { type: "unavailable", reason: "misconfigured" };
+    using limit = deadline(this.#budgetMs, { signal: client });
+    const ask = (server: UpstreamEndpoint, { signal }: Cancellable) =>
+      this.#questions.ping(server, registry, { client, limit: limit.signal, signal });
+    return await askServers(servers, ask, { signal: limit.signal, clock: this.#clock });
   }
 
   // The caller's signal is followed only where something is awaited: it costs time.

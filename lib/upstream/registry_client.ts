@@ -23,6 +23,7 @@ import { isRegistryItself, type UpstreamEndpoint } from "./endpoint.ts";
 import type { HeaderFields } from "./http/header_fields.ts";
 import { ForbiddenTargetError } from "./forbidden_host.ts";
 import { MisconfiguredError } from "./misconfigured_error.ts";
+import { pingServer } from "./ping_server.ts";
 import { rewriteRepository } from "./rewrite_repository.ts";
 import type { Sender } from "./send.ts";
 import { tlsSettings } from "./tls_settings.ts";
@@ -69,6 +70,12 @@ export class RegistryClient {
     // Content behind the withheld headers may appear missing, or as a login page.
     const isHidden = ["missing", "rejected", "misconfigured"].includes(answer.type);
     return isWithheld && isHidden ? { type: "missing", hidden: true } : answer;
+  }
+
+  /** See {@link pingServer}; with the client certificate that the server accepts. */
+  async ping(endpoint: UpstreamEndpoint, { signal }: Cancellable): Promise<EndpointAnswer> {
+    const options = { sender: this.#sender, signal };
+    return await this.#clients.use(endpoint, (chosen) => pingServer(chosen, options));
   }
 
   async #head(

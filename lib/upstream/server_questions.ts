@@ -82,6 +82,32 @@ export class ServerQuestions {
     }
   }
 
+  /**
+   * Asks whether a server answers at all, see {@link RegistryClient.ping}; `missing` if it does. It
+   * neither follows the server's circuit nor counts for it: no pull is delayed by the outcome.
+   * Rejects only with the reason of `client`.
+   */
+  async ping(
+    server: UpstreamEndpoint,
+    registry: string,
+    { client, limit, signal }: Omit<ServerQuestion, "path">,
+  ): Promise<UpstreamAnswer> {
+    try {
+      const answer = await this.#client.ping(server, { signal });
+      if (answer.type === "missing") return answer;
+      const reason = answer.type === "broken" ? "broken" : "misconfigured";
+      return { type: "unavailable", reason };
+    } catch (error) {
+      client.throwIfAborted();
+      const fault = faultOf(error);
+      const reason = troubleOf(error, fault, limit);
+      // Nobody may ever pull from a registry that is forbidden; who does is warned then.
+      if (fault === undefined || reason === "forbidden") this.failed(registry, error, reason);
+      else this.#warn(registry, fault);
+      return { type: "unavailable", reason };
+    }
+  }
+
   /** Logs why a registry could not be asked. */
   failed(registry: string, error: unknown, reason: UpstreamTrouble): void {
     this.#log.debug("upstream could not be asked", { registry, reason, error: describe(error) });

@@ -318,3 +318,16 @@ test("a file of registries that cannot be read, or from the future, does no harm
     assert.equal(await rig.ask(V1), true);
   });
 });
+
+test("an answer that no pull needs mends a lack of connection, and nothing else", async () => {
+  for (const trouble of LOCAL) {
+    const rig = reachRig();
+    rig.trouble(trouble);
+    rig.reach.answeredPing(REGISTRY);
+    const isMended = trouble === "unreachable" || trouble === "unresolved";
+    assert.deepEqual(rig.runtime(), isMended ? [] : ["unknown"], trouble);
+    assert.equal(rig.reach.unansweredFor(REGISTRY), isMended ? 0 : Infinity);
+    // A server that is too slow for tags, or refuses them, is not there for the day.
+    assert.equal(await rig.ask(V1), !isMended, trouble);
+  }
+});

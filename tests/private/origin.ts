@@ -71,7 +71,8 @@ export class Origin implements AsyncDisposable {
     const { pathname } = new URL(request.url);
     const target = pathname === "/token" ? "token" : this.#target(pathname);
     const who = this.#who(request);
-    if (!isRuntime) {
+    // Whether it answers at all is asked at any time.
+    if (!isRuntime && target !== "/v2/") {
       this.agentLog.push(
         target === "token"
           ? `token ${who ?? "anybody"}`

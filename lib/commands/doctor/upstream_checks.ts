@@ -1,12 +1,11 @@
 import { asksUpstream } from "../../agent/access.ts";
+import { configuredRegistries } from "../../agent/known_registries.ts";
 import { failed, ok, skipped, warning } from "../../agent/preflight.ts";
 import { TrustedAuthorities } from "../../agent/trusted_authorities.ts";
 import { configuredEndpoints, withAuthorities } from "../../agent/upstream_endpoints.ts";
 import { systemClock } from "../../async/clock.ts";
 import { mapConcurrent } from "../../async/map_concurrent.ts";
 import type { Config } from "../../config/options.ts";
-import { registryOfFolder } from "../../configurator/settings.ts";
-import { isWildcardRegistry } from "../../oci/filter.ts";
 import type { UpstreamAnswer } from "../../ports/access.ts";
 import type { Cancellable } from "../../ports/cancellable.ts";
 import type { Check } from "../../ports/check.ts";
@@ -35,7 +34,7 @@ export async function checkUpstream(
 ): Promise<Check[]> {
   if (!asksUpstream(config)) return [];
   const name = "upstream registries";
-  const registries = await configuredRegistries(config, configPath);
+  const registries = (await configuredRegistries(config, configPath)).slice(0, MAX_REGISTRIES);
   if (registries.length === 0) return [skipped(name, "no registry is configured by name")];
   const asked = await mapConcurrent(
     registries,
@@ -66,27 +65,6 @@ export async function checkUpstream(
       "nothing, if this node has no way out; else look at its network, DNS and HTTPS_PROXY",
     ),
   ];
-}
-
-/** Those of the folders of the mirror configuration, and those that are mirrored by name. */
-async function configuredRegistries(
-  { mirroredRegistries }: Config,
-  configPath: string | undefined,
-): Promise<string[]> {
-  const folders = configPath === undefined ? [] : await foldersOf(configPath);
-  const named = [...folders.map(registryOfFolder), ...mirroredRegistries]
-    .filter((registry) => registry !== undefined && !isWildcardRegistry(registry));
-  return [...new Set(named)].slice(0, MAX_REGISTRIES).map(String);
-}
-
-async function foldersOf(path: string): Promise<string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
-  } catch {
-    // Whether the directory is there is another check's concern.
-    return [];
-  }
 }
 
 async function ask(

@@ -124,7 +124,7 @@ export class Upstream implements AsyncDisposable {
     return (await this.requests()).filter(({ method }) => method === "GET");
   }
 
-  /** Requests of other hosts so far, from the access log. */
+  /** Requests of other hosts so far, from the access log, but for whether it answers at all. */
   async requests(): Promise<UpstreamRequest[]> {
     const log = await Deno.readTextFile(`${this.#directory}/log`).catch(() => "");
     const lines = log.matchAll(/^(\S+) - \S+ \[[^\]]*\] "(\S+) (\S+) [^"]*" (\d+)/gm);
@@ -135,7 +135,7 @@ export class Upstream implements AsyncDisposable {
         path,
         status: Number(status),
       }))
-      .filter(({ client }) => client !== "127.0.0.1");
+      .filter(({ client, path }) => client !== "127.0.0.1" && path !== "/v2/");
   }
 
   async tail(): Promise<string> {
