@@ -37,6 +37,9 @@ await labSuite(
           await lab.network.readdress(node.host);
           const readyMs = await node.agent.start();
           report(`${node.host.name} ready ${readyMs.toFixed(0)} ms after its start`);
+          // The next pod is replaced once kubelet's probe, every few seconds, has seen this one ready:
+          // time enough to meet those that the name does not stand for yet.
+          await lab.untilKnown(2);
         }
       }
       await lab.untilKnown(2, 2 * STALE_MS);
