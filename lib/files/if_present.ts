@@ -8,10 +8,13 @@ export function ifReadable<T>(operation: Promise<T>): Promise<T | undefined> {
   return unless(isUnreadable, operation);
 }
 
-/** Tells whether an operation failed because a file is missing or not readable. */
+/**
+ * Tells whether an operation failed because a file is missing or not readable. So it is if a link
+ * leads nowhere: where some paths are denied, Deno 2.6 calls that a loop.
+ */
 export function isUnreadable(error: unknown): boolean {
   return isMissing(error) || error instanceof Deno.errors.PermissionDenied ||
-    error instanceof Deno.errors.NotCapable;
+    error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.FilesystemLoop;
 }
 
 function isMissing(error: unknown): boolean {

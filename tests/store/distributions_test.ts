@@ -203,6 +203,14 @@ test("detect: a directory of registry hosts that is there is not replaced by ano
   assert.equal(found.registryConfigPath, join(directory.path, "etc/containerd/certs.d"));
 });
 
+test("detect: in a pod, where the node's os-release is a link that leads nowhere", async () => {
+  await using directory = await nodeOf({ [SOCKET]: "", "/host/etc/containerd/config.toml": "" });
+  // Read by a program to which some paths are denied, Deno 2.6 calls such a link a loop.
+  await Deno.symlink("os-release", join(directory.path, "host/etc/os-release"));
+  const found = await detectContainerd({ root: directory.path });
+  assert.equal(found?.distribution.id, "containerd");
+});
+
 async function nodeOf(tree: Readonly<Record<string, string | undefined>>) {
   const directory = await tempDirectory();
   for (const [path, text = ""] of Object.entries(tree)) {
