@@ -4,8 +4,9 @@ import { Advertiser, type AdvertiserCollaborators } from "../advertiser/advertis
 import { systemClock } from "../async/clock.ts";
 import { RateLimiter } from "../async/rate_limiter.ts";
 import type { Config } from "../config/options.ts";
-import { DEFAULT_FOLDER } from "../configurator/settings.ts";
+import { registryHost } from "../config/types.ts";
 import { ConnectionBudget } from "../net/connection_budget.ts";
+import { isWildcardRegistry } from "../oci/filter.ts";
 import { RequestRing } from "../observability/debug/request_ring.ts";
 import { Traffic } from "../observability/debug/traffic.ts";
 import { createMetrics } from "../observability/metrics.ts";
@@ -239,8 +240,8 @@ function composeMirrorUse(
   runtime: Pick<Runtime, "clock" | "log">,
 ): MirrorUse | undefined {
   if (doubt === undefined) return undefined;
-  const named = config.mirroredRegistries.map((name) => name.replace(/^https?:\/\//, ""));
-  const isDefault = named.some((name) => name === "*" || name === DEFAULT_FOLDER);
+  const named = config.mirroredRegistries.map(registryHost);
+  const isDefault = named.some(isWildcardRegistry);
   return new MirrorUse({ ...runtime, pull: doubt.pull }, {
     doubt: doubt.doubt,
     targets: mirrorTargetsOf(config),

@@ -1,5 +1,6 @@
 import { get } from "node:http";
 import { deadline } from "../async/deadline.ts";
+import { mapConcurrent } from "../async/map_concurrent.ts";
 import { messageOf } from "../async/thrown.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
@@ -94,16 +95,16 @@ export async function askNodes(
     return { nodes: 0, problem: messageOf(error) };
   }
   const { nodes, incomplete } = known;
-  const missed: string[] = [];
-  const left = nodes[Symbol.iterator]();
-  const work = async () => {
-    for (const { name, address, reason } of left) {
+  const findings = await mapConcurrent(
+    nodes,
+    PROBED_AT_ONCE,
+    async ({ name, address, reason }) => {
       const problem = address === undefined ? reason : await probe(address, port, options);
-      if (problem !== undefined) missed.push(`${name} (${problem})`);
-    }
-  };
-  await Promise.all(Array.from({ length: PROBED_AT_ONCE }, work));
+      return problem === undefined ? [] : [`${name} (${problem})`];
+    },
+  );
   options.signal.throwIfAborted();
+  const missed = findings.flat();
   const count = nodes.length;
   const parts = [
     ...(missed.length === 0 ? [] : [`${missed.length} of ${count} nodes: ${named(missed)}`]),

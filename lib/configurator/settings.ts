@@ -1,3 +1,4 @@
+import { isWildcardRegistry } from "../oci/filter.ts";
 import { isRegistry } from "../oci/reference.ts";
 import { ConfiguratorError } from "./configurator_error.ts";
 
@@ -86,8 +87,10 @@ export function checkOptions(options: ConfiguratorOptions): Settings {
   }
   const additional = additionalMirrors(options.additionalMirrorRegistries ?? []);
   const all = options.mirroredRegistries.length === 0 ||
-    options.mirroredRegistries.some(isWildcard);
-  const named = options.mirroredRegistries.filter((name) => !isWildcard(name)).map(namedRegistry);
+    options.mirroredRegistries.some(isWildcardRegistry);
+  const named = options.mirroredRegistries.filter((name) => !isWildcardRegistry(name)).map(
+    namedRegistry,
+  );
   return {
     configPath: checkConfigPath(options.configPath),
     all,
@@ -127,10 +130,6 @@ export function registryOfFolder(folder: string): string | undefined {
   if (folder === DEFAULT_FOLDER) return folder;
   const registry = folder.replace(/^(.+)_(\d{1,5})_$/, "$1:$2");
   return isRegistry(registry) ? registry : undefined;
-}
-
-function isWildcard(name: string): boolean {
-  return name === DEFAULT_FOLDER || name === "*";
 }
 
 function namedRegistry(text: string): [string, { server?: string }] {

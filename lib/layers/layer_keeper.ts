@@ -1,5 +1,6 @@
 import { link } from "../async/link.ts";
 import { deadline } from "../async/deadline.ts";
+import { tap } from "../async/tap.ts";
 import type { Digest } from "../oci/digest.ts";
 import { OCTET_STREAM } from "../oci/media_type.ts";
 import type { Cancellable } from "../ports/cancellable.ts";
@@ -86,14 +87,8 @@ export class LayerKeeper implements Layers {
 
   /** Passes all events on, and learns from them which images there are. */
   follow(watcher: Watcher): Watcher {
-    const note = (event: StoreEvent) => this.#note(event);
     return {
-      async *watch(options) {
-        for await (const event of watcher.watch(options)) {
-          note(event);
-          yield event;
-        }
-      },
+      watch: (options) => tap(watcher.watch(options), (event) => this.#note(event)),
     };
   }
 

@@ -1,3 +1,4 @@
+import { tap } from "../async/tap.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Catalog, HeldTag } from "../ports/catalog.ts";
@@ -34,14 +35,8 @@ export class ImageCatalog implements Catalog {
 
   /** A watcher that passes all events on, and tells this catalog. */
   follow(watcher: Watcher): Watcher {
-    const note = (event: StoreEvent) => this.#note(event);
     return {
-      async *watch(options) {
-        for await (const event of watcher.watch(options)) {
-          note(event);
-          yield event;
-        }
-      },
+      watch: (options) => tap(watcher.watch(options), (event) => this.#note(event)),
     };
   }
 

@@ -1,9 +1,11 @@
 import type { Config } from "../../config/options.ts";
+import { registryHost } from "../../config/types.ts";
 import { denoFileSystem } from "../../configurator/deno_file_system.ts";
 import { effectiveHosts } from "../../configurator/effective_hosts.ts";
 import { hostKey } from "../../configurator/hosts_document.ts";
 import { planConfiguration } from "../../configurator/plan_configuration.ts";
 import { DEFAULT_FOLDER, registryOfFolder } from "../../configurator/settings.ts";
+import { isWildcardRegistry } from "../../oci/filter.ts";
 import type { Check } from "../../ports/check.ts";
 import { configuratorOptions } from "../../agent/mirror_configuration.ts";
 import { CONFIG_PATH, failed, ok, skipped } from "../../agent/preflight.ts";
@@ -102,8 +104,8 @@ async function checkUsed(input: HostsCheckInput, configPath: string): Promise<Ch
 
 /** The mirrored registries; without a list, all that have a folder, and one without. */
 async function registriesToTry(config: Config, paths: readonly string[]): Promise<string[]> {
-  const named = config.mirroredRegistries.map((name) => name.replace(/^https?:\/\//, ""))
-    .filter((name) => name !== DEFAULT_FOLDER && name !== "*");
+  const named = config.mirroredRegistries.map(registryHost)
+    .filter((name) => !isWildcardRegistry(name));
   if (named.length > 0) return named;
   const found = new Set<string>();
   for (const path of paths) {
